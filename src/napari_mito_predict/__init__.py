@@ -1,0 +1,1 @@
+"""Label-free prediction of mitochondria and DNA from transmitted light."""

@@ -1,0 +1,122 @@
+"""One named error per kind of fault.
+
+Every message says what was found, what was expected, what to do, and which file it is about.
+The base class is not a ``RuntimeError``: Qt generator workers swallow those (superqt takes every one of them for
+"Qt object deleted"), so a fault would vanish instead of reaching the person at the microscope.
+"""
+
+from __future__ import annotations
+
+
+class MitoPredictError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+# ---------------------------------------------------------------- images
+class ImageError(MitoPredictError):
+    """Something about an image file or layer."""
+
+
+class UnreadableImageError(ImageError):
+    """The file is missing, empty, damaged, incomplete, or no image at all."""
+
+
+class UnsupportedImageError(ImageError):
+    """A sound image that cannot be predicted from: RGB, raw Airyscan, complex values."""
+
+
+class UnknownAxesError(ImageError):
+    """A plain TIFF that does not say which of its axes is z, time or channel."""
+
+
+class SceneNotFoundError(ImageError):
+    """The scene asked for does not exist."""
+
+
+class ChannelNotFoundError(ImageError):
+    """No channel of that name, index or role."""
+
+
+class AmbiguousChannelError(ImageError):
+    """More than one channel could be meant; the user has to choose."""
+
+
+class ImageContentError(ImageError):
+    """The pixels make a prediction meaningless: NaN, infinities, no contrast."""
+
+
+class MissingReaderError(ImageError):
+    """An optional package is needed to read or write this format."""
+
+
+# ---------------------------------------------------------------- models
+class ModelError(MitoPredictError):
+    """Something about a model."""
+
+
+class UnknownModelError(ModelError):
+    """No model of that name, and no model package at that path."""
+
+
+class DamagedModelError(ModelError):
+    """The package is incomplete, or its weights are not the ones its card describes."""
+
+
+class InvalidModelError(ModelError):
+    """The model card breaks its own rules: unknown field, newer schema, weights that do not fit the network."""
+
+
+class ModelMismatchError(ModelError):
+    """This model cannot predict from this image, for example a z-model from a single plane."""
+
+
+# ---------------------------------------------------------------- prediction
+class PredictionError(MitoPredictError):
+    """The computation itself failed; wraps what torch said."""
+
+
+class InsufficientMemoryError(PredictionError):
+    """Even the smallest tile did not fit into memory."""
+
+
+class DeviceUnavailableError(PredictionError):
+    """The device or precision asked for is not there."""
+
+
+class PredictionCancelled(MitoPredictError):
+    """The user cancelled; nothing was written."""
+
+
+# ---------------------------------------------------------------- results
+class OutputError(MitoPredictError):
+    """Something about a file to be written."""
+
+
+class OutputExistsError(OutputError):
+    """The result exists already and may not be overwritten without being asked."""
+
+
+class UnwritableOutputError(OutputError):
+    """The folder is missing, read-only or full."""
+
+
+# ---------------------------------------------------------------- training
+class TrainingError(MitoPredictError):
+    """A training run cannot start or go on."""
+
+
+class ConfigError(TrainingError):
+    """The training configuration is not valid; names the field and what is allowed."""
+
+
+class TrainingDataError(TrainingError):
+    """The pairs cannot be trained on; lists every problem at once."""
+
+
+# ---------------------------------------------------------------- the rest
+class MissingExtraError(MitoPredictError):
+    """An optional feature needs ``pip install napari-mito-predict[...]``."""
+
+
+class EvaluationError(MitoPredictError):
+    """Prediction and truth cannot be compared: shapes, dimensions, no finite voxels."""
