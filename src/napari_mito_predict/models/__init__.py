@@ -1,1 +1,44 @@
-"""."""
+"""Models: cards, packages on disk, and finding them by name."""
+
+from __future__ import annotations
+
+from napari_mito_predict.models.card import (
+    SIMULATED_DISCLAIMER,
+    Architecture,
+    Input,
+    ModelCard,
+    Normalisation,
+    Target,
+    Training,
+)
+from napari_mito_predict.models.package import Model, VerifyReport, read_card, read_package, save_model, verify_model
+from napari_mito_predict.models.registry import (
+    ModelInfo,
+    bundled_names,
+    find_model,
+    list_models,
+    load_model,
+    user_models_folder,
+)
+
+__all__ = [
+    "SIMULATED_DISCLAIMER",
+    "Architecture",
+    "Input",
+    "Model",
+    "ModelCard",
+    "ModelInfo",
+    "Normalisation",
+    "Target",
+    "Training",
+    "VerifyReport",
+    "bundled_names",
+    "find_model",
+    "list_models",
+    "load_model",
+    "read_card",
+    "read_package",
+    "save_model",
+    "user_models_folder",
+    "verify_model",
+]

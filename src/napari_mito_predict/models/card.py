@@ -1,0 +1,187 @@
+"""The model card: what a model predicts, from what input, how it was trained, and how far to trust it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+
+from napari_mito_predict.errors import InvalidModelError
+
+SCHEMA_VERSION = 1
+SIMULATED_DISCLAIMER = "Trained on simulated cells, not validated on real ones."
+
+ThirdAxis = Literal["z", "t"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it can be a file name everywhere; raise ``ValueError`` otherwise."""
+    if not _NAME.fullmatch(name) or _WINDOWS_DEVICES.fullmatch(name) or name.endswith("."):
+        raise ValueError(f"'{name}' is not a model name: use up to 64 letters, digits, '.', '_' and '-'")
+    return name
+
+
+Name = Annotated[str, AfterValidator(check_name)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Target(_Part):
+    """One predicted structure."""
+
+    name: Name
+    """What it is, for example ``mitochondria``; the key of the prediction."""
+    stain: str
+    """The fluorescent label whose signal is predicted, for example ``TMRM``."""
+    colormap: str = "gray"
+    contrast_limits: tuple[float, float] = (-1.0, 6.0)
+    """Display range in z-scores of the training truth."""
+
+
+class Architecture(_Part):
+    """Network and its arguments, see `napari_mito_predict.networks.build_network`."""
+
+    kind: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+class Normalisation(_Part):
+    """How a volume is brought to zero mean and unit variance, by statistics of the whole volume."""
+
+    kind: Literal["zscore"] = "zscore"
+    clip_percentiles: tuple[float, float] | None = (0.1, 99.9)
+    """Values outside are clipped before the statistics are taken; ``None`` for no clipping."""
+
+
+class Input(_Part):
+    """What the model expects to see."""
+
+    modality: str = "transmitted light"
+    voxel_size_um: tuple[PositiveFloat | None, PositiveFloat, PositiveFloat]
+    """Sampling ``(z, y, x)`` the model was trained at; z is ``None`` where it has no meaning (time series, 2-D)."""
+    third_axes: tuple[ThirdAxis, ...]
+    """``("z",)``, ``("t",)``, ``("z", "t")``, or ``()`` for a 2-D model."""
+    third_axis_step: dict[ThirdAxis, PositiveFloat] = Field(default_factory=dict)
+    """Step of the third axis in training: micrometres for z, seconds for t."""
+    normalisation: Normalisation = Normalisation()
+
+
+class Training(_Part):
+    """Where the weights come from."""
+
+    data: str
+    pairs: int = Field(ge=0)
+    iterations: int = Field(ge=0)
+    code_version: str = ""
+    date: str = ""
+    start_from: str | None = None
+    notes: str = ""
+
+
+class Weights(_Part):
+    """The weights file and its fingerprint."""
+
+    file: Literal["weights.safetensors"] = "weights.safetensors"
+    sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
+
+
+class ModelCard(_Part):
+    """Everything `model.json` holds."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: Name
+    title: str
+    targets: tuple[Target, ...] = Field(min_length=1)
+    architecture: Architecture
+    input: Input
+    training: Training
+    metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """Test condition -> metric -> value."""
+    licence: str = "BSD-3-Clause"
+    authors: tuple[str, ...] = ()
+    simulated: bool
+    weights: Weights = Weights()
+
+    @property
+    def disclaimer(self) -> str:
+        """The sentence that has to travel with every result of this model; empty for models of real cells."""
+        return SIMULATED_DISCLAIMER if self.simulated else ""
+
+    @classmethod
+    def from_json(cls, text: str | bytes, *, source: str) -> ModelCard:
+        """Read a card.
+
+        Parameters
+        ----------
+        text : str or bytes
+            Content of `model.json`.
+        source : str
+            Name of the file, for messages.
+
+        Raises
+        ------
+        InvalidModelError
+            Not JSON, a newer schema, an unknown, missing or impossible field; names the field.
+        """
+        try:
+            version = json.loads(text).get("schema_version")
+        except (ValueError, AttributeError, RecursionError) as error:
+            raise InvalidModelError(f"{source}: not a model card ({error}).") from error
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise InvalidModelError(
+                f"{source}: written by a newer version (schema {version}, this one reads {SCHEMA_VERSION}). "
+                "Update napari-mito-predict."
+            )
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+            raise InvalidModelError(f"{source}: not a valid model card. {problems}.") from error
+
+    def to_json(self) -> str:
+        """The card as indented JSON text."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    def to_markdown(self) -> str:
+        """The card for people, as Markdown; a simulated model says so in its first line."""
+        z, y, x = self.input.voxel_size_um
+        size = f"{y:g} x {x:g} um" if z is None else f"{z:g} x {y:g} x {x:g} um (z, y, x)"
+        stains = ", ".join(f"{t.name} ({t.stain})" for t in self.targets)
+        axes = " or ".join({"z": "z-stacks", "t": "time series"}[a] for a in self.input.third_axes) or "single planes"
+        lines = [
+            f"**{self.disclaimer}** {_WHAT_SIMULATED_MEANS}\n" if self.simulated else "",
+            f"# {self.title}\n",
+            f"Predicts {stains} from {self.input.modality}; {axes}, {size}.\n",
+            f"- Training: {self.training.data}; {self.training.pairs} fields, {self.training.iterations} iterations"
+            f" ({self.training.date}).",
+            f"- Network: {self.architecture.kind} {self.architecture.arguments}",
+            f"- Licence: {self.licence}. Authors: {', '.join(self.authors) or 'not stated'}.",
+            "- Values are z-scores of the training truth: brightness is relative, not calibrated.",
+            *([f"- {self.training.notes}"] if self.training.notes else []),
+            "",
+            *self._metric_table(),
+        ]
+        return "\n".join(line for line in lines) + "\n"
+
+    def _metric_table(self) -> list[str]:
+        if not self.metrics:
+            return []
+        columns = list(dict.fromkeys(key for row in self.metrics.values() for key in row))
+        rows = [
+            f"| {name} | " + " | ".join(f"{row[c]:.3g}" if c in row else "" for c in columns) + " |"
+            for name, row in self.metrics.items()
+        ]
+        return [f"| condition | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|", *rows]
+
+
+_WHAT_SIMULATED_MEANS = (
+    "It never saw a real microscope image: on real cells take its output as a demonstration and as a start for "
+    "fine-tuning on your own pairs, never as a measurement."
+)
