@@ -1,1 +1,9 @@
-"""."""
+"""Training: configuration, pairs, patches, the loop and its run folder."""
+
+from __future__ import annotations
+
+from napari_mito_predict.training.config import TrainingConfig
+from napari_mito_predict.training.run import Run
+from napari_mito_predict.training.trainer import resume, train
+
+__all__ = ["Run", "TrainingConfig", "resume", "train"]

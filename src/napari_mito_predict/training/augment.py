@@ -1,0 +1,46 @@
+"""Random changes of a patch that leave its truth true."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from napari_mito_predict.training.config import Augment
+
+Image = NDArray[np.float32]
+
+
+def augment(given: Image, truth: Image, changes: Augment, rng: np.random.Generator) -> tuple[Image, Image]:
+    """Flip and turn input and truth alike; blur, stretch and roughen the input alone.
+
+    Parameters
+    ----------
+    given, truth : ndarray, float32, (C, D, Y, X) or (C, Y, X)
+        A patch; not modified. The third axis is left alone: light does not run backwards, nor does time.
+    changes : Augment
+        What may be changed, and how strongly.
+    rng : numpy.random.Generator
+        Source of randomness.
+    """
+    if changes.flip:
+        given, truth = _flip(given, truth, rng)
+    if changes.blur:
+        sigma = rng.uniform(0, changes.blur)
+        given = gaussian_filter(given, (0,) * (given.ndim - 2) + (sigma, sigma), mode="nearest", truncate=3)
+    if changes.intensity:
+        scale = 1 + rng.uniform(-changes.intensity, changes.intensity)
+        given = given * np.float32(scale) + np.float32(rng.uniform(-changes.intensity, changes.intensity))
+    if changes.noise:
+        sigma = rng.uniform(0, changes.noise) * float(rng.integers(2))  # half of the patches stay clean
+        given = given + np.float32(sigma) * rng.standard_normal(given.shape, dtype=np.float32)
+    return np.ascontiguousarray(given, np.float32), np.ascontiguousarray(truth, np.float32)
+
+
+def _flip(given: Image, truth: Image, rng: np.random.Generator) -> tuple[Image, Image]:
+    square = given.shape[-1] == given.shape[-2]
+    turns = int(rng.integers(4)) if square else 2 * int(rng.integers(2))
+    given, truth = (np.rot90(image, turns, axes=(-2, -1)) for image in (given, truth))
+    if rng.integers(2):
+        given, truth = given[..., ::-1], truth[..., ::-1]
+    return given, truth

@@ -1,0 +1,42 @@
+"""Finding models by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_mito_predict.errors import UnknownModelError
+from napari_mito_predict.models import ModelCard, find_model, list_models, load_model, save_model
+from napari_mito_predict.networks.unet import UNet
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_card: ModelCard, tiny_network: UNet) -> Path:
+    monkeypatch.setenv("MITO_PREDICT_MODELS", str(tmp_path))
+    save_model(tmp_path / "tiny", tiny_card, tiny_network, np.zeros((1, 8, 16, 16), np.float32))
+    return tmp_path
+
+
+def test_own_models_are_listed_and_loaded_by_name(own: Path) -> None:
+    assert [(m.name, m.bundled) for m in list_models()][0] == ("tiny", False)
+    assert find_model("tiny") == own / "tiny"
+    assert load_model("tiny").name == "tiny"
+
+
+def test_by_path(own: Path) -> None:
+    assert load_model(own / "tiny").name == "tiny"
+
+
+def test_unknown_name_lists_the_known_ones(own: Path) -> None:
+    with pytest.raises(UnknownModelError, match="No model 'tinny'.*tiny"):
+        load_model("tinny")
+
+
+def test_broken_model_stays_in_the_list_with_its_problem(own: Path) -> None:
+    (own / "tiny" / "model.json").write_text("{", encoding="utf-8")
+    broken = next(m for m in list_models() if m.path == own / "tiny")
+    assert broken.card is None
+    assert broken.problem is not None
+    assert "not a model card" in broken.problem
