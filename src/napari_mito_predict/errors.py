@@ -37,6 +37,10 @@ class ChannelNotFoundError(ImageError):
     """No channel of that name, index or role."""
 
 
+class ImageIndexError(ImageError, IndexError):
+    """A time point or Z step outside the image."""
+
+
 class AmbiguousChannelError(ImageError):
     """More than one channel could be meant; the user has to choose."""
 

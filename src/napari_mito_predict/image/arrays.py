@@ -1,0 +1,117 @@
+"""Arrays already in memory, or dask arrays, as images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_mito_predict.errors import ImageError, UnknownAxesError
+from napari_mito_predict.image.bioio_reader import RGB
+from napari_mito_predict.image.source import AXES, ImageSource, SceneInfo
+
+
+class ArrayBackend:
+    """A numpy or dask array, or anything that slices like one; it is never changed and never copied as a whole."""
+
+    path: Path | None = None
+    scenes: tuple[str, ...] = ("array",)
+
+    def __init__(self, array: Any, axes: str, info: SceneInfo) -> None:
+        self._array = array
+        self._axes = axes
+        self._info = info
+
+    def info(self, scene: int) -> SceneInfo:
+        return self._info
+
+    def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
+        wanted = {"T": t, "C": c, "Z": slice(None) if z is None else slice(z, z + 1)}
+        block = self._array[tuple(wanted.get(axis, slice(None)) for axis in self._axes)]
+        left = [axis for axis in self._axes if axis in "ZYX"]
+        volume = np.array(block).transpose([left.index(axis) for axis in "ZYX" if axis in left])
+        return volume if "Z" in left else volume[None]
+
+
+def from_array(
+    array: Any,
+    *,
+    axes: str,
+    channel_names: Sequence[str | None] | None = None,
+    voxel_size_um: Sequence[float | None] | None = None,
+    time_step_s: float | None = None,
+    name: str = "array",
+) -> ImageSource:
+    """Make an image of an array.
+
+    Parameters
+    ----------
+    array : numpy.ndarray or dask.array.Array
+        Of any real dtype.
+    axes : str
+        One letter per axis, in the array's order, from ``TCZYX``; ``S`` for the samples of a colour image.
+    channel_names : sequence of str or None, optional
+        One per channel.
+    voxel_size_um : sequence of float or None, optional
+        z, y, x in micrometres; None or 0 where unknown.
+    time_step_s : float, optional
+        Seconds between time points.
+    name : str
+        Used in messages and results.
+
+    Returns
+    -------
+    ImageSource
+
+    Raises
+    ------
+    UnknownAxesError
+        The axes do not fit the array.
+    ImageError
+        An axis is empty, or names and channels differ in number.
+    """
+    axes = axes.upper()
+    shape = tuple(int(size) for size in array.shape)
+    _check_axes(axes, shape, name)
+    by_axis = dict(zip(axes, shape, strict=True))
+    sizes = {axis: by_axis.get(axis, 1) for axis in AXES}
+    names = tuple(channel_names) if channel_names is not None else (None,) * sizes["C"]
+    if len(names) != sizes["C"]:
+        raise ImageError(f"{name}: {len(names)} channel names were given for {sizes['C']} channels.")
+    is_rgb = "S" in axes
+    info = SceneInfo(
+        sizes=sizes,
+        dtype=np.dtype(array.dtype),
+        channel_names=tuple(channel or None for channel in names),
+        voxel_size_um=known_sizes(voxel_size_um or (None, None, None)),
+        time_step_s=known_size(time_step_s),
+        is_rgb=is_rgb,
+        unsupported=RGB if is_rgb else "",
+    )
+    return ImageSource(ArrayBackend(array, axes, info), name=name)
+
+
+def known_size(value: float | None) -> float | None:
+    """Give the size, or None for what means unknown: None, 0, negative, NaN and infinite."""
+    return float(value) if value is not None and np.isfinite(value) and value > 0 else None
+
+
+def known_sizes(values: Sequence[float | None]) -> tuple[float | None, float | None, float | None]:
+    """Apply `known_size` to z, y and x."""
+    z, y, x = (known_size(value) for value in values)
+    return z, y, x
+
+
+def _check_axes(axes: str, shape: tuple[int, ...], name: str) -> None:
+    allowed = len(set(axes)) == len(axes) and set(axes) <= set("TCZYXS") and {"Y", "X"} <= set(axes)
+    if not allowed or len(axes) != len(shape):
+        raise UnknownAxesError(
+            f'{name}: axes "{axes}" do not fit an array of shape {shape}. Give one letter per axis out of T (time), '
+            "C (channel), Z, Y, X, each once, with Y and X among them."
+        )
+    for axis, size in zip(axes, shape, strict=True):
+        if size == 0:
+            raise ImageError(f"{name}: the {axis} axis is empty (shape {shape}), so there is nothing to read.")

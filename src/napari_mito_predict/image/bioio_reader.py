@@ -1,0 +1,188 @@
+"""CZI and OME-Zarr through BioIO, or CZI through AICSImageIO: one adapter, since the second is the first's ancestor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_mito_predict.errors import MissingReaderError, UnreadableImageError
+from napari_mito_predict.image import czi_metadata
+from napari_mito_predict.image.czi_metadata import CziScene, open_czi
+from napari_mito_predict.image.source import SceneInfo
+
+Library = Literal["bioio", "aicsimageio"]
+
+AIRYSCAN = (
+    "this is raw, unprocessed Airyscan data (one image per detector element). "
+    "Run Airyscan Processing in ZEN and open the processed file."
+)
+RGB = "this is an RGB colour image, and predictions need a greyscale transmitted-light channel."
+
+
+class CziBackend:
+    """A CZI file.
+
+    Every read opens the file anew, so reads are thread-safe, nothing stays open and the object can be pickled.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    library : {"bioio", "aicsimageio"}
+        Which of the two reads the pixels.
+    missing_as_zeros : bool
+        Give zeros for planes that were never acquired, instead of an error.
+
+    Raises
+    ------
+    MissingReaderError
+        The library is not installed.
+    UnreadableImageError
+        The file is damaged, or holds no pixels.
+    """
+
+    def __init__(self, path: Path, library: Library = "bioio", *, missing_as_zeros: bool = False) -> None:
+        self.path = path
+        self._library = library
+        self._missing_as_zeros = missing_as_zeros
+        self._readers: dict[int, Any] = {}
+        self._layouts: dict[int, CziScene] = {}
+        with open_czi(path):  # a damaged file fails here, with our message
+            self.scenes = tuple(str(name) for name in _reader_class(library)(str(path)).scenes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_readers": {}}
+
+    def info(self, scene: int) -> SceneInfo:
+        with open_czi(self.path) as czi:
+            xml = czi.meta
+            layout = self._layouts.setdefault(scene, czi_metadata.scene_layout(czi, scene, self.path))
+            sizes = layout.tczyx()
+            names, hints = czi_metadata.channel_facts(xml, sizes["C"])
+            is_rgb = "A" in layout.sizes
+            return SceneInfo(
+                sizes=sizes,
+                dtype=czi_metadata.pixel_dtype(czi, xml),
+                channel_names=names,
+                hints=hints,
+                voxel_size_um=czi_metadata.voxel_size_um(xml),
+                time_step_s=czi_metadata.time_step_s(czi, xml, layout),
+                is_rgb=is_rgb,
+                simulated=czi_metadata.custom_attribute(xml, "simulated_by") == "napari-mito-predict",
+                unsupported=RGB if is_rgb else AIRYSCAN if layout.sizes.get("H", 1) > 1 else "",
+                warnings=_czi_warnings(layout, names, czi_metadata.declared_sizes(xml)),
+            )
+
+    def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
+        layout = self._layouts[scene]
+        planes = list(range(layout.sizes.get("Z", 1))) if z is None else [z]
+        absent = [plane for plane in planes if (t, c, plane) in layout.missing]
+        if absent and not self._missing_as_zeros:
+            raise UnreadableImageError(
+                f"{self.path}: Z {_ranges(absent)} of channel {c} at time point {t} was never acquired (the recording "
+                "was probably stopped early). Use the time points that are complete."
+            )
+        present = [plane for plane in planes if plane not in absent]
+        read = self._read_single_tiles if layout.box is None else self._read_stitched
+        try:
+            data = read(scene, t, c, present) if present else self._blank(layout)
+        except (RuntimeError, ValueError, KeyError, IndexError) as error:
+            raise czi_metadata.damaged_czi(self.path, error) from error
+        if not absent:
+            return data
+        filled = np.zeros((len(planes), *data.shape[1:]), data.dtype)
+        for position, plane in enumerate(present):
+            filled[planes.index(plane)] = data[position]
+        return filled
+
+    def _blank(self, layout: CziScene) -> NDArray[Any]:
+        with open_czi(self.path) as czi:
+            dtype = czi_metadata.pixel_dtype(czi, czi.meta)
+        sizes = layout.tczyx()
+        return np.zeros((0, sizes["Y"], sizes["X"]), dtype)
+
+    def _read_single_tiles(self, scene: int, t: int, c: int, planes: list[int]) -> NDArray[Any]:
+        """Read planes that are one tile each, ``(Z, Y, X)``."""
+        reader = self._readers.get(scene)
+        if reader is None:
+            reader = _reader_class(self._library)(str(self.path))
+            reader.set_scene(scene)
+            self._readers[scene] = reader
+        if self._library == "bioio":
+            return np.asarray(reader.get_image_data("ZYX", T=t, C=c, Z=planes))
+        return np.asarray(reader.get_image_dask_data("ZYX", T=t, C=c, Z=planes).compute(scheduler="synchronous"))
+
+    def _read_stitched(self, scene: int, t: int, c: int, planes: list[int]) -> NDArray[Any]:
+        """Read planes of a mosaic as ZEN stitched them, ``(Z, Y, X)``; gaps between tiles are 0.
+
+        Straight from aicspylibczi: both libraries would first build a graph with a node for every tile of the file.
+        """
+        layout = self._layouts[scene]
+        index = {axis: first for axis, first in layout.begin.items() if axis not in "SMXYA"}
+        stack = []
+        with open_czi(self.path) as czi:
+            for z in planes:
+                wanted = {"T": t, "C": c, "Z": z}
+                plane = {axis: first + wanted.get(axis, 0) for axis, first in index.items()}
+                image = czi.read_mosaic(region=layout.box, scale_factor=1.0, **plane)
+                stack.append(image.reshape(image.shape[-2:]))
+        return np.stack(stack)
+
+
+def _reader_class(library: Library) -> Any:
+    try:
+        if library == "bioio":
+            from bioio_czi import Reader
+        else:
+            from aicsimageio.readers.czi_reader import CziReader as Reader
+    except ImportError as error:
+        wanted = "bioio-czi" if library == "bioio" else "napari-mito-predict[aicsimageio]"
+        raise MissingReaderError(
+            f'Reading this CZI needs one more package: pip install "{wanted}" ({error}).'
+        ) from error
+    return Reader
+
+
+def _czi_warnings(layout: CziScene, names: tuple[str | None, ...], declared: dict[str, int]) -> tuple[str, ...]:
+    sizes = layout.tczyx()
+    found = []
+    if layout.missing:
+        found.append(
+            f"{len(layout.missing)} planes were never acquired, so the recording was probably stopped early: "
+            f"{_listed(layout.missing)}. Reading them is an error."
+        )
+    if layout.partial:
+        found.append(
+            f"{len(layout.partial)} mosaic planes have fewer tiles than the others, so they hold black gaps: "
+            f"{_listed(layout.partial)}."
+        )
+    words = {"T": "time points", "C": "channels", "Z": "Z steps"}
+    for axis, word in words.items():
+        if declared.get(axis, 0) > sizes[axis]:
+            found.append(f"The file announces {declared[axis]} {word}, but holds {sizes[axis]}.")
+    if len(names) > 1 and not any(names):
+        found.append(
+            f"None of the {len(names)} channels has a name. Check that channels and Z steps were not exchanged "
+            f"when the file was made ({sizes['C']} channels, {sizes['Z']} Z steps)."
+        )
+    return tuple(found)
+
+
+def _listed(planes: tuple[tuple[int, int, int], ...], most: int = 6) -> str:
+    """Name the first planes as "T1 C0 Z2", and count the rest."""
+    text = ", ".join(f"T{t} C{c} Z{z}" for t, c, z in planes[:most])
+    return text + (f" and {len(planes) - most} more" if len(planes) > most else "")
+
+
+def _ranges(planes: list[int]) -> str:
+    """Write ``[0, 1, 2, 5]`` as "0-2, 5"."""
+    runs: list[list[int]] = []
+    for plane in planes:
+        if runs and plane == runs[-1][-1] + 1:
+            runs[-1].append(plane)
+        else:
+            runs.append([plane])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)

@@ -1,0 +1,229 @@
+"""Which channel is transmitted light, which one is a stain we predict, and why we think so.
+
+The name decides first, because people type it: a real ``T PMT`` channel is tagged "Epifluorescence" by the microscope.
+Only a name that says nothing lets the file's own metadata speak: contrast method, illumination type, dye.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from napari_mito_predict.errors import AmbiguousChannelError, ChannelNotFoundError
+
+
+class ChannelRole(StrEnum):
+    """What a channel shows, as far as this package is concerned."""
+
+    TRANSMITTED = "transmitted"
+    MITOCHONDRIA = "mitochondria"
+    DNA = "dna"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel of an image.
+
+    Attributes
+    ----------
+    index : int
+        Position in the file, from 0.
+    name : str or None
+        As the file spells it; None where the file gives no name.
+    role : ChannelRole
+        What we take it for.
+    reason : str
+        One plain sentence that says why.
+    """
+
+    index: int
+    name: str | None
+    role: ChannelRole
+    reason: str
+
+    @property
+    def label(self) -> str:
+        """The name, or "channel 0" for a channel without one."""
+        return self.name or f"channel {self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHints:
+    """What the file says about a channel besides its name; empty where it says nothing."""
+
+    contrast_method: str = ""
+    illumination: str = ""
+    dye: str = ""
+
+
+# Each phrase is one or more whole tokens; a token may carry a number behind it, as in "Ph2" or "DRAQ5".
+_PHRASES: dict[ChannelRole, tuple[str, ...]] = {
+    ChannelRole.TRANSMITTED: (
+        "tl", "t pmt", "tpmt", "esid", "bright", "bf", "brightfield", "bright field", "dic", "plasdic", "nomarski",
+        "phase", "phasecontrast", "ph", "phc", "trans", "transmission", "transmitted", "transmittedlight", "td", "tie",
+        "dia",
+    ),
+    ChannelRole.MITOCHONDRIA: (
+        "tmrm", "tmre", "mito", "mitos", "mitochondria", "mitochondrion", "mitochondrial", "mitotracker", "mitoview",
+        "mitosox", "mitogfp", "mitodsred", "mitobright", "pkmito", "tom20", "tomm20", "tom22", "tomm22", "tom70",
+        "cox4", "coxiv", "cox8", "cox8a", "hsp60", "vdac", "atp5a", "rhodamine 123", "rh123", "rho123", "jc 1", "jc1",
+    ),
+    ChannelRole.DNA: (
+        "sybr", "sybrgold", "sybrgreen", "dapi", "hoechst", "draq", "picogreen", "sir dna", "sirdna", "spy dna", "dna",
+        "mtdna", "h2b", "nucblue", "nucspot", "sytox", "syto", "topro", "to pro", "propidium", "dyecycle",
+        "nuc", "nuclei", "nucleus", "nuclear", "nucleoid", "nucleoids", "tfam",
+    ),
+}  # fmt: skip
+
+_TRANSMITTED_CONTRASTS = {"brightfield", "phase", "phasecontrast", "dic", "plasdic", "obliqueillumination"}
+_TRACK_SUFFIX = re.compile(r"[-_ ]T\d+$", re.IGNORECASE)
+_WORDS = {
+    ChannelRole.TRANSMITTED: "transmitted light",
+    ChannelRole.MITOCHONDRIA: "mitochondria",
+    ChannelRole.DNA: "DNA",
+}
+
+
+def describe_channels(names: Sequence[str | None], hints: Sequence[ChannelHints] = ()) -> tuple[Channel, ...]:
+    """Give every channel a role and the reason for it.
+
+    Parameters
+    ----------
+    names : sequence of str or None
+        One entry per channel; None for a channel without a name.
+    hints : sequence of ChannelHints, optional
+        What the file says besides the names, one entry per channel; empty when it says nothing.
+
+    Returns
+    -------
+    tuple of Channel
+        In the order of the file.
+    """
+    hints = tuple(hints) or (ChannelHints(),) * len(names)
+    channels = tuple(
+        Channel(index, name, *_role(name, hint)) for index, (name, hint) in enumerate(zip(names, hints, strict=True))
+    )
+    if len(channels) == 1 and names[0] is None and hints[0] == ChannelHints():
+        reason = "It is the only channel, and the file does not say what it shows."
+        return (Channel(0, None, ChannelRole.TRANSMITTED, reason),)
+    return channels
+
+
+def find_channel(
+    channels: Sequence[Channel], which: int | str | ChannelRole | None, image: str = "the image"
+) -> Channel:
+    """Find one channel by index, name or role.
+
+    Parameters
+    ----------
+    channels : sequence of Channel
+        All channels of the image.
+    which : int, str, ChannelRole or None
+        Index from 0; a name (case and ZEN's ``-T1`` do not matter, and one whole word of it is enough); a role;
+        None asks for the transmitted light.
+    image : str
+        What to call the image in messages.
+
+    Returns
+    -------
+    Channel
+
+    Raises
+    ------
+    ChannelNotFoundError
+        No channel fits.
+    AmbiguousChannelError
+        Several fit equally well, and guessing would be wrong; the message lists them.
+    """
+    if which is None:
+        which = ChannelRole.TRANSMITTED
+    if isinstance(which, ChannelRole):
+        return _only([c for c in channels if c.role == which], f"{_WORDS.get(which, which)} channel", channels, image)
+    if isinstance(which, str):
+        return _by_name(channels, which, image)
+    if not 0 <= which < len(channels):
+        raise ChannelNotFoundError(
+            f"{image}: there is no channel {which}; its channels are 0 to {len(channels) - 1} ({_list(channels)})."
+        )
+    return channels[which]
+
+
+def _role(name: str | None, hint: ChannelHints) -> tuple[ChannelRole, str]:
+    by_name = _roles_in(name or "")
+    if len(by_name) == 1:
+        role, phrase = by_name[0]
+        return role, f'Its name says {_WORDS[role]} ("{phrase}").'
+    if by_name:
+        said = " and ".join(f'{_WORDS[role]} ("{phrase}")' for role, phrase in by_name)
+        return ChannelRole.OTHER, f"Its name says both {said}."
+    if _squash(hint.contrast_method) in _TRANSMITTED_CONTRASTS:
+        return ChannelRole.TRANSMITTED, f'The file gives its contrast method as "{hint.contrast_method}".'
+    if _squash(hint.illumination).startswith("transmitted"):
+        return ChannelRole.TRANSMITTED, f'The file gives its illumination as "{hint.illumination}".'
+    by_dye = [role for role, _ in _roles_in(hint.dye) if role is not ChannelRole.TRANSMITTED]
+    if len(by_dye) == 1:
+        return by_dye[0], f'The file gives its dye as "{hint.dye}".'
+    said = ", ".join(filter(None, (hint.contrast_method or hint.illumination, hint.dye)))
+    if said:
+        return ChannelRole.OTHER, f"Its name is none we know, and the file describes it as {said}."
+    return ChannelRole.OTHER, "Its name is none we know." if name else "It has no name, and the file says no more."
+
+
+def _roles_in(name: str) -> list[tuple[ChannelRole, str]]:
+    """Every role a name speaks of, with the phrase that does; whole tokens only, so "BrightGreen" is not "bright"."""
+    tokens = _tokens(name)
+    bare = [token.rstrip("0123456789") or token for token in tokens]
+    found = []
+    for role, phrases in _PHRASES.items():
+        hit = next((p for p in phrases if _contains(tokens, p.split()) or _contains(bare, p.split())), None)
+        if hit is not None:
+            found.append((role, hit))
+    return found
+
+
+def _tokens(name: str) -> list[str]:
+    """Letters and digits between anything else, in lower case, without ZEN's track suffix."""
+    return re.findall(r"[^\W_]+", _TRACK_SUFFIX.sub("", name.strip()).casefold())
+
+
+def _contains(tokens: Sequence[str], phrase: Sequence[str]) -> bool:
+    length = len(phrase)
+    return any(list(tokens[i : i + length]) == list(phrase) for i in range(len(tokens) - length + 1))
+
+
+def _by_name(channels: Sequence[Channel], which: str, image: str) -> Channel:
+    """From the strictest reading of a name to the loosest: exact, case and track suffix aside, role, one word of it."""
+    wanted = _tokens(which)
+    readings: tuple[list[Channel], ...] = (
+        [c for c in channels if c.name == which],
+        [c for c in channels if c.name and wanted and _tokens(c.name) == wanted],
+        [c for c in channels if c.role == which.strip().casefold()],
+        [c for c in channels if c.name and wanted and _contains(_tokens(c.name), wanted)],
+    )
+    matches = next(filter(None, readings), [])
+    if not matches and which.strip().isdecimal():
+        return find_channel(channels, int(which), image)
+    return _only(matches, f'channel "{which}"', channels, image)
+
+
+def _only(matches: Sequence[Channel], what: str, channels: Sequence[Channel], image: str) -> Channel:
+    if not matches:
+        raise ChannelNotFoundError(
+            f"{image}: no {what} was found among {_list(channels)}. Say which channel to use by its index or name."
+        )
+    if len(matches) > 1:
+        raise AmbiguousChannelError(
+            f"{image}: more than one {what} is possible: {_list(matches)}. Say which one to use by its index or name."
+        )
+    return matches[0]
+
+
+def _list(channels: Iterable[Channel]) -> str:
+    return ", ".join(f'{c.index} "{c.name}"' if c.name else f"{c.index} (no name)" for c in channels) or "no channels"
+
+
+def _squash(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text).casefold()

@@ -1,0 +1,222 @@
+"""What a CZI says about itself that the readers above leave out or get wrong.
+
+The sub-block directory is the truth about which planes exist; the XML says how they were taken. Read with aicspylibczi,
+which both BioIO and AICSImageIO read CZI files with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from napari_mito_predict.errors import UnreadableImageError
+from napari_mito_predict.image.channels import ChannelHints
+
+_logger = logging.getLogger(__name__)
+_PIXEL_TYPES = {"gray8": "u1", "gray16": "u2", "gray32": "u4", "gray32float": "f4", "bgr24": "u1", "bgr48": "u2"}
+_METRES_PER_UM = 1e-6
+
+
+@dataclass(frozen=True)
+class CziScene:
+    """One scene as the sub-block directory has it.
+
+    Attributes
+    ----------
+    index : int
+        The scene's own index in the file (files split by scene do not start at 0).
+    begin, sizes : dict
+        First index and size per CZI dimension letter; X and Y are those of one tile.
+    box : tuple of int or None
+        x, y, width, height of a stitched mosaic; None where each plane is one tile.
+    missing : tuple of (int, int, int)
+        (t, c, z), counted from 0, of planes that were never acquired.
+    partial : tuple of (int, int, int)
+        (t, c, z) of mosaic planes with fewer tiles than the others.
+    """
+
+    index: int
+    begin: dict[str, int]
+    sizes: dict[str, int]
+    box: tuple[int, int, int, int] | None
+    missing: tuple[tuple[int, int, int], ...]
+    partial: tuple[tuple[int, int, int], ...]
+
+    def tczyx(self) -> dict[str, int]:
+        """Sizes of T, C, Z, Y, X, the mosaic stitched."""
+        sizes = {axis: self.sizes.get(axis, 1) for axis in "TCZYX"}
+        if self.box:
+            sizes["X"], sizes["Y"] = self.box[2:]
+        return sizes
+
+
+@contextlib.contextmanager
+def open_czi(path: Path) -> Iterator[Any]:
+    """Open a CZI with aicspylibczi; whatever that says about a damaged file becomes an `UnreadableImageError`."""
+    from aicspylibczi import CziFile
+
+    with path.open("rb") as stream:
+        try:
+            czi = CziFile(stream)
+        except RuntimeError as error:
+            raise damaged_czi(path, error) from error
+        yield czi
+
+
+def damaged_czi(path: Path, error: Exception) -> UnreadableImageError:
+    """Say in one line that a CZI is damaged, and what the reading library found."""
+    said = " ".join(str(error).split()).rstrip(".")
+    return UnreadableImageError(
+        f"{path}: this CZI file is damaged or incomplete ({said}). Copy it again from the microscope."
+    )
+
+
+def scene_layout(czi: Any, scene: int, path: Path) -> CziScene:
+    """Read sizes, mosaic extent and never-acquired planes of a scene from the sub-block directory.
+
+    Raises
+    ------
+    UnreadableImageError
+        The file holds no pixel data.
+    """
+    shapes = czi.get_dims_shape()
+    ranges = shapes[0 if czi.shape_is_consistent else scene]
+    begin = {axis: first for axis, (first, _) in ranges.items()}
+    sizes = {axis: end - first for axis, (first, end) in ranges.items()}
+    if min(sizes.get("Y", 0), sizes.get("X", 0)) <= 0:
+        raise UnreadableImageError(
+            f"{path}: this CZI file holds no pixel data (metadata only). If ZEN split the recording into several "
+            "files, open one of the others."
+        )
+    index = begin.get("S", 0) + (scene if czi.shape_is_consistent else 0)
+    box = None
+    if "M" in sizes:
+        rectangle = czi.get_mosaic_scene_bounding_box(index=index)
+        box = (rectangle.x, rectangle.y, rectangle.w, rectangle.h)
+    tiles = _tiles_per_plane(czi, index, begin, mosaic=box is not None)
+    expected = max(tiles.values(), default=1)
+    planes = [
+        (t, c, z) for t in range(sizes.get("T", 1)) for c in range(sizes.get("C", 1)) for z in range(sizes.get("Z", 1))
+    ]
+    missing = tuple(plane for plane in planes if not tiles[plane])
+    partial = tuple(plane for plane in planes if 0 < tiles[plane] < expected)
+    return CziScene(index, begin, sizes, box, missing, partial)
+
+
+def channel_facts(xml: ElementTree.Element, count: int) -> tuple[tuple[str | None, ...], tuple[ChannelHints, ...]]:
+    """Read names and hints of `count` channels; an empty or missing name is None, never ZEN's internal Id."""
+    nodes = xml.findall(".//Information/Image/Dimensions/Channels/Channel")[:count]
+    shown = {node.get("Id"): node.get("Name") for node in xml.findall(".//DisplaySetting/Channels/Channel")}
+    names = [(node.get("Name") or shown.get(node.get("Id")) or "").strip() or None for node in nodes]
+    hints = [
+        ChannelHints(_text(node, "ContrastMethod"), _text(node, "IlluminationType"), _text(node, "Fluor"))
+        for node in nodes
+    ]
+    absent = count - len(nodes)
+    return (*names, *[None] * absent), (*hints, *[ChannelHints()] * absent)
+
+
+def voxel_size_um(xml: ElementTree.Element) -> tuple[float | None, float | None, float | None]:
+    """Read z, y, x in micrometres from the scaling in metres; 0 and absent are None."""
+    metres = {item.get("Id"): _text(item, "Value") for item in xml.findall(".//Scaling/Items/Distance")}
+    z, y, x = (_positive(metres.get(axis), _METRES_PER_UM) for axis in "ZYX")
+    return z, y, x
+
+
+def time_step_s(czi: Any, xml: ElementTree.Element, scene: CziScene) -> float | None:
+    """Find the mean seconds between time points.
+
+    Asked in this order: acquisition times of the sub-blocks, intervals in the metadata, and the custom attribute
+    ``time_step_s`` that our simulator writes because its CZI writer has no time stamps.
+    """
+    if scene.sizes.get("T", 1) > 1:
+        measured = _time_step_from_subblocks(czi, scene)
+        if measured is not None:
+            return measured
+        offsets = [float(text) for text in (xml.findtext(".//Dimensions/T/Positions/List/Offsets") or "").split()]
+        if len(offsets) > 1 and offsets[-1] > offsets[0]:
+            return (offsets[-1] - offsets[0]) / (len(offsets) - 1)
+        increment = _positive(xml.findtext(".//Dimensions/T/Positions/Interval/Increment"))
+        if increment is not None:
+            return increment
+    return _positive(custom_attribute(xml, "time_step_s"))
+
+
+def custom_attribute(xml: ElementTree.Element, key: str) -> str | None:
+    """Read one of the custom attributes that pylibCZIrw writes."""
+    return xml.findtext(f".//CustomAttributes/KeyValue/{key}")
+
+
+def declared_sizes(xml: ElementTree.Element) -> dict[str, int]:
+    """Sizes T, C, Z that the metadata announces; a stopped recording has fewer planes than that."""
+    image = xml.find(".//Information/Image")
+    texts = {axis: _text(image, f"Size{axis}") if image is not None else "" for axis in "TCZ"}
+    return {axis: int(text) for axis, text in texts.items() if text.isdecimal()}
+
+
+def pixel_dtype(czi: Any, xml: ElementTree.Element) -> np.dtype[Any]:
+    """Find the common dtype of all channels; ZEN may record 8-bit and 16-bit channels in one file."""
+    named = {czi.pixel_type} if czi.pixel_type in _PIXEL_TYPES else set()
+    if not named:
+        types = xml.findall(".//Information/Image/Dimensions/Channels/Channel/PixelType")
+        named = {(node.text or "").strip().casefold() for node in types}
+    return np.result_type(*(_PIXEL_TYPES[name] for name in named if name in _PIXEL_TYPES) or ("u2",))
+
+
+def _tiles_per_plane(czi: Any, scene: int, begin: dict[str, int], *, mosaic: bool) -> Counter[tuple[int, ...]]:
+    """Count the tiles of every (t, c, z), counted from 0."""
+    only = {"S": scene} if "S" in begin else {}
+    boxes = czi.get_all_mosaic_tile_bounding_boxes if mosaic else czi.get_all_tile_bounding_boxes
+    return Counter(
+        tuple(tile.dimension_coordinates.get(axis, 0) - begin.get(axis, 0) for axis in "TCZ") for tile in boxes(**only)
+    )
+
+
+def _time_step_from_subblocks(czi: Any, scene: CziScene) -> float | None:
+    """Mean interval from the first acquisition of the first time point to that of the last one."""
+    count = scene.sizes["T"]
+    first = _first_acquisition(czi, scene, scene.begin["T"])
+    last = _first_acquisition(czi, scene, scene.begin["T"] + count - 1)
+    if first is None or last is None or last <= first:
+        return None
+    return (last - first).total_seconds() / (count - 1)
+
+
+def _first_acquisition(czi: Any, scene: CziScene, t: int) -> datetime | None:
+    only = {"T": t} | ({"S": scene.index} if "S" in scene.begin else {})
+    times = []
+    for _, text in czi.read_subblock_metadata(**only):
+        # Sub-block metadata is optional: the LSM 880 leaves it empty.
+        with contextlib.suppress(ElementTree.ParseError, ValueError):
+            stamp = ElementTree.fromstring(text).findtext(".//AcquisitionTime")
+            if stamp:
+                times.append(_timestamp(stamp))
+    return min(times, default=None)
+
+
+def _timestamp(text: str) -> datetime:
+    """Parse an ISO time; ZEN writes seven digits of seconds, Python takes six; no zone means UTC."""
+    whole, _, fraction = text.strip().rstrip("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00")
+
+
+def _text(node: ElementTree.Element, tag: str) -> str:
+    return (node.findtext(tag) or "").strip()
+
+
+def _positive(text: str | None, unit: float = 1.0) -> float | None:
+    try:
+        value = float(text or 0) / unit
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value > 0 else None

@@ -1,0 +1,158 @@
+"""`open_image`: from a path to an `ImageSource`, refusing what is not an image before any library sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+from napari_mito_predict.errors import UnreadableImageError
+from napari_mito_predict.image.bioio_reader import CziBackend
+from napari_mito_predict.image.source import Backend, ImageSource, SceneInfo
+
+ReaderName = Literal["auto", "bioio", "aicsimageio"]
+
+_CZI_MAGIC = b"ZISRAWFILE"
+_GIB = 2**30
+# A file this much smaller than what its header announces is damaged: no compression used for images gets there.
+_LARGEST_RATIO = 5000
+
+
+def open_image(
+    path: str | Path,
+    *,
+    scene: int | str | None = None,
+    axes: str | None = None,
+    reader: ReaderName = "auto",
+    missing_as_zeros: bool = False,
+) -> ImageSource:
+    """Open an image file without reading its pixels.
+
+    Parameters
+    ----------
+    path : str or Path
+        CZI, OME-TIFF, TIFF (ImageJ, tifffile or plain) or OME-Zarr.
+    scene : int or str, optional
+        Scene index or name; the first by default.
+    axes : str, optional
+        For TIFFs that do not say what their axes are, such as ``"ZYX"`` or ``"TYX"``.
+    reader : {"auto", "bioio", "aicsimageio"}
+        Which library reads CZI files; "auto" is BioIO.
+    missing_as_zeros : bool
+        Read planes of a CZI that were never acquired as zeros, instead of refusing them.
+
+    Returns
+    -------
+    ImageSource
+
+    Raises
+    ------
+    UnreadableImageError
+        Missing, empty, damaged, incomplete, or no image at all.
+    UnknownAxesError
+        A TIFF that does not say which axis is z, time or channel; pass `axes`.
+    SceneNotFoundError
+        No such scene.
+    MissingReaderError
+        An optional package is needed for this format.
+    """
+    path = Path(path)
+    backend = _GuardedBackend(_backend(path, axes, reader, missing_as_zeros=missing_as_zeros))
+    return ImageSource(backend, scene if scene is not None else 0, name=_stem(path))
+
+
+def _backend(path: Path, axes: str | None, reader: ReaderName, *, missing_as_zeros: bool) -> Backend:
+    head = _first_bytes(path)
+    if head.startswith(_CZI_MAGIC):
+        library: Literal["bioio", "aicsimageio"] = "aicsimageio" if reader == "aicsimageio" else "bioio"
+        return CziBackend(path, library, missing_as_zeros=missing_as_zeros)
+    raise UnreadableImageError(f"{path}: not an image we can read (it starts with {head[:8]!r}).")
+
+
+def _first_bytes(path: Path) -> bytes:
+    """Read the start of a file, and name what people take for images and is none."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(512)
+    except OSError as error:
+        raise UnreadableImageError(f"{path}: cannot be opened ({error.strerror or error}).") from error
+    if not head:
+        raise UnreadableImageError(f"{path}: the file is empty (0 bytes). Copy it again from where it came from.")
+    if head.startswith(b"version https://git-lfs"):
+        raise UnreadableImageError(
+            f"{path}: not an image but a Git-LFS pointer, a text that stands for it. Run `git lfs pull` to get the image."
+        )
+    if head.lstrip().lower().startswith((b"<!doctype html", b"<html", b"<htm")):
+        raise UnreadableImageError(
+            f"{path}: not an image but a web page (it starts with {head.lstrip()[:14].decode('latin-1')!r}). "
+            "The download probably failed; get the file again."
+        )
+    return head
+
+
+def _stem(path: Path) -> str:
+    """Give the file name without what makes it an image: ``cells.ome.tif`` is ``cells``."""
+    name = path.name
+    for suffix in (".ome.tiff", ".ome.tif", ".ome.zarr"):
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return path.stem
+
+
+class _GuardedBackend:
+    """A file's backend that notices when the file changes, and turns what the system says into our errors."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.path = backend.path
+        self.scenes = backend.scenes
+        self._state = self._current_state()
+
+    def info(self, scene: int) -> SceneInfo:
+        info = self._backend.info(scene)
+        self._check_size(info)
+        return info
+
+    def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
+        self._check_unchanged()
+        try:
+            data = self._backend.read(scene, t, c, z)
+        except OSError as error:
+            raise UnreadableImageError(f"{self.path}: could not be read ({error.strerror or error}).") from error
+        except MemoryError as error:
+            raise UnreadableImageError(
+                f"{self.path}: one stack does not fit into memory. Close other programs, or crop the image."
+            ) from error
+        self._check_unchanged()
+        return data
+
+    def _check_size(self, info: SceneInfo) -> None:
+        """Refuse sizes no such file can hold, before anybody asks for that much memory."""
+        if self._state is None:
+            return
+        sizes = info.sizes
+        announced = sizes["Z"] * sizes["Y"] * sizes["X"] * info.dtype.itemsize
+        if announced > _GIB and announced > _LARGEST_RATIO * self._state[0]:
+            raise UnreadableImageError(
+                f"{self.path}: the header announces stacks of {sizes['Z']} x {sizes['Y']} x {sizes['X']} "
+                f"({announced / _GIB:.0f} GiB) in a file of {self._state[0]} bytes, so it is damaged."
+            )
+
+    def _check_unchanged(self) -> None:
+        if self._current_state() != self._state:
+            raise UnreadableImageError(
+                f"{self.path}: the file changed while it was being read. Wait until the recording or copy is "
+                "finished, then open it again."
+            )
+
+    def _current_state(self) -> tuple[int, int] | None:
+        """Size and time of the file; None for folders."""
+        path = self.path
+        if path is None or path.is_dir():
+            return None
+        try:
+            state = path.stat()
+        except OSError as error:
+            raise UnreadableImageError(f"{path}: can no longer be read ({error.strerror or error}).") from error
+        return state.st_size, state.st_mtime_ns

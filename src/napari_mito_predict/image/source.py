@@ -1,0 +1,243 @@
+"""`ImageSource`: an image as everything above this package sees it, whatever file or layer it comes from."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_mito_predict.errors import ImageIndexError, SceneNotFoundError, UnsupportedImageError
+from napari_mito_predict.image.channels import Channel, ChannelHints, ChannelRole, describe_channels, find_channel
+
+if TYPE_CHECKING:
+    import dask.array
+
+AXES = "TCZYX"
+
+
+@dataclass(frozen=True, slots=True)
+class SceneInfo:
+    """What a reader knows of one scene before it reads any pixel.
+
+    Attributes
+    ----------
+    sizes : dict
+        Sizes of T, C, Z, Y, X (all of them).
+    dtype : numpy.dtype
+        Of the pixels; the common type where channels differ.
+    channel_names : tuple of str or None
+        One per channel.
+    hints : tuple of ChannelHints
+        One per channel, or empty.
+    voxel_size_um : tuple of float or None
+        z, y, x in micrometres; None where the file does not say.
+    time_step_s : float or None
+        Seconds between time points.
+    unsupported : str
+        Why nothing can be read for prediction, in a sentence; empty for sound images.
+    """
+
+    sizes: dict[str, int]
+    dtype: np.dtype[Any]
+    channel_names: tuple[str | None, ...]
+    hints: tuple[ChannelHints, ...] = ()
+    voxel_size_um: tuple[float | None, float | None, float | None] = (None, None, None)
+    time_step_s: float | None = None
+    is_rgb: bool = False
+    simulated: bool = False
+    unsupported: str = ""
+    warnings: tuple[str, ...] = field(default=())
+
+
+class Backend(Protocol):
+    """What a file format has to offer; implementations are thread-safe and picklable."""
+
+    path: Path | None
+    scenes: tuple[str, ...]
+
+    def info(self, scene: int) -> SceneInfo:
+        """Describe a scene without reading pixels."""
+
+    def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
+        """Read ``(Z, Y, X)``, or ``(1, Y, X)`` for one `z`, in the file's own dtype; indices are valid."""
+
+
+class ImageSource:
+    """One scene of an image, read lazily.
+
+    Made by `open_image` and `from_array`. Reading is thread-safe, and an image can be pickled to another process.
+
+    Parameters
+    ----------
+    backend : Backend
+        The reader behind it.
+    scene : int or str
+        Scene index or name.
+    name : str
+        File stem or layer name, for messages and results.
+
+    Attributes
+    ----------
+    path : Path or None
+        The file; None for arrays.
+    scenes : tuple of str
+        Names of all scenes.
+    scene : int
+        Index of this one.
+    sizes : dict
+        Sizes of T, C, Z, Y, X; always all five.
+    channels : tuple of Channel
+        With role and reason each.
+    voxel_size_um : tuple of float or None
+        z, y, x in micrometres; None where unknown, never 0 and never a guess.
+    time_step_s : float or None
+        Seconds between time points; None where unknown.
+    dtype : numpy.dtype
+        Of the pixels.
+    is_rgb : bool
+        True for colour images, which cannot be predicted from.
+    simulated : bool
+        True for files written by this package's own simulator.
+    unsupported : str
+        Why this image cannot be predicted from; empty when it can.
+    warnings : tuple of str
+        What looked wrong when opening.
+    """
+
+    def __init__(self, backend: Backend, scene: int | str = 0, *, name: str) -> None:
+        self._backend = backend
+        self.path = backend.path
+        self.name = name
+        self.scenes = backend.scenes
+        self.scene = _scene_index(backend.scenes, scene, str(self.path or name))
+        self._info = info = backend.info(self.scene)
+        self.sizes = dict(info.sizes)
+        self.channels = describe_channels(info.channel_names, info.hints)
+        self.voxel_size_um = info.voxel_size_um
+        self.time_step_s = info.time_step_s
+        self.dtype = info.dtype
+        self.is_rgb = info.is_rgb
+        self.simulated = info.simulated
+        self.unsupported = info.unsupported
+        self.warnings = info.warnings
+
+    def __repr__(self) -> str:
+        sizes = " ".join(f"{axis}{self.sizes[axis]}" for axis in AXES)
+        names = ", ".join(channel.label for channel in self.channels)
+        return f"<ImageSource {self.name!r} scene {self.scene} of {len(self.scenes)}: {sizes} {self.dtype} ({names})>"
+
+    def with_scene(self, scene: int | str) -> ImageSource:
+        """Give the same file at another scene.
+
+        Raises
+        ------
+        SceneNotFoundError
+            There is no such scene; the message lists those there are.
+        """
+        return ImageSource(self._backend, scene, name=self.name)
+
+    def with_roles(self, roles: Mapping[int, ChannelRole]) -> ImageSource:
+        """Give the same image with the user's word on what some channels show; ``{index: role}``."""
+        other = ImageSource(self._backend, self.scene, name=self.name)
+        channels = list(self.channels)
+        for index, role in roles.items():
+            found = find_channel(channels, index, self._where)
+            channels[found.index] = replace(found, role=ChannelRole(role), reason="The user says so.")
+        other.channels = tuple(channels)
+        return other
+
+    def channel(self, which: int | str | ChannelRole | None = None) -> Channel:
+        """Find a channel by index, name or role; None asks for the transmitted light.
+
+        Raises
+        ------
+        ChannelNotFoundError
+            No channel fits.
+        AmbiguousChannelError
+            Several fit; the message lists them.
+        """
+        return find_channel(self.channels, which, self._where)
+
+    def read(self, t: int = 0, channel: int | str | ChannelRole = 0, z: int | None = None) -> NDArray[Any]:
+        """Read one stack.
+
+        Parameters
+        ----------
+        t : int
+            Time point, from 0.
+        channel : int, str or ChannelRole
+            Index, name or role.
+        z : int, optional
+            Read only this Z step.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(Z, Y, X)``, with `z` ``(1, Y, X)``, in the file's own dtype; a new array.
+
+        Raises
+        ------
+        ImageIndexError
+            Time point or Z step outside the image.
+        ChannelNotFoundError, AmbiguousChannelError
+            See `channel`.
+        UnsupportedImageError
+            Colour images and raw Airyscan data.
+        UnreadableImageError
+            The file is damaged, incomplete, or changed since it was opened.
+        """
+        found = self.channel(channel)
+        self._check_index("T", t, "time point")
+        if z is not None:
+            self._check_index("Z", z, "Z step")
+        if self.unsupported:
+            raise UnsupportedImageError(f"{self._where}: {self.unsupported}")
+        return self._backend.read(self.scene, t, found.index, z)
+
+    def lazy(self, channel: int | str | ChannelRole | None = None) -> dask.array.Array:
+        """Give one channel as a dask array ``(T, Z, Y, X)`` whose chunks are whole stacks, read when computed."""
+        import dask.array
+
+        found = self.channel(channel)
+        t, z, y, x = (self.sizes[axis] for axis in "TZYX")
+        return dask.array.map_blocks(
+            _read_block,
+            self,
+            found.index,
+            chunks=((1,) * t, (z,), (y,), (x,)),
+            dtype=self.dtype,
+            meta=np.empty((0, 0, 0, 0), self.dtype),
+            token=uuid.uuid4().hex,  # else dask would hash the whole image to name the result
+        )
+
+    @property
+    def _where(self) -> str:
+        return str(self.path or self.name)
+
+    def _check_index(self, axis: str, index: int, what: str) -> None:
+        if not 0 <= index < self.sizes[axis]:
+            raise ImageIndexError(
+                f"{self._where}: there is no {what} {index}; valid are 0 to {self.sizes[axis] - 1} (counted from 0)."
+            )
+
+
+def _read_block(image: ImageSource, channel: int, block_id: tuple[int, ...] = (0,)) -> NDArray[Any]:
+    """Read the stack of one time point as the dask chunk ``(1, Z, Y, X)``."""
+    return image.read(block_id[0], channel)[None].astype(image.dtype, copy=False)
+
+
+def _scene_index(scenes: tuple[str, ...], scene: int | str, where: str) -> int:
+    if isinstance(scene, str):
+        if scene in scenes:
+            return scenes.index(scene)
+        if scene.isdecimal():
+            scene = int(scene)
+    if isinstance(scene, int) and 0 <= scene < len(scenes):
+        return scene
+    listed = ", ".join(f'{i} "{name}"' for i, name in enumerate(scenes))
+    raise SceneNotFoundError(f'{where}: there is no scene "{scene}"; it has {listed}.')
