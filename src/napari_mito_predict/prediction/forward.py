@@ -1,0 +1,122 @@
+"""One pass of a network over one window, on any device, in any precision, without side effects on the model."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from napari_mito_predict.errors import PredictionCancelled, PredictionError
+from napari_mito_predict.prediction.device import Device
+from napari_mito_predict.prediction.memory import empty_cache, is_out_of_memory
+
+if TYPE_CHECKING:
+    from napari_mito_predict.networks import Network
+
+_log = logging.getLogger(__name__)
+
+
+class Forward:
+    """A private copy of a network on a device; the model that the user holds stays where and as it is.
+
+    Parameters
+    ----------
+    network : Network
+        2-D or 3-D, in evaluation mode.
+    device : Device
+        Where to compute, and in which precision.
+    cancelled : callable
+        Asked before every layer, so that even a huge tile stops at once.
+    name : str
+        Of the model, for messages.
+    """
+
+    def __init__(self, network: Network, device: Device, cancelled: Callable[[], bool], *, name: str) -> None:
+        self.device = device
+        self.name = name
+        self._ndim = network.ndim
+        self._cancelled = cancelled
+        self._network: nn.Module | None = None
+        module = copy.deepcopy(cast("nn.Module", network)).eval().requires_grad_(False)
+        self._network = module.to(device.torch_device, memory_format=self._layout)
+        for layer in self._network.modules():
+            if not any(layer.children()):
+                layer.register_forward_pre_hook(self._stop_if_cancelled)
+
+    def __call__(self, window: np.ndarray) -> np.ndarray | None:
+        """Predict one window.
+
+        Parameters
+        ----------
+        window : ndarray, float32, (D, Y, X)
+            Normalised; sizes divisible by the network's stride. A 2-D network takes the planes one by one.
+
+        Returns
+        -------
+        ndarray, float32, (targets, D, Y, X), or None
+            None when memory ran out; everything of this pass has been released then.
+
+        Raises
+        ------
+        PredictionError
+            Anything else that torch complains of, or an output that is not finite.
+        PredictionCancelled
+            `cancelled` became true.
+        """
+        try:
+            return self._compute(window)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise PredictionError(self._explain(error)) from error
+            _log.info("%s: out of memory on %s: %s", self.name, self.device.name, error)
+        # Only here, outside the block, is the traceback gone that kept the tensors of the failed pass alive.
+        empty_cache(self.device)
+        return None
+
+    def close(self) -> None:
+        """Release the copy and the device memory."""
+        self._network = None
+        empty_cache(self.device)
+
+    @property
+    def _layout(self) -> torch.memory_format:
+        """Channels last is what oneDNN and cuDNN compute in; MPS gains nothing from it."""
+        if self.device.kind == "mps":
+            return torch.contiguous_format
+        return torch.channels_last_3d if self._ndim == 3 else torch.channels_last
+
+    def _compute(self, window: np.ndarray) -> np.ndarray:
+        if self._network is None:
+            raise PredictionError(f"{self.name}: used after it was closed.")
+        planes = torch.from_numpy(np.ascontiguousarray(window, dtype=np.float32))
+        batch = planes[None, None] if self._ndim == 3 else planes[:, None]
+        # Entered and left within this call: the mode belongs to the thread, and a generator must not carry it outside.
+        with torch.inference_mode(), self._precision():
+            batch = batch.to(self.device.torch_device, memory_format=self._layout)
+            output = self._network(batch).float()
+            if not bool(torch.isfinite(output).all()):
+                hint = "" if self.device.precision == "32" else " Try again with precision 32."
+                raise PredictionError(f"{self.name} gave values that are not numbers (NaN or infinite).{hint}")
+            result = output[0] if self._ndim == 3 else output.movedim(1, 0)
+            return np.ascontiguousarray(result.cpu().numpy())
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        if self.device.precision == "32":
+            return nullcontext()
+        return torch.autocast(self.device.kind, dtype=self.device.dtype)
+
+    def _stop_if_cancelled(self, *_: object) -> None:
+        if self._cancelled():
+            raise PredictionCancelled("Cancelled; nothing was written.")
+
+    def _explain(self, error: BaseException) -> str:
+        text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        lost = self.device.kind == "cuda" and "device-side assert" in str(error)
+        advice = " The GPU cannot be used again before napari (or Python) is restarted." if lost else ""
+        return f"{self.name} failed on {self.device.name}: {text}.{advice}"

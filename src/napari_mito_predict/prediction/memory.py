@@ -1,0 +1,156 @@
+"""How much memory a prediction needs, how much there is, and how to tell that it ran out."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from napari_mito_predict.prediction.device import Device
+from napari_mito_predict.prediction.tiles import MIN_DEPTH, TileGrid, plan_tiles, round_up, voxels
+
+# Half of what is free: convolution libraries take workspaces and reorder their inputs, allocators fragment, and the
+# viewer next to us needs some too.
+_SHARE = 0.5
+# Largest core in voxels, chosen for what people see: 32 x 384 x 384 takes a few seconds on two CPU cores, so that the
+# picture grows at once; the halo then costs 41 % more arithmetic on 32 x 1024 x 1024 with the bundled networks (halo
+# 48), against 20 % for cores of 512 and 90 % for 256. A GPU needs no more than a second for eight times as many.
+_LARGEST_CORE = {"cpu": 32 * 384 * 384, "mps": 32 * 768 * 768, "cuda": 32 * 1024 * 1024}
+_XY_RANGE = (256, 1536)
+
+_OUT_OF_MEMORY = (
+    "out of memory",  # CUDA, MPS, ROCm, XPU
+    "can't allocate memory",  # torch's CPU allocator on Linux
+    "not enough memory",  # torch's CPU allocator on Windows
+    "cublas_status_alloc_failed",
+    "cudnn_status_alloc_failed",
+    "invalid buffer size",  # MPS, a single buffer too large
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether `error` says that memory ran out, on any device; torch has one class for CUDA and only texts elsewhere."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in _OUT_OF_MEMORY)
+
+
+def free_memory(device: Device) -> int:
+    """Bytes that can be allocated now on `device`."""
+    if device.kind == "cuda":
+        free, _ = torch.cuda.mem_get_info(device.torch_device)
+        cached = torch.cuda.memory_reserved(device.torch_device) - torch.cuda.memory_allocated(device.torch_device)
+        return int(free + cached)
+    if device.kind == "mps":
+        return max(0, int(torch.mps.recommended_max_memory()) - int(torch.mps.driver_allocated_memory()))
+    return min(int(psutil.virtual_memory().available), _container_limit())
+
+
+def empty_cache(device: Device) -> None:
+    """Give back what torch holds in reserve. Call it outside the ``except`` block: a traceback keeps tensors alive."""
+    gc.collect()
+    if device.kind == "cuda":
+        torch.cuda.empty_cache()
+    elif device.kind == "mps":
+        torch.mps.empty_cache()
+
+
+def bytes_per_voxel(network: nn.Module, *, ndim: int, stride: tuple[int, ...], channels: int = 1) -> float:
+    """Peak memory of one float32 pass, in bytes per input voxel, without weights.
+
+    Follows one forward pass of a copy without data (torch's "meta" device), adding up the tensors alive at each step.
+    """
+    # Large enough that the coarsest level is more than one voxel, which some layers insist on.
+    size = [round_up(32, s) for s in stride[-ndim:]]
+    shadow = copy.deepcopy(network).to("meta")
+    with torch.inference_mode(), _LiveBytes() as live:
+        shadow(torch.empty((1, channels, *size), device="meta"))
+    return live.peak / float(torch.tensor(size).prod())
+
+
+def choose_tiles(
+    shape: tuple[int, int, int],
+    *,
+    stride: tuple[int, int, int],
+    receptive_field: tuple[int, int, int],
+    kind: str,
+    bytes_per_voxel: float,
+    free: int,
+    halo: int | None = None,
+) -> TileGrid:
+    """The largest tiles that fit into memory and still let a person watch and cancel.
+
+    Parameters
+    ----------
+    shape, stride, receptive_field, halo
+        See `napari_mito_predict.prediction.tiles.plan_tiles`.
+    kind : str
+        Kind of device.
+    bytes_per_voxel : float
+        Of the network, in the precision used.
+    free : int
+        Bytes free on the device.
+    """
+    flat = receptive_field[0] == 1  # a 2-D network sees one plane at a time
+    depth = 1 if flat else round_up(shape[0], stride[0])
+    side = int((_LARGEST_CORE[kind] / depth) ** 0.5)
+    core = [depth, *(min(max(side, _XY_RANGE[0]), _XY_RANGE[1]),) * 2]
+    while True:
+        d, y, x = core
+        grid = plan_tiles(shape, stride=stride, receptive_field=receptive_field, core=(d, y, x), halo=halo)
+        needs = max(voxels(tile.read) for tile in grid) * bytes_per_voxel
+        if needs <= free * _SHARE:
+            return grid
+        if max(y, x) > 64:
+            core = [d, y // 2, x // 2]
+        elif not flat and d >= 2 * MIN_DEPTH:
+            core = [d // 2, y, x]
+        elif max(y, x) > max(stride[1:]):
+            core = [d, max(y // 2, stride[1]), max(x // 2, stride[2])]
+        else:
+            return grid  # the smallest there is: try, and say so if it fails
+
+
+class _LiveBytes(TorchDispatchMode):
+    """Adds up the storage of all tensors made inside the block that are alive at the same time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peak = 0
+        self._alive: dict[int, int] = {}
+
+    def __torch_dispatch__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, torch.Tensor):
+                self._watch(tensor.untyped_storage())
+        self.peak = max(self.peak, sum(self._alive.values()))
+        return result
+
+    def _watch(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key not in self._alive:
+            self._alive[key] = storage.nbytes()
+            weakref.finalize(storage, self._alive.pop, key, None)
+
+
+def _container_limit() -> int:
+    """Bytes left under this container's limit (Linux control groups), where there is one."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = (group / "memory.max").read_text(encoding="utf-8").strip()
+        used = int((group / "memory.current").read_text(encoding="utf-8"))
+        return max(0, int(limit) - used)
+    except (OSError, ValueError):  # no control groups, or the limit is "max"
+        return 1 << 62

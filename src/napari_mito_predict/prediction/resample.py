@@ -1,0 +1,107 @@
+"""Resampling between the image's grid and the model's, whole or block by block with the same result.
+
+Both grids cover the same field: edge is on edge, and voxel `i` of a grid with `n` voxels has its centre at
+``(i + 0.5) / n`` of the field (half-pixel-centre convention; `scipy.ndimage.zoom` with ``grid_mode=True``). Linear
+interpolation; where the new grid is coarser, a Gaussian of ``(step - 1) / 2`` voxels removes what it cannot show
+(the rule of `skimage.transform.resize`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, floor
+
+import numpy as np
+from scipy import ndimage
+
+from napari_mito_predict.prediction.tiles import Box, Span
+
+_TRUNCATE = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class AxisResampling:
+    """One axis: from a grid of `source` voxels to one of `target` voxels over the same field."""
+
+    source: int
+    target: int
+
+    @property
+    def step(self) -> float:
+        """Source voxels per target voxel."""
+        return self.source / self.target
+
+    @property
+    def sigma(self) -> float:
+        """Anti-aliasing width in source voxels."""
+        return max(0.0, (self.step - 1) / 2)
+
+    def position(self, i: float) -> float:
+        """Where the centre of target voxel `i` lies on the source grid."""
+        return (i + 0.5) * self.step - 0.5
+
+    def needed(self, target: Span) -> Span:
+        """Source voxels that `target` voxels are interpolated from."""
+        margin = int(_TRUNCATE * self.sigma + 0.5) + 1
+        wanted = Span(floor(self.position(target.start)), ceil(self.position(target.stop - 1)) + 1)
+        return wanted.grow(0 if self.source == self.target else margin, Span(0, self.source))
+
+    def boundary(self, source: int) -> int:
+        """First target voxel whose centre is at or behind the front of source voxel `source`; keeps partitions."""
+        return -((self.source - 2 * source * self.target) // (2 * self.source))
+
+
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """Three axes (D, Y, X)."""
+
+    axes: tuple[AxisResampling, AxisResampling, AxisResampling]
+
+    @classmethod
+    def between(cls, source: tuple[int, ...], target: tuple[int, ...]) -> Resampling:
+        d, y, x = (AxisResampling(a, b) for a, b in zip(source, target, strict=True))
+        return cls((d, y, x))
+
+    @property
+    def identity(self) -> bool:
+        return all(axis.source == axis.target for axis in self.axes)
+
+    def needed(self, target: Box) -> Box:
+        """The source voxels that the block `target` needs."""
+        d, y, x = (axis.needed(span) for axis, span in zip(self.axes, target, strict=True))
+        return d, y, x
+
+    def whole(self, volume: np.ndarray) -> np.ndarray:
+        """All of `volume` on the target grid, float32 or, for float64 input, float64."""
+        d, y, x = (Span(0, axis.target) for axis in self.axes)
+        origin = tuple(Span(0, axis.source) for axis in self.axes)
+        return self.block(volume, (origin[0], origin[1], origin[2]), (d, y, x))
+
+    def block(self, window: np.ndarray, at: Box, target: Box) -> np.ndarray:
+        """The block `target` of the target grid, from the part `window` of the source that lies at ``at``.
+
+        Parameters
+        ----------
+        window : ndarray, (D, Y, X), float
+            Source voxels of the box `at`, which holds at least ``needed(target)``.
+        at, target : Box
+            Position of the window on the source grid, and of the block on the target grid.
+
+        Returns
+        -------
+        ndarray, (D, Y, X)
+            A new array; equal to that part of `whole` but for rounding.
+        """
+        if self.identity:
+            inner = tuple(span.shift(-origin.start).slice for span, origin in zip(target, at, strict=True))
+            return window[inner].copy()
+        for i, axis in enumerate(self.axes):
+            if axis.sigma > 0:
+                window = ndimage.gaussian_filter1d(window, axis.sigma, axis=i, mode="nearest", truncate=_TRUNCATE)
+        steps = [axis.step for axis in self.axes]
+        starts = [a.position(t.start) - o.start for a, t, o in zip(self.axes, target, at, strict=True)]
+        shape = tuple(span.size for span in target)
+        block: np.ndarray = ndimage.affine_transform(
+            window, steps, offset=starts, output_shape=shape, output=window.dtype, order=1, mode="nearest", prefilter=False
+        )
+        return block

@@ -1,0 +1,294 @@
+"""Which part of a volume is read, computed and kept, tile by tile. Pure integer geometry: no arrays, no torch.
+
+All positions are voxels of the *padded* volume: the volume extended by reflection to a multiple of the network's stride.
+The network pads its convolutions with zeros, so every edge it sees changes its answer nearby. Two rules make tiles
+equal to one pass over the padded volume: a window that touches the edge of the padded volume ends exactly there, so
+that the zeros come at the same place; any other window edge lies at least a halo away from the voxels that are kept.
+Tiles start on the stride grid, otherwise a voxel would fall into another phase of the strided convolutions.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil, prod
+
+MIN_DEPTH = 64
+"""Planes below which the third axis is never tiled: the reach of a deep U-Net, about 200, exceeds any usual stack."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """Voxels ``start <= i < stop`` along one axis."""
+
+    start: int
+    stop: int
+
+    @property
+    def size(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def slice(self) -> slice:
+        return slice(self.start, self.stop)
+
+    def grow(self, by: int, within: Span) -> Span:
+        """`by` voxels more at either end, but not beyond `within`."""
+        return Span(max(self.start - by, within.start), min(self.stop + by, within.stop))
+
+    def clip(self, within: Span) -> Span:
+        """The part inside `within`; empty when there is none."""
+        start = min(max(self.start, within.start), within.stop)
+        return Span(start, max(start, min(self.stop, within.stop)))
+
+    def shift(self, by: int) -> Span:
+        return Span(self.start + by, self.stop + by)
+
+    def overlaps(self, other: Span) -> bool:
+        return self.start < other.stop and other.start < self.stop
+
+
+Box = tuple[Span, Span, Span]
+
+
+def voxels(box: Box) -> int:
+    """Number of voxels in `box`."""
+    return prod(span.size for span in box)
+
+
+def round_up(value: int, multiple: int) -> int:
+    """Smallest multiple of `multiple` that is at least `value`."""
+    return -(-value // multiple) * multiple
+
+
+def reflect(position: int, size: int) -> int:
+    """Voxel of an axis of `size` voxels that stands at `position` when the axis is mirrored at its ends for ever.
+
+    The edge voxel is not repeated (numpy's "reflect"); reflection repeats where the padding is wider than the axis;
+    an axis of one voxel repeats that voxel.
+    """
+    if size == 1:
+        return 0
+    period = 2 * (size - 1)
+    folded = position % period
+    return min(folded, period - folded)
+
+
+def halo_needed(receptive_field: int, stride: int) -> int:
+    """Context that a tile needs on either side of what it keeps, in voxels; a multiple of `stride`.
+
+    All voxels of one stride cell hang on the same voxel of the coarsest level and so share their farthest input. Tiles
+    are whole stride cells, so what they need beyond themselves is the receptive field less one cell, half of it per side.
+    """
+    return round_up(max(ceil((receptive_field - stride) / 2), 0), stride)
+
+
+@dataclass(frozen=True, slots=True)
+class AxisTiling:
+    """How one axis is padded and divided.
+
+    Attributes
+    ----------
+    size : int
+        Voxels of the volume.
+    before : int
+        Reflected voxels in front of it.
+    padded : int
+        Size with padding, a multiple of the stride.
+    stride, halo : int
+        Grid on which cores start, and the context around them.
+    needed : int
+        The halo that makes tiles exact.
+    cores : tuple of Span
+        What the tiles are there for; they partition ``[0, padded)``.
+    """
+
+    size: int
+    before: int
+    padded: int
+    stride: int
+    halo: int
+    needed: int
+    cores: tuple[Span, ...]
+
+    @property
+    def whole(self) -> Span:
+        return Span(0, self.padded)
+
+    @property
+    def inside(self) -> Span:
+        """The volume itself, without padding."""
+        return Span(self.before, self.before + self.size)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the division leaves the network's answer unchanged."""
+        return len(self.cores) == 1 or self.halo >= self.needed
+
+    def window(self, i: int) -> Span:
+        """What tile `i` reads."""
+        return self.cores[i].grow(self.halo, self.whole)
+
+    def kept(self, i: int) -> Span:
+        """What of tile `i` goes into the result: its core, or all of it where neighbours have to be blended."""
+        return self.cores[i] if self.exact else self.window(i)
+
+    def weights(self, i: int) -> list[float]:
+        """Weight of tile `i` at each voxel of ``kept(i)``: linear ramps over the overlap, all tiles adding up to one."""
+        span = self.kept(i)
+        if self.exact:
+            return [1.0] * span.size
+        return [self._ramp(i, p) / sum(self._ramp(j, p) for j in self._over(p)) for p in range(span.start, span.stop)]
+
+    def _over(self, position: int) -> list[int]:
+        return [j for j in range(len(self.cores)) if self.window(j).start <= position < self.window(j).stop]
+
+    def _ramp(self, i: int, position: int) -> float:
+        core, width = self.cores[i], 2 * self.halo + 1
+        rise = 1.0 if core.start == 0 else (position - (core.start - self.halo) + 0.5) / width
+        fall = 1.0 if core.stop == self.padded else ((core.stop + self.halo) - position - 0.5) / width
+        return min(rise, fall, 1.0)
+
+
+def tile_axis(
+    size: int, *, stride: int, core: int, needed: int, halo: int | None = None, smallest: int = 1
+) -> AxisTiling:
+    """Divide one axis into tiles of about equal cores, none larger than `core` rounded up to the stride.
+
+    Parameters
+    ----------
+    size : int
+        Voxels of the volume along this axis, at least 1.
+    stride : int
+        The network's stride.
+    core : int
+        Largest core wanted, in voxels.
+    needed : int
+        Halo for an exact result, see `halo_needed`.
+    halo : int, optional
+        A smaller halo: faster, approximate; rounded up to the stride.
+    smallest : int
+        No core is smaller than this, unless the whole axis is; goes before `core`.
+    """
+    padded = round_up(size, stride)
+    cells = padded // stride
+    parts = ceil(cells / ceil(max(core, 1) / stride))
+    parts = max(1, min(parts, cells // ceil(smallest / stride)))
+    edges = [stride * (cells * i // parts) for i in range(parts + 1)]
+    cores = tuple(Span(start, stop) for start, stop in itertools.pairwise(edges))
+    width = round_up(needed if halo is None else min(halo, needed), stride)
+    return AxisTiling(size, (padded - size) // 2, padded, stride, width, needed, cores)
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One pass of the network.
+
+    Attributes
+    ----------
+    index : tuple of int
+        Which tile of the grid (a piece of a split tile keeps the index of the whole).
+    read : Box
+        What the network gets.
+    kept : Box
+        What of its output is used; inside `read`.
+    """
+
+    index: tuple[int, int, int]
+    read: Box
+    kept: Box
+
+
+@dataclass(frozen=True, slots=True)
+class TileGrid:
+    """The tiles of one volume, in reading order; axes are (D, Y, X)."""
+
+    axes: tuple[AxisTiling, AxisTiling, AxisTiling]
+
+    @property
+    def exact(self) -> bool:
+        return all(axis.exact for axis in self.axes)
+
+    @property
+    def core(self) -> tuple[int, int, int]:
+        """Size of the largest core."""
+        d, y, x = (max(core.size for core in axis.cores) for axis in self.axes)
+        return d, y, x
+
+    @property
+    def largest_read(self) -> tuple[int, int, int]:
+        """Size of the largest window."""
+        d, y, x = (max(axis.window(i).size for i in range(len(axis.cores))) for axis in self.axes)
+        return d, y, x
+
+    @property
+    def padding(self) -> tuple[int, int, int]:
+        """Voxels added by reflection."""
+        d, y, x = (axis.padded - axis.size for axis in self.axes)
+        return d, y, x
+
+    def __len__(self) -> int:
+        return prod(len(axis.cores) for axis in self.axes)
+
+    def __iter__(self) -> Iterator[Tile]:
+        d, y, x = self.axes
+        for i, j, k in itertools.product(*(range(len(axis.cores)) for axis in self.axes)):
+            yield Tile((i, j, k), (d.window(i), y.window(j), x.window(k)), (d.kept(i), y.kept(j), x.kept(k)))
+
+    def split(self, tile: Tile) -> tuple[Tile, Tile] | None:
+        """Two tiles that together keep what `tile` keeps and need less memory, or None when it is at its smallest.
+
+        The halves read what they need for an exact answer, but nothing outside `tile`: they give what `tile` gave.
+        """
+        candidates = [axis for axis in range(3) if self._divisible(tile, axis)]
+        if not candidates:
+            return None
+        axis = max(candidates, key=lambda a: (a > 0, tile.kept[a].size))
+        kept, tiling = tile.kept[axis], self.axes[axis]
+        middle = kept.start + round_up(kept.size // 2, tiling.stride)
+        first, second = Span(kept.start, middle), Span(middle, kept.stop)
+        return self._part(tile, axis, first), self._part(tile, axis, second)
+
+    def _divisible(self, tile: Tile, axis: int) -> bool:
+        stride = self.axes[axis].stride
+        return tile.kept[axis].size >= 2 * round_up(MIN_DEPTH if axis == 0 else 1, stride)
+
+    def _part(self, tile: Tile, axis: int, kept: Span) -> Tile:
+        read = kept.grow(round_up(self.axes[axis].needed, self.axes[axis].stride), tile.read[axis])
+        return Tile(tile.index, _replace(tile.read, axis, read), _replace(tile.kept, axis, kept))
+
+
+def plan_tiles(
+    shape: tuple[int, int, int],
+    *,
+    stride: tuple[int, int, int],
+    receptive_field: tuple[int, int, int],
+    core: tuple[int, int, int],
+    halo: int | None = None,
+) -> TileGrid:
+    """Divide a volume.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (D, Y, X) of the volume on the model's grid.
+    stride, receptive_field : tuple of int
+        Of the network, per axis.
+    core : tuple of int
+        Largest core wanted; cores have at least `MIN_DEPTH` planes where the network looks along D at all.
+    halo : int, optional
+        Context in voxels, where it shall be smaller than the receptive field needs; the result is then approximate.
+    """
+    smallest = (MIN_DEPTH if receptive_field[0] > 1 else 1, 1, 1)
+    d, y, x = (
+        tile_axis(n, stride=s, core=c, needed=halo_needed(field, s), halo=halo, smallest=least)
+        for n, s, c, field, least in zip(shape, stride, core, receptive_field, smallest, strict=True)
+    )
+    return TileGrid((d, y, x))
+
+
+def _replace(box: Box, axis: int, span: Span) -> Box:
+    parts = list(box)
+    parts[axis] = span
+    return parts[0], parts[1], parts[2]
