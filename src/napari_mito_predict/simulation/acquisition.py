@@ -1,0 +1,60 @@
+"""Detectors: from ideal images to the grey levels a microscope stores."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter
+
+from napari_mito_predict.simulation.conditions import Conditions
+from napari_mito_predict.simulation.shapes import Array
+
+Counts = npt.NDArray[np.uint16]
+
+_COUNTS_PER_PHOTON = 100
+_DARK_PHOTONS = 10
+
+
+def illumination(conditions: Conditions, shape_yx: tuple[int, int], rng: np.random.Generator) -> Array:
+    """What an empty field looks like, 1 on average: shading, interference fringe and dirt, (Y, X) float32."""
+    y, x = np.meshgrid(*[np.linspace(-1, 1, size, dtype=np.float32) for size in shape_yx], indexing="ij")
+    cx, cy, cxy, cxx, cyy = conditions.shading
+    field = 1 + cx * x + cy * y + cxy * x * y + cxx * x**2 + cyy * y**2
+    angle, waves, start = rng.uniform(0, np.pi), rng.uniform(3, 25), rng.uniform(0, 2 * np.pi)
+    field += conditions.fringe * np.sin(np.pi * waves * (np.cos(angle) * x + np.sin(angle) * y) + start)
+    blotches = gaussian_filter(rng.standard_normal(shape_yx), rng.uniform(1, 3) / conditions.voxel_size_um[1])
+    field += conditions.dirt * blotches / blotches.std()
+    return np.clip(field, 0.05, None).astype(np.float32)
+
+
+def expose_transmitted(ideal: Array, field: Array, conditions: Conditions, rng: np.random.Generator) -> Counts:
+    """Record transmitted light.
+
+    Parameters
+    ----------
+    ideal : (Z, Y, X) float array
+        Intensity relative to the bright field.
+    field : (Y, X) float array
+        From `illumination`.
+    conditions : Conditions
+    rng : Generator
+
+    Returns
+    -------
+    (Z, Y, X) uint16 array
+    """
+    lines = 1 + rng.normal(0, conditions.stripe, ideal.shape[:2])[..., None]
+    light = np.clip(ideal * field * lines, 0.02, None)
+    recorded = rng.poisson(light * conditions.photons) / conditions.photons
+    recorded += rng.normal(0, conditions.tl_read_noise, ideal.shape)
+    return _digitise(recorded * conditions.tl_counts + conditions.tl_offset_counts)
+
+
+def expose_fluorescence(photons: Array, read_noise: float, rng: np.random.Generator) -> Counts:
+    """Record fluorescence; `photons` is the expected number per voxel, `read_noise` in photons. Keeps the shape."""
+    recorded = rng.poisson(photons) + rng.normal(0, read_noise, photons.shape) + _DARK_PHOTONS
+    return _digitise(recorded * _COUNTS_PER_PHOTON)
+
+
+def _digitise(counts: npt.NDArray[np.floating]) -> Counts:
+    return np.clip(np.round(counts), 0, 65535).astype(np.uint16)

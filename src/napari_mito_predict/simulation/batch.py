@@ -1,0 +1,117 @@
+"""Many simulated files, on several processor cores, resumable."""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from napari_mito_predict.errors import OutputExistsError
+from napari_mito_predict.simulation.conditions import SIMULATOR_VERSION, Conditions
+from napari_mito_predict.simulation.czi import SIMULATED_BY, read_provenance, write_czi
+from napari_mito_predict.simulation.simulator import simulate_series, simulate_stack
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file to be simulated.
+
+    Attributes
+    ----------
+    path : Path
+    seed : int
+    conditions : Conditions
+    shape : tuple of int
+        (Z, Y, X) of a stack, (T, Y, X) of a series.
+    step_s : float or None
+        Time step in seconds; None for a stack.
+    """
+
+    path: Path
+    seed: int
+    conditions: Conditions
+    shape: tuple[int, int, int]
+    step_s: float | None = None
+
+
+def conditions_for(
+    seed: int, *, randomise: bool = False, flip_z: bool = False, photons: float | None = None
+) -> Conditions:
+    """Conditions of the file with this seed: drawn from the seed, then with what was asked for explicitly."""
+    rng = np.random.default_rng((seed, 1))
+    drawn = Conditions.randomised(rng) if randomise else Conditions.matched(rng)
+    return dataclasses.replace(
+        drawn, flip_z=drawn.flip_z != flip_z, photons=drawn.photons if photons is None else photons
+    )
+
+
+def simulate_files(jobs: Sequence[Job], processes: int = 1) -> Iterator[Path]:
+    """Simulate and write every file that is not there yet.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Their folders are created.
+    processes : int
+        Number of processes; each needs about 1.5 GiB for stacks of 32 x 256 x 256 voxels.
+
+    Yields
+    ------
+    Path
+        Each file as it is done; files that were there already come first.
+
+    Raises
+    ------
+    OutputExistsError
+        A file of that name exists but was not simulated from the same seed under the same conditions.
+    """
+    missing = []
+    for job in jobs:
+        job.path.parent.mkdir(parents=True, exist_ok=True)
+        if job.path.exists():
+            _require_same(job)
+            yield job.path
+        else:
+            missing.append(job)
+    if processes == 1 or len(missing) < 2:
+        for job in missing:
+            yield _simulate(job)
+        return
+    # "spawn": torch's threads do not survive a fork. One thread each: the cores are shared by the processes.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        for done in as_completed([pool.submit(_simulate, job) for job in missing]):
+            yield done.result()
+
+
+def _simulate(job: Job) -> Path:
+    if job.step_s is None:
+        write_czi(job.path, simulate_stack(job.seed, job.conditions, job.shape))
+    else:
+        frames, *shape_yx = job.shape
+        write_czi(
+            job.path, simulate_series(job.seed, job.conditions, frames, job.step_s, (shape_yx[0], shape_yx[1]))
+        )
+    return job.path
+
+
+def _require_same(job: Job) -> None:
+    found = read_provenance(job.path)
+    wanted = {
+        "simulated_by": SIMULATED_BY,
+        "simulator_version": SIMULATOR_VERSION,
+        "seed": job.seed,
+        "conditions": job.conditions.to_json(),
+    }
+    different = [key for key, value in wanted.items() if found.get(key) != value]
+    if different:
+        raise OutputExistsError(
+            f"{job.path}: this file exists already but differs from what was asked for ({', '.join(different)}). "
+            "Choose another folder, or remove the file."
+        )

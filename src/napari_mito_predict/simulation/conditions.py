@@ -1,0 +1,134 @@
+"""How a simulated field was imaged: everything that is not the cell itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+SIMULATOR_VERSION = 1
+"""Raised whenever the same seed and conditions give other pixels than before."""
+
+NATIVE_VOXEL_UM = (0.15, 0.11, 0.11)
+_OTHER_VOXELS_UM = ((0.10, 0.11, 0.11), (0.25, 0.13, 0.13), (0.20, 0.16, 0.16), (0.30, 0.11, 0.11))
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Microscope and detector settings of one simulated stack or series.
+
+    Lengths are micrometres, noise and shading are fractions of the bright field, "photons" are expected detected
+    photons per voxel.
+
+    Attributes
+    ----------
+    voxel_size_um : tuple of float
+        Sampling (z, y, x).
+    wavelength_um : float
+        Vacuum wavelength of the laser that makes the transmitted light.
+    na_illumination, na_detection : float
+        Numerical aperture of condenser and objective for transmitted light; detection must stay below the refractive
+        index of the medium (1.337), which limits an oil lens in a watery sample anyway.
+    flip_z : bool
+        Light runs the other way through the stack: every contrast reverses between above and below focus.
+    ri_contrast : float
+        Factor on all refractive index differences to the medium.
+    focus_offset_um : float
+        Shift of the whole stack along z relative to the cell.
+    pinhole_um : float
+        Confocal pinhole, back-projected into the sample.
+    photons : float
+        Transmitted light per voxel of empty background; sets the shot noise.
+    tl_read_noise, stripe, fringe, dirt : float
+        Standard deviation of detector noise and of line-to-line laser fluctuation, amplitude of an interference
+        fringe, standard deviation of a blotchy pattern that is the same in every plane.
+    shading : tuple of five float
+        Uneven illumination: coefficients of x, y, xy, x^2, y^2 with x and y from -1 to 1 across the field.
+    tl_counts, tl_offset_counts : float
+        Grey level of the bright field, and of darkness.
+    peak_photons : tuple of two float
+        Photons at the 99.8th percentile of TMRM and SYBR Gold.
+    fluorescence_read_noise : tuple of two float
+        Standard deviation of the read noise of TMRM and SYBR Gold, in photons.
+    nucleus_in_view, neighbour : bool
+        Whether the nucleus lies inside the field, and whether a second cell reaches into it.
+    """
+
+    voxel_size_um: tuple[float, float, float] = NATIVE_VOXEL_UM
+    wavelength_um: float = 0.561
+    na_illumination: float = 0.55
+    na_detection: float = 1.25
+    flip_z: bool = False
+    ri_contrast: float = 1.0
+    focus_offset_um: float = 0.0
+    pinhole_um: float = 0.25
+    photons: float = 1000.0
+    tl_read_noise: float = 0.004
+    stripe: float = 0.002
+    fringe: float = 0.0
+    dirt: float = 0.0
+    shading: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0)
+    tl_counts: float = 12000.0
+    tl_offset_counts: float = 0.0
+    peak_photons: tuple[float, float] = (70.0, 70.0)
+    fluorescence_read_noise: tuple[float, float] = (0.8, 0.8)
+    nucleus_in_view: bool = True
+    neighbour: bool = False
+
+    @classmethod
+    def matched(cls, rng: np.random.Generator | None = None) -> Conditions:
+        """Conditions of a well-adjusted microscope at the native sampling of the bundled models.
+
+        Optics are fixed; with `rng`, light level, noise and shading vary as they do from day to day.
+        """
+        if rng is None:
+            return cls()
+        return cls(**_detector(rng, photons=float(rng.uniform(300, 2500))))
+
+    @classmethod
+    def randomised(cls, rng: np.random.Generator) -> Conditions:
+        """Conditions spread far wider than any one microscope, so that a network learns the cell and not the optics.
+
+        Optics and sampling are drawn from short lists, because each combination costs a transfer function. Half of
+        the fields have the light running the other way, half keep the native sampling.
+        """
+        native = rng.random() < 0.5
+        other = _OTHER_VOXELS_UM[int(rng.integers(len(_OTHER_VOXELS_UM)))]
+        voxel_size_um = NATIVE_VOXEL_UM if native else other
+        # A finely sampled stack is thin: nobody would start it a micrometre below the cell.
+        lowest_um = -1 if voxel_size_um[0] >= NATIVE_VOXEL_UM[0] else 0
+        return cls(
+            voxel_size_um=voxel_size_um,
+            wavelength_um=float(rng.choice([0.488, 0.561, 0.640])),
+            na_illumination=float(rng.choice([0.35, 0.55, 0.75])),
+            na_detection=float(rng.choice([1.15, 1.25])),
+            flip_z=bool(rng.random() < 0.5),
+            ri_contrast=float(rng.uniform(0.5, 1.3)),
+            focus_offset_um=float(rng.uniform(lowest_um, 1)),
+            pinhole_um=float(rng.choice([0.25, 0.5], p=[0.75, 0.25])),
+            fringe=float(rng.uniform(0, 0.02) * (rng.random() < 0.3)),
+            dirt=float(rng.uniform(0, 0.02) * (rng.random() < 0.5)),
+            tl_counts=float(rng.uniform(4000, 30000)),
+            tl_offset_counts=float(rng.uniform(0, 2000)),
+            nucleus_in_view=bool(rng.random() > 0.08),
+            neighbour=bool(rng.random() < 0.15),
+            **_detector(rng, photons=float(np.exp(rng.uniform(np.log(80), np.log(2500))))),
+        )
+
+    def to_json(self) -> str:
+        """All settings as one line of JSON, for the metadata of a written file."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+
+def _detector(rng: np.random.Generator, photons: float) -> dict[str, object]:
+    """Light level, noise and shading of one recording."""
+    return {
+        "photons": photons,
+        "tl_read_noise": float(rng.uniform(0, 0.01)),
+        "stripe": float(rng.uniform(0, 0.005)),
+        "shading": tuple(float(value) for value in rng.normal(0, 0.06, 5)),
+        "peak_photons": tuple(float(value) for value in rng.uniform(25, 120, 2)),
+        "fluorescence_read_noise": tuple(float(value) for value in rng.uniform(0.3, 1.5, 2)),
+    }

@@ -1,0 +1,66 @@
+"""A living cell: organelles drift with a smooth flow, some mitochondria thin out and recover."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from napari_mito_predict.simulation.cell import Balls, Cell
+from napari_mito_predict.simulation.shapes import Points
+
+_FLOWS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A sum of travelling waves.
+
+    Attributes
+    ----------
+    amplitude : (N, 3) array
+        In um.
+    wavevector : (N, 3) array
+        In rad per um.
+    phase, rate : (N,) arrays
+        In rad and rad per second.
+    """
+
+    amplitude: Points
+    wavevector: Points
+    phase: Points
+    rate: Points
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Flow:
+        """Draw a random flow of at most about a micrometre, mostly in plane."""
+        return cls(
+            rng.normal(0, 0.35, (_FLOWS, 3)) * [0.3, 1, 1],
+            rng.normal(0, 0.5, (_FLOWS, 3)),
+            rng.uniform(0, 6, _FLOWS),
+            rng.normal(0, 0.04, _FLOWS),
+        )
+
+    def displace(self, points: Points, time_s: float) -> Points:
+        """Where the (N, 3) points are after `time_s` seconds."""
+        start = points @ self.wavevector.T + self.phase
+        return points + (np.sin(start + self.rate * time_s) - np.sin(start)) @ self.amplitude
+
+
+def moved(cell: Cell, flow: Flow, time_s: float) -> Cell:
+    """The cell `time_s` seconds later: everything drifts, every fourth mitochondrion thins and recovers (fission)."""
+    mitochondria = cell.mitochondria
+    along = np.arange(len(mitochondria.points)) / 10 + mitochondria.owner
+    thinning = np.clip(0.75 + 0.6 * np.sin(along + 0.03 * time_s), 0.05, 1)
+    radius = np.where(mitochondria.owner % 4 == 0, mitochondria.radius * thinning, mitochondria.radius)
+
+    def drift(balls: Balls) -> Balls:
+        return replace(balls, points=flow.displace(balls.points, time_s))
+
+    return replace(
+        cell,
+        mitochondria=replace(mitochondria, points=flow.displace(mitochondria.points, time_s), radius=radius),
+        nucleoids=drift(cell.nucleoids),
+        droplets=drift(cell.droplets),
+        vesicles=drift(cell.vesicles),
+    )

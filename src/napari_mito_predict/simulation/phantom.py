@@ -1,0 +1,121 @@
+"""A cell as volumes: refractive index, TMRM density, DNA density."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from napari_mito_predict.simulation.cell import Cell
+from napari_mito_predict.simulation.optics import N_MEDIUM
+from napari_mito_predict.simulation.shapes import Array, Grid, stamp, texture
+
+_NUCLEOLUS_STEP, _CHROMATIN_STEP, _FIBRE_STEP = 0.028, 0.003, 0.01
+_FIBRE_RADIUS_UM = 0.1
+_FINE_UM, _COARSE_UM, _CHROMATIN_UM = (0.2, 0.15, 0.15), (0.6, 0.7, 0.7), (0.35, 0.3, 0.3)
+
+
+@dataclass(frozen=True, slots=True)
+class Scaffold:
+    """The parts of one cell that do not move: soft masks from 0 to 1 and textures of unit variance, all (Z, Y, X)."""
+
+    grid: Grid
+    body: Array
+    nucleus: Array
+    nucleoli: Array
+    fine: Array
+    coarse: Array
+    chromatin: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Phantom:
+    """What the microscope looks at, (Z, Y, X) float32 each; densities in arbitrary units."""
+
+    refractive_index: Array
+    tmrm: Array
+    nuclear_dna: Array
+    nucleoids: Array
+    body: Array
+    nucleus: Array
+
+    def beside(self, other: Phantom) -> Phantom:
+        """This phantom with `other` where the other cell is the more solid of the two."""
+        theirs = other.body > self.body
+        names = ("refractive_index", "tmrm", "nuclear_dna", "nucleoids", "body", "nucleus")
+        return Phantom(*(np.where(theirs, getattr(other, name), getattr(self, name)) for name in names))
+
+
+def build_scaffold(cell: Cell, grid: Grid, rng: np.random.Generator) -> Scaffold:
+    """Masks and textures of `cell` on `grid`; the textures come from `rng`."""
+    z, y, x = grid.axes()
+    outline = cell.outline
+    nucleus = outline.nucleus(z, y, x).astype(np.float32)
+    height = outline.height(y, x).astype(np.float32)
+    surface = 1 / (1 + np.exp(np.clip((z - height) / 0.08, -30, 30))) / (1 + np.exp(np.clip(-z / 0.08, -30, 30)))
+    body = np.maximum(surface * np.clip((height - 0.1) / 0.5, 0, 1), nucleus)  # thins out: no sharp rim
+    return Scaffold(
+        grid=grid,
+        body=body,
+        nucleus=nucleus,
+        nucleoli=stamp(grid, cell.nucleoli.points, cell.nucleoli.radius, cell.nucleoli.value, 0.1) * nucleus,
+        fine=texture(rng, grid, _FINE_UM),
+        coarse=texture(rng, grid, _COARSE_UM),
+        chromatin=texture(rng, grid, _CHROMATIN_UM),
+    )
+
+
+def churn(scaffold: Scaffold, other: Array, phase: float) -> Scaffold:
+    """The scaffold with its fine texture turned towards `other` by `phase` (rad): cytoplasm that does not stand still."""
+    turned = np.float32(np.cos(phase)) * scaffold.fine + np.float32(np.sin(phase)) * other
+    return replace(scaffold, fine=turned)
+
+
+def build_phantom(cell: Cell, scaffold: Scaffold, ri_contrast: float = 1.0) -> Phantom:
+    """Fill the scaffold with the organelles of `cell`.
+
+    Parameters
+    ----------
+    cell : Cell
+    scaffold : Scaffold
+        From the same cell, or from the same cell before it moved.
+    ri_contrast : float
+        Factor on every difference to the refractive index of the medium.
+    """
+    mitochondria, grid = cell.mitochondria, scaffold.grid
+    body, nucleus = scaffold.body, scaffold.nucleus
+    tubes = stamp(
+        grid, mitochondria.points, 0.9 * mitochondria.radius, mitochondria.potential[mitochondria.owner]
+    )
+    step = _cytoplasm_and_nucleus(cell, scaffold) + _organelle_steps(cell, grid)
+    chromatin = np.clip(1 + 0.35 * scaffold.chromatin, 0, None)
+    return Phantom(
+        refractive_index=(N_MEDIUM + ri_contrast * step).astype(np.float32),
+        tmrm=tubes + np.float32(cell.tmrm_background) * body * (1 - 0.6 * nucleus) + np.float32(0.004),
+        nuclear_dna=nucleus * (1 - 0.7 * scaffold.nucleoli) * chromatin * np.float32(cell.nuclear_dna)
+        + np.float32(0.02) * body
+        + np.float32(0.004),
+        nucleoids=stamp(grid, cell.nucleoids.points, cell.nucleoids.radius, cell.nucleoids.value),
+        body=body,
+        nucleus=nucleus,
+    )
+
+
+def _cytoplasm_and_nucleus(cell: Cell, scaffold: Scaffold) -> Array:
+    nucleus = scaffold.nucleus
+    grain = 0.7 * cell.grain * (1 - 0.8 * nucleus) * (scaffold.fine + scaffold.coarse)
+    step = scaffold.body * (cell.n_cytoplasm - N_MEDIUM + grain)
+    step += nucleus * (cell.nucleus_step + _CHROMATIN_STEP * scaffold.chromatin) + _NUCLEOLUS_STEP * scaffold.nucleoli
+    step += 4 * cell.envelope_step * nucleus * (1 - nucleus)  # largest on the surface of the nucleus
+    return step
+
+
+def _organelle_steps(cell: Cell, grid: Grid) -> Array:
+    mitochondria, drops, vesicles = cell.mitochondria, cell.droplets, cell.vesicles
+    step = stamp(grid, mitochondria.points, mitochondria.radius, mitochondria.index_step[mitochondria.owner])
+    for sign in (1, -1):
+        chosen = sign * drops.value > 0
+        step += sign * stamp(grid, drops.points[chosen], drops.radius[chosen], sign * drops.value[chosen])
+    step += stamp(grid, vesicles.points, vesicles.radius, vesicles.value)
+    step += stamp(grid, cell.fibres, _FIBRE_RADIUS_UM, _FIBRE_STEP)
+    return step
