@@ -1,1 +1,83 @@
-"""."""
+"""The command line ``mito-predict``: one file per command, no logic of their own.
+
+Nothing here, nor at the top of a command's file, imports torch, Qt, napari or even numpy: `--help` has to be instant.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from napari_mito_predict.cli import models
+from napari_mito_predict.cli.demo import demo
+from napari_mito_predict.cli.evaluate import evaluate
+from napari_mito_predict.cli.predict import predict
+from napari_mito_predict.cli.simulate import simulate
+from napari_mito_predict.cli.train import train
+from napari_mito_predict.errors import MitoPredictError
+
+app = typer.Typer(
+    name="mito-predict",
+    help="Predict mitochondria (TMRM) and DNA (SYBR Gold) from transmitted light alone.",
+    epilog="Start with `mito-predict info FILE`, then `mito-predict predict FILE -o DIR`.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(predict)
+app.command()(evaluate)
+app.command()(train)
+app.add_typer(models.app, name="models")
+app.command()(simulate)
+app.command()(demo)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"mito-predict {version('napari-mito-predict')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Print what happens inside, and full error reports.")
+    ] = False,
+) -> None:
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+    )
+
+
+def main() -> None:
+    """Run the command line.
+
+    Ends with 0 when all went well, 1 when something could not be done (one line on standard error says what and
+    why), 2 when the command itself was wrong, 130 on Ctrl-C.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a Windows console may not know every character of a file name
+    try:
+        app()
+    except MitoPredictError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:  # noqa: BLE001 -- the last resort: one line for people, the whole story on request
+        if "--verbose" in sys.argv:
+            raise
+        _fail(f"{type(error).__name__}: {error} (unexpected; `mito-predict --verbose ...` tells more)")
+
+
+def _fail(message: str) -> None:
+    typer.secho(f"Error: {' '.join(message.split())}", err=True, fg=typer.colors.RED)
+    sys.exit(1)

@@ -1,0 +1,110 @@
+"""``mito-predict models``: which models are there, what they are, whether they are intact."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_mito_predict.cli._console import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from napari_mito_predict.models import ModelInfo
+
+app = typer.Typer(help="List, show and verify models.", no_args_is_help=True)
+
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+_THIRD_AXIS = {"z": "z-stack", "t": "time series"}
+
+
+@app.command("list")
+def list_(json: _Json = False) -> None:
+    """List the models that can be named: your own, then the bundled ones.
+
+    Your own models are looked for in the folder MITO_PREDICT_MODELS names, or in the user data folder.
+    """
+    from napari_mito_predict.models import list_models
+
+    models = list_models()
+    if json:
+        print_json([_record(info) for info in models])
+        return
+    if not models:
+        say("No models found.")
+        return
+    print_table(
+        ["NAME", "PREDICTS", "FROM", "VOXEL SIZE (µm, z y x)", "NOTE"],
+        [_row(info) for info in models],
+    )
+
+
+@app.command()
+def show(
+    model: Annotated[str, typer.Argument(help="Name of a model, or path of a model folder.")], json: _Json = False
+) -> None:
+    """Show the card of a model: what it predicts, how it was trained, how far to trust it."""
+    from napari_mito_predict.models import find_model, read_card
+
+    path = find_model(model)
+    card = read_card(path)
+    if json:
+        print_json({"path": path, **card.model_dump(mode="json"), "disclaimer": card.disclaimer})
+    else:
+        typer.echo(card.to_markdown().rstrip())
+        typer.echo(f"\nFolder: {path}")
+
+
+@app.command()
+def verify(
+    models: Annotated[
+        list[str] | None, typer.Argument(help="Names of models or paths of model folders; all models without it.")
+    ] = None,
+    json: _Json = False,
+) -> None:
+    """Check that models are intact: the weights are those of the card, and the stored sample gives the stored output."""
+    from napari_mito_predict.errors import ModelError
+    from napari_mito_predict.models import find_model, list_models, verify_model
+
+    results = []
+    for name, path in [(m, find_model(m)) for m in models] if models else [(i.name, i.path) for i in list_models()]:
+        try:
+            report = verify_model(path)
+            results.append({"name": name, "path": path, "passed": report.passed, "message": report.message})
+        except ModelError as error:
+            results.append({"name": name, "path": path, "passed": False, "message": str(error)})
+    if json:
+        print_json(results)
+    else:
+        for result in results:
+            typer.echo(f"{'ok    ' if result['passed'] else 'FAILED'}  {result['message']}")
+    if not all(result["passed"] for result in results):
+        raise typer.Exit(1)
+
+
+def _record(info: ModelInfo) -> dict[str, object]:
+    card = info.card
+    return {
+        "name": info.name,
+        "path": info.path,
+        "bundled": info.bundled,
+        "problem": info.problem,
+        "title": card.title if card else None,
+        "targets": [target.model_dump(mode="json") for target in card.targets] if card else [],
+        "third_axes": card.input.third_axes if card else [],
+        "voxel_size_um": card.input.voxel_size_um if card else None,
+        "simulated": card.simulated if card else None,
+        "disclaimer": card.disclaimer if card else "",
+    }
+
+
+def _row(info: ModelInfo) -> list[str]:
+    card = info.card
+    if card is None:
+        return [info.name, "", "", "", f"cannot be used: {info.problem}"]
+    return [
+        info.name,
+        ", ".join(f"{target.name} ({target.stain})" for target in card.targets),
+        ", ".join(_THIRD_AXIS[axis] for axis in card.input.third_axes) or "single plane",
+        " ".join("-" if size is None else f"{size:g}" for size in card.input.voxel_size_um),
+        card.disclaimer or ("bundled" if info.bundled else ""),
+    ]
