@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_mito_predict.errors import ImageError, UnknownAxesError
-from napari_mito_predict.image.bioio_reader import RGB
-from napari_mito_predict.image.source import AXES, ImageSource, SceneInfo
+from napari_mito_predict.image.metadata import known_size
+from napari_mito_predict.image.source import AXES, RGB, ImageSource, SceneInfo
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class ArrayBackend:
@@ -82,27 +84,17 @@ def from_array(
     if len(names) != sizes["C"]:
         raise ImageError(f"{name}: {len(names)} channel names were given for {sizes['C']} channels.")
     is_rgb = "S" in axes
+    z, y, x = (known_size(size) for size in voxel_size_um or (None, None, None))
     info = SceneInfo(
         sizes=sizes,
         dtype=np.dtype(array.dtype),
         channel_names=tuple(channel or None for channel in names),
-        voxel_size_um=known_sizes(voxel_size_um or (None, None, None)),
+        voxel_size_um=(z, y, x),
         time_step_s=known_size(time_step_s),
         is_rgb=is_rgb,
         unsupported=RGB if is_rgb else "",
     )
     return ImageSource(ArrayBackend(array, axes, info), name=name)
-
-
-def known_size(value: float | None) -> float | None:
-    """Give the size, or None for what means unknown: None, 0, negative, NaN and infinite."""
-    return float(value) if value is not None and np.isfinite(value) and value > 0 else None
-
-
-def known_sizes(values: Sequence[float | None]) -> tuple[float | None, float | None, float | None]:
-    """Apply `known_size` to z, y and x."""
-    z, y, x = (known_size(value) for value in values)
-    return z, y, x
 
 
 def _check_axes(axes: str, shape: tuple[int, ...], name: str) -> None:

@@ -7,8 +7,6 @@ which both BioIO and AICSImageIO read CZI files with.
 from __future__ import annotations
 
 import contextlib
-import logging
-import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,10 +19,9 @@ import numpy as np
 
 from napari_mito_predict.errors import UnreadableImageError
 from napari_mito_predict.image.channels import ChannelHints
+from napari_mito_predict.image.metadata import known_size, length_um, parse_xml
 
-_logger = logging.getLogger(__name__)
 _PIXEL_TYPES = {"gray8": "u1", "gray16": "u2", "gray32": "u4", "gray32float": "f4", "bgr24": "u1", "bgr48": "u2"}
-_METRES_PER_UM = 1e-6
 
 
 @dataclass(frozen=True)
@@ -129,7 +126,7 @@ def channel_facts(xml: ElementTree.Element, count: int) -> tuple[tuple[str | Non
 def voxel_size_um(xml: ElementTree.Element) -> tuple[float | None, float | None, float | None]:
     """Read z, y, x in micrometres from the scaling in metres; 0 and absent are None."""
     metres = {item.get("Id"): _text(item, "Value") for item in xml.findall(".//Scaling/Items/Distance")}
-    z, y, x = (_positive(metres.get(axis), _METRES_PER_UM) for axis in "ZYX")
+    z, y, x = (length_um(metres.get(axis), "m") for axis in "ZYX")
     return z, y, x
 
 
@@ -146,10 +143,10 @@ def time_step_s(czi: Any, xml: ElementTree.Element, scene: CziScene) -> float | 
         offsets = [float(text) for text in (xml.findtext(".//Dimensions/T/Positions/List/Offsets") or "").split()]
         if len(offsets) > 1 and offsets[-1] > offsets[0]:
             return (offsets[-1] - offsets[0]) / (len(offsets) - 1)
-        increment = _positive(xml.findtext(".//Dimensions/T/Positions/Interval/Increment"))
+        increment = known_size(xml.findtext(".//Dimensions/T/Positions/Interval/Increment"))
         if increment is not None:
             return increment
-    return _positive(custom_attribute(xml, "time_step_s"))
+    return known_size(custom_attribute(xml, "time_step_s"))
 
 
 def custom_attribute(xml: ElementTree.Element, key: str) -> str | None:
@@ -170,7 +167,8 @@ def pixel_dtype(czi: Any, xml: ElementTree.Element) -> np.dtype[Any]:
     if not named:
         types = xml.findall(".//Information/Image/Dimensions/Channels/Channel/PixelType")
         named = {(node.text or "").strip().casefold() for node in types}
-    return np.result_type(*(_PIXEL_TYPES[name] for name in named if name in _PIXEL_TYPES) or ("u2",))
+    known = [_PIXEL_TYPES[name] for name in named if name in _PIXEL_TYPES]
+    return np.result_type(*known or ["u2"])
 
 
 def _tiles_per_plane(czi: Any, scene: int, begin: dict[str, int], *, mosaic: bool) -> Counter[tuple[int, ...]]:
@@ -198,7 +196,7 @@ def _first_acquisition(czi: Any, scene: CziScene, t: int) -> datetime | None:
     for _, text in czi.read_subblock_metadata(**only):
         # Sub-block metadata is optional: the LSM 880 leaves it empty.
         with contextlib.suppress(ElementTree.ParseError, ValueError):
-            stamp = ElementTree.fromstring(text).findtext(".//AcquisitionTime")
+            stamp = parse_xml(text).findtext(".//AcquisitionTime")
             if stamp:
                 times.append(_timestamp(stamp))
     return min(times, default=None)
@@ -212,11 +210,3 @@ def _timestamp(text: str) -> datetime:
 
 def _text(node: ElementTree.Element, tag: str) -> str:
     return (node.findtext(tag) or "").strip()
-
-
-def _positive(text: str | None, unit: float = 1.0) -> float | None:
-    try:
-        value = float(text or 0) / unit
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and value > 0 else None

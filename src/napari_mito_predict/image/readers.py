@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_mito_predict.errors import UnreadableImageError
-from napari_mito_predict.image.bioio_reader import CziBackend
+from napari_mito_predict.image.czi_reader import CziBackend
 from napari_mito_predict.image.source import Backend, ImageSource, SceneInfo
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ReaderName = Literal["auto", "bioio", "aicsimageio"]
 
@@ -81,7 +82,8 @@ def _first_bytes(path: Path) -> bytes:
         raise UnreadableImageError(f"{path}: the file is empty (0 bytes). Copy it again from where it came from.")
     if head.startswith(b"version https://git-lfs"):
         raise UnreadableImageError(
-            f"{path}: not an image but a Git-LFS pointer, a text that stands for it. Run `git lfs pull` to get the image."
+            f"{path}: not an image but a Git-LFS pointer, a text that stands for it. "
+            "Run `git lfs pull` to get the image itself."
         )
     if head.lstrip().lower().startswith((b"<!doctype html", b"<html", b"<htm")):
         raise UnreadableImageError(

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_mito_predict.errors import ImageIndexError, SceneNotFoundError, UnsupportedImageError
 from napari_mito_predict.image.channels import Channel, ChannelHints, ChannelRole, describe_channels, find_channel
 
 if TYPE_CHECKING:
     import dask.array
+    from numpy.typing import NDArray
 
 AXES = "TCZYX"
+RGB = "this is an RGB colour image, and predictions need a greyscale transmitted-light channel."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,13 @@ class SceneInfo:
 class Backend(Protocol):
     """What a file format has to offer; implementations are thread-safe and picklable."""
 
-    path: Path | None
-    scenes: tuple[str, ...]
+    @property
+    def path(self) -> Path | None:
+        """The file; None for arrays."""
+
+    @property
+    def scenes(self) -> tuple[str, ...]:
+        """Names of all scenes."""
 
     def info(self, scene: int) -> SceneInfo:
         """Describe a scene without reading pixels."""
@@ -205,7 +211,7 @@ class ImageSource:
 
         found = self.channel(channel)
         t, z, y, x = (self.sizes[axis] for axis in "TZYX")
-        return dask.array.map_blocks(
+        stacks: dask.array.Array = dask.array.map_blocks(  # type: ignore[no-untyped-call]
             _read_block,
             self,
             found.index,
@@ -214,6 +220,7 @@ class ImageSource:
             meta=np.empty((0, 0, 0, 0), self.dtype),
             token=uuid.uuid4().hex,  # else dask would hash the whole image to name the result
         )
+        return stacks
 
     @property
     def _where(self) -> str:

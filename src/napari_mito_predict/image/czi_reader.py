@@ -1,25 +1,31 @@
-"""CZI and OME-Zarr through BioIO, or CZI through AICSImageIO: one adapter, since the second is the first's ancestor."""
+"""CZI through BioIO or AICSImageIO: one adapter, since BioIO is the successor with the same interface."""
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_mito_predict.errors import MissingReaderError, UnreadableImageError
 from napari_mito_predict.image import czi_metadata
 from napari_mito_predict.image.czi_metadata import CziScene, open_czi
-from napari_mito_predict.image.source import SceneInfo
+from napari_mito_predict.image.source import RGB, SceneInfo
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Library = Literal["bioio", "aicsimageio"]
 
+_READERS = {
+    "bioio": ("bioio_czi", "Reader", "bioio-czi"),
+    "aicsimageio": ("aicsimageio.readers.czi_reader", "CziReader", "napari-mito-predict[aicsimageio]"),
+}
 AIRYSCAN = (
     "this is raw, unprocessed Airyscan data (one image per detector element). "
     "Run Airyscan Processing in ZEN and open the processed file."
 )
-RGB = "this is an RGB colour image, and predictions need a greyscale transmitted-light channel."
 
 
 class CziBackend:
@@ -133,17 +139,11 @@ class CziBackend:
 
 
 def _reader_class(library: Library) -> Any:
+    module, name, wanted = _READERS[library]
     try:
-        if library == "bioio":
-            from bioio_czi import Reader
-        else:
-            from aicsimageio.readers.czi_reader import CziReader as Reader
+        return getattr(importlib.import_module(module), name)
     except ImportError as error:
-        wanted = "bioio-czi" if library == "bioio" else "napari-mito-predict[aicsimageio]"
-        raise MissingReaderError(
-            f'Reading this CZI needs one more package: pip install "{wanted}" ({error}).'
-        ) from error
-    return Reader
+        raise MissingReaderError(f'Reading CZI files needs one more package: pip install "{wanted}".') from error
 
 
 def _czi_warnings(layout: CziScene, names: tuple[str | None, ...], declared: dict[str, int]) -> tuple[str, ...]:
