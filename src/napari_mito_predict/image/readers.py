@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from napari_mito_predict.errors import UnreadableImageError
 from napari_mito_predict.image.czi_reader import CziBackend
 from napari_mito_predict.image.source import Backend, ImageSource, SceneInfo
+from napari_mito_predict.image.tiff_reader import TiffBackend
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 ReaderName = Literal["auto", "bioio", "aicsimageio"]
 
 _CZI_MAGIC = b"ZISRAWFILE"
+# Classic and BigTIFF, little- and big-endian.
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _GIB = 2**30
 # A file this much smaller than what its header announces is damaged: no compression used for images gets there.
 _LARGEST_RATIO = 5000
@@ -68,6 +71,8 @@ def _backend(path: Path, axes: str | None, reader: ReaderName, *, missing_as_zer
     if head.startswith(_CZI_MAGIC):
         library: Literal["bioio", "aicsimageio"] = "aicsimageio" if reader == "aicsimageio" else "bioio"
         return CziBackend(path, library, missing_as_zeros=missing_as_zeros)
+    if head[:4] in _TIFF_MAGIC:
+        return TiffBackend(path, axes)
     raise UnreadableImageError(f"{path}: not an image we can read (it starts with {head[:8]!r}).")
 
 
