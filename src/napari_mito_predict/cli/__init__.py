@@ -72,7 +72,7 @@ def main() -> None:
         _fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
-    except Exception as error:  # noqa: BLE001 -- the last resort: one line for people, the whole story on request
+    except Exception as error:  # the last resort: one line for people, the whole story on request
         if "--verbose" in sys.argv:
             raise
         _fail(f"{type(error).__name__}: {error} (unexpected; `mito-predict --verbose ...` tells more)")

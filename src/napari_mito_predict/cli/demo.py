@@ -46,7 +46,7 @@ def demo(
     models = [load_model(name) for name in _MODELS]
     scores = _predict(sample, models, output)
     atomic_write_text(output / "pcc.json", json.dumps(jsonable(scores), indent=2) + "\n")
-    print_table(["TARGET", "MODEL", "PCC"], [[t, s["model"], f"{s['pcc']:.3f}"] for t, s in scores.items()])
+    print_table(["TARGET", "MODEL", "PCC"], [[t, str(s["model"]), f"{s['pcc']:.3f}"] for t, s in scores.items()])
     say("PCC is the Pearson correlation with the simulated truth, over the whole stack.")
     say(next((model.card.disclaimer for model in models if model.card.disclaimer), ""))
     if window:

@@ -1,4 +1,4 @@
-"""``mito-predict evaluate``: how well does a prediction match the truth?"""
+"""``mito-predict evaluate``: how well a prediction matches the truth."""
 
 from __future__ import annotations
 

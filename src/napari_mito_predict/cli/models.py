@@ -61,7 +61,7 @@ def verify(
     ] = None,
     json: _Json = False,
 ) -> None:
-    """Check that models are intact: the weights are those of the card, and the stored sample gives the stored output."""
+    """Check that models are intact: weights as on the card, and the stored sample gives the stored output."""
     from napari_mito_predict.errors import ModelError
     from napari_mito_predict.models import find_model, list_models, verify_model
 

@@ -209,7 +209,7 @@ def _scenes(file: Path, scene: str | None, axes: str | None) -> Iterator[ImageSo
         image = open_image(file, scene=index_or_name(scene), axes=axes)
         if scene is None and len(image.scenes) > 1:
             say(
-                f"{file.name} holds {len(image.scenes)} scenes; this is the first. Others: --scene NAME, or --scene all."
+                f"{file.name} holds {len(image.scenes)} scenes; this is the first. Others: --scene NAME or all."
             )
         yield image
         return
