@@ -19,7 +19,9 @@ def simulate(
     size: Annotated[int, typer.Option(min=32, help="Rows and columns.")] = 256,
     planes: Annotated[int, typer.Option(min=8, help="Planes of a z-stack, time points of a series.")] = 32,
     step: Annotated[float, typer.Option(min=0.001, help="Seconds between the time points of a series.")] = 5.0,
-    flip_z: Annotated[bool, typer.Option("--flip-z", help="Let the light run the other way through the stack.")] = False,
+    flip_z: Annotated[
+        bool, typer.Option("--flip-z", help="Let the light run the other way through the stack.")
+    ] = False,
     photons: Annotated[
         float | None, typer.Option(min=1, help="Transmitted-light photons per voxel; few make a noisy image.")
     ] = None,

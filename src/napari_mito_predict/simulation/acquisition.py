@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter
 
-from napari_mito_predict.simulation.conditions import Conditions
-from napari_mito_predict.simulation.shapes import Array
+if TYPE_CHECKING:
+    from napari_mito_predict.simulation.conditions import Conditions
+    from napari_mito_predict.simulation.shapes import Array
 
 Counts = npt.NDArray[np.uint16]
 
@@ -24,7 +27,7 @@ def illumination(conditions: Conditions, shape_yx: tuple[int, int], rng: np.rand
     field += conditions.fringe * np.sin(np.pi * waves * (np.cos(angle) * x + np.sin(angle) * y) + start)
     blotches = gaussian_filter(rng.standard_normal(shape_yx), rng.uniform(1, 3) / conditions.voxel_size_um[1])
     field += conditions.dirt * blotches / blotches.std()
-    return np.clip(field, 0.05, None).astype(np.float32)
+    return np.asarray(np.clip(field, 0.05, None), np.float32)
 
 
 def expose_transmitted(ideal: Array, field: Array, conditions: Conditions, rng: np.random.Generator) -> Counts:

@@ -95,9 +95,7 @@ def _simulate(job: Job) -> Path:
         write_czi(job.path, simulate_stack(job.seed, job.conditions, job.shape))
     else:
         frames, *shape_yx = job.shape
-        write_czi(
-            job.path, simulate_series(job.seed, job.conditions, frames, job.step_s, (shape_yx[0], shape_yx[1]))
-        )
+        write_czi(job.path, simulate_series(job.seed, job.conditions, frames, job.step_s, (shape_yx[0], shape_yx[1])))
     return job.path
 
 

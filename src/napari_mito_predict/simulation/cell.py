@@ -34,12 +34,12 @@ class Outline:
     def lateral(self, y: npt.ArrayLike, x: npt.ArrayLike) -> npt.NDArray[np.floating]:
         """Distance from the axis of the nucleus, in nuclear radii."""
         u, v = self._turned(np.asarray(y), np.asarray(x))
-        return np.hypot(u, v)
+        return np.asarray(np.hypot(u, v))
 
     def height(self, y: npt.ArrayLike, x: npt.ArrayLike) -> npt.NDArray[np.floating]:
         """Thickness of the cell in um: a lamella that bulges over the nucleus and thins out at its rim."""
         rho = self.lateral(y, x)
-        bulge = (2 * self.radii[0] + 1.0) * np.exp(-((rho / 2) ** 2))
+        bulge = (2 * self.radii[0] + 0.4) * np.exp(-((rho / 2) ** 2))
         thickness = np.maximum(bulge + self.lamella_um + 0.25 * self.ruffles(y, x), 0)
         return np.asarray(thickness * sigmoid((self.reach + 0.45 * self.rim(y, x) - rho) * 3.5))
 
@@ -235,6 +235,8 @@ def _scatter(rng: np.random.Generator, outline: Outline, bounds: Bounds, expecte
         yx = rng.uniform(low, high, (8 * wanted + 8, 2))
         height = outline.height(*yx.T)
         points = np.column_stack([rng.uniform(0.15, 0.85, len(yx)) * height, yx])
-        weight = np.exp(-crowding * np.maximum(outline.lateral(*yx.T) - 1, 0)) * (height > 0.7)
+        rho = outline.lateral(*yx.T)
+        crowded = np.where(rho > 0.9, np.exp(-crowding * np.maximum(rho - 1, 0)), 0.3)  # few lie on top of the nucleus
+        weight = crowded * (height > 0.7)
         found = np.concatenate([found, points[(rng.random(len(yx)) < weight) & outline.cytoplasm(points)]])
     return found[:wanted]

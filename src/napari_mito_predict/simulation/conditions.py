@@ -85,7 +85,7 @@ class Conditions:
         """
         if rng is None:
             return cls()
-        return cls(**_detector(rng, photons=float(rng.uniform(300, 2500))))
+        return _with_detector(cls(), rng, photons=rng.uniform(300, 2500))
 
     @classmethod
     def randomised(cls, rng: np.random.Generator) -> Conditions:
@@ -99,7 +99,7 @@ class Conditions:
         voxel_size_um = NATIVE_VOXEL_UM if native else other
         # A finely sampled stack is thin: nobody would start it a micrometre below the cell.
         lowest_um = -1 if voxel_size_um[0] >= NATIVE_VOXEL_UM[0] else 0
-        return cls(
+        optics = cls(
             voxel_size_um=voxel_size_um,
             wavelength_um=float(rng.choice([0.488, 0.561, 0.640])),
             na_illumination=float(rng.choice([0.35, 0.55, 0.75])),
@@ -114,21 +114,26 @@ class Conditions:
             tl_offset_counts=float(rng.uniform(0, 2000)),
             nucleus_in_view=bool(rng.random() > 0.08),
             neighbour=bool(rng.random() < 0.15),
-            **_detector(rng, photons=float(np.exp(rng.uniform(np.log(80), np.log(2500))))),
         )
+        return _with_detector(optics, rng, photons=np.exp(rng.uniform(np.log(80), np.log(2500))))
 
     def to_json(self) -> str:
         """All settings as one line of JSON, for the metadata of a written file."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
 
-def _detector(rng: np.random.Generator, photons: float) -> dict[str, object]:
-    """Light level, noise and shading of one recording."""
-    return {
-        "photons": photons,
-        "tl_read_noise": float(rng.uniform(0, 0.01)),
-        "stripe": float(rng.uniform(0, 0.005)),
-        "shading": tuple(float(value) for value in rng.normal(0, 0.06, 5)),
-        "peak_photons": tuple(float(value) for value in rng.uniform(25, 120, 2)),
-        "fluorescence_read_noise": tuple(float(value) for value in rng.uniform(0.3, 1.5, 2)),
-    }
+def _with_detector(conditions: Conditions, rng: np.random.Generator, photons: float) -> Conditions:
+    """The same optics with the light level, noise and shading of one recording."""
+    read_noise, stripe = float(rng.uniform(0, 0.01)), float(rng.uniform(0, 0.005))
+    cx, cy, cxy, cxx, cyy = (float(value) for value in rng.normal(0, 0.06, 5))
+    tmrm_peak, dna_peak = (float(value) for value in rng.uniform(25, 120, 2))
+    tmrm_noise, dna_noise = (float(value) for value in rng.uniform(0.3, 1.5, 2))
+    return dataclasses.replace(
+        conditions,
+        photons=float(photons),
+        tl_read_noise=read_noise,
+        stripe=stripe,
+        shading=(cx, cy, cxy, cxx, cyy),
+        peak_photons=(tmrm_peak, dna_peak),
+        fluorescence_read_noise=(tmrm_noise, dna_noise),
+    )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict._files import atomic_path
 from napari_mito_predict.errors import MissingExtraError, UnreadableImageError
 from napari_mito_predict.simulation.conditions import SIMULATOR_VERSION
-from napari_mito_predict.simulation.simulator import SimulatedImage
+
+if TYPE_CHECKING:
+    from napari_mito_predict.simulation.simulator import SimulatedImage
 
 SIMULATED_BY = "napari-mito-predict"
 """Value of the custom attribute `simulated_by` of every file written here."""
@@ -37,9 +39,10 @@ def write_czi(path: Path, simulated: SimulatedImage) -> None:
         The folder is missing, read-only or full.
     """
     pyczi = _pyczi()
-    with atomic_path(Path(path)) as temporary, pyczi.create_czi(
-        str(temporary), exist_ok=True, compression_options=_COMPRESSION
-    ) as writer:
+    with (
+        atomic_path(Path(path)) as temporary,
+        pyczi.create_czi(str(temporary), exist_ok=True, compression_options=_COMPRESSION) as writer,
+    ):
         channels, times, planes = simulated.data.shape[:3]
         for t in range(times):
             for z in range(planes):
@@ -84,7 +87,9 @@ def read_provenance(path: Path) -> dict[str, str | int | float]:
         with pyczi.open_czi(str(path)) as document:
             return dict(document.custom_attributes_metadata)
     except RuntimeError as error:  # what libCZI raises for every kind of damage
-        raise UnreadableImageError(f"{path}: not a readable CZI file ({error}). Remove it, or choose another folder.") from error
+        raise UnreadableImageError(
+            f"{path}: not a readable CZI file ({error}). Remove it, or choose another folder."
+        ) from error
 
 
 def _pyczi() -> Any:

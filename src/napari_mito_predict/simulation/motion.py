@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_mito_predict.simulation.cell import Balls, Cell
-from napari_mito_predict.simulation.shapes import Points
+if TYPE_CHECKING:
+    from napari_mito_predict.simulation.cell import Balls, Cell
+    from napari_mito_predict.simulation.shapes import Points
 
 _FLOWS = 6
 

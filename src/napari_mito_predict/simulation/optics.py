@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import functools
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from napari_mito_predict.errors import MissingExtraError
-from napari_mito_predict.simulation.conditions import Conditions
-from napari_mito_predict.simulation.shapes import Array
+
+if TYPE_CHECKING:
+    from napari_mito_predict.simulation.conditions import Conditions
+    from napari_mito_predict.simulation.shapes import Array
 
 N_MEDIUM = 1.337
 _N_OIL, _NA_OIL = 1.515, 1.4
@@ -59,7 +61,7 @@ def transmitted_light(refractive_index: Array, conditions: Conditions) -> Array:
         conditions.flip_z,
     )
     born = _model("phase_thick_3d").apply_transfer_function(torch.from_numpy(potential), transfer, 0, 1.0)
-    return torch.exp(born - 1).numpy()  # type: ignore[no-any-return]
+    return torch.exp(born - 1).numpy()
 
 
 def fluorescence(density: Array, emission_um: float, conditions: Conditions) -> Array:
@@ -131,8 +133,8 @@ def _confocal_transfer(
     before = [full // 2 - part // 2 for full, part in zip(shape, small, strict=True)]
     embedded = torch.zeros(shape)
     embedded[tuple(slice(b, b + part) for b, part in zip(before, small, strict=True))] = spread
-    embedded = torch.fft.fftn(torch.fft.ifftshift(embedded))
-    return embedded / embedded[0, 0, 0].abs()
+    full_transfer: torch.Tensor = torch.fft.fftn(torch.fft.ifftshift(embedded))
+    return full_transfer / full_transfer[0, 0, 0].abs()
 
 
 def _model(name: str) -> Any:

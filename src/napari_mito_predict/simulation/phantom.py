@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_mito_predict.simulation.cell import Cell
 from napari_mito_predict.simulation.optics import N_MEDIUM
 from napari_mito_predict.simulation.shapes import Array, Grid, stamp, texture
+
+if TYPE_CHECKING:
+    from napari_mito_predict.simulation.cell import Cell
 
 _NUCLEOLUS_STEP, _CHROMATIN_STEP, _FIBRE_STEP = 0.028, 0.003, 0.01
 _FIBRE_RADIUS_UM = 0.1
@@ -66,7 +69,7 @@ def build_scaffold(cell: Cell, grid: Grid, rng: np.random.Generator) -> Scaffold
 
 
 def churn(scaffold: Scaffold, other: Array, phase: float) -> Scaffold:
-    """The scaffold with its fine texture turned towards `other` by `phase` (rad): cytoplasm that does not stand still."""
+    """The scaffold with its fine texture turned towards `other` by `phase` (rad): cytoplasm never stands still."""
     turned = np.float32(np.cos(phase)) * scaffold.fine + np.float32(np.sin(phase)) * other
     return replace(scaffold, fine=turned)
 
@@ -84,9 +87,7 @@ def build_phantom(cell: Cell, scaffold: Scaffold, ri_contrast: float = 1.0) -> P
     """
     mitochondria, grid = cell.mitochondria, scaffold.grid
     body, nucleus = scaffold.body, scaffold.nucleus
-    tubes = stamp(
-        grid, mitochondria.points, 0.9 * mitochondria.radius, mitochondria.potential[mitochondria.owner]
-    )
+    tubes = stamp(grid, mitochondria.points, 0.9 * mitochondria.radius, mitochondria.potential[mitochondria.owner])
     step = _cytoplasm_and_nucleus(cell, scaffold) + _organelle_steps(cell, grid)
     chromatin = np.clip(1 + 0.35 * scaffold.chromatin, 0, None)
     return Phantom(
@@ -107,7 +108,7 @@ def _cytoplasm_and_nucleus(cell: Cell, scaffold: Scaffold) -> Array:
     step = scaffold.body * (cell.n_cytoplasm - N_MEDIUM + grain)
     step += nucleus * (cell.nucleus_step + _CHROMATIN_STEP * scaffold.chromatin) + _NUCLEOLUS_STEP * scaffold.nucleoli
     step += 4 * cell.envelope_step * nucleus * (1 - nucleus)  # largest on the surface of the nucleus
-    return step
+    return step.astype(np.float32)
 
 
 def _organelle_steps(cell: Cell, grid: Grid) -> Array:

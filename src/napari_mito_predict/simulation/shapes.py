@@ -21,7 +21,7 @@ _WAVES = 24
 
 def sigmoid(value: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """Soft step from 0 to 1, without overflow."""
-    return 1 / (1 + np.exp(np.clip(-value, -30, 30)))
+    return np.asarray(1 / (1 + np.exp(np.clip(-value, -30, 30))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,4 +157,4 @@ def texture(rng: np.random.Generator, grid: Grid, sigma_um: tuple[float, float, 
     white = rng.standard_normal(grid.shape, dtype=np.float32)
     sigma = [s / v for s, v in zip(sigma_um, grid.voxel_size_um, strict=True)]
     smooth = gaussian_filter(white, sigma, mode="wrap", truncate=3)
-    return smooth / smooth.std()
+    return np.asarray(smooth / smooth.std())

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_mito_predict.simulation.acquisition import Counts, expose_fluorescence, expose_transmitted, illumination
-from napari_mito_predict.simulation.cell import Cell, draw_cell
+from napari_mito_predict.simulation.cell import draw_cell
 from napari_mito_predict.simulation.conditions import Conditions
 from napari_mito_predict.simulation.motion import Flow, moved
 from napari_mito_predict.simulation.optics import N_MEDIUM, fluorescence, transmitted_light
-from napari_mito_predict.simulation.phantom import Phantom, Scaffold, build_phantom, build_scaffold, churn
+from napari_mito_predict.simulation.phantom import Phantom, build_phantom, build_scaffold, churn
 from napari_mito_predict.simulation.shapes import Array, Grid, texture
 
 CHANNEL_NAMES = ("ESID-T1", "TMRM-T1", "SYBR Gold-T2")
@@ -177,7 +176,11 @@ class _Scene:
     def record(self, time_s: float, plane: int | None = None) -> _Frame:
         """Take a stack `time_s` seconds after the start, or only its `plane`."""
         phantom = self._phantom(time_s)
-        keep = self._crop if plane is None else (slice(self._crop[0].start + plane, self._crop[0].start + plane + 1), *self._crop[1:])
+        keep = (
+            self._crop
+            if plane is None
+            else (slice(self._crop[0].start + plane, self._crop[0].start + plane + 1), *self._crop[1:])
+        )
         light = transmitted_light(_faded(phantom.refractive_index, self._grid), self.conditions)[keep]
         mitochondria = self._photons(0, fluorescence(phantom.tmrm, _EMISSION_UM[0], self.conditions)[keep])
         nuclear = fluorescence(phantom.nuclear_dna, _EMISSION_UM[1], self.conditions)[keep]
