@@ -1,8 +1,25 @@
-"""Image files and arrays as lazy images with channels that know what they show."""
+"""Image files and arrays as lazy images with channels that know what they show; results as files."""
 
 from napari_mito_predict.image.arrays import from_array
 from napari_mito_predict.image.channels import Channel, ChannelRole
+from napari_mito_predict.image.checks import Finding, Level, check_image, check_volume
 from napari_mito_predict.image.readers import open_image
+from napari_mito_predict.image.signature import file_signature
 from napari_mito_predict.image.source import ImageSource
+from napari_mito_predict.image.writers import check_output, write_ome_tiff, write_ome_zarr
 
-__all__ = ["Channel", "ChannelRole", "ImageSource", "from_array", "open_image"]
+__all__ = [
+    "Channel",
+    "ChannelRole",
+    "Finding",
+    "ImageSource",
+    "Level",
+    "check_image",
+    "check_output",
+    "check_volume",
+    "file_signature",
+    "from_array",
+    "open_image",
+    "write_ome_tiff",
+    "write_ome_zarr",
+]

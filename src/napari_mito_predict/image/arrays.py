@@ -31,11 +31,33 @@ class ArrayBackend:
         return self._info
 
     def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
-        wanted = {"T": t, "C": c, "Z": slice(None) if z is None else slice(z, z + 1)}
-        block = self._array[tuple(wanted.get(axis, slice(None)) for axis in self._axes)]
-        left = [axis for axis in self._axes if axis in "ZYX"]
-        volume = np.array(block).transpose([left.index(axis) for axis in "ZYX" if axis in left])
-        return volume if "Z" in left else volume[None]
+        return read_stack(self._array, self._axes, t, c, z)
+
+
+def read_stack(array: Any, axes: str, t: int, c: int, z: int | None) -> NDArray[Any]:
+    """Cut one stack, or one Z step, out of an array with any order of axes.
+
+    Parameters
+    ----------
+    array : array-like
+        Anything that takes integers and slices and becomes a numpy array: numpy, dask, zarr.
+    axes : str
+        One letter of ``TCZYX`` per axis.
+    t, c : int
+        Time point and channel; ignored where the array has no such axis.
+    z : int or None
+        One Z step, or None for all.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(Z, Y, X)``, a new array.
+    """
+    wanted = {"T": t, "C": c, "Z": slice(None) if z is None else slice(z, z + 1)}
+    block = np.array(array[tuple(wanted.get(axis, slice(None)) for axis in axes)])
+    left = [axis for axis in axes if axis in "ZYX"]
+    volume = block.transpose([left.index(axis) for axis in "ZYX" if axis in left])
+    return volume if "Z" in left else volume[None]
 
 
 def from_array(

@@ -9,6 +9,7 @@ from napari_mito_predict.errors import UnreadableImageError
 from napari_mito_predict.image.czi_reader import CziBackend
 from napari_mito_predict.image.source import Backend, ImageSource, SceneInfo
 from napari_mito_predict.image.tiff_reader import TiffBackend
+from napari_mito_predict.image.zarr_reader import ZarrBackend
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,6 +68,8 @@ def open_image(
 
 
 def _backend(path: Path, axes: str | None, reader: ReaderName, *, missing_as_zeros: bool) -> Backend:
+    if path.is_dir():
+        return ZarrBackend(path)
     head = _first_bytes(path)
     if head.startswith(_CZI_MAGIC):
         library: Literal["bioio", "aicsimageio"] = "aicsimageio" if reader == "aicsimageio" else "bioio"

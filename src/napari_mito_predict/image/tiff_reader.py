@@ -21,6 +21,7 @@ import numpy as np
 import tifffile
 
 from napari_mito_predict.errors import MissingReaderError, UnknownAxesError, UnreadableImageError, UnsupportedImageError
+from napari_mito_predict.image.arrays import read_stack
 from napari_mito_predict.image.source import AXES, RGB, SceneInfo
 from napari_mito_predict.image.tiff_metadata import missing_parts, series_facts
 
@@ -122,7 +123,8 @@ class TiffBackend:
             if layout.axes.endswith("YX"):
                 depth = dict(zip(layout.axes, layout.shape, strict=True)).get("Z", 1)
                 steps: Sequence[int] = range(depth) if z is None else [z]
-                return np.stack([self._plane(layout, {"T": t, "C": c, "Z": step}) for step in steps])
+                planes: list[NDArray[Any]] = [self._plane(layout, {"T": t, "C": c, "Z": step}) for step in steps]
+                return np.stack(planes)
             return self._whole(scene, layout, t, c, z)
         except _DECODE_ERRORS as error:
             if "imagecodecs" in str(error):
@@ -152,12 +154,7 @@ class TiffBackend:
         """Read through the whole series, for the rare files whose planes are not stored as planes."""
         with tifffile.TiffFile(self.path) as tiff:
             pixels = tiff.series[scene].asarray().reshape(layout.shape)
-        wanted = {"T": t, "C": c, "Z": slice(None) if z is None else slice(z, z + 1)}
-        block = pixels[tuple(wanted.get(axis, slice(None)) for axis in layout.axes)]
-        left = [axis for axis in layout.axes if axis in "ZYX"]
-        volume = block.transpose([left.index(axis) for axis in "ZYX" if axis in left])
-        volume = volume.astype(layout.dtype.newbyteorder("="), copy=False)
-        return volume if "Z" in left else volume[None]
+        return read_stack(pixels, layout.axes, t, c, z).astype(layout.dtype.newbyteorder("="), copy=False)
 
 
 def _layout(path: Path, series: Any, axes: str | None) -> _Layout:

@@ -1,0 +1,202 @@
+"""What is wrong with these pixels, or with what the file says about them, in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_mito_predict.image.channels import ChannelRole
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_mito_predict.image.source import ImageSource
+
+# A stack thinner than this gives a 3-D network almost nothing to look at above and below.
+_THIN = 4
+# Cameras have 8 to 16 bits; a value at the very top of their range is where light was cut off.
+_TOPS = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
+_SATURATED_FRACTION = 1e-3
+# Never exposed: exact zeros over this much of a plane that is not dark elsewhere.
+_GAP_FRACTION = 0.05
+_MANY_CHANNELS = 8
+
+
+class Level(StrEnum):
+    """How bad a finding is: errors stop a prediction, warnings do not."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing the user should know.
+
+    Attributes
+    ----------
+    level : Level
+        How bad it is.
+    code : str
+        For programs, in kebab-case, such as "blank-planes".
+    message : str
+        What was found, with numbers.
+    fix : str
+        What to do about it; empty where nothing can be done.
+    """
+
+    level: Level
+    code: str
+    message: str
+    fix: str = ""
+
+
+def check_volume(volume: NDArray[Any], *, where: str = "") -> list[Finding]:
+    """Look at the pixels of one stack.
+
+    Parameters
+    ----------
+    volume : numpy.ndarray
+        ``(Z, Y, X)``, any dtype.
+    where : str
+        Put before every message, such as "time point 3".
+
+    Returns
+    -------
+    list of Finding
+        Errors: ``wrong-dtype``, ``empty``, ``not-finite``, ``no-contrast``. Warnings: ``blank-planes``,
+        ``black-areas``, ``saturated``, ``too-thin``. Empty for a sound stack.
+    """
+    prefix = f"{where}: " if where else ""
+    fatal = _unusable(volume, prefix)
+    if fatal is not None:
+        return [fatal]
+    low, high = volume.min(axis=(1, 2)), volume.max(axis=(1, 2))
+    if low.min() == high.max():
+        message = f"{prefix}every pixel has the value {low.min()}; there is no contrast to predict from."
+        return [Finding(Level.ERROR, "no-contrast", message, "Choose another channel or time point.")]
+    blank = np.flatnonzero(low == high)
+    found = []
+    if blank.size:
+        message = f"{prefix}{blank.size} of {len(volume)} Z steps are blank: {_numbers(blank)}."
+        found.append(Finding(Level.WARNING, "blank-planes", message, "Crop them away, or record the stack again."))
+    found += _black_areas(volume, blank, prefix)
+    found += _saturation(volume, high.max(), prefix)
+    if len(volume) < _THIN:
+        message = f"{prefix}the stack has only {len(volume)} Z step{'s' if len(volume) > 1 else ''}."
+        level = Level.WARNING if len(volume) > 1 else Level.INFO  # one plane is what a 2-D or time model wants
+        found.append(Finding(level, "too-thin", message, f"Record at least {_THIN} Z steps for a 3-D model."))
+    return found
+
+
+def check_image(image: ImageSource, channel: int | str | ChannelRole | None = None) -> list[Finding]:
+    """Look at what the file says, without reading pixels.
+
+    Parameters
+    ----------
+    image : ImageSource
+        The image.
+    channel : int, str, ChannelRole or None
+        The channel to predict from; None is the transmitted light.
+
+    Returns
+    -------
+    list of Finding
+        Errors: ``unsupported`` (RGB, raw Airyscan), ``wrong-dtype``. Warnings: ``reader`` (what looked wrong when
+        opening), ``voxel-size-unknown``, ``many-channels``, ``not-transmitted``. Info: ``time-step-unknown``.
+
+    Raises
+    ------
+    ChannelNotFoundError, AmbiguousChannelError
+        See `ImageSource.channel`.
+    """
+    found = [Finding(Level.WARNING, "reader", warning) for warning in image.warnings]
+    if image.unsupported:
+        found.append(Finding(Level.ERROR, "unsupported", f"{image.name}: {image.unsupported}"))
+        return found
+    chosen = image.channel(channel)
+    if not _is_real(image.dtype):
+        found.append(_wrong_dtype(image.dtype, ""))
+    if chosen.role is not ChannelRole.TRANSMITTED:
+        message = f"{chosen.label} does not look like transmitted light. {chosen.reason}"
+        found.append(Finding(Level.WARNING, "not-transmitted", message, "Choose the transmitted-light channel."))
+    if image.sizes["C"] >= _MANY_CHANNELS and image.sizes["Z"] == 1:
+        message = f"The image has {image.sizes['C']} channels and one Z step; are the channels really Z steps?"
+        found.append(Finding(Level.WARNING, "many-channels", message, 'Say what the axes are, for example "ZYX".'))
+    return found + _missing_sizes(image)
+
+
+def _unusable(volume: NDArray[Any], prefix: str) -> Finding | None:
+    if not _is_real(volume.dtype):
+        return _wrong_dtype(volume.dtype, prefix)
+    if volume.size == 0:
+        return Finding(Level.ERROR, "empty", f"{prefix}the stack is empty, its shape is {volume.shape}.")
+    if volume.dtype.kind != "f":
+        return None
+    bad, first = 0, None
+    for z, plane in enumerate(volume):
+        finite = np.isfinite(plane)
+        if not finite.all():
+            bad += plane.size - int(finite.sum())
+            first = first or (z, *(int(i) for i in np.unravel_index(int(np.argmin(finite)), plane.shape)))
+    if not bad:
+        return None
+    message = f"{prefix}{bad} pixels are not numbers (NaN) or infinite, the first at (Z, Y, X) = {first}."
+    return Finding(Level.ERROR, "not-finite", message, "Replace them in the program that made this image.")
+
+
+def _black_areas(volume: NDArray[Any], blank: NDArray[Any], prefix: str) -> list[Finding]:
+    """Find planes with exact zeros where the other planes have none: gaps in a mosaic, lost blocks."""
+    zeros = np.array([(plane == 0).mean() for plane in volume])
+    zeros[blank] = 0
+    usual = float(np.median(zeros))
+    odd = np.flatnonzero(zeros > usual + _GAP_FRACTION)
+    if not odd.size:
+        return []
+    worst = int(odd[np.argmax(zeros[odd])])
+    message = (
+        f"{prefix}{odd.size} Z steps have black areas that the others lack: {_numbers(odd)} "
+        f"(Z {worst}: {100 * zeros[worst]:.0f} % of the pixels are 0)."
+    )
+    return [Finding(Level.WARNING, "black-areas", message, "Check that the recording and the file are complete.")]
+
+
+def _saturation(volume: NDArray[Any], top: Any, prefix: str) -> list[Finding]:
+    if volume.dtype.kind not in "iu" or int(top) not in _TOPS:
+        return []
+    fraction = float(np.mean([(plane == top).mean() for plane in volume]))
+    if fraction < _SATURATED_FRACTION:
+        return []
+    message = f"{prefix}{100 * fraction:.1f} % of the pixels are saturated (value {top})."
+    return [Finding(Level.WARNING, "saturated", message, "Record with less light or gain.")]
+
+
+def _missing_sizes(image: ImageSource) -> list[Finding]:
+    found = []
+    sizes = dict(zip("ZYX", image.voxel_size_um, strict=True))
+    unknown = [axis for axis, size in sizes.items() if size is None and (axis != "Z" or image.sizes["Z"] > 1)]
+    if unknown:
+        message = f"The file does not say how large a voxel is ({', '.join(unknown)})."
+        found.append(Finding(Level.WARNING, "voxel-size-unknown", message, "Give the voxel size in micrometres."))
+    if image.sizes["T"] > 1 and image.time_step_s is None:
+        message = "The file does not say how long the interval between time points is."
+        found.append(Finding(Level.INFO, "time-step-unknown", message))
+    return found
+
+
+def _is_real(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in "biuf"
+
+
+def _wrong_dtype(dtype: np.dtype[Any], prefix: str) -> Finding:
+    message = f"{prefix}the pixels are of type {dtype}; only whole and real numbers can be predicted from."
+    return Finding(Level.ERROR, "wrong-dtype", message, "Convert the image, for example to 16 bits.")
+
+
+def _numbers(planes: NDArray[Any], most: int = 8) -> str:
+    listed = ", ".join(str(int(plane)) for plane in planes[:most])
+    return listed + (f" and {planes.size - most} more" if planes.size > most else "")
