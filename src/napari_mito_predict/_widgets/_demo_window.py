@@ -1,0 +1,72 @@
+"""napari on the results of ``mito-predict demo``, with a picture of the window; a process of its own.
+
+``python -m napari_mito_predict._widgets._demo_window SAMPLE.czi FOLDER --picture napari.png [--stay]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import napari
+from qtpy.QtCore import QTimer
+
+from napari_mito_predict._widgets._layers import KEY, file_layers, placement_of
+from napari_mito_predict.image import ChannelRole, open_image
+from napari_mito_predict.models import find_model, read_card
+
+_WINDOW = (1500, 950)
+_SETTLE_MS = 1500
+"""Until the window is laid out and drawn; a software renderer takes its time."""
+
+
+def open_results(sample: Path, folder: Path) -> napari.Viewer:
+    """Show the sample's transmitted light under the predictions in `folder`, beside our widget; truth is hidden."""
+    viewer = napari.Viewer(title="Mito Predict demo")
+    viewer.window.resize(*_WINDOW)
+    for data, keywords, _ in file_layers(open_image(sample)):
+        role = keywords["metadata"][KEY]["role"]
+        viewer.add_image(data, **keywords, visible=role == ChannelRole.TRANSMITTED)
+    placement = placement_of(viewer.layers[0])
+    for name, result in json.loads((folder / "pcc.json").read_text(encoding="utf-8")).items():
+        card = read_card(find_model(result["model"]))
+        target = next(target for target in card.targets if target.name == name)
+        viewer.add_image(
+            open_image(folder / result["file"]).read(),
+            name=f"{target.stain} predicted ({card.name})",
+            colormap=target.colormap,
+            blending="additive",
+            contrast_limits=target.contrast_limits,
+            metadata={"disclaimer": card.disclaimer, "pcc": result["pcc"]},
+            **placement,
+        )
+    viewer.window.add_plugin_dock_widget("napari-mito-predict", "Mito Predict")
+    viewer.dims.set_current_step(0, viewer.layers[0].data.shape[0] // 2)
+    viewer.reset_view()
+    return viewer
+
+
+def main() -> None:
+    """Open the window, take its picture, and leave it open when asked to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sample", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--picture", type=Path, required=True)
+    parser.add_argument("--stay", action="store_true")
+    arguments = parser.parse_args()
+    viewer = open_results(arguments.sample, arguments.folder)
+
+    def finish() -> None:
+        try:
+            viewer.window.screenshot(str(arguments.picture), canvas_only=False, flash=False)
+        finally:
+            if not arguments.stay:
+                viewer.close()
+
+    QTimer.singleShot(_SETTLE_MS, finish)
+    napari.run()
+
+
+if __name__ == "__main__":
+    main()
