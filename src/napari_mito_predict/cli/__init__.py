@@ -14,6 +14,8 @@ import typer
 from napari_mito_predict.cli import models
 from napari_mito_predict.cli.demo import demo
 from napari_mito_predict.cli.evaluate import evaluate
+from napari_mito_predict.cli.info import info
+from napari_mito_predict.cli.info import info
 from napari_mito_predict.cli.predict import predict
 from napari_mito_predict.cli.simulate import simulate
 from napari_mito_predict.cli.train import train
@@ -27,6 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(info)
+app.command()(info)
 app.command()(predict)
 app.command()(evaluate)
 app.command()(train)

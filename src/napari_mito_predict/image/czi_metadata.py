@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ import numpy as np
 
 from napari_mito_predict.errors import UnreadableImageError
 from napari_mito_predict.image.channels import ChannelHints
+from napari_mito_predict.image.czi_timestamps import time_stamps_s
 from napari_mito_predict.image.metadata import known_size, length_um, parse_xml
 
 _PIXEL_TYPES = {"gray8": "u1", "gray16": "u2", "gray32": "u4", "gray32float": "f4", "bgr24": "u1", "bgr48": "u2"}
@@ -130,22 +131,23 @@ def voxel_size_um(xml: ElementTree.Element) -> tuple[float | None, float | None,
     return z, y, x
 
 
-def time_step_s(czi: Any, xml: ElementTree.Element, scene: CziScene) -> float | None:
+def time_step_s(czi: Any, xml: ElementTree.Element, scene: CziScene, path: Path) -> float | None:
     """Find the mean seconds between time points.
 
-    Asked in this order: acquisition times of the sub-blocks, intervals in the metadata, and the custom attribute
-    ``time_step_s`` that our simulator writes because its CZI writer has no time stamps.
+    Asked in this order: acquisition times of the sub-blocks, intervals in the metadata, the TimeStamps attachment, and
+    the custom attribute ``time_step_s`` that our simulator writes because its CZI writer has no time stamps.
     """
-    if scene.sizes.get("T", 1) > 1:
-        measured = _time_step_from_subblocks(czi, scene)
-        if measured is not None:
-            return measured
+    count = scene.sizes.get("T", 1)
+    if count > 1:
         offsets = [float(text) for text in (xml.findtext(".//Dimensions/T/Positions/List/Offsets") or "").split()]
-        if len(offsets) > 1 and offsets[-1] > offsets[0]:
-            return (offsets[-1] - offsets[0]) / (len(offsets) - 1)
-        increment = known_size(xml.findtext(".//Dimensions/T/Positions/Interval/Increment"))
-        if increment is not None:
-            return increment
+        known = (
+            _time_step_from_subblocks(czi, scene)
+            or _mean_step(offsets, count)
+            or known_size(xml.findtext(".//Dimensions/T/Positions/Interval/Increment"))
+            or _mean_step(time_stamps_s(path), count)
+        )
+        if known is not None:
+            return known
     return known_size(custom_attribute(xml, "time_step_s"))
 
 
@@ -188,6 +190,11 @@ def _time_step_from_subblocks(czi: Any, scene: CziScene) -> float | None:
     if first is None or last is None or last <= first:
         return None
     return (last - first).total_seconds() / (count - 1)
+
+
+def _mean_step(times: Sequence[float], count: int) -> float | None:
+    """Mean interval of as many times as there are time points; times of anything else do not count."""
+    return known_size((times[-1] - times[0]) / (count - 1)) if len(times) == count else None
 
 
 def _first_acquisition(czi: Any, scene: CziScene, t: int) -> datetime | None:

@@ -75,7 +75,7 @@ class CziBackend:
                 channel_names=names,
                 hints=hints,
                 voxel_size_um=czi_metadata.voxel_size_um(xml),
-                time_step_s=czi_metadata.time_step_s(czi, xml, layout),
+                time_step_s=czi_metadata.time_step_s(czi, xml, layout, self.path),
                 is_rgb=is_rgb,
                 simulated=czi_metadata.custom_attribute(xml, "simulated_by") == "napari-mito-predict",
                 unsupported=RGB if is_rgb else AIRYSCAN if layout.sizes.get("H", 1) > 1 else "",

@@ -1,0 +1,149 @@
+"""``mito-predict info``: what is in an image file, what we take its channels for, and what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_mito_predict.cli._console import print_json, print_table, say
+from napari_mito_predict.errors import ImageError
+
+if TYPE_CHECKING:
+    from napari_mito_predict.image import Finding, ImageSource
+
+
+def info(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="CZI, OME-TIFF, TIFF or OME-Zarr.", show_default=False)
+    ] = None,
+    axes: Annotated[
+        str | None,
+        typer.Option("--axes", help="For a TIFF that does not say what its axes are, for example ZYX or TYX."),
+    ] = None,
+    pixels: Annotated[
+        bool, typer.Option("--pixels", help="Also read the transmitted light, and look for blank planes, NaN and more.")
+    ] = False,
+    device: Annotated[
+        bool, typer.Option("--device", help="Say what computes here: processor or graphics card.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON for scripts: an object for one FILE, a list for several.")
+    ] = False,
+) -> None:
+    """Show scenes, sizes, channels, voxel size and time step of images, and problems found.
+
+    Nothing is read but the description of the images, so this is quick for the largest file. Channels come with what
+    we take them for and why; `mito-predict predict --channel` overrides it.
+    """
+    if not files and not device:
+        raise typer.BadParameter("give at least one FILE, or --device", param_hint="FILE")
+    computes = _device() if device else []
+    records, failed = [], False
+    for file in files or []:
+        try:
+            records.append(_record(file, axes, pixels))
+        except ImageError as error:
+            if len(files or []) == 1:
+                raise
+            say(f"Error: {error}")
+            failed = True
+    if json:
+        one = records[0] if len(files or []) == 1 else records
+        print_json({"device": computes, "files": records} if device else one)
+    else:
+        for record in records:
+            _show(record)
+        for line in computes:
+            typer.echo(line)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _device() -> list[str]:
+    from napari_mito_predict.prediction.device import describe
+
+    return describe()
+
+
+def _record(file: Path, axes: str | None, pixels: bool) -> dict[str, Any]:
+    from napari_mito_predict.image import open_image
+
+    image = open_image(file, axes=axes)
+    scenes = [image.with_scene(index) for index in range(len(image.scenes))]
+    return {"file": file, "scenes": [_scene(scene, pixels) for scene in scenes]}
+
+
+def _scene(image: ImageSource, pixels: bool) -> dict[str, Any]:
+    return {
+        "index": image.scene,
+        "name": image.scenes[image.scene],
+        "sizes": image.sizes,
+        "dtype": str(image.dtype),
+        "voxel_size_um": image.voxel_size_um,
+        "time_step_s": image.time_step_s,
+        "is_rgb": image.is_rgb,
+        "simulated": image.simulated,
+        "channels": [asdict(channel) for channel in image.channels],
+        "findings": [asdict(finding) for finding in _findings(image, pixels)],
+    }
+
+
+def _findings(image: ImageSource, pixels: bool) -> list[Finding]:
+    """Everything to say about an image, also about one without a channel to predict from."""
+    from napari_mito_predict.errors import AmbiguousChannelError, ChannelNotFoundError
+    from napari_mito_predict.image import Finding, Level, check_image, check_volume
+
+    try:
+        found = check_image(image)
+        if pixels and not image.unsupported:
+            channel = image.channel().index
+            for t in range(image.sizes["T"]):
+                found += check_volume(image.read(t, channel), where=f"time point {t}" if image.sizes["T"] > 1 else "")
+    except (ChannelNotFoundError, AmbiguousChannelError):
+        candidates = [channel for channel in image.channels if channel.role == "transmitted"]
+        message = (
+            f"{len(candidates)} channels could be the transmitted light."
+            if candidates
+            else "No channel looks like transmitted light."
+        )
+        code = "ambiguous-channel" if candidates else "no-transmitted-light"
+        found = [Finding(Level.WARNING, "reader", warning) for warning in image.warnings]
+        found.append(Finding(Level.WARNING, code, message, "Say which one to predict from with --channel."))
+    return found
+
+
+def _show(record: dict[str, Any]) -> None:
+    typer.secho(str(record["file"]), bold=True)
+    for scene in record["scenes"]:
+        if len(record["scenes"]) > 1:
+            typer.echo(f"Scene {scene['index']}: {scene['name']}")
+        rows = [
+            ("Size", ", ".join(f"{axis} {size}" for axis, size in scene["sizes"].items()) + f" ({scene['dtype']})"),
+            ("Voxel size", _voxel_size(scene["voxel_size_um"], depth=scene["sizes"]["Z"])),
+            ("Time step", "unknown" if scene["time_step_s"] is None else f"{scene['time_step_s']:.4g} s"),
+        ]
+        if scene["sizes"]["T"] == 1:
+            del rows[2]
+        if scene["simulated"]:
+            rows.append(("Origin", "simulated by napari-mito-predict"))
+        for title, text in rows:
+            typer.echo(f"  {title + ':':<12}{text}")
+        print_table(
+            ["  CHANNEL", "NAME", "ROLE", "WHY"],
+            [[f"  {c['index']}", c["name"] or "(no name)", str(c["role"]), c["reason"]] for c in scene["channels"]],
+        )
+        for finding in scene["findings"]:
+            typer.echo(f"  {finding['level']}: {finding['message']} {finding['fix']}".rstrip())
+    typer.echo()
+
+
+def _voxel_size(sizes: tuple[float | None, ...], depth: int) -> str:
+    if not any(sizes):
+        return "unknown"
+    parts = [f"{axis} {'unknown' if size is None else f'{size:.4g}'}" for axis, size in zip("zyx", sizes, strict=True)]
+    if sizes[0] is None and depth == 1:
+        del parts[0]  # a single plane has no Z step
+    return ", ".join(parts) + " µm"

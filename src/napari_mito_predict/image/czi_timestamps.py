@@ -1,0 +1,51 @@
+"""The TimeStamps attachment of a CZI: when each time point was taken.
+
+The LSM 880 and its relatives write times nowhere else, and aicspylibczi does not read attachments. Layout after the
+published CZI specification (DS_ZISRAW-FileFormat): file header, attachment directory, attachment ``CZTIMS``.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO
+
+_SEGMENT_HEADER = 32
+_FIXED_PART = 256  # of the data of a directory or attachment, before its entries or payload
+_DIRECTORY_POSITION = struct.Struct("<q")
+_DIRECTORY_POSITION_AT = 104
+_ENTRY = struct.Struct("<2s10xqi16s8s80s")
+_COUNT = struct.Struct("<i")
+_MOST = 100_000  # attachments or time points; more means a damaged file
+
+
+def time_stamps_s(path: Path) -> tuple[float, ...]:
+    """Read the seconds at which the time points were taken; empty where the file has none, or they are damaged."""
+    try:
+        with path.open("rb") as stream:
+            position = _unpack(stream, _DIRECTORY_POSITION_AT, _DIRECTORY_POSITION)[0]
+            payload = _find(stream, position) if position > 0 else None
+            if payload is None:
+                return ()
+            count = _unpack(stream, payload + _COUNT.size, _COUNT)[0]
+            if not 0 < count < _MOST:
+                return ()
+            return _unpack(stream, payload + 2 * _COUNT.size, struct.Struct(f"<{count}d"))
+    except (OSError, struct.error, ValueError):
+        return ()
+
+
+def _find(stream: BinaryIO, directory: int) -> int | None:
+    """Find where the payload of the TimeStamps attachment starts."""
+    count = _unpack(stream, directory + _SEGMENT_HEADER, _COUNT)[0]
+    for index in range(min(count, _MOST)):
+        start = directory + _SEGMENT_HEADER + _FIXED_PART + index * _ENTRY.size
+        _, position, _, _, kind, _ = _unpack(stream, start, _ENTRY)
+        if kind.rstrip(b"\0") == b"CZTIMS":
+            return int(position) + _SEGMENT_HEADER + _FIXED_PART
+    return None
+
+
+def _unpack(stream: BinaryIO, position: int, layout: struct.Struct) -> tuple[Any, ...]:
+    stream.seek(position)
+    return layout.unpack(stream.read(layout.size))
