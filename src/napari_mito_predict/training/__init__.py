@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from napari_mito_predict.training.config import TrainingConfig
 from napari_mito_predict.training.run import Run
-from napari_mito_predict.training.trainer import resume, train
+from napari_mito_predict.training.trainer import train
 
-__all__ = ["Run", "TrainingConfig", "resume", "train"]
+__all__ = ["Run", "TrainingConfig", "train"]

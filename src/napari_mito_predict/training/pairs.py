@@ -14,11 +14,12 @@ from napari_mito_predict.errors import ImageError, TrainingDataError
 from napari_mito_predict.image import ImageSource, open_image
 from napari_mito_predict.models import Normalisation
 from napari_mito_predict.models.card import ThirdAxis
-from napari_mito_predict.prediction.normalize import normalize
-from napari_mito_predict.prediction.resample import resample
+from napari_mito_predict.prediction.normalize import measure, normalise
+from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.training.config import Data, Split, TrainingConfig
 
-FloatArray = NDArray[np.float16]
+INPUT_NORMALISATION = Normalisation()
+_TRUTH_NORMALISATION = Normalisation(clip_percentiles=None)
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Pair:
     """
 
     field: str
-    input: FloatArray
-    truth: FloatArray
+    input: NDArray[np.float16]
+    truth: NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -138,14 +139,14 @@ def load_pairs(path: Path, config: TrainingConfig, voxel_size_um: tuple[float | 
             [_volume(image, channel.index, t) for channel in (source, *truths)]
             for t in (range(image.sizes["T"]) if third_axis(image) == "z" else (None,))
         ]
+        pairs = []
+        for transmitted, *fluorescence in volumes:
+            given = _normalised(_resampled(transmitted, image, voxel_size_um), INPUT_NORMALISATION)
+            truth = [_normalised(_resampled(f, image, voxel_size_um), _TRUTH_NORMALISATION) for f in fluorescence]
+            pairs.append(Pair(path.stem, given.astype(np.float16), np.stack(truth).astype(np.float16)))
     except ImageError as error:
-        raise TrainingDataError(str(error)) from error
-    normalisation = Normalisation()
-    pairs = []
-    for transmitted, *fluorescence in volumes:
-        given = normalize(_resampled(transmitted, image, voxel_size_um), normalisation)
-        truth = [_zscore(_resampled(f, image, voxel_size_um), path) for f in fluorescence]
-        pairs.append(Pair(path.stem, given.astype(np.float16), np.stack(truth).astype(np.float16)))
+        message = str(error)
+        raise TrainingDataError(message if path.name in message else f"{path}: {message}") from error
     return pairs
 
 
@@ -168,12 +169,10 @@ def _resampled(
         if axis >= 0 and have and want and (axis == volume.ndim - 3) <= along_z:
             factors[axis] = have / want
     shape = tuple(max(1, round(n * f)) for n, f in zip(volume.shape, factors, strict=True))
-    return volume if shape == volume.shape else resample(volume, shape)
+    flat = volume.reshape((1,) * (3 - volume.ndim) + volume.shape)
+    target = (1,) * (3 - volume.ndim) + shape
+    return Resampling.between(flat.shape, target).whole(flat).reshape(shape)
 
 
-def _zscore(volume: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
-    mean, std = volume.mean(dtype=np.float64), volume.std(dtype=np.float64)
-    if not std > 0:
-        raise TrainingDataError(f"{path}: a truth channel is constant; there is nothing to learn from. Leave the file out.")
-    scaled: NDArray[np.float32] = ((volume - mean) / std).astype(np.float32)
-    return scaled
+def _normalised(volume: NDArray[np.float32], normalisation: Normalisation) -> NDArray[np.float32]:
+    return normalise(volume, measure(volume, normalisation))

@@ -34,8 +34,13 @@ _HEARTBEAT_S = 5.0
 _PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
-def train(config: TrainingConfig) -> Run:
-    """Train as `config` says, in a new run folder.
+def train(request: TrainingConfig | Run) -> Run:
+    """Train in a new run folder, or go on with an interrupted run.
+
+    Parameters
+    ----------
+    request : TrainingConfig or Run
+        What to train; or a run, which goes on from its newest checkpoint exactly where it stopped.
 
     Returns
     -------
@@ -47,11 +52,7 @@ def train(config: TrainingConfig) -> Run:
     TrainingError
         The data, the configuration or the numbers do not allow (further) training; the run folder says so too.
     """
-    return _run(Run.create(config), config)
-
-
-def resume(run: Run) -> Run:
-    """Go on with an interrupted run from its newest checkpoint, exactly where it stopped."""
+    run = request if isinstance(request, Run) else Run.create(request)
     run.clear_stop()
     return _run(run, run.config)
 
@@ -96,6 +97,8 @@ class _Trainer:
         self.network = _make_network(config, data)
         module = cast("nn.Module", self.network)
         module.to(memory_format=_memory_format(data.ndim))  # type: ignore[call-overload]
+        if config.compile:
+            module.compile()
         optimiser = torch.optim.Adam(module.parameters(), lr=config.learning_rate, betas=config.betas)
         self.module, self.optimiser = self.fabric.setup(module, optimiser)
         self.sampler = PatchSampler(data.training, data.patch, config.seed, config.foreground, config.augment)
@@ -129,7 +132,7 @@ class _Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         self.optimiser.step()
-        value = float(loss)
+        value = float(loss.detach())
         if not math.isfinite(value):
             raise TrainingError(
                 f"{self.run.path}: the loss became {value} at iteration {iteration}. The last good model is kept; "
@@ -165,11 +168,12 @@ class _Trainer:
         """Mean squared error and correlation per whole validation volume and target."""
         self.module.eval()
         errors, scores = [], []
-        with torch.inference_mode():
+        with torch.no_grad(), self.fabric.autocast():
             for pair in pairs:
                 pads = [(0, -n % s) for n, s in zip(pair.input.shape, self.network.stride, strict=True)]
                 padded = np.pad(pair.input.astype(np.float32), pads, mode="symmetric")
-                output = self.module(self._tensor(padded[None, None]))[0].float().cpu().numpy()
+                # `forward` itself: a compiled network would be compiled again for every size of field.
+                output = self.network.forward(self._tensor(padded[None, None]))[0].float().cpu().numpy()
                 output = output[(slice(None), *(slice(n) for n in pair.input.shape))]
                 truth = pair.truth.astype(np.float32)
                 errors.append(float(np.mean((output - truth) ** 2)))
