@@ -15,7 +15,6 @@ from napari_mito_predict.cli import models
 from napari_mito_predict.cli.demo import demo
 from napari_mito_predict.cli.evaluate import evaluate
 from napari_mito_predict.cli.info import info
-from napari_mito_predict.cli.info import info
 from napari_mito_predict.cli.predict import predict
 from napari_mito_predict.cli.simulate import simulate
 from napari_mito_predict.cli.train import train
@@ -29,7 +28,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(info)
 app.command()(info)
 app.command()(predict)
 app.command()(evaluate)

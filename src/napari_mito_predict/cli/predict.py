@@ -169,14 +169,15 @@ class _Job:
         return self._loaded[name]
 
     def _check_free(self, paths: Iterable[Path]) -> None:
+        from napari_mito_predict.image import check_output
+
         mine = {record["output"] for record in self.records}
         for path in paths:
             if path in mine:
                 raise OutputExistsError(
-                    f"{path}: was just written for another image of the same name. Predict them into two folders."
+                    f"{path}: was just written for another image of the same name. Predict the two into two folders."
                 )
-            if path.exists() and not self.overwrite:
-                raise OutputExistsError(f"{path}: exists already. Choose another folder, or --overwrite.")
+            check_output(path, overwrite=self.overwrite)
 
     def _say_once(self, message: str) -> None:
         if message and message not in self._said:
@@ -208,9 +209,7 @@ def _scenes(file: Path, scene: str | None, axes: str | None) -> Iterator[ImageSo
     if scene != "all":
         image = open_image(file, scene=index_or_name(scene), axes=axes)
         if scene is None and len(image.scenes) > 1:
-            say(
-                f"{file.name} holds {len(image.scenes)} scenes; this is the first. Others: --scene NAME or all."
-            )
+            say(f"{file.name} holds {len(image.scenes)} scenes; this is the first. Others: --scene NAME or all.")
         yield image
         return
     first = open_image(file, axes=axes)

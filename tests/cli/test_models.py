@@ -1,0 +1,86 @@
+"""``mito-predict models`` on packages of a tiny network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_mito_predict.models import save_model
+
+
+@pytest.fixture
+def installed(_no_models_of_the_user: Path, tiny_card, tiny_network) -> Path:
+    """The folder of the tiny model, among the user's own."""
+    sample = np.random.default_rng(0).normal(size=(1, 8, 16, 16)).astype(np.float32)
+    folder = _no_models_of_the_user / "tiny"
+    save_model(folder, tiny_card, tiny_network, sample)
+    return folder
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+
+
+def test_list(mito_predict, installed):
+    outcome = mito_predict("models", "list")
+    assert outcome.code == 0
+    row = next(line for line in outcome.out.splitlines() if line.startswith("tiny "))
+    for words in ("mitochondria (TMRM)", "z-stack", "0.15 0.11 0.11", "not validated on real ones"):
+        assert words in row
+
+
+def test_list_as_json(mito_predict, installed):
+    records = {record["name"]: record for record in json.loads(mito_predict("models", "list", "--json").out)}
+    tiny = records["tiny"]
+    assert tiny["path"] == str(installed)
+    assert tiny["third_axes"] == ["z"]
+    assert tiny["simulated"] is True
+    assert tiny["problem"] is None
+
+
+def test_list_shows_what_cannot_be_used(mito_predict, installed):
+    (installed / "model.json").write_text("{}", encoding="utf-8")
+    outcome = mito_predict("models", "list")
+    assert outcome.code == 0
+    assert "cannot be used" in outcome.out
+
+
+def test_show(mito_predict, installed):
+    outcome = mito_predict("models", "show", "tiny")
+    assert outcome.code == 0
+    assert "not validated on real ones" in outcome.out.splitlines()[0]
+    assert str(installed) in outcome.out
+
+
+def test_show_as_json_takes_a_path(mito_predict, installed):
+    card = json.loads(mito_predict("models", "show", installed, "--json").out)
+    assert card["name"] == "tiny"
+    assert "not validated" in card["disclaimer"]
+
+
+def test_unknown_model(mito_predict, installed):
+    outcome = mito_predict("models", "show", "mito-x")
+    assert outcome.code == 1
+    assert "mito-x" in outcome.err
+    assert "tiny" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_verify(mito_predict, installed):
+    outcome = mito_predict("models", "verify", "tiny")
+    assert outcome.code == 0
+    assert outcome.out.startswith("ok ")
+
+
+def test_verify_finds_a_flipped_bit(mito_predict, installed):
+    flip_a_bit(installed / "weights.safetensors")
+    outcome = mito_predict("models", "verify", "tiny", "--json")
+    assert outcome.code == 1
+    (result,) = json.loads(outcome.out)
+    assert result["passed"] is False
+    assert "weights" in result["message"]
