@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 if TYPE_CHECKING:
@@ -50,3 +52,38 @@ def tiny_network() -> UNet:
             module.running_mean.normal_(0, 0.2)
             module.running_var.uniform_(0.5, 1.5)
     return network.eval()
+
+
+@pytest.fixture
+def make_czi(tmp_path: Path) -> Callable[..., tuple[Path, np.ndarray]]:
+    """Write small CZI files with pylibCZIrw: ``make_czi("name.czi", data)`` gives the path and the data."""
+    czi = pytest.importorskip("pylibCZIrw.czi", reason="writes the CZI files of this test: pip install pylibCZIrw")
+
+    def make(
+        name: str = "cells.czi",
+        data: np.ndarray | Sequence[np.ndarray] | None = None,
+        *,
+        channel_names: Sequence[str] = ("ESID-T1", "TMRM-T1"),
+        scale_um: tuple[float, float, float] | None = (0.5, 0.1, 0.1),
+        skip: Collection[tuple[int, int, int]] = (),
+        custom: Mapping[str, object] | None = None,
+        first: Mapping[str, int] | None = None,
+    ) -> tuple[Path, np.ndarray]:
+        """`data` is ``(T, C, Z, Y, X)``; `skip` names planes (t, c, z) left out; `first` where indices start."""
+        if data is None:
+            data = np.random.default_rng(0).integers(1, 4000, (2, 2, 3, 20, 28), np.uint16)
+        path = tmp_path / name
+        starts = {"T": 0, "C": 0, "Z": 0} | dict(first or {})
+        scale = dict(zip(("scale_z", "scale_y", "scale_x"), (s * 1e-6 for s in scale_um or ()), strict=False))
+        with czi.create_czi(str(path)) as document:
+            for t, stacks in enumerate(data):
+                for c, stack in enumerate(stacks):
+                    for z, plane in enumerate(stack):
+                        if (t, c, z) not in skip:
+                            where = {"T": t + starts["T"], "C": c + starts["C"], "Z": z + starts["Z"]}
+                            document.write(data=np.ascontiguousarray(plane[..., None]), plane=where)
+            names = dict(enumerate(channel_names))
+            document.write_metadata(channel_names=names, custom_attributes=dict(custom or {}), **scale)
+        return path, data
+
+    return make
