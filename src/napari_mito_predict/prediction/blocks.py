@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from napari_mito_predict.prediction.resample import AxisResampling, Resampling
 from napari_mito_predict.prediction.tiles import AxisTiling, Box, Span, TileGrid
+
+if TYPE_CHECKING:
+    from napari_mito_predict.prediction.resample import AxisResampling, Resampling
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,9 @@ def choose_device(device: str = "auto", precision: str = "auto") -> Device:
         return _on_cuda(int(number or 0), precision, why)
     if kind == "mps" and not number:
         return _on_mps(precision, why)
-    raise DeviceUnavailableError(f"Device '{device}' is not known; choose auto, cpu, cuda, cuda:1 (the second GPU) or mps.")
+    raise DeviceUnavailableError(
+        f"Device '{device}' is not known; choose auto, cpu, cuda, cuda:1 (the second GPU) or mps."
+    )
 
 
 def describe() -> list[str]:
@@ -96,8 +98,10 @@ def describe() -> list[str]:
     if torch.cuda.is_available():
         for i in range(torch.cuda.device_count()):
             free, total = torch.cuda.mem_get_info(i)
-            lines.append(f"GPU cuda:{i}: {torch.cuda.get_device_name(i)}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
-    elif not torch.backends.cuda.is_built():
+            lines.append(
+                f"GPU cuda:{i}: {torch.cuda.get_device_name(i)}, {free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
+            )
+    elif not _built_with_cuda():
         lines.append("No NVIDIA GPU can be used: this torch was built without CUDA. See pytorch.org for a CUDA build.")
     else:
         lines.append("No NVIDIA GPU was found, although this torch could use one; check the driver (nvidia-smi).")
@@ -132,7 +136,9 @@ def _on_cpu(precision: str, why: str) -> Device:
 
 def _on_cuda(index: int, precision: str, why: str) -> Device:
     if not torch.cuda.is_available():
-        built = "no NVIDIA GPU and driver was found" if torch.backends.cuda.is_built() else "this torch has no CUDA support"
+        built = (
+            "no NVIDIA GPU and driver was found" if _built_with_cuda() else "this torch has no CUDA support"
+        )
         raise DeviceUnavailableError(f"CUDA was asked for, but {built}. Use device auto or cpu.")
     if index >= torch.cuda.device_count():
         raise DeviceUnavailableError(f"GPU cuda:{index} was asked for, but there are only {torch.cuda.device_count()}.")
@@ -172,6 +178,10 @@ def _cpu_bfloat16() -> str:
         if supported is not None and supported():
             return name
     return ""
+
+
+def _built_with_cuda() -> bool:
+    return torch.version.cuda is not None or torch.version.hip is not None
 
 
 def _cpu_name() -> str:

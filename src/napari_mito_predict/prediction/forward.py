@@ -13,11 +13,11 @@ import torch
 from torch import nn
 
 from napari_mito_predict.errors import PredictionCancelled, PredictionError
-from napari_mito_predict.prediction.device import Device
 from napari_mito_predict.prediction.memory import empty_cache, is_out_of_memory
 
 if TYPE_CHECKING:
     from napari_mito_predict.networks import Network
+    from napari_mito_predict.prediction.device import Device
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Forward:
         self._cancelled = cancelled
         self._network: nn.Module | None = None
         module = copy.deepcopy(cast("nn.Module", network)).eval().requires_grad_(False)
-        self._network = module.to(device.torch_device, memory_format=self._layout)
+        self._network = module.to(device.torch_device).to(memory_format=self._layout)  # type: ignore[call-overload]
         for layer in self._network.modules():
             if not any(layer.children()):
                 layer.register_forward_pre_hook(self._stop_if_cancelled)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import gc
 import weakref
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import torch
@@ -15,8 +15,10 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from napari_mito_predict.prediction.device import Device
 from napari_mito_predict.prediction.tiles import MIN_DEPTH, TileGrid, plan_tiles, round_up, voxels
+
+if TYPE_CHECKING:
+    from napari_mito_predict.prediction.device import Device
 
 # Half of what is free: convolution libraries take workspaces and reorder their inputs, allocators fragment, and the
 # viewer next to us needs some too.
@@ -38,7 +40,7 @@ _OUT_OF_MEMORY = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` says that memory ran out, on any device; torch has one class for CUDA and only texts elsewhere."""
+    """Whether `error` says that memory ran out; torch has a class for it on CUDA and only texts elsewhere."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in _OUT_OF_MEMORY)
@@ -65,16 +67,13 @@ def empty_cache(device: Device) -> None:
 
 
 def bytes_per_voxel(network: nn.Module, *, ndim: int, stride: tuple[int, ...], channels: int = 1) -> float:
-    """Peak memory of one float32 pass, in bytes per input voxel, without weights.
-
-    Follows one forward pass of a copy without data (torch's "meta" device), adding up the tensors alive at each step.
-    """
+    """Peak memory of one float32 pass, in bytes per input voxel, without weights: measured on a small volume."""
     # Large enough that the coarsest level is more than one voxel, which some layers insist on.
     size = [round_up(32, s) for s in stride[-ndim:]]
-    shadow = copy.deepcopy(network).to("meta")
     with torch.inference_mode(), _LiveBytes() as live:
-        shadow(torch.empty((1, channels, *size), device="meta"))
-    return live.peak / float(torch.tensor(size).prod())
+        network(torch.zeros((1, channels, *size)))
+    peak: int = live.peak
+    return peak / prod(size)
 
 
 def choose_tiles(
@@ -120,11 +119,11 @@ def choose_tiles(
             return grid  # the smallest there is: try, and say so if it fails
 
 
-class _LiveBytes(TorchDispatchMode):
+class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the storage of all tensors made inside the block that are alive at the same time."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.peak = 0
         self._alive: dict[int, int] = {}
 

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, floor
+from typing import TYPE_CHECKING
 
-import numpy as np
 from scipy import ndimage
 
 from napari_mito_predict.prediction.tiles import Box, Span
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _TRUNCATE = 4.0
 
@@ -102,6 +105,13 @@ class Resampling:
         starts = [a.position(t.start) - o.start for a, t, o in zip(self.axes, target, at, strict=True)]
         shape = tuple(span.size for span in target)
         block: np.ndarray = ndimage.affine_transform(
-            window, steps, offset=starts, output_shape=shape, output=window.dtype, order=1, mode="nearest", prefilter=False
+            window,
+            steps,
+            offset=starts,
+            output_shape=shape,
+            output=window.dtype,
+            order=1,
+            mode="nearest",
+            prefilter=False,
         )
         return block

@@ -1,9 +1,9 @@
 """Which part of a volume is read, computed and kept, tile by tile. Pure integer geometry: no arrays, no torch.
 
-All positions are voxels of the *padded* volume: the volume extended by reflection to a multiple of the network's stride.
-The network pads its convolutions with zeros, so every edge it sees changes its answer nearby. Two rules make tiles
-equal to one pass over the padded volume: a window that touches the edge of the padded volume ends exactly there, so
-that the zeros come at the same place; any other window edge lies at least a halo away from the voxels that are kept.
+All positions are voxels of the *padded* volume: the volume, extended by reflection to a multiple of the network's
+stride. The network pads its convolutions with zeros, so every edge it sees changes its answer nearby. Two rules make
+tiles equal to one pass over the padded volume: a window that touches the edge of the padded volume ends exactly there,
+so that the zeros come at the same place; any other window edge lies at least a halo away from the voxels that are kept.
 Tiles start on the stride grid, otherwise a voxel would fall into another phase of the strided convolutions.
 """
 
@@ -78,8 +78,8 @@ def reflect(position: int, size: int) -> int:
 def halo_needed(receptive_field: int, stride: int) -> int:
     """Context that a tile needs on either side of what it keeps, in voxels; a multiple of `stride`.
 
-    All voxels of one stride cell hang on the same voxel of the coarsest level and so share their farthest input. Tiles
-    are whole stride cells, so what they need beyond themselves is the receptive field less one cell, half of it per side.
+    All voxels of one stride cell hang on the same voxel of the coarsest level and so share their farthest input.
+    Tiles are whole cells: beyond themselves they need the receptive field less one cell, half of it on either side.
     """
     return round_up(max(ceil((receptive_field - stride) / 2), 0), stride)
 
@@ -135,7 +135,7 @@ class AxisTiling:
         return self.cores[i] if self.exact else self.window(i)
 
     def weights(self, i: int) -> list[float]:
-        """Weight of tile `i` at each voxel of ``kept(i)``: linear ramps over the overlap, all tiles adding up to one."""
+        """Weight of tile `i` at each voxel of ``kept(i)``: linear ramps over overlaps; all tiles add up to one."""
         span = self.kept(i)
         if self.exact:
             return [1.0] * span.size

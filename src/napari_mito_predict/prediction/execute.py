@@ -1,0 +1,252 @@
+"""Running a plan: read once per volume, prepare once per kind of model, tile by tile, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from math import inf
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_mito_predict.errors import ImageContentError, InsufficientMemoryError, PredictionCancelled, PredictionError
+from napari_mito_predict.image import Finding, Level, check_volume
+from napari_mito_predict.prediction.blocks import plan_blocks
+from napari_mito_predict.prediction.device import Device, choose_device
+from napari_mito_predict.prediction.forward import Forward
+from napari_mito_predict.prediction.normalize import as_float, measure, normalise
+from napari_mito_predict.prediction.resample import Resampling
+from napari_mito_predict.prediction.result import Block
+from napari_mito_predict.prediction.tiles import Box, Tile, TileGrid, reflect, voxels
+from napari_mito_predict.prediction.volumes import Layout, Subject, Volume
+
+if TYPE_CHECKING:
+    from napari_mito_predict.models import Model
+
+OnProgress = Callable[[int, int, str], object]
+Cancel = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model's share of a plan.
+
+    Attributes
+    ----------
+    model : Model
+        What to apply.
+    keys : tuple of str
+        Keys of its outputs, in the order of the network's channels.
+    layout : Layout
+        How it takes the third axis.
+    shape : tuple of int
+        (D, Y, X) of its volumes at the model's voxel size.
+    grid : TileGrid
+        The tiles of each volume.
+    """
+
+    model: Model
+    keys: tuple[str, ...]
+    layout: Layout
+    shape: tuple[int, int, int]
+    grid: TileGrid
+
+    def prepared_like(self, other: Job) -> bool:
+        """Whether both take the same prepared input."""
+        mine, others = self.model.card.input.normalisation, other.model.card.input.normalisation
+        return self.shape == other.shape and mine == others
+
+
+class Execution:
+    """The state of one run.
+
+    Parameters
+    ----------
+    subject : Subject
+        What is predicted from.
+    jobs : list of Job
+        The models.
+    device : Device
+        Where.
+    note : callable
+        Takes findings made on the way.
+    on_progress, cancel : callable or None
+        See `napari_mito_predict.prediction.predict`.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        jobs: list[Job],
+        device: Device,
+        note: Callable[[Finding], None],
+        on_progress: OnProgress | None = None,
+        cancel: Cancel | None = None,
+    ) -> None:
+        self._subject = subject
+        self._jobs = jobs
+        self._device = device
+        self._note = note
+        self._on_progress = on_progress or (lambda done, total, message: None)
+        self._cancelled = cancel or (lambda: False)
+        self._networks: dict[int, Forward] = {}
+        self._too_large: float = inf  # voxels of a window that did not fit into memory
+        self._done = 0
+        self._total = sum(len(job.grid) * len(subject.volumes(job.layout)) for job in jobs)
+
+    def blocks(self) -> Iterator[Block]:
+        """All blocks of all outputs; releases everything when it ends, fails, or is closed early."""
+        try:
+            for volume, jobs in self._volumes():
+                raw = self._read(volume, jobs)
+                while jobs:
+                    alike = [job for job in jobs if job.prepared_like(jobs[0])]
+                    jobs = [job for job in jobs if not job.prepared_like(alike[0])]
+                    prepared = self._prepare(raw, volume, alike[0])
+                    for job in alike:
+                        yield from self._predict(job, volume, prepared)
+        finally:
+            for network in self._networks.values():
+                network.close()
+            self._networks.clear()
+
+    def _volumes(self) -> Iterator[tuple[Volume, list[Job]]]:
+        for series in (False, True):
+            jobs = [job for job in self._jobs if (job.layout is Layout.SERIES) == series]
+            if jobs:
+                for volume in self._subject.volumes(jobs[0].layout):
+                    yield volume, jobs
+
+    def _read(self, volume: Volume, jobs: list[Job]) -> np.ndarray:
+        self._check_cancelled()
+        self._report(f"Reading {volume.where}")
+        raw = volume.read(self._subject, self._check_cancelled)
+        name = self._subject.image.name
+        several = len(self._subject.volumes(jobs[0].layout)) > 1
+        flat = all(job.layout is Layout.PLANES for job in jobs)
+        for finding in check_volume(raw, where=volume.where if several else ""):
+            if finding.level is Level.ERROR:
+                raise ImageContentError(f"{name}: {finding.message} {finding.fix}".rstrip())
+            if not (flat and finding.code == "too-thin"):
+                self._note(finding)
+        return raw
+
+    def _prepare(self, raw: np.ndarray, volume: Volume, job: Job) -> np.ndarray:
+        """At the model's voxel size, normalised by statistics of the whole volume: float32."""
+        self._check_cancelled()
+        self._report(f"Preparing {volume.where}")
+        resampled = Resampling.between(raw.shape, job.shape).whole(as_float(raw))
+        where = f"{self._subject.image.name}, {volume.where}"
+        return normalise(resampled, measure(resampled, job.model.card.input.normalisation, where=where))
+
+    def _predict(self, job: Job, volume: Volume, prepared: np.ndarray) -> Iterator[Block]:
+        back = Resampling.between(job.shape, self._subject.volume_shape(job.layout))
+        result = np.zeros((len(job.keys), *job.shape), np.float32)
+        waiting = [(block, set(block.tiles)) for block in plan_blocks(job.grid, back)]
+        for tile in job.grid:
+            for piece, output in self._pieces(job, tile, prepared):
+                _add(result, job.grid, piece, output)
+                self._done += 1
+                self._report(f"{', '.join(job.model.targets)} ({job.model.name})")
+            for _, missing in waiting:
+                missing.discard(tile.index)
+            ready = [block for block, missing in waiting if not missing]
+            waiting = [entry for entry in waiting if entry[1]]
+            for block in ready:
+                source = tuple(span.slice for span in block.source)
+                for key, channel in zip(job.keys, result, strict=True):
+                    data = back.block(channel[source], block.source, block.box)
+                    t, slices, data = volume.place(self._subject, block.box, data)
+                    yield Block(key, t, slices, data, self._done, self._total)
+
+    def _pieces(self, job: Job, tile: Tile, prepared: np.ndarray) -> Iterator[tuple[Tile, np.ndarray]]:
+        """The network's output for `tile`: in one piece, or in several where memory ran out."""
+        left = [tile]
+        while left:
+            piece = left.pop()
+            if voxels(piece.read) < self._too_large:
+                output = self._apply(job, piece, prepared)
+                if output is not None:
+                    yield piece, output
+                    continue
+                self._too_large = voxels(piece.read)
+            halves = job.grid.split(piece)
+            if halves is not None:
+                left += reversed(halves)
+                self._total += 1
+                self._note_smaller()
+            else:
+                self._fall_back(job)
+                left.append(piece)
+
+    def _apply(self, job: Job, piece: Tile, prepared: np.ndarray) -> np.ndarray | None:
+        self._check_cancelled()
+        network = self._networks.get(id(job))
+        if network is None:
+            network = Forward(job.model.network, self._device, self._cancelled, name=job.model.name)
+            self._networks[id(job)] = network
+        try:
+            return network(_window(prepared, job.grid, piece.read))
+        except PredictionError as error:
+            first = [max(0, span.start - axis.before) for span, axis in zip(piece.kept, job.grid.axes, strict=True)]
+            place = ", ".join(f"{axis} {start}" for axis, start in zip("zyx", first, strict=True))
+            message = f"{error} It happened in the part of {self._subject.image.name} that begins at {place}."
+            raise type(error)(message) from error.__cause__
+
+    def _note_smaller(self) -> None:
+        message = f"Memory on {self._device.name} ran out: going on in smaller parts, which takes longer."
+        self._note(Finding(Level.WARNING, "smaller-parts", message, "Close other programs that use memory."))
+        self._report(message)
+
+    def _fall_back(self, job: Job) -> None:
+        """From a GPU to the processor, when even the smallest part does not fit."""
+        if self._device.kind == "cpu":
+            raise InsufficientMemoryError(
+                f"{job.model.name} needs more memory than is free, even in the smallest parts. Close other programs, "
+                "crop the image, or use a smaller model."
+            )
+        for network in self._networks.values():
+            network.close()
+        self._networks.clear()
+        lost, self._too_large = self._device.name, inf
+        chosen = choose_device("cpu", "32" if self._device.precision == "32" else "auto")
+        self._device = replace(chosen, reason=f"memory of {lost} ran out")
+        message = f"Memory of {lost} is too small even for the smallest part: going on with the processor, more slowly."
+        self._note(Finding(Level.WARNING, "processor-instead", message, "Close other programs that use the GPU."))
+        self._report(message)
+
+    def _check_cancelled(self) -> None:
+        if self._cancelled():
+            raise PredictionCancelled("Cancelled; nothing was written.")
+
+    def _report(self, message: str) -> None:
+        self._on_progress(self._done, self._total, message)
+
+
+def _window(volume: np.ndarray, grid: TileGrid, read: Box) -> np.ndarray:
+    """The part `read` of the volume as padded by reflection, without making the padded volume."""
+    if all(
+        axis.inside.start <= span.start and span.stop <= axis.inside.stop
+        for span, axis in zip(read, grid.axes, strict=True)
+    ):
+        return volume[tuple(span.shift(-axis.before).slice for span, axis in zip(read, grid.axes, strict=True))]
+    positions = [
+        [reflect(p - axis.before, axis.size) for p in range(span.start, span.stop)]
+        for span, axis in zip(read, grid.axes, strict=True)
+    ]
+    return volume[np.ix_(*positions)]
+
+
+def _add(result: np.ndarray, grid: TileGrid, piece: Tile, output: np.ndarray) -> None:
+    """Put what `piece` keeps of the network's output (targets, D, Y, X) into the result, cropping the padding."""
+    kept = [span.clip(axis.inside) for span, axis in zip(piece.kept, grid.axes, strict=True)]
+    here = tuple(span.shift(-axis.before).slice for span, axis in zip(kept, grid.axes, strict=True))
+    given = output[:, *(span.shift(-read.start).slice for span, read in zip(kept, piece.read, strict=True))]
+    if grid.exact:
+        result[:, *here] = given
+        return
+    for i, (axis, span) in enumerate(zip(grid.axes, kept, strict=True)):
+        start = axis.kept(piece.index[i]).start
+        weights = np.asarray(axis.weights(piece.index[i])[span.start - start : span.stop - start], np.float32)
+        given = given * weights.reshape([-1 if a == i + 1 else 1 for a in range(4)])
+    result[:, *here] += given

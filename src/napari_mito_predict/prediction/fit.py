@@ -1,0 +1,173 @@
+"""Does this model fit this image? Findings in plain words with the numbers; made without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from napari_mito_predict.image import Finding, Level
+from napari_mito_predict.prediction.volumes import Layout, Subject, resampled_size
+
+if TYPE_CHECKING:
+    from napari_mito_predict.image import ChannelRole, ImageSource
+    from napari_mito_predict.models.card import ModelCard
+
+_FAR = 2.0  # a factor in voxel size beyond which structures look different, whatever the resampling
+_TIME_TOLERANCE = 0.2
+
+
+class Described(Protocol):
+    """A model, or an entry of the model list."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def card(self) -> ModelCard: ...
+
+
+def check_fit(
+    image: ImageSource, model: Described, *, channel: int | str | ChannelRole | None = None, depth_stride: int = 1
+) -> list[Finding]:
+    """Compare what a model was trained for with what an image is.
+
+    Parameters
+    ----------
+    image : ImageSource
+        The image.
+    model : Model or ModelInfo
+        Anything with a name and a card.
+    channel : int, str or ChannelRole, optional
+        The transmitted-light channel; found by role when absent.
+    depth_stride : int
+        Planes the network works on at a time, ``model.network.stride[0]``, where it is known.
+
+    Returns
+    -------
+    list of Finding
+        Empty when everything fits. An error means that a prediction is impossible.
+    """
+    subject = Subject(image, image.channel(channel).index, image.voxel_size_um)
+    return findings(subject, model, depth_stride)
+
+
+def verdict(found: Iterable[Finding]) -> Literal["green", "amber", "red"]:
+    """One colour for a list of findings: red when impossible, amber when to be taken with care."""
+    levels = {finding.level for finding in found}
+    return "red" if Level.ERROR in levels else "amber" if Level.WARNING in levels else "green"
+
+
+def findings(subject: Subject, model: Described, depth_stride: int = 1) -> list[Finding]:
+    """The same as `check_fit`, of a subject."""
+    return [
+        *_simulated(subject, model),
+        *_third_axis(subject, model, depth_stride),
+        *_voxel_size(subject, model),
+        *_time_step(subject, model),
+    ]
+
+
+def _simulated(subject: Subject, model: Described) -> Iterator[Finding]:
+    if model.card.simulated and not subject.image.simulated:
+        yield Finding(
+            Level.WARNING,
+            "simulated-model",
+            f"{model.name}: {model.card.disclaimer}",
+            "Compare with real fluorescence of your cells, or fine-tune the model on your own pairs.",
+        )
+
+
+def _third_axis(subject: Subject, model: Described, depth_stride: int) -> Iterator[Finding]:
+    axes, sizes = model.card.input.third_axes, subject.image.sizes
+    layout = subject.layout(model.card)
+    depth = subject.volume_shape(layout)[0]
+    if not axes:
+        return
+    wanted = " or ".join({"z": "z-stack", "t": "time series"}[axis] for axis in axes)
+    if depth == 1:
+        yield Finding(
+            Level.ERROR,
+            "single-plane",
+            f"{model.name} needs a {wanted}, but {subject.image.name} is a single plane.",
+            f"Record a {wanted}, or use a 2-D model.",
+        )
+        return
+    if layout is Layout.SERIES and "t" not in axes:
+        yield Finding(
+            Level.WARNING,
+            "frames-as-planes",
+            f"{model.name} was trained on z-stacks, but {subject.image.name} is a time series: its {sizes['T']} time "
+            "points are taken for Z steps, which they are not.",
+            "Use a model for time series.",
+        )
+    if layout is Layout.STACKS and "z" not in axes and not subject.free_third_axis:
+        yield Finding(
+            Level.WARNING,
+            "planes-as-frames",
+            f"{model.name} was trained on time series, but {subject.image.name} is a z-stack: its {sizes['Z']} Z steps "
+            "are taken for time points, which they are not.",
+            "Use a model for z-stacks.",
+        )
+    planes = subject.model_shape(model.card)[0]
+    if planes < depth_stride:
+        what = "time points" if layout is Layout.SERIES else "Z steps"
+        yield Finding(
+            Level.WARNING,
+            "thin-stack",
+            f"{model.name} works on {depth_stride} {what} at a time, but has only {planes} here: they are mirrored to "
+            "fill up, so the prediction rests on little.",
+            f"Record at least {depth_stride} {what}.",
+        )
+
+
+def _voxel_size(subject: Subject, model: Described) -> Iterator[Finding]:
+    trained, have = model.card.input.voxel_size_um, subject.voxel_size_um
+    shape, resampled = subject.volume_shape(subject.layout(model.card)), subject.model_shape(model.card)
+    along_z = subject.layout(model.card) is Layout.STACKS and "z" in model.card.input.third_axes
+    axes = [(name, h, t) for name, h, t in zip("zyx", have, trained, strict=True) if t and (name != "z" or along_z)]
+    unknown = [name for name, h, _ in axes if not h]
+    if unknown:
+        yield Finding(
+            Level.WARNING,
+            "voxel-size-unknown",
+            f"The voxel size along {', '.join(unknown)} is unknown: it is taken to be that of {model.name}, "
+            f"{_um(trained)}. If it is not, the prediction is meaningless.",
+            "Give the voxel size.",
+        )
+    off = {name: h / t for name, h, t in axes if h and resampled_size(10**6, h, t) != 10**6}
+    if off:
+        factors = ", ".join(f"{ratio:.2f} times along {name}" for name, ratio in off.items())
+        far = max(max(ratio, 1 / ratio) for ratio in off.values()) > _FAR
+        change = " x ".join(map(str, shape)) + " to " + " x ".join(map(str, resampled))
+        yield Finding(
+            Level.WARNING if far or max(abs(ratio - 1) for ratio in off.values()) > 0.1 else Level.INFO,
+            "very-different-voxel-size" if far else "different-voxel-size",
+            f"Voxels are {_um(have)}, {model.name} was trained at {_um(trained)} ({factors}): the image is resampled "
+            f"for it, from {change} voxels, and the prediction back."
+            + (" With such a difference the model sees structures it never learned." if far else ""),
+            "Use a model trained closer to this voxel size." if far else "",
+        )
+
+
+def _time_step(subject: Subject, model: Described) -> Iterator[Finding]:
+    step, have = model.card.input.third_axis_step.get("t"), subject.image.time_step_s
+    if subject.layout(model.card) is not Layout.SERIES or "t" not in model.card.input.third_axes or step is None:
+        return
+    if have is None:
+        yield Finding(
+            Level.WARNING,
+            "time-step-unknown",
+            f"The time between images is unknown; {model.name} was trained at {step:g} s.",
+            "Check that yours is similar: time is not resampled.",
+        )
+    elif abs(have / step - 1) > _TIME_TOLERANCE:
+        yield Finding(
+            Level.WARNING,
+            "different-time-step",
+            f"Images are {have:g} s apart, {model.name} was trained at {step:g} s ({have / step:.2f} times): motion "
+            "looks faster or slower to it. Time is not resampled.",
+            "Use a model trained at a similar interval.",
+        )
+
+
+def _um(sizes: tuple[float | None, ...]) -> str:
+    return " x ".join("?" if size is None else f"{size:.3g}" for size in sizes) + " um (z, y, x)"

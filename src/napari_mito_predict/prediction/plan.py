@@ -1,0 +1,319 @@
+"""Deciding everything about a prediction before anything is computed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from napari_mito_predict.errors import ImageError, ModelMismatchError, PredictionError, UnsupportedImageError
+from napari_mito_predict.image import (
+    ChannelRole,
+    Finding,
+    ImageSource,
+    Level,
+    check_image,
+    file_signature,
+    from_array,
+    open_image,
+)
+from napari_mito_predict.models import Model, load_model
+from napari_mito_predict.prediction.device import Device, choose_device
+from napari_mito_predict.prediction.execute import Cancel, Execution, Job, OnProgress
+from napari_mito_predict.prediction.fit import findings as fit_findings
+from napari_mito_predict.prediction.memory import bytes_per_voxel, choose_tiles, free_memory
+from napari_mito_predict.prediction.result import Block, Output, Prediction, versions
+from napari_mito_predict.prediction.tiles import TileGrid, plan_tiles
+from napari_mito_predict.prediction.volumes import Subject, VoxelSize
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_ARRAY_AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
+# Raw input (16 bit), the same as float32, resampled and normalised; then one result per target.
+_BYTES_PREPARED, _BYTES_RESULT = 2 + 4 + 4, 4
+
+
+@dataclass
+class PredictionPlan:
+    """Everything decided, nothing computed. Made by `plan_prediction`.
+
+    Attributes
+    ----------
+    outputs : dict of str to Output
+        What there will be.
+    findings : list of Finding
+        About the image and how the models fit it; grows while the plan runs (blank planes, memory that ran out).
+    device : Device
+        Where it will be computed, in which precision, and why.
+    total : int
+        Number of tiles.
+    estimate_bytes : int
+        Memory it will need at its peak, roughly.
+    """
+
+    outputs: dict[str, Output]
+    findings: list[Finding]
+    device: Device
+    total: int
+    estimate_bytes: int
+    subject: Subject = field(repr=False)
+    jobs: list[Job] = field(repr=False)
+
+    def run(self, *, on_progress: OnProgress | None = None, cancel: Cancel | None = None) -> Iterator[Block]:
+        """Compute, block by block; see `iter_predict`."""
+        return Execution(self.subject, self.jobs, self.device, self._note, on_progress, cancel).blocks()
+
+    def predict(self, *, on_progress: OnProgress | None = None, cancel: Cancel | None = None) -> dict[str, Prediction]:
+        """Compute everything; see `napari_mito_predict.prediction.predict`."""
+        try:
+            data = {key: np.zeros(output.shape, np.float32) for key, output in self.outputs.items()}
+        except MemoryError as error:
+            raise _too_large(self.subject, self.outputs) from error
+        for block in self.run(on_progress=on_progress, cancel=cancel):
+            data[block.target][block.slices] = block.data
+        return {key: Prediction(data[key], output, self.record(key)) for key, output in self.outputs.items()}
+
+    def record(self, key: str, *, full_hash: bool = False) -> dict[str, Any]:
+        """How the output `key` is made, JSON-able: input, model, parameters, versions, what has to be known."""
+        output, image = self.outputs[key], self.subject.image
+        job = next(job for job in self.jobs if key in job.keys)
+        card = job.model.card
+        exact = job.grid.exact
+        return {
+            "target": output.target.name,
+            "stain": output.target.stain,
+            "disclaimer": card.disclaimer,
+            "values": "z-scores of the training truth: brightness is relative, not calibrated",
+            "input": {
+                "name": image.name,
+                **({"path": str(image.path), **file_signature(image.path, full=full_hash)} if image.path else {}),
+                "scene": image.scenes[image.scene],
+                "channel": {"index": self.subject.channel, "name": image.channels[self.subject.channel].name},
+                "sizes": dict(image.sizes),
+                "dtype": str(image.dtype),
+                "voxel_size_um": list(self.subject.voxel_size_um),
+                "time_step_s": image.time_step_s,
+            },
+            "model": {
+                "name": card.name,
+                "title": card.title,
+                "weights_sha256": card.weights.sha256,
+                "simulated": card.simulated,
+                "licence": card.licence,
+            },
+            "parameters": {
+                "device": self.device.kind,
+                "device_name": self.device.name,
+                "precision": self.device.precision,
+                "third_axis": job.layout.value,
+                "voxel_size_um": list(card.input.voxel_size_um),
+                "shape_predicted": list(job.shape),
+                "resampled": job.shape != self.subject.volume_shape(job.layout),
+                "normalisation": card.input.normalisation.model_dump(mode="json"),
+                "tile": list(job.grid.core),
+                "halo": [axis.halo for axis in job.grid.axes],
+                "tiling": "exact" if exact else "approximate: the halo is smaller than the network's reach",
+            },
+            "notes": [f"{finding.message} {finding.fix}".rstrip() for finding in self._about(job)],
+            "versions": versions(),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+    def _about(self, job: Job) -> list[Finding]:
+        """Findings that concern this model: not those that only name another one."""
+        others = {other.model.name for other in self.jobs} - {job.model.name}
+        return [
+            f
+            for f in self.findings
+            if not any(f.message.startswith(f"{name} ") or f.message.startswith(f"{name}:") for name in others)
+        ]
+
+    def _note(self, finding: Finding) -> None:
+        """Once for each kind, however many volumes show it."""
+        if finding.code not in {known.code for known in self.findings}:
+            self.findings.append(finding)
+
+
+def plan_prediction(
+    image_or_array: ImageSource | str | Path | Any,
+    model_or_models: Model | str | Path | Iterable[Model | str | Path],
+    *,
+    channel: int | str | ChannelRole | None = None,
+    scene: int | str | None = None,
+    voxel_size_um: Sequence[float | None] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    tile: str | tuple[int, int, int] = "auto",
+    halo: int | None = None,
+) -> PredictionPlan:
+    """Decide how to predict, and say what is to be known about it.
+
+    Parameters
+    ----------
+    image_or_array, model_or_models, channel, scene, voxel_size_um, device, precision, tile
+        See `napari_mito_predict.prediction.predict`.
+    halo : int, optional
+        Context around each tile in voxels, where it shall be smaller than the network's reach: faster, and
+        approximate. Neighbouring tiles are blended and the record says so.
+
+    Raises
+    ------
+    ModelMismatchError, UnsupportedImageError, ImageError, ChannelNotFoundError, AmbiguousChannelError
+        No prediction is possible.
+    DeviceUnavailableError
+        See `choose_device`.
+    """
+    subject = _subject(image_or_array, channel, scene, voxel_size_um)
+    models = _models(model_or_models)
+    found = _findings(subject, models)
+    chosen = choose_device(device, precision)
+    free = free_memory(chosen)
+    names = Counter(target for model in models for target in model.targets)
+    jobs, estimate = [], 0
+    for model in models:
+        keys = tuple(f"{t}/{model.name}" if names[t] > 1 else t for t in model.targets)
+        shape = subject.model_shape(model.card)
+        per_voxel = _bytes_per_voxel(model) * (1 if chosen.precision == "32" else 0.5)
+        grid = _tiles(model, shape, tile, halo, chosen, per_voxel, free)
+        jobs.append(Job(model, keys, subject.layout(model.card), shape, grid))
+        held = prod(shape) * (_BYTES_PREPARED + _BYTES_RESULT * len(keys))
+        estimate = max(estimate, held + int(prod(grid.largest_read) * per_voxel))
+    if not all(job.grid.exact for job in jobs):
+        found.append(
+            Finding(
+                Level.WARNING,
+                "approximate",
+                "The halo is smaller than the network's reach: the prediction is approximate.",
+            )
+        )
+    outputs = {key: output for job in jobs for key, output in _outputs(subject, job)}
+    total = sum(len(job.grid) * len(subject.volumes(job.layout)) for job in jobs)
+    estimate += sum(4 * prod(output.shape) for output in outputs.values())
+    return PredictionPlan(outputs, found, chosen, total, estimate, subject, jobs)
+
+
+def _subject(given: Any, channel: Any, scene: Any, voxel_size_um: Sequence[float | None] | None) -> Subject:
+    if isinstance(given, str | Path):
+        given = open_image(given)
+    if isinstance(given, ImageSource):
+        image = given if scene is None else given.with_scene(scene)
+        index = image.channel(channel).index
+        return Subject(image, index, _voxel_size(voxel_size_um) or image.voxel_size_um)
+    if not hasattr(given, "shape") or not hasattr(given, "dtype"):
+        given = np.asarray(given)
+    ndim = len(given.shape)
+    if ndim not in _ARRAY_AXES:
+        raise ImageError(
+            f"The array has shape {tuple(given.shape)}: expected (Y, X), (D, Y, X) or (T, Z, Y, X). For other axes, "
+            "such as channels, make an image of it with from_array(array, axes=...)."
+        )
+    sizes = _voxel_size(voxel_size_um) or (None, None, None)
+    image = from_array(given, axes=_ARRAY_AXES[ndim], voxel_size_um=sizes)
+    return Subject(image, 0, sizes, ndim)
+
+
+def _voxel_size(given: Sequence[float | None] | None) -> VoxelSize | None:
+    """Three sizes, with None for what is unknown or impossible."""
+    if given is None:
+        return None
+    sizes = [float(s) if s is not None and np.isfinite(s) and s > 0 else None for s in given]
+    if len(sizes) == 2:
+        sizes = [None, *sizes]
+    if len(sizes) != 3:
+        raise ImageError(f"The voxel size {tuple(given)} has {len(sizes)} numbers: expected z, y, x in micrometres.")
+    return sizes[0], sizes[1], sizes[2]
+
+
+def _models(given: Any) -> list[Model]:
+    several = [given] if isinstance(given, Model | str | Path) or hasattr(given, "network") else list(given)
+    models = [load_model(model) if isinstance(model, str | Path) else cast("Model", model) for model in several]
+    if not models:
+        raise PredictionError("No model was given: choose at least one.")
+    twice = [name for name, count in Counter(model.name for model in models).items() if count > 1]
+    if twice:
+        raise PredictionError(f"More than one model is called {', '.join(twice)}: predict with one of them at a time.")
+    for model in models:
+        if model.network.in_channels != 1:
+            raise ModelMismatchError(f"{model.name} needs {model.network.in_channels} channels; only one can be given.")
+    return models
+
+
+def _findings(subject: Subject, models: list[Model]) -> list[Finding]:
+    """About image and fit; raises for those that make a prediction impossible."""
+    of_array = subject.array_ndim is not None
+    found = [
+        finding
+        for finding in check_image(subject.image, subject.channel)
+        # Said below with what it means for the model, where it means something; an array has no channel names.
+        if finding.code != "voxel-size-unknown"
+        and not (of_array and finding.code in ("not-transmitted", "many-channels"))
+    ]
+    for finding in found:
+        if finding.level is Level.ERROR:
+            raise UnsupportedImageError(f"{finding.message} {finding.fix}".rstrip())
+    for model in models:
+        for finding in fit_findings(subject, model, _three(model.network.stride)[0]):
+            if finding.level is Level.ERROR:
+                raise ModelMismatchError(f"{finding.message} {finding.fix}".rstrip())
+            found.append(finding)
+    if any(finding.code == "time-step-unknown" and finding.level is Level.WARNING for finding in found):
+        found = [f for f in found if f.code != "time-step-unknown" or f.level is Level.WARNING]
+    return found
+
+
+def _tiles(
+    model: Model, shape: tuple[int, int, int], tile: Any, halo: int | None, device: Device, per_voxel: float, free: int
+) -> TileGrid:
+    stride, field = _three(model.network.stride), _three(model.network.receptive_field)
+    if tile == "auto":
+        return choose_tiles(
+            shape,
+            stride=stride,
+            receptive_field=field,
+            kind=device.kind,
+            bytes_per_voxel=per_voxel,
+            free=free,
+            halo=halo,
+        )
+    if tile == "whole":
+        tile = shape
+    core = tuple(tile) if isinstance(tile, Sequence) and not isinstance(tile, str) else ()
+    if len(core) != 3 or not all(isinstance(n, int | np.integer) and n > 0 for n in core):
+        raise PredictionError(f"Tile {tile!r}: expected 'auto', 'whole' or three positive whole numbers (D, Y, X).")
+    return plan_tiles(shape, stride=stride, receptive_field=field, core=(core[0], core[1], core[2]), halo=halo)
+
+
+def _outputs(subject: Subject, job: Job) -> Iterator[tuple[str, Output]]:
+    card = job.model.card
+    shape, axes = subject.result_shape(), subject.result_axes(card)
+    for key, target in zip(job.keys, card.targets, strict=True):
+        step = subject.image.time_step_s
+        yield key, Output(key, target, card.name, shape, axes, subject.voxel_size_um, step, card.disclaimer)
+
+
+def _bytes_per_voxel(model: Model) -> float:
+    network = model.network
+    return bytes_per_voxel(cast("nn.Module", network), ndim=network.ndim, stride=tuple(network.stride))
+
+
+def _three(sizes: Sequence[int]) -> tuple[int, int, int]:
+    """(D, Y, X); a 2-D network takes D plane by plane."""
+    d, y, x = (1, *sizes) if len(sizes) == 2 else sizes
+    return int(d), int(y), int(x)
+
+
+def _too_large(subject: Subject, outputs: dict[str, Output]) -> PredictionError:
+    from napari_mito_predict.errors import InsufficientMemoryError
+
+    needed = sum(4 * prod(output.shape) for output in outputs.values()) / 2**30
+    return InsufficientMemoryError(
+        f"The predictions of {subject.image.name} need {needed:.1f} GiB of memory, more than is free. Predict a part "
+        "of it, or block by block with iter_predict."
+    )

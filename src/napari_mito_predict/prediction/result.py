@@ -1,0 +1,193 @@
+"""What a prediction gives: blocks while it runs, the whole at the end, and the record of how it was made."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_mito_predict._files import atomic_write_text
+
+if TYPE_CHECKING:
+    from napari_mito_predict.models.card import Target
+    from napari_mito_predict.prediction.volumes import VoxelSize
+
+_PACKAGES = ("napari-mito-predict", "torch", "numpy", "scipy")
+
+
+@dataclass(frozen=True)
+class Output:
+    """One result of a plan.
+
+    Attributes
+    ----------
+    key : str
+        The target's name, or ``target/model`` where several models give one target.
+    target : Target
+        Name, stain, colours, contrast limits.
+    model_name : str
+        Which model gives it.
+    shape : tuple of int
+        Of the result.
+    axes : str
+        One letter per axis, for example ``"ZYX"``.
+    voxel_size_um : tuple of float or None
+        z, y, x.
+    time_step_s : float or None
+        Seconds between time points.
+    disclaimer : str
+        What has to be said with every showing of this result; empty for models of real cells.
+    """
+
+    key: str
+    target: Target
+    model_name: str
+    shape: tuple[int, ...]
+    axes: str
+    voxel_size_um: VoxelSize
+    time_step_s: float | None
+    disclaimer: str = ""
+
+    @property
+    def title(self) -> str:
+        """For layers and channels, for example ``TMRM predicted (mito-z)``."""
+        return f"{self.target.stain} predicted ({self.model_name})"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a result that is final.
+
+    Attributes
+    ----------
+    target : str
+        Key of the output.
+    t : int
+        First time point it covers.
+    slices : tuple of slice
+        Where it lies in the result, one per axis.
+    data : ndarray, float32
+        Its values, of the shape of ``slices``.
+    done, total : int
+        Progress of the whole plan in tiles; `total` may grow when memory runs short.
+    """
+
+    target: str
+    t: int
+    slices: tuple[slice, ...]
+    data: np.ndarray
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One finished result, on the grid of what it was predicted from.
+
+    Attributes
+    ----------
+    data : ndarray, float32
+        Z-scores of the training truth: brightness is relative.
+    output : Output
+        Axes, voxel size, names.
+    record : dict
+        How it was made, see `save`.
+    """
+
+    data: np.ndarray
+    output: Output
+    record: dict[str, Any]
+
+    @property
+    def target(self) -> str:
+        """Name of the predicted structure."""
+        return self.output.target.name
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return self.output.model_name
+
+    @property
+    def voxel_size_um(self) -> VoxelSize:
+        """z, y, x in micrometres; None where unknown."""
+        return self.output.voxel_size_um
+
+    @property
+    def time_step_s(self) -> float | None:
+        """Seconds between time points."""
+        return self.output.time_step_s
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the prediction, and ``<name>.prediction.json`` beside it, each completely or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+            ``*.ome.zarr`` or ``*.zarr`` for OME-Zarr, anything else is written as OME-TIFF.
+        overwrite : bool
+            Replace existing files.
+
+        Returns
+        -------
+        Path
+            What was written.
+
+        Raises
+        ------
+        OutputExistsError, UnwritableOutputError
+            Nothing has been written then.
+        """
+        from napari_mito_predict.image.writers import check_output, write_ome_tiff, write_ome_zarr
+
+        path = Path(path)
+        beside = record_path(path)
+        check_output(beside, overwrite=overwrite)
+        write = write_ome_zarr if path.suffix.lower() == ".zarr" else write_ome_tiff
+        axes = self.output.axes
+        channel = axes.index("Z" if "Z" in axes else "Y")
+        written = write(
+            path,
+            np.expand_dims(self.data, channel),
+            axes=f"{axes[:channel]}C{axes[channel:]}",
+            channel_names=[self.output.title],
+            voxel_size_um=self.output.voxel_size_um,
+            time_step_s=self.output.time_step_s,
+            description=self.output.disclaimer,
+            overwrite=overwrite,
+        )
+        atomic_write_text(beside, json.dumps(self.record, indent=2, ensure_ascii=False) + "\n")
+        return written
+
+
+def record_path(path: str | Path) -> Path:
+    """Where the record of a prediction at `path` lies: ``cells.ome.tif`` -> ``cells.prediction.json``."""
+    path = Path(path)
+    name = path.name
+    for suffix in (".ome.tiff", ".ome.tif", ".ome.zarr", ".tiff", ".tif", ".zarr"):
+        if name.lower().endswith(suffix):
+            name = name[: -len(suffix)]
+            break
+    return path.with_name(f"{name}.prediction.json")
+
+
+def versions() -> dict[str, str]:
+    """What computed this."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    found = [("python", platform.python_version())]
+    for package in _PACKAGES:
+        try:
+            found.append((package, metadata.version(package)))
+        except metadata.PackageNotFoundError:
+            continue
+    return tuple(found)
