@@ -22,14 +22,13 @@ from napari_mito_predict.image import ChannelRole
         ("auto", "auto"),
         ("whole", "whole"),
         ("64x256x128", (64, 256, 128)),
-        ("256x256", (256, 256)),
     ],
 )
 def test_parse_tile(text, meant):
     assert _console.parse_tile(text) == meant
 
 
-@pytest.mark.parametrize("text", ["", "64", "0x10x10", "64x", "1x2x3x4", "-1x2x3", "AUTO"])
+@pytest.mark.parametrize("text", ["", "64", "256x256", "0x10x10", "64x", "1x2x3x4", "-1x2x3", "AUTO"])
 def test_parse_tile_refuses(text):
     with pytest.raises(typer.BadParameter, match="64x256x256"):
         _console.parse_tile(text)

@@ -117,10 +117,12 @@ def channel_choice(text: str | None) -> int | str | None:
     return index_or_name(text)
 
 
-def parse_tile(text: str) -> str | tuple[int, ...]:
+def parse_tile(text: str) -> str | tuple[int, int, int]:
     """``auto``, ``whole``, or sizes such as ``64x256x256`` (z, y, x) in voxels."""
     if text in ("auto", "whole"):
         return text
-    if not re.fullmatch(r"[1-9]\d*(x[1-9]\d*){1,2}", text):
+    sizes = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)x([1-9]\d*)", text)
+    if sizes is None:
         raise typer.BadParameter(f"'{text}' is neither auto, whole, nor sizes like 64x256x256 (z, y, x)")
-    return tuple(int(part) for part in text.split("x"))
+    z, y, x = map(int, sizes.groups())
+    return z, y, x

@@ -69,8 +69,7 @@ def _predict(sample: ImageSource, models: list[Model], output: Path) -> dict[str
     scores: dict[str, dict[str, object]] = {}
     for target, prediction in predictions.items():
         path = output / f"{sample.name}_{target}.ome.tif"
-        path.unlink(missing_ok=True)
-        prediction.save(path)
+        prediction.save(path, overwrite=True)
         truth = sample.read(channel=ChannelRole(target))
         scores[target] = {"pcc": pcc(prediction.data, truth), "model": prediction.model, "file": path.name}
         say(f"Wrote {path}")

@@ -28,7 +28,7 @@ from napari_mito_predict.errors import (
 )
 
 if TYPE_CHECKING:
-    from napari_mito_predict.image import ImageSource
+    from napari_mito_predict.image import Finding, ImageSource
     from napari_mito_predict.models import Model
 
 _IMAGE_SUFFIXES = (".czi", ".tif", ".tiff", ".zarr")
@@ -144,16 +144,16 @@ class _Job:
 
     def run(self, image: ImageSource) -> None:
         """Predict one image and write the results."""
-        from napari_mito_predict.prediction import plan_prediction, predict
+        from napari_mito_predict.prediction import plan_prediction
 
         models = [self._model(name) for name in self.model_names or _bundled_for(image)]
         plan = plan_prediction(image, models, **self.options)
-        for finding in plan.findings:
-            self._say_once(f"{image.name}: {finding.message} {finding.fix}".rstrip())
+        self._tell(image, plan.findings)
         paths = {key: self.folder / f"{_stem(image)}_{key.replace('/', '_')}{self.suffix}" for key in plan.outputs}
         self._check_free(paths.values())
         with progress(image.name) as on_progress:
-            predictions = predict(image, models, **self.options, on_progress=on_progress)
+            predictions = plan.predict(on_progress=on_progress)
+        self._tell(image, plan.findings)  # what was noticed on the way
         for key, path in paths.items():
             predictions[key].save(path, overwrite=self.overwrite)
             self.records.append({"input": image.path, "scene": image.scene, "target": key, "output": path})
@@ -179,6 +179,10 @@ class _Job:
                 )
             check_output(path, overwrite=self.overwrite)
 
+    def _tell(self, image: ImageSource, findings: list[Finding]) -> None:
+        for finding in findings:
+            self._say_once(f"{image.name}: {finding.message} {finding.fix}".rstrip())
+
     def _say_once(self, message: str) -> None:
         if message and message not in self._said:
             self._said.add(message)
@@ -200,6 +204,8 @@ def _images_in(entry: Path) -> list[Path]:
 
 
 def _is_prediction(path: Path) -> bool:
+    from napari_mito_predict.prediction.result import record_path
+
     return record_path(path).exists()
 
 

@@ -40,10 +40,7 @@ def train(
     request = training.TrainingConfig.load(config) if config else None
     run = training.Run(request.output if request else resume or Path())
     with _stop_on_ctrl_c(run) as stopped, _shown(run):
-        if request:
-            training.train(request)
-        else:
-            training.resume(run)
+        training.train(request or run)
     say(str(run.status.get("message", "")))
     typer.echo(run.model_folder)
     if stopped.is_set():
