@@ -164,11 +164,12 @@ def declared_sizes(xml: ElementTree.Element) -> dict[str, int]:
 
 
 def pixel_dtype(czi: Any, xml: ElementTree.Element) -> np.dtype[Any]:
-    """Find the common dtype of all channels; ZEN may record 8-bit and 16-bit channels in one file."""
-    named = {czi.pixel_type} if czi.pixel_type in _PIXEL_TYPES else set()
-    if not named:
-        types = xml.findall(".//Information/Image/Dimensions/Channels/Channel/PixelType")
-        named = {(node.text or "").strip().casefold() for node in types}
+    """Find the common dtype of all channels: ZEN may record 8-bit and 16-bit channels in one file.
+
+    aicspylibczi knows the type of the first channel only; the metadata name that of each.
+    """
+    types = xml.findall(".//Information/Image/Dimensions/Channels/Channel/PixelType")
+    named = {czi.pixel_type, *((node.text or "").strip().casefold() for node in types)}
     known = [_PIXEL_TYPES[name] for name in named if name in _PIXEL_TYPES]
     return np.result_type(*known or ["u2"])
 

@@ -234,8 +234,8 @@ class ImageSource:
 
 
 def _read_block(image: ImageSource, channel: int, block_id: tuple[int, ...] = (0,)) -> NDArray[Any]:
-    """Read the stack of one time point as the dask chunk ``(1, Z, Y, X)``."""
-    return image.read(block_id[0], channel)[None].astype(image.dtype, copy=False)
+    """Read the stack of one time point as the dask chunk ``(1, Z, Y, X)``; a channel of fewer bits is widened."""
+    return image.read(block_id[0], channel)[None].astype(image.dtype, casting="safe", copy=False)
 
 
 def _scene_index(scenes: tuple[str, ...], scene: int | str, where: str) -> int:
