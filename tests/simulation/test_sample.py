@@ -1,0 +1,36 @@
+"""The sample image that ships with the package."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+
+import numpy as np
+import pytest
+
+from napari_mito_predict.evaluation.metrics import pcc
+from napari_mito_predict.simulation import SIMULATOR_VERSION, conditions_for, read_provenance, simulate_stack
+
+pytest.importorskip("waveorder", reason="the simulator's optics: pip install napari-mito-predict[simulate]")
+pyczi = pytest.importorskip("pylibCZIrw.czi", reason="pip install napari-mito-predict[simulate]")
+
+SEED, SHAPE = 200005, (24, 224, 224)
+
+
+def test_sample_is_what_the_documented_command_writes() -> None:
+    with as_file(files("napari_mito_predict") / "_sample" / "simulated_cell.czi") as path:
+        assert path.stat().st_size < 6e6
+        found = read_provenance(path)
+        with pyczi.open_czi(str(path)) as document:
+            bounds = document.total_bounding_box
+            planes = [document.read(plane={"T": 0, "Z": 12, "C": channel})[..., 0] for channel in range(3)]
+    conditions = conditions_for(SEED)
+    assert found["simulated_by"] == "napari-mito-predict"
+    assert found["seed"] == SEED
+    assert found["simulator_version"] == SIMULATOR_VERSION
+    assert found["conditions"] == conditions.to_json()
+    assert tuple(bounds[axis][1] for axis in "ZYX") == SHAPE
+    # Compared with the image before noise: rounding differs between machines, and noise follows rounding.
+    truth = simulate_stack(SEED, conditions, SHAPE).truth
+    assert pcc(planes[1], truth.mitochondria[0, 12]) > 0.9
+    assert pcc(planes[2], truth.dna[0, 12]) > 0.9
+    assert np.ptp(planes[0]) > 1000
