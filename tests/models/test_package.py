@@ -6,6 +6,7 @@ import json
 import shutil
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ import torch
 
 from napari_mito_predict.errors import DamagedModelError, InvalidModelError, UnwritableOutputError
 from napari_mito_predict.models import ModelCard, read_card, read_package, save_model, verify_model
-from napari_mito_predict.networks.unet import UNet
+
+if TYPE_CHECKING:
+    from napari_mito_predict.networks.unet import UNet
 
 
 @pytest.fixture
@@ -40,7 +43,9 @@ def test_round_trip(package: Path, tiny_card: ModelCard, tiny_network: UNet) -> 
     assert [p.name for p in package.parent.iterdir()] == [package.name]  # no temporary folder stays
 
 
-def test_float16_halves_the_weights_and_passes_its_own_test(tmp_path: Path, tiny_card: ModelCard, tiny_network: UNet) -> None:
+def test_float16_halves_the_weights_and_passes_its_own_test(
+    tmp_path: Path, tiny_card: ModelCard, tiny_network: UNet
+) -> None:
     for precision in ("float32", "float16"):
         save_model(tmp_path / precision, tiny_card, tiny_network, _sample(), precision=precision)
     sizes = [(tmp_path / p / "weights.safetensors").stat().st_size for p in ("float16", "float32")]
@@ -98,7 +103,15 @@ def test_other_output_fails_the_self_test(package: Path) -> None:
         ({"architecture": {"kind": "os.system", "arguments": {}}}, "Unknown network"),
         ({"architecture": {"kind": "unet", "arguments": {"depth": 2, "base_channels": 3}}}, "do not fit the network"),
     ],
-    ids=["unknown field", "newer schema", "no target", "path as name", "device name", "unknown network", "other network"],
+    ids=[
+        "unknown field",
+        "newer schema",
+        "no target",
+        "path as name",
+        "device name",
+        "unknown network",
+        "other network",
+    ],
 )
 def test_invalid_cards(package: Path, change: dict[str, object], message: str) -> None:
     content = json.loads((package / "model.json").read_text(encoding="utf-8"))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from napari_mito_predict.errors import UnknownModelError
 from napari_mito_predict.models import ModelCard, find_model, list_models, load_model, save_model
-from napari_mito_predict.networks.unet import UNet
+
+if TYPE_CHECKING:
+    from napari_mito_predict.networks.unet import UNet
 
 
 @pytest.fixture
@@ -20,7 +23,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_card: ModelCard, t
 
 
 def test_own_models_are_listed_and_loaded_by_name(own: Path) -> None:
-    assert [(m.name, m.bundled) for m in list_models()][0] == ("tiny", False)
+    assert next((m.name, m.bundled) for m in list_models()) == ("tiny", False)
     assert find_model("tiny") == own / "tiny"
     assert load_model("tiny").name == "tiny"
 
@@ -30,7 +33,7 @@ def test_by_path(own: Path) -> None:
 
 
 def test_unknown_name_lists_the_known_ones(own: Path) -> None:
-    with pytest.raises(UnknownModelError, match="No model 'tinny'.*tiny"):
+    with pytest.raises(UnknownModelError, match=r"No model 'tinny'.*tiny"):
         load_model("tinny")
 
 

@@ -66,7 +66,8 @@ def test_foreground_prefers_contrasted_truth() -> None:
     image[:, :8, :8] = np.random.default_rng(0).standard_normal((8, 8, 8))
     pairs = [Pair("field", image, image[None])]
     hits = [
-        sum(PatchSampler(pairs, (8, 8, 8), 0, weight, Augment()).patch(i)[1].std() > 0 for i in range(200)) for weight in (0.0, 0.9)
+        sum(PatchSampler(pairs, (8, 8, 8), 0, weight, Augment()).patch(i)[1].std() > 0 for i in range(200))
+        for weight in (0.0, 0.9)
     ]
     assert hits[1] > 2 * hits[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,9 @@ def test_stop_file_stops_cleanly_and_the_run_goes_on_later(fields: Path) -> None
 
 def test_fine_tuning_starts_from_the_given_model(fields: Path) -> None:
     first = train(_config(fields, "first"))
-    second = train(_config(fields, "second", network=None, start_from=str(first.model_folder), iterations=1, learning_rate=1e-9))
+    second = train(
+        _config(fields, "second", network=None, start_from=str(first.model_folder), iterations=1, learning_rate=1e-9)
+    )
     weights = [run.model.network.state_dict()["conv_out.weight"] for run in (first, second)]  # type: ignore[attr-defined]
     torch.testing.assert_close(*weights, rtol=1e-4, atol=1e-6)
     assert second.model.card.training.start_from == str(first.model_folder)
@@ -165,4 +168,4 @@ def test_schedule() -> None:
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == pytest.approx(rates[10]) == pytest.approx(1.0)
     assert rates[-1] < 0.02
-    assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(rates[10:]))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from napari_mito_predict.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 _SSIM_PERCENTILES = (0.1, 99.9)
 _C1, _C2 = 0.01**2, 0.03**2
@@ -121,7 +125,9 @@ def ssim_global(prediction: ArrayLike, truth: ArrayLike) -> float:
     mean_a, mean_b = float(a.mean(dtype=np.float64)), float(b.mean(dtype=np.float64))
     a, b = a - mean_a, b - mean_b
     n = a.size
-    var_a, var_b, covariance = (float(np.einsum("i,i", p, q, dtype=np.float64)) / n for p, q in ((a, a), (b, b), (a, b)))
+    var_a, var_b, covariance = (
+        float(np.einsum("i,i", p, q, dtype=np.float64)) / n for p, q in ((a, a), (b, b), (a, b))
+    )
     luminance = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
     return luminance * (2 * covariance + _C2) / (var_a + var_b + _C2)
 
@@ -135,7 +141,8 @@ def _ssim_windowed(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     if flat_a is None or flat_b is None:
         return math.nan
     planes = (flat_a.reshape(-1, *a.shape[-2:]), flat_b.reshape(-1, *b.shape[-2:]))
-    values = [structural_similarity(p, q, win_size=_WINDOW, data_range=1.0) for p, q in zip(*planes, strict=True)]
+    ssim: Callable[..., float] = structural_similarity
+    values = [ssim(p, q, win_size=_WINDOW, data_range=1.0) for p, q in zip(*planes, strict=True)]
     return float(np.mean(values))
 
 
@@ -152,7 +159,9 @@ def _pair(prediction: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.floating]
 def _as_float(image: NDArray[np.generic]) -> NDArray[np.floating]:
     if np.iscomplexobj(image):
         raise EvaluationError("Complex numbers cannot be compared; give real images.")
-    return image.astype(np.float32 if image.dtype.itemsize <= 2 or image.dtype == np.float32 else np.float64, copy=False)
+    return image.astype(
+        np.float32 if image.dtype.itemsize <= 2 or image.dtype == np.float32 else np.float64, copy=False
+    )
 
 
 def _finite(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:

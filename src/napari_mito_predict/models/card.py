@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from napari_mito_predict.errors import InvalidModelError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 SIMULATED_DISCLAIMER = "Trained on simulated cells, not validated on real ones."
 
 ThirdAxis = Literal["z", "t"]

@@ -1,4 +1,7 @@
-"""A model package: a folder, or the same zipped, with card, weights and a self-test. Opening one never runs code from it."""
+"""A model package: a folder, or the same zipped, with card, weights and a self-test.
+
+Opening one never runs code from it.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,8 @@ class Model:
     card : ModelCard
         What it predicts and expects.
     network : Network
-        In evaluation mode, float32, on the CPU. Input ``(N, 1, *spatial)`` normalised, output ``(N, targets, *spatial)``.
+        In evaluation mode, float32, on the CPU. Normalised input ``(N, 1, *spatial)``, output
+        ``(N, targets, *spatial)``.
     """
 
     card: ModelCard
@@ -187,7 +191,9 @@ def verify_model(path: Path) -> VerifyReport:
     difference = float(np.abs(found - expected).max() / max(float(expected.std()), 1e-12))
     passed = difference <= _SELF_TEST_TOLERANCE
     verdict = "gives the stored output" if passed else "gives another output than the one stored with it"
-    return VerifyReport(model.name, passed, difference, f"{model.name} {verdict} (largest difference {difference:.1e} std).")
+    return VerifyReport(
+        model.name, passed, difference, f"{model.name} {verdict} (largest difference {difference:.1e} std)."
+    )
 
 
 def _stored(tensor: torch.Tensor, precision: str) -> torch.Tensor:
@@ -217,9 +223,13 @@ def _network(card: ModelCard, weights: bytes, source: str) -> Network:
     given = {name: tuple(t.shape) for name, t in tensors.items()}
     wrong = sorted(n for n in wanted.keys() | given.keys() if wanted.get(n) != given.get(n))
     if wrong:
-        raise InvalidModelError(f"{source}: weights do not fit the network; first of {len(wrong)}: {', '.join(wrong[:5])}.")
+        raise InvalidModelError(
+            f"{source}: weights do not fit the network; first of {len(wrong)}: {', '.join(wrong[:5])}."
+        )
     if network.out_channels != len(card.targets):
-        raise InvalidModelError(f"{source}: {network.out_channels} outputs but {len(card.targets)} targets on the card.")
+        raise InvalidModelError(
+            f"{source}: {network.out_channels} outputs but {len(card.targets)} targets on the card."
+        )
     if any(t.is_floating_point() and not bool(torch.isfinite(t).all()) for t in tensors.values()):
         raise InvalidModelError(f"{source}: the weights hold NaN or infinite numbers.")
     module.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}, strict=True)

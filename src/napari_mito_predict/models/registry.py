@@ -6,12 +6,15 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
 from napari_mito_predict.errors import ModelError, UnknownModelError
-from napari_mito_predict.models.card import ModelCard, ThirdAxis
 from napari_mito_predict.models.package import CARD, Model, read_card, read_package
+
+if TYPE_CHECKING:
+    from napari_mito_predict.models.card import ModelCard, ThirdAxis
 
 MODELS_VARIABLE = "MITO_PREDICT_MODELS"
 _BUNDLED = Path(__file__).parent / "bundled"

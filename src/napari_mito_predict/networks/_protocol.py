@@ -17,8 +17,6 @@ class Network(Protocol):
         Per axis, what sizes must be divisible by and where tiles may start.
     receptive_field : tuple of int
         Per axis, the extent in voxels of the input that an output voxel can depend on.
-    halo : tuple of int
-        Per axis, the largest distance in voxels from an output voxel to an input voxel that it depends on.
     """
 
     ndim: int
@@ -29,7 +27,5 @@ class Network(Protocol):
     def stride(self) -> tuple[int, ...]: ...
     @property
     def receptive_field(self) -> tuple[int, ...]: ...
-    @property
-    def halo(self) -> tuple[int, ...]: ...
     def __call__(self, x: Any, /) -> Any: ...
     def forward(self, x: Any, /) -> Any: ...

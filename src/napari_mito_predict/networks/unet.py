@@ -67,18 +67,9 @@ class UNet(nn.Module):
 
     @property
     def receptive_field(self) -> tuple[int, ...]:
-        """Extent in voxels, per axis, of the input that one output voxel can depend on (its largest over all voxels)."""
+        """Largest extent in voxels, per axis, of the input that one output voxel depends on."""
         spans = (_dependency(voxel, self.depth, self.convs_per_level) for voxel in range(2**self.depth))
         return (max(high - low + 1 for low, high in spans),) * self.ndim
-
-    @property
-    def halo(self) -> tuple[int, ...]:
-        """Largest distance in voxels, per axis, between an output voxel and an input voxel that it depends on."""
-        reach = 0
-        for voxel in range(2**self.depth):
-            low, high = _dependency(voxel, self.depth, self.convs_per_level)
-            reach = max(reach, voxel - low, high - voxel)
-        return (reach,) * self.ndim
 
 
 class _Level(nn.Module):
@@ -124,7 +115,7 @@ class _Convolutions(nn.Module):
 
 
 def _dependency(voxel: int, depth: int, convs: int) -> tuple[int, int]:
-    """First and last input voxel, along one axis, that output voxel `voxel` depends on; follows the layers backwards."""
+    """First and last input voxel, along one axis, that output voxel `voxel` depends on; goes backwards."""
     return _level_dependency(voxel - 1, voxel + 1, depth, convs)  # the last 3x3x3 convolution
 
 

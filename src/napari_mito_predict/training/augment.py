@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from napari_mito_predict.training.config import Augment
+if TYPE_CHECKING:
+    from napari_mito_predict.training.config import Augment
 
 Image = NDArray[np.float32]
 

@@ -32,7 +32,7 @@ class Data(_Part):
 
 
 class Split(_Part):
-    """Fields (never parts of fields) held out: 75/25 into training and test, then 90/10 into training and validation."""
+    """Whole fields held out: 75/25 into training and test, then 90/10 into training and validation."""
 
     test: Fraction | tuple[str, ...] = 0.25
     validation: Fraction | tuple[str, ...] = 0.1
@@ -50,7 +50,7 @@ class NetworkConfig(_Part):
     convs_per_level: int = Field(default=2, ge=1, le=4)
 
     def arguments(self, ndim: int, targets: int) -> dict[str, int]:
-        """Arguments of the network for `ndim`-dimensional data and `targets` structures, as the model card keeps them."""
+        """Arguments of the network for `ndim`-dimensional data, as the model card keeps them."""
         return {
             "ndim": self.ndim or ndim,
             "depth": self.depth,

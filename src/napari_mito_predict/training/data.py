@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import ImageError, TrainingDataError
 from napari_mito_predict.image import ChannelRole, ImageSource, open_image
-from napari_mito_predict.models.card import ThirdAxis
-from napari_mito_predict.training.config import TrainingConfig
 from napari_mito_predict.training.pairs import Fields, Pair, find_files, load_pairs, split_fields, third_axis
+
+if TYPE_CHECKING:
+    from napari_mito_predict.models.card import ThirdAxis
+    from napari_mito_predict.training.config import TrainingConfig
 
 _PATCH = {2: (256, 256), 3: (32, 64, 64)}
 

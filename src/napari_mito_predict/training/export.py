@@ -95,7 +95,9 @@ def _card(config: TrainingConfig, data: TrainingData, network: Network, iteratio
             code_version=metadata.version("napari-mito-predict"),
             date=datetime.date.today().isoformat(),
             start_from=config.start_from,
-            notes="" if data.fields.validation else "Too few fields for validation: the best model was chosen on training fields.",
+            notes=""
+            if data.fields.validation
+            else "Too few fields for validation: the best model was chosen on training fields.",
         ),
         simulated=data.simulated,
     )
@@ -104,7 +106,9 @@ def _card(config: TrainingConfig, data: TrainingData, network: Network, iteratio
 def _sample(data: TrainingData, network: Network) -> np.ndarray:
     """A small piece of a validation field for the package's self-test, sizes divisible by the network's stride."""
     volume = data.validation[0].input
-    size = [max(s, min(w, n) // s * s) for w, n, s in zip(_SAMPLE[network.ndim], volume.shape, network.stride, strict=True)]
+    size = [
+        max(s, min(w, n) // s * s) for w, n, s in zip(_SAMPLE[network.ndim], volume.shape, network.stride, strict=True)
+    ]
     pads = [(0, max(0, want - have)) for want, have in zip(size, volume.shape, strict=True)]
     padded = np.pad(volume, pads, mode="symmetric")
     sample: np.ndarray = padded[tuple(slice(n) for n in size)][None].astype(np.float32)
@@ -127,7 +131,11 @@ def _test(
                 shown[name].append(np.percentile(result[name].data, _SHOWN_PERCENTILES))
     label = "test fields" if data.fields.test else "training fields"
     rows = {
-        f"{name}, {label}": {"pcc": float(np.mean(s, axis=0)[0]), "ssim_global": float(np.mean(s, axis=0)[1]), "fields": len(paths)}
+        f"{name}, {label}": {
+            "pcc": float(np.mean(s, axis=0)[0]),
+            "ssim_global": float(np.mean(s, axis=0)[1]),
+            "fields": len(paths),
+        }
         for name, s in scores.items()
     }
     limits = {name: (float(np.mean(v, axis=0)[0]), float(np.mean(v, axis=0)[1])) for name, v in shown.items()}

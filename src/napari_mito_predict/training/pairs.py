@@ -6,17 +6,21 @@ import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_mito_predict.errors import ImageError, TrainingDataError
 from napari_mito_predict.image import ImageSource, open_image
 from napari_mito_predict.models import Normalisation
-from napari_mito_predict.models.card import ThirdAxis
 from napari_mito_predict.prediction.normalize import measure, normalise
 from napari_mito_predict.prediction.resample import Resampling
-from napari_mito_predict.training.config import Data, Split, TrainingConfig
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_mito_predict.models.card import ThirdAxis
+    from napari_mito_predict.training.config import Data, Split, TrainingConfig
 
 INPUT_NORMALISATION = Normalisation()
 _TRUTH_NORMALISATION = Normalisation(clip_percentiles=None)
@@ -101,7 +105,9 @@ def _take(files: Sequence[Path], wanted: float | tuple[str, ...], minimum: int) 
         by_name = {file.stem: file for file in files}
         unknown = [name for name in wanted if name not in by_name]
         if unknown:
-            raise TrainingDataError(f"No field named {', '.join(unknown)} (or it is used twice); fields: {', '.join(by_name)}.")
+            raise TrainingDataError(
+                f"No field named {', '.join(unknown)} (or it is used twice); fields: {', '.join(by_name)}."
+            )
         return [by_name[name] for name in wanted]
     count = max(round(wanted * len(files)), minimum) if wanted else 0
     return list(files[:count])
@@ -114,7 +120,9 @@ def third_axis(image: ImageSource) -> ThirdAxis | None:
     return "t" if image.sizes["T"] > 1 else None
 
 
-def load_pairs(path: Path, config: TrainingConfig, voxel_size_um: tuple[float | None, float, float] | None) -> list[Pair]:
+def load_pairs(
+    path: Path, config: TrainingConfig, voxel_size_um: tuple[float | None, float, float] | None
+) -> list[Pair]:
     """Read all volumes of one field.
 
     Parameters

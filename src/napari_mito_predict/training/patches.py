@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_mito_predict.errors import TrainingDataError
 from napari_mito_predict.training.augment import augment
-from napari_mito_predict.training.config import Augment
-from napari_mito_predict.training.pairs import Pair
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_mito_predict.training.config import Augment
+    from napari_mito_predict.training.pairs import Pair
 
 _CANDIDATES = 4
 
@@ -43,7 +47,9 @@ class PatchSampler:
     def __post_init__(self) -> None:
         wrong = sorted({pair.field for pair in self.pairs if pair.input.ndim != len(self.shape)})
         if wrong:
-            raise TrainingDataError(f"Fields of another dimension than the {len(self.shape)}-D network: {', '.join(wrong)}.")
+            raise TrainingDataError(
+                f"Fields of another dimension than the {len(self.shape)}-D network: {', '.join(wrong)}."
+            )
 
     def batch(self, iteration: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Input ``(size, 1, *shape)`` and truth ``(size, targets, *shape)``, float32, of iteration `iteration`."""
@@ -59,8 +65,10 @@ class PatchSampler:
         return augment(given, truth, self.changes, rng)
 
     def _crop(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        pair = self.pairs[rng.integers(len(self.pairs))]
-        starts = [int(rng.integers(max(have - want, 0) + 1)) for have, want in zip(pair.input.shape, self.shape, strict=True)]
+        pair = self.pairs[int(rng.integers(len(self.pairs)))]
+        starts = [
+            int(rng.integers(max(have - want, 0) + 1)) for have, want in zip(pair.input.shape, self.shape, strict=True)
+        ]
         place = tuple(slice(start, start + want) for start, want in zip(starts, self.shape, strict=True))
         given = pair.input[place][None].astype(np.float32)
         truth = pair.truth[(slice(None), *place)].astype(np.float32)

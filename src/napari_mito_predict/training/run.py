@@ -86,7 +86,13 @@ class Run:
 
     def write_status(self, state: State, iteration: int, message: str) -> None:
         """Say where the run stands."""
-        status = {"state": state, "pid": os.getpid(), "heartbeat": time.time(), "iteration": iteration, "message": message}
+        status = {
+            "state": state,
+            "pid": os.getpid(),
+            "heartbeat": time.time(),
+            "iteration": iteration,
+            "message": message,
+        }
         atomic_write_text(self.path / "status.json", json.dumps(status, indent=2))
 
     @property

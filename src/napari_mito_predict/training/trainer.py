@@ -182,7 +182,8 @@ class _Trainer:
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(array).contiguous(memory_format=_memory_format(array.ndim - 2))
-        return cast("Tensor", self.fabric.to_device(tensor))
+        moved: Tensor = self.fabric.to_device(tensor)
+        return moved
 
     def _out_of_time(self) -> bool:
         return self.config.max_minutes is not None and self.progress.seconds > 60 * self.config.max_minutes
