@@ -1,0 +1,87 @@
+"""Files are complete under their final name, or not there at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from napari_mito_predict._files import atomic_path, atomic_write_text, sha256_file
+from napari_mito_predict.errors import UnwritableOutputError
+
+
+def test_new_file_appears_whole(tmp_path: Path) -> None:
+    final = tmp_path / "Größe.txt"
+    with atomic_path(final) as temporary:
+        temporary.write_text("content")
+        assert not final.exists()
+        assert temporary.suffix == ".txt"
+    assert final.read_text() == "content"
+    assert os.listdir(tmp_path) == [final.name]
+
+
+def test_old_file_stays_when_the_writer_fails(tmp_path: Path) -> None:
+    final = tmp_path / "result.txt"
+    final.write_text("old")
+    with pytest.raises(ZeroDivisionError), atomic_path(final) as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+    assert final.read_text() == "old"
+    assert os.listdir(tmp_path) == ["result.txt"]
+
+
+def test_old_file_stays_when_the_disk_is_full(tmp_path: Path) -> None:
+    final = tmp_path / "result.txt"
+    final.write_text("old")
+    with pytest.raises(UnwritableOutputError, match="No space left"), atomic_path(final) as temporary:
+        temporary.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert final.read_text() == "old"
+    assert os.listdir(tmp_path) == ["result.txt"]
+
+
+def test_old_file_stays_when_it_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    final, calls = tmp_path / "result.txt", []
+
+    def refuse(source: object, target: object) -> None:
+        calls.append(source)
+        raise PermissionError(errno.EACCES, "in use by another program")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    final.write_text("old")
+    with pytest.raises(UnwritableOutputError, match="in use"):
+        atomic_write_text(final, "new")
+    assert len(calls) > 1  # a virus scanner lets go after a moment: it is tried again
+    assert final.read_text() == "old"
+    assert os.listdir(tmp_path) == ["result.txt"]
+
+
+def test_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnwritableOutputError, match="Check that the folder exists"):
+        atomic_write_text(tmp_path / "nowhere" / "result.txt", "content")
+
+
+def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
+    final = tmp_path / "result.txt"
+    final.write_text("old")
+    code = (
+        "import os, sys, pathlib\n"
+        "from napari_mito_predict._files import atomic_path\n"
+        "with atomic_path(pathlib.Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    os._exit(9)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(final)], check=False)
+    assert final.read_text() == "old"
+
+
+def test_sha256(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 5000
+    (tmp_path / "file").write_bytes(content)
+    assert sha256_file(tmp_path / "file") == hashlib.sha256(content).hexdigest()
