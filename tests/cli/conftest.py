@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from napari_mito_predict.cli import main
+from napari_mito_predict.models import save_model
 
 
 @dataclass(frozen=True)
@@ -39,3 +42,12 @@ def mito_predict(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
         return Outcome(int(code or 0) if isinstance(code, int | None) else 1, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def installed(_no_models_of_the_user: Path, tiny_card, tiny_network) -> Path:
+    """The folder of the model `tiny`, among the user's own."""
+    sample = np.random.default_rng(0).normal(size=(1, 8, 16, 16)).astype(np.float32)
+    folder = _no_models_of_the_user / "tiny"
+    save_model(folder, tiny_card, tiny_network, sample)
+    return folder

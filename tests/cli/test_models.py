@@ -5,20 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
-import pytest
-
-from napari_mito_predict.models import save_model
-
-
-@pytest.fixture
-def installed(_no_models_of_the_user: Path, tiny_card, tiny_network) -> Path:
-    """The folder of the tiny model, among the user's own."""
-    sample = np.random.default_rng(0).normal(size=(1, 8, 16, 16)).astype(np.float32)
-    folder = _no_models_of_the_user / "tiny"
-    save_model(folder, tiny_card, tiny_network, sample)
-    return folder
-
 
 def flip_a_bit(path: Path) -> None:
     content = bytearray(path.read_bytes())

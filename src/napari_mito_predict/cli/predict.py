@@ -158,8 +158,6 @@ class _Job:
             predictions[key].save(path, overwrite=self.overwrite)
             self.records.append({"input": image.path, "scene": image.scene, "target": key, "output": path})
             say(f"Wrote {path}")
-        for model in models:
-            self._say_once(model.card.disclaimer and f"{model.name}: {model.card.disclaimer}")
 
     def _model(self, name: str) -> Model:
         from napari_mito_predict.models import load_model
@@ -184,7 +182,7 @@ class _Job:
             self._say_once(f"{image.name}: {finding.message} {finding.fix}".rstrip())
 
     def _say_once(self, message: str) -> None:
-        if message and message not in self._said:
+        if message not in self._said:
             self._said.add(message)
             say(message)
 

@@ -30,7 +30,7 @@ def simulate(
     """Simulate cells as CZI files with transmitted light, TMRM and SYBR Gold channels.
 
     Files that are there already are kept, so that an interrupted command can simply be repeated.
-    Needs the simulator's packages: pip install napari-mito-predict[simulate]
+    Needs the packages of the extra "simulate".
 
     Example: mito-predict simulate cells -n 8 --processes 2
     """

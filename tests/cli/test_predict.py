@@ -1,0 +1,191 @@
+"""``mito-predict predict`` and ``evaluate``, on small files and a tiny network."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_mito_predict.image import open_image, write_ome_tiff
+
+VOXEL_UM = (0.15, 0.11, 0.11)
+
+
+@pytest.fixture
+def stack(make_czi):
+    """A CZI with transmitted light and TMRM, 8 x 36 x 44, at the sampling of the tiny model."""
+    data = np.random.default_rng(1).integers(100, 4000, (1, 2, 8, 36, 44), np.uint16)
+    path, _ = make_czi("cells.czi", data, scale_um=VOXEL_UM)
+    return path
+
+
+@pytest.fixture
+def predicted(mito_predict, installed, stack, tmp_path):
+    """The folder with the prediction of `stack`."""
+    outcome = mito_predict("predict", stack, "-o", tmp_path / "out", "-m", "tiny")
+    assert outcome.code == 0, outcome.err
+    return tmp_path / "out"
+
+
+def test_writes_prediction_and_record(predicted, stack):
+    assert sorted(path.name for path in predicted.iterdir()) == [
+        "cells_mitochondria.ome.tif",
+        "cells_mitochondria.prediction.json",
+    ]
+    image = open_image(predicted / "cells_mitochondria.ome.tif")
+    assert image.sizes == {"T": 1, "C": 1, "Z": 8, "Y": 36, "X": 44}
+    assert image.voxel_size_um == pytest.approx(VOXEL_UM)
+    record = json.loads((predicted / "cells_mitochondria.prediction.json").read_text(encoding="utf-8"))
+    assert record["model"]["name"] == "tiny"
+    assert record["input"]["path"] == str(stack)
+
+
+def test_says_where_the_model_comes_from(mito_predict, installed, stack, tmp_path):
+    outcome = mito_predict("predict", stack, "-o", tmp_path / "out", "-m", "tiny", "--json")
+    assert "not validated on real ones" in outcome.err
+    (record,) = json.loads(outcome.out)
+    assert record["target"] == "mitochondria"
+    assert record["output"] == str(tmp_path / "out" / "cells_mitochondria.ome.tif")
+
+
+def test_tile_does_not_change_the_result(mito_predict, predicted, stack, tmp_path):
+    mito_predict("predict", stack, "-o", tmp_path / "tiled", "-m", "tiny", "--tile", "8x16x16", "--precision", "32")
+    mito_predict("predict", stack, "-o", tmp_path / "whole", "-m", "tiny", "--tile", "whole", "--precision", "32")
+    tiled, whole = (open_image(tmp_path / f / "cells_mitochondria.ome.tif").read() for f in ("tiled", "whole"))
+    np.testing.assert_allclose(tiled, whole, atol=1e-4 * whole.std())
+
+
+def test_existing_results_are_kept_unless_told(mito_predict, predicted, stack):
+    target = predicted / "cells_mitochondria.ome.tif"
+    before = target.read_bytes()
+    outcome = mito_predict("predict", stack, "-o", predicted, "-m", "tiny")
+    assert outcome.code == 1
+    assert "exists already" in outcome.err
+    assert target.read_bytes() == before
+    assert mito_predict("predict", stack, "-o", predicted, "-m", "tiny", "--overwrite").code == 0
+
+
+def test_folder_skips_what_cannot_be_predicted(mito_predict, installed, stack, tmp_path):
+    (stack.parent / "broken.czi").write_bytes(b"no image at all")
+    (stack.parent / "notes.txt").write_text("not even tried", encoding="utf-8")
+    outcome = mito_predict("predict", stack.parent, "-o", tmp_path / "out", "-m", "tiny")
+    assert outcome.code == 1
+    assert "broken.czi" in outcome.err
+    assert "notes.txt" not in outcome.err
+    assert "1 of 2 images could not be predicted" in outcome.err
+    assert (tmp_path / "out" / "cells_mitochondria.ome.tif").exists()
+
+
+def test_folder_leaves_out_predictions(mito_predict, installed, stack):
+    folder = stack.parent
+    assert mito_predict("predict", folder, "-o", folder, "-m", "tiny").code == 0
+    again = mito_predict("predict", folder, "-o", folder, "-m", "tiny", "--overwrite", "--json")
+    assert [record["input"] for record in json.loads(again.out)] == [str(stack)]
+
+
+def test_folder_without_images(mito_predict, tmp_path):
+    (tmp_path / "in").mkdir()
+    outcome = mito_predict("predict", tmp_path / "in", "-o", tmp_path / "out")
+    assert outcome.code == 1
+    assert "no CZI" in outcome.err
+
+
+def test_two_images_of_one_name(mito_predict, installed, stack, tmp_path):
+    twin = tmp_path / "other" / "cells.ome.tif"
+    twin.parent.mkdir()
+    write_ome_tiff(twin, open_image(stack).read(channel=0), axes="ZYX", channel_names=["ESID"], voxel_size_um=VOXEL_UM)
+    outcome = mito_predict("predict", stack, twin, "-o", tmp_path / "out", "-m", "tiny", "--overwrite")
+    assert outcome.code == 1
+    assert "another image of the same name" in outcome.err
+
+
+def test_channel_by_name(mito_predict, installed, make_czi, tmp_path):
+    data = np.random.default_rng(1).integers(100, 4000, (1, 2, 8, 36, 44), np.uint16)
+    path, _ = make_czi("unnamed.czi", data, channel_names=["first", "second"], scale_um=VOXEL_UM)
+    refused = mito_predict("predict", path, "-o", tmp_path / "out", "-m", "tiny")
+    assert refused.code == 1
+    assert "second" in refused.err
+    chosen = mito_predict("predict", path, "-o", tmp_path / "out", "-m", "tiny", "--channel", "second")
+    assert chosen.code == 0
+    record = json.loads((tmp_path / "out" / "unnamed_mitochondria.prediction.json").read_text(encoding="utf-8"))
+    assert record["input"]["channel"] == {"index": 1, "name": "second"}
+
+
+def test_unwritable_output_is_noticed_before_anything(mito_predict, stack, tmp_path, monkeypatch):
+    taken = tmp_path / "taken"
+    taken.write_text("a file", encoding="utf-8")
+    module = sys.modules["napari_mito_predict.cli.predict"]  # the package's attribute of that name is the function
+    monkeypatch.setattr(module, "_scenes", lambda *_: pytest.fail("opened an image"))
+    outcome = mito_predict("predict", stack, "-o", taken)
+    assert outcome.code == 1
+    assert "taken" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-m", "nonsense"], ["--device", "abacus"], ["--scene", "7"], ["--channel", "9"]]
+)
+def test_wrong_choices_are_one_line(mito_predict, installed, stack, tmp_path, arguments):
+    outcome = mito_predict("predict", stack, "-o", tmp_path / "out", "-m", "tiny", *arguments)
+    assert outcome.code == 1
+    assert outcome.err.startswith("Error: ")
+    assert outcome.err.count("\n") == 1
+
+
+def test_all_scenes(mito_predict, installed, tmp_path):
+    path = tmp_path / "scenes.ome.tif"
+    noise = np.random.default_rng(2).integers(100, 4000, (2, 8, 36, 44), np.uint16)
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        for name, data in zip(("left", "right"), noise, strict=True):
+            sizes = {"PhysicalSizeX": 0.11, "PhysicalSizeY": 0.11, "PhysicalSizeZ": 0.15}
+            writer.write(data, metadata={"axes": "ZYX", "Name": name, "Channel": {"Name": ["ESID"]}, **sizes})
+    first = mito_predict("predict", path, "-o", tmp_path / "first", "-m", "tiny")
+    assert "2 scenes" in first.err
+    outcome = mito_predict("predict", path, "-o", tmp_path / "all", "-m", "tiny", "--scene", "all")
+    assert outcome.code == 0, outcome.err
+    names = sorted(path.name for path in (tmp_path / "all").glob("*.ome.tif"))
+    assert names == ["scenes_mitochondria.ome.tif", "scenes_scene1_mitochondria.ome.tif"]
+
+
+def test_no_bundled_model_for_series(mito_predict, make_czi, tmp_path):
+    data = np.random.default_rng(1).integers(100, 4000, (8, 1, 1, 36, 44), np.uint16)
+    path, _ = make_czi("series.czi", data, channel_names=["ESID"])
+    outcome = mito_predict("predict", path, "-o", tmp_path / "out")
+    assert outcome.code == 1
+    assert "time series" in outcome.err
+    assert "-m" in outcome.err
+
+
+def test_evaluate_finds_the_truth_channel(mito_predict, predicted, stack):
+    outcome = mito_predict("evaluate", predicted / "cells_mitochondria.ome.tif", stack, "--json", "--planes")
+    assert outcome.code == 0, outcome.err
+    record = json.loads(outcome.out)
+    assert record["truth_channel"].startswith("TMRM")
+    a = open_image(predicted / "cells_mitochondria.ome.tif").read()
+    b = open_image(stack).read(channel="TMRM")
+    assert record["pcc"] == pytest.approx(np.corrcoef(a.ravel(), b.ravel())[0, 1], abs=1e-6)
+    assert [plane["z"] for plane in record["planes"]] == list(range(8))
+    assert record["planes"][3]["pcc"] == pytest.approx(np.corrcoef(a[3].ravel(), b[3].ravel())[0, 1], abs=1e-6)
+
+
+def test_evaluate_prints_a_table(mito_predict, predicted, stack):
+    outcome = mito_predict("evaluate", predicted / "cells_mitochondria.ome.tif", stack, "--truth-channel", "1")
+    assert outcome.code == 0, outcome.err
+    assert {"pcc", "ssim_global", "r2"} <= set(outcome.out.split())
+
+
+def test_evaluate_asks_when_the_truth_is_unclear(mito_predict, stack, tmp_path):
+    other = tmp_path / "other.ome.tif"
+    write_ome_tiff(other, np.zeros((8, 36, 44), np.float32), axes="ZYX", channel_names=["something"])
+    outcome = mito_predict("evaluate", other, stack)
+    assert outcome.code == 1
+    assert "--truth-channel" in outcome.err
+
+
+def test_evaluate_refuses_other_sizes(mito_predict, predicted, make_czi):
+    path, _ = make_czi("small.czi")
+    outcome = mito_predict("evaluate", predicted / "cells_mitochondria.ome.tif", path)
+    assert outcome.code == 1
+    assert outcome.err.count("\n") == 1
