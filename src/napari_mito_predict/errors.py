@@ -122,5 +122,9 @@ class MissingExtraError(MitoPredictError):
     """An optional feature needs ``pip install napari-mito-predict[...]``."""
 
 
+class SimulationError(MitoPredictError):
+    """Optics that cannot exist, or a simulation process that ended early."""
+
+
 class EvaluationError(MitoPredictError):
     """Prediction and truth cannot be compared: shapes, dimensions, no finite voxels."""

@@ -86,6 +86,16 @@ def test_files_that_are_there_are_kept(tmp_path: Path) -> None:
     assert jobs[0].path.stat().st_mtime_ns == before
 
 
+def test_processes_write_the_same_files(tmp_path: Path) -> None:
+    alone, together = _jobs(tmp_path / "alone", 2), _jobs(tmp_path / "together", 2)
+    list(simulate_files(alone))
+    assert sorted(simulate_files(together, processes=2)) == [job.path for job in together]
+    for one, other in zip(alone, together, strict=True):
+        with pyczi.open_czi(str(one.path)) as a, pyczi.open_czi(str(other.path)) as b:
+            plane = {"T": 0, "Z": 4, "C": 1}
+            np.testing.assert_array_equal(a.read(plane=plane), b.read(plane=plane))
+
+
 def test_files_of_another_request_are_not_taken_for_ours(tmp_path: Path) -> None:
     (job,) = _jobs(tmp_path, 1)
     list(simulate_files([job]))

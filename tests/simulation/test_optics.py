@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from napari_mito_predict.errors import MissingExtraError
+from napari_mito_predict.errors import MissingExtraError, SimulationError
 from napari_mito_predict.simulation import Conditions
-from napari_mito_predict.simulation.optics import N_MEDIUM, fluorescence, transmitted_light
+from napari_mito_predict.simulation.conditions import N_MEDIUM
+from napari_mito_predict.simulation.optics import fluorescence, transmitted_light
 
 pytest.importorskip("waveorder", reason="the simulator's optics: pip install napari-mito-predict[simulate]")
 
@@ -60,3 +62,17 @@ def test_missing_waveorder_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(MissingExtraError, match=r"pip install napari-mito-predict\[simulate\]"):
         transmitted_light(np.full((16, 32, 32), N_MEDIUM, np.float32), Conditions.matched())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"na_detection": 1.4}, r"numerical aperture of detection is 1\.4"),
+        ({"na_illumination": 0.0}, "numerical aperture of illumination"),
+        ({"voxel_size_um": (0.15, 0.0, 0.11)}, "voxel size is 0"),
+        ({"photons": -5.0}, "number of photons is -5"),
+    ],
+)
+def test_impossible_optics_are_refused(wrong: dict[str, Any], named: str) -> None:
+    with pytest.raises(SimulationError, match=named):
+        dataclasses.replace(FINE, **wrong)

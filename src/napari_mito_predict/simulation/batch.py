@@ -6,13 +6,14 @@ import dataclasses
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from napari_mito_predict.errors import OutputExistsError
+from napari_mito_predict.errors import OutputExistsError, SimulationError
 from napari_mito_predict.simulation.conditions import SIMULATOR_VERSION, Conditions
 from napari_mito_predict.simulation.czi import SIMULATED_BY, read_provenance, write_czi
 from napari_mito_predict.simulation.simulator import simulate_series, simulate_stack
@@ -70,6 +71,8 @@ def simulate_files(jobs: Sequence[Job], processes: int = 1) -> Iterator[Path]:
     ------
     OutputExistsError
         A file of that name exists but was not simulated from the same seed under the same conditions.
+    SimulationError
+        A process was ended by the system.
     """
     missing = []
     for job in jobs:
@@ -86,8 +89,16 @@ def simulate_files(jobs: Sequence[Job], processes: int = 1) -> Iterator[Path]:
     # "spawn": torch's threads do not survive a fork. One thread each: the cores are shared by the processes.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for done in as_completed([pool.submit(_simulate, job) for job in missing]):
-            yield done.result()
+        try:
+            for done in as_completed([pool.submit(_simulate, job) for job in missing]):
+                yield done.result()
+        except BrokenProcessPool as error:
+            raise SimulationError(
+                f"One of {processes} simulation processes was ended by the system, most likely because memory ran "
+                "out. Use fewer processes or a smaller size; finished files are kept."
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C do not work through the rest
 
 
 def _simulate(job: Job) -> Path:

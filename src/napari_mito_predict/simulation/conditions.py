@@ -8,8 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_mito_predict.errors import SimulationError
+
 SIMULATOR_VERSION = 1
-"""Raised whenever the same seed and conditions give other pixels than before."""
+"""Increased whenever the same seed and conditions give other pixels than before."""
+
+N_MEDIUM = 1.337
+"""Refractive index of the medium round the cells."""
 
 NATIVE_VOXEL_UM = (0.15, 0.11, 0.11)
 _OTHER_VOXELS_UM = ((0.10, 0.11, 0.11), (0.25, 0.13, 0.13), (0.20, 0.16, 0.16), (0.30, 0.11, 0.11))
@@ -54,6 +59,11 @@ class Conditions:
         Standard deviation of the read noise of TMRM and SYBR Gold, in photons.
     nucleus_in_view, neighbour : bool
         Whether the nucleus lies inside the field, and whether a second cell reaches into it.
+
+    Raises
+    ------
+    SimulationError
+        An aperture that light in the medium cannot fill, or a length or light level that is not positive.
     """
 
     voxel_size_um: tuple[float, float, float] = NATIVE_VOXEL_UM
@@ -76,6 +86,23 @@ class Conditions:
     fluorescence_read_noise: tuple[float, float] = (0.8, 0.8)
     nucleus_in_view: bool = True
     neighbour: bool = False
+
+    def __post_init__(self) -> None:
+        for name, aperture in (("illumination", self.na_illumination), ("detection", self.na_detection)):
+            if not 0 < aperture < N_MEDIUM:
+                raise SimulationError(
+                    f"The numerical aperture of {name} is {aperture}; it must lie between 0 and {N_MEDIUM}, the "
+                    "refractive index of the medium, which limits an oil lens too."
+                )
+        positive = {
+            "voxel size": min(self.voxel_size_um),
+            "wavelength": self.wavelength_um,
+            "pinhole": self.pinhole_um,
+            "number of photons": min(self.photons, *self.peak_photons),
+        }
+        for name, value in positive.items():
+            if not value > 0:
+                raise SimulationError(f"The {name} is {value}; it must be larger than 0.")
 
     @classmethod
     def matched(cls, rng: np.random.Generator | None = None) -> Conditions:

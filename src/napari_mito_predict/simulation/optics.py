@@ -17,12 +17,12 @@ import numpy as np
 import torch
 
 from napari_mito_predict.errors import MissingExtraError
+from napari_mito_predict.simulation.conditions import N_MEDIUM
 
 if TYPE_CHECKING:
     from napari_mito_predict.simulation.conditions import Conditions
     from napari_mito_predict.simulation.shapes import Array
 
-N_MEDIUM = 1.337
 _N_OIL, _NA_OIL = 1.515, 1.4
 _PSF_FIELD_UM = 8.0
 

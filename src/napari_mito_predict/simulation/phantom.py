@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_mito_predict.simulation.optics import N_MEDIUM
+from napari_mito_predict.simulation.conditions import N_MEDIUM
 from napari_mito_predict.simulation.shapes import Array, Grid, stamp, texture
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import numpy as np
 
 from napari_mito_predict.simulation.acquisition import Counts, expose_fluorescence, expose_transmitted, illumination
 from napari_mito_predict.simulation.cell import draw_cell
-from napari_mito_predict.simulation.conditions import Conditions
+from napari_mito_predict.simulation.conditions import N_MEDIUM, Conditions
 from napari_mito_predict.simulation.motion import Flow, moved
-from napari_mito_predict.simulation.optics import N_MEDIUM, fluorescence, transmitted_light
+from napari_mito_predict.simulation.optics import fluorescence, transmitted_light
 from napari_mito_predict.simulation.phantom import Phantom, build_phantom, build_scaffold, churn
 from napari_mito_predict.simulation.shapes import Array, Grid, texture
 
