@@ -136,9 +136,7 @@ def _on_cpu(precision: str, why: str) -> Device:
 
 def _on_cuda(index: int, precision: str, why: str) -> Device:
     if not torch.cuda.is_available():
-        built = (
-            "no NVIDIA GPU and driver was found" if _built_with_cuda() else "this torch has no CUDA support"
-        )
+        built = "no NVIDIA GPU and driver was found" if _built_with_cuda() else "this torch has no CUDA support"
         raise DeviceUnavailableError(f"CUDA was asked for, but {built}. Use device auto or cpu.")
     if index >= torch.cuda.device_count():
         raise DeviceUnavailableError(f"GPU cuda:{index} was asked for, but there are only {torch.cuda.device_count()}.")

@@ -105,6 +105,11 @@ class Execution:
                     prepared = self._prepare(raw, volume, alike[0])
                     for job in alike:
                         yield from self._predict(job, volume, prepared)
+        except MemoryError as error:  # of numpy: the image itself, not the network
+            raise InsufficientMemoryError(
+                f"{self._subject.image.name} is too large to prepare in the memory that is free ({error}). Crop it, or "
+                "close other programs."
+            ) from error
         finally:
             for network in self._networks.values():
                 network.close()

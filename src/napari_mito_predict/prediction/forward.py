@@ -40,14 +40,9 @@ class Forward:
     def __init__(self, network: Network, device: Device, cancelled: Callable[[], bool], *, name: str) -> None:
         self.device = device
         self.name = name
-        self._ndim = network.ndim
+        self._original = network
         self._cancelled = cancelled
-        self._network: nn.Module | None = None
-        module = copy.deepcopy(cast("nn.Module", network)).eval().requires_grad_(False)
-        self._network = module.to(device.torch_device).to(memory_format=self._layout)  # type: ignore[call-overload]
-        for layer in self._network.modules():
-            if not any(layer.children()):
-                layer.register_forward_pre_hook(self._stop_if_cancelled)
+        self._copy: nn.Module | None = None
 
     def __call__(self, window: np.ndarray) -> np.ndarray | None:
         """Predict one window.
@@ -80,30 +75,40 @@ class Forward:
         return None
 
     def close(self) -> None:
-        """Release the copy and the device memory."""
-        self._network = None
+        """Release the copy and the device memory; it is made again when it is needed."""
+        self._copy = None
         empty_cache(self.device)
+
+    def _loaded(self) -> nn.Module:
+        """The copy on the device, made at the first pass: memory may run out here, too."""
+        if self._copy is None:
+            module = copy.deepcopy(cast("nn.Module", self._original)).eval().requires_grad_(False)
+            module = module.to(self.device.torch_device).to(memory_format=self._layout)  # type: ignore[call-overload]
+            for layer in module.modules():
+                if not any(layer.children()):
+                    layer.register_forward_pre_hook(self._stop_if_cancelled)
+            self._copy = module
+        return self._copy
 
     @property
     def _layout(self) -> torch.memory_format:
         """Channels last is what oneDNN and cuDNN compute in; MPS gains nothing from it."""
         if self.device.kind == "mps":
             return torch.contiguous_format
-        return torch.channels_last_3d if self._ndim == 3 else torch.channels_last
+        return torch.channels_last_3d if self._original.ndim == 3 else torch.channels_last
 
     def _compute(self, window: np.ndarray) -> np.ndarray:
-        if self._network is None:
-            raise PredictionError(f"{self.name}: used after it was closed.")
+        module, volumetric = self._loaded(), self._original.ndim == 3
         planes = torch.from_numpy(np.ascontiguousarray(window, dtype=np.float32))
-        batch = planes[None, None] if self._ndim == 3 else planes[:, None]
+        batch = planes[None, None] if volumetric else planes[:, None]
         # Entered and left within this call: the mode belongs to the thread, and a generator must not carry it outside.
         with torch.inference_mode(), self._precision():
             batch = batch.to(self.device.torch_device, memory_format=self._layout)
-            output = self._network(batch).float()
+            output = module(batch).float()
             if not bool(torch.isfinite(output).all()):
                 hint = "" if self.device.precision == "32" else " Try again with precision 32."
                 raise PredictionError(f"{self.name} gave values that are not numbers (NaN or infinite).{hint}")
-            result = output[0] if self._ndim == 3 else output.movedim(1, 0)
+            result = output[0] if volumetric else output.movedim(1, 0)
             return np.ascontiguousarray(result.cpu().numpy())
 
     def _precision(self) -> AbstractContextManager[Any]:

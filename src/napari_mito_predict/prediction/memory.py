@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.overrides import TorchFunctionMode
 
 from napari_mito_predict.prediction.tiles import MIN_DEPTH, TileGrid, plan_tiles, round_up, voxels
 
@@ -69,7 +68,7 @@ def empty_cache(device: Device) -> None:
 def bytes_per_voxel(network: nn.Module, *, ndim: int, stride: tuple[int, ...], channels: int = 1) -> float:
     """Peak memory of one float32 pass, in bytes per input voxel, without weights: measured on a small volume."""
     # Large enough that the coarsest level is more than one voxel, which some layers insist on.
-    size = [round_up(32, s) for s in stride[-ndim:]]
+    size = [max(2 * s, 8) for s in stride[-ndim:]]
     with torch.inference_mode(), _LiveBytes() as live:
         network(torch.zeros((1, channels, *size)))
     peak: int = live.peak
@@ -119,19 +118,22 @@ def choose_tiles(
             return grid  # the smallest there is: try, and say so if it fails
 
 
-class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the storage of all tensors made inside the block that are alive at the same time."""
+class _LiveBytes(TorchFunctionMode):  # type: ignore[no-untyped-call]
+    """Adds up the storage of all tensors made inside the block that are alive at the same time.
+
+    A dispatch mode would see a little more, but importing what it needs takes seconds in which nothing else runs.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.peak = 0
         self._alive: dict[int, int] = {}
 
-    def __torch_dispatch__(
+    def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(result):
+        for tensor in result if isinstance(result, tuple | list) else [result]:
             if isinstance(tensor, torch.Tensor):
                 self._watch(tensor.untyped_storage())
         self.peak = max(self.peak, sum(self._alive.values()))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, prod
 
 MIN_DEPTH = 64
@@ -139,12 +140,11 @@ class AxisTiling:
         span = self.kept(i)
         if self.exact:
             return [1.0] * span.size
-        return [self._ramp(i, p) / sum(self._ramp(j, p) for j in self._over(p)) for p in range(span.start, span.stop)]
+        total = _total_ramps(self)
+        return [self.ramp(i, p) / total[p] for p in range(span.start, span.stop)]
 
-    def _over(self, position: int) -> list[int]:
-        return [j for j in range(len(self.cores)) if self.window(j).start <= position < self.window(j).stop]
-
-    def _ramp(self, i: int, position: int) -> float:
+    def ramp(self, i: int, position: int) -> float:
+        """Weight of tile `i` at `position` before normalisation."""
         core, width = self.cores[i], 2 * self.halo + 1
         rise = 1.0 if core.start == 0 else (position - (core.start - self.halo) + 0.5) / width
         fall = 1.0 if core.stop == self.padded else ((core.stop + self.halo) - position - 0.5) / width
@@ -179,6 +179,15 @@ def tile_axis(
     cores = tuple(Span(start, stop) for start, stop in itertools.pairwise(edges))
     width = round_up(needed if halo is None else min(halo, needed), stride)
     return AxisTiling(size, (padded - size) // 2, padded, stride, width, needed, cores)
+
+
+@lru_cache(maxsize=16)
+def _total_ramps(axis: AxisTiling) -> list[float]:
+    total = [0.0] * axis.padded
+    for i in range(len(axis.cores)):
+        for p in range(axis.window(i).start, axis.window(i).stop):
+            total[p] += axis.ramp(i, p)
+    return total
 
 
 @dataclass(frozen=True, slots=True)

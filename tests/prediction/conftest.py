@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Normalisation, Target, Training
+from napari_mito_predict.networks.unet import UNet
+
+
+class Fake(nn.Module):
+    """Adds the target's index to its input; `on_call` may look at the window, or raise."""
+
+    def __init__(self, ndim: int = 3, targets: int = 1, stride: int = 4, field: int = 9) -> None:
+        super().__init__()
+        self.ndim = ndim
+        self.in_channels = 1
+        self.out_channels = targets
+        self.stride = (stride,) * ndim
+        self.receptive_field = (field,) * ndim
+        self.offsets = nn.Parameter(torch.arange(targets, dtype=torch.float32))
+        self.layer = nn.Identity()
+        self.on_call: Callable[[Tensor], Tensor | None] | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        given = self.on_call(x) if self.on_call is not None else None
+        x = self.layer(x if given is None else given)
+        return x + self.offsets.reshape(-1, *(1,) * self.ndim)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Fake:
+        copied = Fake(self.ndim, self.out_channels, self.stride[0], self.receptive_field[0])
+        copied.on_call = self.on_call  # shared, so that a test sees what its copies are given
+        return copied
+
+
+@pytest.fixture(scope="session")
+def make_model() -> Callable[..., Model]:
+    """Model around any network: ``make_model(network, name=..., targets=..., third_axes=..., ...)``."""
+
+    def make(
+        network: nn.Module,
+        *,
+        name: str = "tiny",
+        targets: Sequence[str] = ("mitochondria",),
+        third_axes: Sequence[str] = ("z",),
+        voxel_size_um: tuple[float | None, float, float] = (0.3, 0.1, 0.1),
+        clip: tuple[float, float] | None = None,
+        simulated: bool = False,
+        step: dict[str, float] | None = None,
+    ) -> Model:
+        card = ModelCard(
+            name=name,
+            title=name,
+            targets=tuple(Target(name=target, stain=target.upper()) for target in targets),
+            architecture=Architecture(kind="unet"),
+            input=Input(
+                voxel_size_um=voxel_size_um,
+                third_axes=tuple(third_axes),
+                third_axis_step=step or {},
+                normalisation=Normalisation(clip_percentiles=clip),
+            ),
+            training=Training(data="none", pairs=0, iterations=0),
+            simulated=simulated,
+        )
+        return Model(card, network)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_fake() -> type[Fake]:
+    return Fake
+
+
+@pytest.fixture(scope="session")
+def make_unet() -> Callable[..., UNet]:
+    """A small U-Net with random weights and random batch-norm statistics, so that every layer matters."""
+
+    def make(ndim: int = 3, depth: int = 2, base_channels: int = 4, out_channels: int = 1, seed: int = 0) -> UNet:
+        generator = torch.Generator().manual_seed(seed)
+        network = UNet(ndim=ndim, depth=depth, base_channels=base_channels, out_channels=out_channels)
+        with torch.no_grad():
+            for parameter in network.parameters():
+                fan = max(parameter[0].numel(), 1) if parameter.ndim > 1 else 4
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * (2 / fan) ** 0.5)
+            for module in network.modules():
+                if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
+                    module.weight.fill_(1.0)
+                    module.running_mean.copy_(torch.randn(module.running_mean.shape, generator=generator) * 0.3)
+                    module.running_var.copy_(0.5 + torch.rand(module.running_var.shape, generator=generator))
+        return network.eval()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def noise() -> Callable[..., np.ndarray]:
+    """Smooth-ish random 16-bit volume."""
+
+    def make(*shape: int, seed: int = 0) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        return rng.integers(100, 60000, shape, dtype=np.uint16)
+
+    return make

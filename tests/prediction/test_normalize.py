@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_mito_predict.errors import ImageContentError, UnsupportedImageError
+from napari_mito_predict.models import Normalisation
+from napari_mito_predict.prediction.normalize import as_float, measure, normalise
+
+PLAIN = Normalisation(clip_percentiles=None)
+
+
+@pytest.mark.parametrize("clip", [None, (0.1, 99.9), (5.0, 95.0)])
+def test_zero_mean_and_unit_variance_of_the_clipped_volume(clip):
+    volume = np.random.default_rng(0).gamma(2, 100, (5, 30, 40)).astype(np.float32)
+    volume[2, 3, 4] = 1e6
+    result = normalise(volume, measure(volume, Normalisation(clip_percentiles=clip)))
+    assert result.dtype == np.float32
+    assert abs(result.mean(dtype=np.float64)) < 1e-5
+    assert result.std(dtype=np.float64) == pytest.approx(1, abs=1e-4)
+    assert (result.max() < 50) == (clip is not None)
+
+
+def test_a_large_offset_costs_no_digits():
+    volume = 2**30 + np.random.default_rng(0).integers(0, 20, (3, 40, 40)).astype(np.int32)
+    expected = (volume - volume.mean()) / volume.std()
+    np.testing.assert_allclose(normalise(as_float(volume), measure(as_float(volume), PLAIN)), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", "i1", ">u2", "<i2", "i4", "u4", ">i4", "f2", ">f4", "f8", ">f8", "i8"])
+def test_every_real_dtype_gives_the_same_answer(dtype):
+    volume = np.random.default_rng(0).integers(0, 2, (3, 10, 10))
+    values = as_float(volume.astype(dtype))
+    assert values.dtype in (np.float32, np.float64)
+    np.testing.assert_allclose(
+        normalise(values, measure(values, PLAIN)), (volume - volume.mean()) / volume.std(), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("dtype", ["c8", "c16", "O", "U3", "M8[s]"])
+def test_what_is_no_number_is_refused(dtype):
+    with pytest.raises(UnsupportedImageError, match="whole or decimal numbers"):
+        as_float(np.zeros((2, 2, 2), dtype))
+
+
+@pytest.mark.parametrize("value", [0, 7, 1e-30, 1e30])
+def test_a_constant_volume_has_no_contrast(value):
+    volume = np.full((2, 5, 5), value, np.float32)
+    with pytest.raises(ImageContentError, match=r"no contrast \(time point 3\)"):
+        measure(volume, PLAIN, where="time point 3")
+
+
+def test_contrast_in_outliers_only_is_no_contrast():
+    volume = np.zeros((4, 100, 100), np.float32)
+    volume[0, 0, 0] = 1
+    with pytest.raises(ImageContentError, match="nearly all values are 0"):
+        measure(volume, Normalisation(clip_percentiles=(0.1, 99.9)))
+
+
+def test_the_input_is_not_changed():
+    volume = np.random.default_rng(0).normal(size=(2, 5, 5)).astype(np.float32)
+    volume.setflags(write=False)
+    normalise(volume, measure(volume, Normalisation()))
