@@ -15,8 +15,11 @@ from qtpy.QtCore import QTimer
 from napari_mito_predict._widgets._layers import KEY, file_layers, placement_of
 from napari_mito_predict.image import ChannelRole, open_image
 from napari_mito_predict.models import find_model, read_card
+from napari_mito_predict.prediction.result import record_path
 
 _WINDOW = (1500, 950)
+_LIGHT_OPACITY = 0.6
+"""Additive colours over a bright background would all turn white."""
 _SETTLE_MS = 1500
 """Until the window is laid out and drawn; a software renderer takes its time."""
 
@@ -27,22 +30,31 @@ def open_results(sample: Path, folder: Path) -> napari.Viewer:
     viewer.window.resize(*_WINDOW)
     for data, keywords, _ in file_layers(open_image(sample)):
         role = keywords["metadata"][KEY]["role"]
-        viewer.add_image(data, **keywords, visible=role == ChannelRole.TRANSMITTED)
-    placement = placement_of(viewer.layers[0])
+        viewer.add_image(data, **keywords | {"visible": role == ChannelRole.TRANSMITTED})
+    light = viewer.layers[0]
+    light.opacity = _LIGHT_OPACITY
     for name, result in json.loads((folder / "pcc.json").read_text(encoding="utf-8")).items():
+        file = folder / result["file"]
         card = read_card(find_model(result["model"]))
         target = next(target for target in card.targets if target.name == name)
+        facts = {
+            "kind": "prediction",
+            "target": name,
+            "model": card.name,
+            "input_layer": light.name,
+            "record": json.loads(record_path(file).read_text(encoding="utf-8")),
+        }
         viewer.add_image(
-            open_image(folder / result["file"]).read(),
+            open_image(file).read(),
             name=f"{target.stain} predicted ({card.name})",
             colormap=target.colormap,
             blending="additive",
             contrast_limits=target.contrast_limits,
-            metadata={"disclaimer": card.disclaimer, "pcc": result["pcc"]},
-            **placement,
+            metadata={KEY: facts, "disclaimer": card.disclaimer},
+            **placement_of(light),
         )
     viewer.window.add_plugin_dock_widget("napari-mito-predict", "Mito Predict")
-    viewer.dims.set_current_step(0, viewer.layers[0].data.shape[0] // 2)
+    viewer.dims.set_current_step(0, light.data.shape[0] // 2)
     viewer.reset_view()
     return viewer
 

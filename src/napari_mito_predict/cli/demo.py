@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,6 +79,9 @@ def _predict(sample: ImageSource, models: list[Model], output: Path) -> dict[str
 
 def _show(output: Path) -> None:
     """Open napari on the results in a process of its own, on this screen or on one without a monitor."""
+    if find_spec("napari") is None:
+        say("napari is not installed here, so there is no picture of it. To install: pip install 'napari[pyqt6]'")
+        return
     picture = output / "napari.png"
     if has_display():
         say("napari is opening. Close its window to end the demo.")
@@ -99,6 +103,6 @@ def _run_napari(output: Path, picture: Path, *, environment: dict[str, str], sta
     try:
         subprocess.run(command, env=environment, check=True, timeout=None if stay else _PICTURE_SECONDS)
     except subprocess.SubprocessError as error:
-        say(f"napari could not be shown ({error}). Is it installed? `pip install 'napari[pyqt6]'`")
-        return
+        say("The predictions are written, but napari could not show them; what it said is above.")
+        raise typer.Exit(1) from error
     say(f"Wrote {picture}")
