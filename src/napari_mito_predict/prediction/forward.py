@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -71,6 +72,7 @@ class Forward:
                 raise PredictionError(self._explain(error)) from error
             _log.info("%s: out of memory on %s: %s", self.name, self.device.name, error)
         # Only here, outside the block, is the traceback gone that kept the tensors of the failed pass alive.
+        gc.collect()
         empty_cache(self.device)
         return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import weakref
 from collections.abc import Callable
 from math import prod
@@ -58,7 +57,6 @@ def free_memory(device: Device) -> int:
 
 def empty_cache(device: Device) -> None:
     """Give back what torch holds in reserve. Call it outside the ``except`` block: a traceback keeps tensors alive."""
-    gc.collect()
     if device.kind == "cuda":
         torch.cuda.empty_cache()
     elif device.kind == "mps":

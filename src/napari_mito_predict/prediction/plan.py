@@ -300,7 +300,10 @@ def _outputs(subject: Subject, job: Job) -> Iterator[tuple[str, Output]]:
 
 def _bytes_per_voxel(model: Model) -> float:
     network = model.network
-    return bytes_per_voxel(cast("nn.Module", network), ndim=network.ndim, stride=tuple(network.stride))
+    try:
+        return bytes_per_voxel(cast("nn.Module", network), ndim=network.ndim, stride=tuple(network.stride))
+    except RuntimeError as error:
+        raise PredictionError(f"{model.name} cannot compute even a small volume: {error}") from error
 
 
 def _three(sizes: Sequence[int]) -> tuple[int, int, int]:
