@@ -1,0 +1,236 @@
+"""Between images and napari layers: a file as layers, and any image layer as an image.
+
+Scale is only believed to be micrometres where the layer's units say so; readers put very different things there.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_mito_predict.image import Channel, ChannelRole, ImageSource, from_array
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Layer
+
+    LayerData = tuple[Any, dict[str, Any], str]
+
+KEY = "napari-mito-predict"
+"""Where our layers keep what we know of them, in their metadata."""
+COLORMAPS = {ChannelRole.TRANSMITTED: "gray", ChannelRole.OTHER: "gray"}
+TRUTH_COLORMAP = "green"
+_IN_MEMORY = 1 << 30
+_AXES = {
+    "t": "T", "time": "T", "frame": "T", "c": "C", "ch": "C", "channel": "C",
+    "z": "Z", "depth": "Z", "plane": "Z", "y": "Y", "x": "X",
+}  # fmt: skip
+
+
+def file_layers(source: ImageSource, *, show_truth: bool = True) -> list[LayerData]:
+    """Make one napari layer per channel, with scale, units and axis labels.
+
+    Small images are read at once; of large ones every plane is read when it is looked at.
+
+    Parameters
+    ----------
+    source : ImageSource
+        One scene of a file.
+    show_truth : bool
+        False hides the real fluorescence at first, so that predictions are seen over transmitted light.
+
+    Returns
+    -------
+    list of tuple
+        Data ``(Z, Y, X)``, or ``(T, Z, Y, X)`` for several time points; keywords; ``"image"``.
+
+    Raises
+    ------
+    UnsupportedImageError, UnreadableImageError
+        See `ImageSource.read`.
+    """
+    sizes = source.sizes
+    small = math.prod(sizes.values()) * source.dtype.itemsize <= _IN_MEMORY
+    layers: list[LayerData] = []
+    for channel in source.channels:
+        plane = source.read(sizes["T"] // 2, channel.index, sizes["Z"] // 2)[0]
+        data = _all_planes(source, channel) if small else _lazy_planes(source, channel)
+        data = data[0] if sizes["T"] == 1 else data
+        keywords = _keywords(source, channel, plane)
+        layers.append((data, keywords | {"visible": show_truth or keywords["colormap"] != TRUTH_COLORMAP}, "image"))
+    return layers
+
+
+def _keywords(source: ImageSource, channel: Channel, plane: NDArray[Any]) -> dict[str, Any]:
+    truth = channel.role in (ChannelRole.MITOCHONDRIA, ChannelRole.DNA)
+    z, y, x = source.voxel_size_um
+    steps = [
+        ("t", source.time_step_s, "second"),
+        ("z", z, "micrometer"),
+        ("y", y, "micrometer"),
+        ("x", x, "micrometer"),
+    ]
+    steps = steps[1:] if source.sizes["T"] == 1 else steps
+    facts = {
+        "kind": "input",
+        "path": str(source.path),
+        "scene": source.scene,
+        "channel": channel.index,
+        "role": str(channel.role),
+        "reason": channel.reason,
+    }
+    return {
+        "name": channel.label if truth else f"{source.name} {channel.label}",
+        "colormap": TRUTH_COLORMAP if truth else COLORMAPS[channel.role],
+        "blending": "additive",
+        "contrast_limits": contrast_of(plane),
+        "scale": [step or 1.0 for _, step, _ in steps],
+        "units": [unit if step else "pixel" for _, step, unit in steps],
+        "axis_labels": [label for label, _, _ in steps],
+        "metadata": {KEY: facts},
+    }
+
+
+def contrast_of(plane: NDArray[Any]) -> tuple[float, float]:
+    """Display range of one plane: finite, and never empty."""
+    values = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
+    low, high = (float(v) for v in np.percentile(values, (0.1, 99.9))) if values.size else (0.0, 1.0)
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def facts_of(layer: Layer | None) -> dict[str, Any]:
+    """What we wrote into a layer that we made; empty for all others."""
+    facts = layer.metadata.get(KEY) if layer is not None else None
+    return facts if isinstance(facts, dict) else {}
+
+
+def is_input(layer: Layer) -> bool:
+    """Whether one could predict from this layer, or compare with it: an image, not RGB, not our own prediction."""
+    from napari.layers import Image
+
+    return isinstance(layer, Image) and not layer.rgb and facts_of(layer).get("kind") != "prediction"
+
+
+def is_prediction(layer: Layer) -> bool:
+    """Whether this is a prediction made here."""
+    return facts_of(layer).get("kind") == "prediction"
+
+
+def role_of(layer: Layer) -> tuple[ChannelRole, str]:
+    """What a layer shows, by the file's word or by its name, and why we think so."""
+    facts = facts_of(layer)
+    if facts.get("kind") == "input":
+        return ChannelRole(facts["role"]), facts["reason"]
+    channel = from_array(np.zeros((1, 1)), axes="YX", channel_names=[layer.name]).channels[0]
+    return channel.role, channel.reason
+
+
+def axes_of(layer: Image) -> str | None:
+    """Letters from ``TCZYX`` for a layer's axes, or None where its labels leave open what the planes are."""
+    labels = [_AXES.get(label.lower()) for label in layer.axis_labels]
+    labels[-2:] = [label or default for label, default in zip(labels[-2:], "YX", strict=True)]
+    for i, size in enumerate(_data(layer).shape):
+        if labels[i] is None and size == 1:
+            labels[i] = next(letter for letter in "ZTC" if letter not in labels)
+    known = [label for label in labels if label is not None]
+    return "".join(known) if len(set(known)) == len(labels) else None
+
+
+def possible_axes(layer: Image) -> dict[str, str]:
+    """What the axes of an unlabelled layer could be: letters -> words to choose from."""
+    return {
+        3: {"ZYX": "Z steps", "TYX": "time points"},
+        4: {"TZYX": "time points and Z steps"},
+    }.get(_data(layer).ndim, {})
+
+
+def source_of(layer: Image, axes: str) -> ImageSource:
+    """Make an image of a layer that we did not open ourselves.
+
+    Parameters
+    ----------
+    layer : Image
+        Not RGB. Of a multiscale layer the finest level counts.
+    axes : str
+        See `axes_of`.
+    """
+    z, y, x = (_step(layer, axes, axis, "micrometer") for axis in "ZYX")
+    return from_array(
+        _data(layer),
+        axes=axes,
+        channel_names=[layer.name] if "C" not in axes else None,
+        voxel_size_um=(z, y, x),
+        time_step_s=_step(layer, axes, "T", "second"),
+        name=layer.name,
+    )
+
+
+def placement_of(layer: Image) -> dict[str, Any]:
+    """Everything that says where a layer lies in the world, to be given to another layer on the same grid."""
+    return {
+        "scale": layer.scale,
+        "translate": layer.translate,
+        "rotate": layer.rotate,
+        "shear": layer.shear,
+        "affine": layer.affine,
+        "units": layer.units,
+        "axis_labels": layer.axis_labels,
+    }
+
+
+def like_layer(data: NDArray[np.float32], axes: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """View ``(Z, Y, X)`` or ``(T, Z, Y, X)`` with the axes and shape of a layer, sharing memory.
+
+    Raises
+    ------
+    ValueError
+        The sizes do not match.
+    """
+    full = data[None] if data.ndim == 3 else data
+    absent = [axis for axis in "TZYX" if axis not in axes]
+    view = full.transpose(["TZYX".index(axis) for axis in axes.replace("C", "")] + ["TZYX".index(a) for a in absent])
+    view = view[(..., *[0] * len(absent))]
+    if "C" in axes:
+        view = np.expand_dims(view, axes.index("C"))
+    if view.shape != tuple(shape):
+        raise ValueError(f"a prediction of shape {view.shape} does not fit a layer of shape {shape}")
+    return view
+
+
+def _step(layer: Image, axes: str, axis: str, unit: str) -> float | None:
+    if axis not in axes:
+        return None
+    i = axes.index(axis)
+    if not layer.units[i].is_compatible_with(unit):
+        return None
+    return float((abs(layer.scale[i]) * layer.units[i]).to(unit).magnitude)
+
+
+def _data(layer: Image) -> Any:
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def _all_planes(source: ImageSource, channel: Channel) -> NDArray[Any]:
+    return np.stack([source.read(t, channel.index) for t in range(source.sizes["T"])])
+
+
+def _lazy_planes(source: ImageSource, channel: Channel) -> Any:
+    import dask.array
+
+    t, z, y, x = (source.sizes[axis] for axis in "TZYX")
+    return dask.array.map_blocks(
+        _plane,
+        source,
+        channel.index,
+        chunks=((1,) * t, (1,) * z, (y,), (x,)),
+        dtype=source.dtype,
+        meta=np.empty((0, 0, 0, 0), source.dtype),
+        token=f"{source.path}-{source.scene}-{channel.index}-{id(source)}",
+    )
+
+
+def _plane(source: ImageSource, channel: int, block_id: tuple[int, ...] = (0, 0)) -> NDArray[Any]:
+    t, z = block_id[:2]
+    return source.read(t, channel, z)[None]

@@ -1,0 +1,102 @@
+"""What the compare step shows: a small table, and the PCC over the planes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from qtpy.QtCore import QPointF, Qt, Signal
+from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
+
+from napari_mito_predict._widgets._scores import Agreement
+
+
+class Numbers(QWidget):
+    """A small table: plane and stack, PCC and SSIM."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 2, 0, 2)
+        grid.setColumnStretch(0, 1)
+        grid.setHorizontalSpacing(12)
+        grid.setVerticalSpacing(2)
+        for column, text in enumerate(("PCC", "SSIM (global)"), 1):
+            head = QLabel(text)
+            head.setProperty("quiet", True)
+            grid.addWidget(head, 0, column, Qt.AlignmentFlag.AlignRight)
+        self.plane, self.stack = (QLabel("–"), QLabel("–")), (QLabel("–"), QLabel("–"))
+        for row, (text, labels) in enumerate((("This plane", self.plane), ("Whole stack", self.stack)), 1):
+            grid.addWidget(QLabel(text), row, 0)
+            for column, label in enumerate(labels, 1):
+                label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+                grid.addWidget(label, row, column, Qt.AlignmentFlag.AlignRight)
+
+    def set_plane(self, scores: Agreement | None) -> None:
+        self._set(self.plane, scores)
+
+    def set_stack(self, scores: Agreement | None) -> None:
+        self._set(self.stack, scores)
+
+    @staticmethod
+    def _set(labels: tuple[QLabel, QLabel], scores: Agreement | None) -> None:
+        for label, value in zip(labels, (scores.pcc, scores.ssim) if scores else (None, None), strict=True):
+            label.setText("–" if value is None or not math.isfinite(value) else f"{value:.2f}")
+
+
+class Profile(QWidget):
+    """PCC of every plane as a line; a click goes to that plane."""
+
+    clicked = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._values: tuple[float, ...] = ()
+        self._current: int | None = None
+        self.setFixedHeight(44)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setToolTip("PCC of each plane; click to go there")
+        self.setAccessibleName("PCC over the planes")
+        self.hide()
+
+    def set_values(self, values: tuple[float, ...]) -> None:
+        """PCC of each plane, NaN where it has none."""
+        self._values = values
+        self.update()
+
+    def set_current(self, plane: object) -> None:
+        """Which plane is on screen; anything but a number for none."""
+        self._current = plane if isinstance(plane, int) else None
+        self.update()
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        if event is not None and self._values:
+            step = self.width() / len(self._values)
+            self.clicked.emit(min(len(self._values) - 1, max(0, int(event.position().x() / step))))
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        values = self._values
+        if len(values) < 2:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        text = self.palette().text().color()
+        low, high = min(0.0, np.nanmin(values)) if np.isfinite(values).any() else 0.0, 1.0
+        area = self.rect().adjusted(1, 4, -1, -4)
+
+        def point(i: int) -> QPointF:
+            x = area.left() + (i + 0.5) * area.width() / len(values)
+            return QPointF(x, area.bottom() - (values[i] - low) / (high - low) * area.height())
+
+        quiet = QColor(text)
+        quiet.setAlpha(70)
+        painter.setPen(QPen(quiet))
+        painter.drawLine(area.bottomLeft(), area.bottomRight())
+        painter.drawText(area, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft, "PCC over the planes")
+        if self._current is not None and self._current < len(values):
+            x = point(self._current).x() if math.isfinite(values[self._current]) else 0.0
+            painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
+        painter.setPen(QPen(text, 1.5))
+        painter.drawPolyline(QPolygonF([point(i) for i in range(len(values)) if math.isfinite(values[i])]))

@@ -1,0 +1,237 @@
+"""Step 3: the button, what it will cost, how far it is, and what went wrong."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QToolButton,
+    QWidget,
+)
+from superqt import QElidingLabel
+
+from napari_mito_predict._widgets._parts import FailurePanel, Step, shrinkable, words
+from napari_mito_predict._widgets._prediction import duration
+from napari_mito_predict._widgets._settings import preference
+from napari_mito_predict._widgets._worker import Failure, JobState
+
+if TYPE_CHECKING:
+    from napari_mito_predict._widgets._prediction import Finished, Live, Planned
+    from napari_mito_predict.image import ImageSource
+
+_DEVICES = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (MPS)"}
+_PRECISIONS = {"auto": "Automatic", "32": "32 bits, exact", "bf16": "bf16, faster", "16": "16 bits, faster"}
+_TILES = {"auto": "Automatic", "whole": "Whole image", "256": "256 × 256", "128": "128 × 128"}
+
+
+class PredictStep(Step):
+    """The predict button and all around it; does nothing itself but tell what was pressed."""
+
+    start_pressed = Signal()
+    cancel_pressed = Signal()
+    remove_pressed = Signal()
+    options_changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("3  Predict", parent)
+        self._folder: Path | None = None
+        self._missing = "choose an image first"
+        self._has_run = False
+        self._state = JobState.IDLE
+        self.predict = QPushButton("P&redict")
+        self.predict.setProperty("main", True)
+        self.predict.clicked.connect(self.start_pressed)
+        self.body.addWidget(self.predict)
+        self._build_cost()
+        self._build_advanced()
+        self._build_progress()
+        self.show_state(JobState.IDLE)
+
+    # ------------------------------------------------------------------ building
+
+    def _build_cost(self) -> None:
+        row = QHBoxLayout()
+        self.cost = QElidingLabel("")
+        self.cost.setProperty("quiet", True)
+        self.more = QToolButton()
+        self.more.setText("Advanced")
+        self.more.setCheckable(True)
+        self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.more.setArrowType(Qt.ArrowType.RightArrow)
+        self.more.setToolTip("Device, precision, tile size, output folder")
+        self.more.toggled.connect(self._show_advanced)
+        row.addWidget(self.cost, 1)
+        row.addWidget(self.more)
+        self.body.addLayout(row)
+
+    def _build_advanced(self) -> None:
+        self.advanced = QWidget()
+        grid = QGridLayout(self.advanced)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setColumnStretch(1, 1)
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(4)
+        hidden = "cuda" if platform.system() == "Darwin" else "mps"
+        self.device = _choice({k: v for k, v in _DEVICES.items() if k != hidden}, preference("device"))
+        self.precision = _choice(_PRECISIONS, preference("precision"))
+        self.tile = _choice(_TILES, "auto")
+        self.folder = QPushButton("do not save")
+        self.folder.setToolTip("Also write the predictions as OME-TIFF into a folder")
+        self.folder.clicked.connect(self._ask_for_folder)
+        fields = {"Device": self.device, "Precision": self.precision, "Computed in": self.tile, "Save to": self.folder}
+        for row, (text, field) in enumerate(fields.items()):
+            field.setAccessibleName(text)
+            grid.addWidget(QLabel(text), row, 0)
+            grid.addWidget(field, row, 1)
+        for combo in (self.device, self.precision, self.tile):
+            combo.currentIndexChanged.connect(lambda _: self.options_changed.emit())
+        self.advanced.hide()
+        self.body.addWidget(self.advanced)
+
+    def _build_progress(self) -> None:
+        self.bar = QProgressBar()
+        self.bar.setAccessibleName("Progress")
+        self.note = words(quiet=True)
+        row = QHBoxLayout()
+        self.cancel = QPushButton("&Cancel")
+        self.cancel.clicked.connect(self.cancel_pressed)
+        self.remove = QPushButton("Re&move this run")
+        self.remove.setToolTip("Take the layers of this prediction out of the viewer (Alt+M)")
+        self.remove.clicked.connect(self.remove_pressed)
+        row.addWidget(self.cancel)
+        row.addWidget(self.remove)
+        self.failure = FailurePanel()
+        for widget in (self.bar, self.note):
+            self.body.addWidget(widget)
+        self.body.addLayout(row)
+        self.body.addWidget(self.failure)
+
+    # ------------------------------------------------------------------ what was chosen
+
+    def tile_of(self, source: ImageSource) -> str | tuple[int, int, int]:
+        """The tile as `predict` takes it; a side in pixels means all planes of that many pixels."""
+        choice: str = self.tile.currentData()
+        if not choice.isdecimal():
+            return choice
+        return max(source.sizes["Z"], source.sizes["T"]), int(choice), int(choice)
+
+    @property
+    def output_folder(self) -> Path | None:
+        """Where to save too."""
+        return self._folder
+
+    def _ask_for_folder(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Save predictions to", str(self._folder or ""))
+        self.set_output_folder(Path(chosen) if chosen else None)
+
+    def set_output_folder(self, folder: Path | None) -> None:
+        """Save there too; None for not at all."""
+        self._folder = folder
+        name = (folder.name or str(folder)) if folder else "do not save"
+        self.folder.setText(self.folder.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, 150))
+        if folder:
+            self.folder.setToolTip(str(folder))
+
+    def _show_advanced(self, on: bool) -> None:
+        self.more.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
+        self.advanced.setVisible(on)
+
+    # ------------------------------------------------------------------ saying
+
+    def show_plan(self, planned: Planned | None, missing: str = "") -> None:
+        """Say what it will cost, or what is missing before it can start."""
+        self._missing = missing
+        self.cost.setText(planned.cost if planned else "")
+        self.cost.setToolTip(planned.plan.device.reason if planned else "")
+        self._enable()
+
+    def show_state(self, state: JobState) -> None:
+        """One state decides about every button."""
+        self._state = state
+        if state is JobState.PREPARING:
+            self.failure.show_failure(None)
+            self.bar.setRange(0, 0)
+            self.note.setText("preparing…")
+        elif state is JobState.CANCELLING:
+            self.note.setText("cancelling after this tile…")
+        elif state is JobState.IDLE:
+            self.note.setText("")
+        elif state is JobState.FAILED:
+            self.note.setText("")
+        self._enable()
+
+    def show_progress(self, live: Live) -> None:
+        """Real tiles and the time left."""
+        if self._state is not JobState.RUNNING:
+            return
+        left = live.seconds_left()
+        rest = f" · {duration(left)} left" if left is not None else ""
+        self.bar.setRange(0, live.total if live.done else 0)
+        self.bar.setValue(live.done)
+        self.note.setText(f"{live.message} · part {live.done} of {live.total}{rest}" if live.done else live.message)
+        self.note.setVisible(True)
+        percent = 100 * live.done // max(live.total, 1)
+        self.set_summary(f"{percent} %{rest}", "info")
+
+    def show_finished(self, finished: Finished) -> None:
+        """Say how long it took and what was written."""
+        files = f" Saved {', '.join(path.name for path in finished.files)}." if finished.files else ""
+        self.note.setText(f"Done in {duration(finished.seconds)}.{files}")
+
+    def show_failure(self, failure: Failure) -> None:
+        """Say what went wrong and what to do."""
+        self.failure.show_failure(failure)
+
+    def set_has_run(self, has_run: bool) -> None:
+        """Whether there is something to remove."""
+        self._has_run = has_run
+        if not has_run and not self._state.busy:
+            self.note.setText("")
+        self._enable()
+
+    def _enable(self) -> None:
+        busy = self._state.busy
+        self.predict.setEnabled(not busy and not self._missing)
+        self.predict.setToolTip(
+            self._missing.capitalize() if self._missing else "Predict with all checked models (Alt+R)"
+        )
+        self.advanced.setEnabled(not busy)
+        self.bar.setVisible(busy)
+        self.cancel.setVisible(busy)
+        self.cancel.setEnabled(busy and self._state is not JobState.CANCELLING)
+        self.remove.setVisible(self._has_run and not busy)
+        self.note.setVisible(bool(self.note.text()))
+        self._say()
+
+    def _say(self) -> None:
+        match self._state:
+            case JobState.PREPARING:
+                self.set_summary("preparing…", "info")
+            case JobState.CANCELLING:
+                self.set_summary("cancelling…", "info")
+            case JobState.DONE if self._has_run:
+                self.set_summary("done", "ok")
+            case JobState.FAILED:
+                self.set_summary("failed", "error")
+            case JobState.RUNNING:
+                pass
+            case _:
+                self.set_summary(self._missing or "ready", "idle" if self._missing else "ok")
+
+
+def _choice(entries: dict[str, str], chosen: str) -> QComboBox:
+    combo = shrinkable(QComboBox())
+    for value, text in entries.items():
+        combo.addItem(text, value)
+    combo.setCurrentIndex(max(0, combo.findData(chosen)))
+    return combo

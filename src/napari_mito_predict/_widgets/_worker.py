@@ -1,0 +1,260 @@
+"""Long work beside the viewer: one job, one state, and no error that gets lost.
+
+Qt generator workers swallow every ``RuntimeError`` and leave a cancelled generator suspended. So the work is wrapped:
+each error becomes a `Failure` for people, and the generator is always closed, in the thread it ran in.
+"""
+
+from __future__ import annotations
+
+import platform
+import threading
+import traceback
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import metadata
+from typing import Any
+
+from napari.qt.threading import GeneratorWorker
+from napari.qt.threading import create_worker as create_task
+from qtpy.QtCore import QObject, Signal
+from superqt.utils import create_worker
+
+from napari_mito_predict import errors
+
+Work = Callable[[Callable[[], bool]], Iterator[object]]
+"""Gets ``cancelled()`` to ask now and then; yields what the GUI shall see."""
+
+
+Events = Generator[tuple[int, str, object], None, None]
+
+
+class JobState(StrEnum):
+    """Where a job stands; the only thing that enables or disables a button."""
+
+    IDLE = "idle"
+    PREPARING = "preparing"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    DONE = "done"
+    FAILED = "failed"
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is still computing."""
+        return self in (JobState.PREPARING, JobState.RUNNING, JobState.CANCELLING)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error in the words of the person at the microscope."""
+
+    what: str
+    cause: str
+    fix: str
+    details: str
+
+
+def describe(error: BaseException) -> Failure:
+    """Put an error into words: what happened, its likely cause, what to do, and the details to report."""
+    foreseen = isinstance(error, errors.MitoPredictError)
+    what = str(error) if foreseen else f"Unexpected fault: {type(error).__name__}: {error}"
+    cause, fix = next((words for kind, words in _EXPLANATIONS if isinstance(error, kind)), _UNFORESEEN)
+    return Failure(what, cause, fix, _details(error))
+
+
+class Job(QObject):
+    """One piece of work in a napari worker thread.
+
+    All signals arrive on the GUI thread. Starting anew cancels what ran before and drops its results, however late
+    they come. A job with a description is one of napari's tasks: closing the window asks before it is lost.
+    """
+
+    state_changed = Signal(object)
+    yielded = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, parent: QObject, description: str = "") -> None:
+        super().__init__(parent)
+        self._description = description
+        self._state = JobState.IDLE
+        self._generation = 0
+        self._worker: GeneratorWorker | None = None
+        self._cancelled = threading.Event()
+        # The owner goes away with the viewer: whatever still computes must stop. The closure holds no widget.
+        latest = self._latest = [self._cancelled]
+        self.destroyed.connect(lambda: latest[0].set())
+
+    @property
+    def state(self) -> JobState:
+        """Where the job stands."""
+        return self._state
+
+    def start(self, work: Work) -> None:
+        """Run `work` in another thread; what it yields arrives by `yielded`."""
+        self._cancelled.set()
+        self._cancelled = self._latest[0] = threading.Event()
+        self._generation += 1
+        self._set_state(JobState.PREPARING)
+        create = create_task if self._description else create_worker
+        worker = create(
+            _named(_guarded, self._description),
+            self._generation,
+            work,
+            self._cancelled,
+            _worker_class=_ClosingWorker,
+            _start_thread=False,
+        )
+        worker.yielded.connect(self._receive)
+        worker.aborted.connect(self._quit_by_napari)
+        self._worker = worker
+        worker.start()
+
+    def cancel(self) -> None:
+        """Ask the work to stop; it does so at its next step."""
+        if self._state.busy:
+            self._cancelled.set()
+            self._set_state(JobState.CANCELLING)
+
+    def reset(self) -> None:
+        """Forget a finished or failed job; a running one is cancelled and its results are dropped."""
+        self._cancelled.set()
+        self._generation += 1
+        self._set_state(JobState.IDLE)
+
+    def _receive(self, event: tuple[int, str, object]) -> None:
+        generation, kind, payload = event
+        if generation != self._generation:
+            return
+        if kind == "item":
+            if self._state is JobState.PREPARING:
+                self._set_state(JobState.RUNNING)
+            self.yielded.emit(payload)
+            return
+        if kind == "failed":
+            self.failed.emit(payload)
+        self._set_state({"done": JobState.DONE, "failed": JobState.FAILED}.get(kind, JobState.IDLE))
+
+    def _quit_by_napari(self) -> None:
+        if self._state.busy and self._worker is not None and self._worker.abort_requested:
+            self.reset()
+
+    def _set_state(self, state: JobState) -> None:
+        if state is not self._state:
+            self._state = state
+            self.state_changed.emit(state)
+
+
+class _ClosingWorker(GeneratorWorker):
+    """Closes its generator when it is told to quit, which superqt leaves suspended with all it holds."""
+
+    def work(self) -> object:
+        try:
+            return super().work()
+        finally:
+            self._gen.close()
+
+
+def _guarded(generation: int, work: Work, cancelled: threading.Event) -> Events:
+    kind: str = "done"
+    payload: object = None
+    items: Iterator[object] = iter(())
+    try:
+        items = work(cancelled.is_set)
+        for item in items:
+            yield generation, "item", item
+            if cancelled.is_set():
+                kind = "cancelled"
+                break
+    except errors.PredictionCancelled:
+        kind = "cancelled"
+    except Exception as error:  # noqa: BLE001  whatever escaped here would vanish: it is shown instead
+        kind, payload = "failed", describe(error)
+    finally:
+        if isinstance(items, Generator):
+            items.close()
+    yield generation, kind, payload
+
+
+def _named(function: Callable[..., Events], name: str) -> Callable[..., Events]:
+    """A copy of `function` under another name: napari shows it when it asks whether to close."""
+
+    def work(*args: Any) -> Events:
+        yield from function(*args)
+
+    work.__qualname__ = name
+    return work
+
+
+_UNFORESEEN = (
+    "This is not a fault we foresaw; it may be ours.",
+    "Try again. If it happens again, copy the details and report them.",
+)
+_EXPLANATIONS: tuple[tuple[type[BaseException], tuple[str, str]], ...] = (
+    (
+        errors.InsufficientMemoryError,
+        (
+            "The image or the model needs more memory than is free.",
+            "Close other programs, or choose a smaller tile or the CPU under Advanced.",
+        ),
+    ),
+    (
+        errors.ImageContentError,
+        (
+            "Missing planes or pixels, or a channel without any signal.",
+            "Look at the transmitted-light channel plane by plane, and choose another channel or file.",
+        ),
+    ),
+    (
+        errors.AmbiguousChannelError,
+        ("More than one channel looks like transmitted light.", "Choose the transmitted-light channel in step 1."),
+    ),
+    (
+        errors.ChannelNotFoundError,
+        ("The channel names say nothing about transmitted light.", "Choose the transmitted-light channel in step 1."),
+    ),
+    (
+        errors.ImageError,
+        (
+            "The file is damaged, incomplete, or of a kind we cannot predict from.",
+            "Open the file in the microscope's software and save or export it again.",
+        ),
+    ),
+    (
+        errors.ModelMismatchError,
+        ("The model was trained on another kind of image.", "Choose another model in step 2."),
+    ),
+    (
+        errors.ModelError,
+        ("The model folder was changed, or copied incompletely.", "Choose another model, or install this one again."),
+    ),
+    (
+        errors.DeviceUnavailableError,
+        ("The graphics card is not there, or its driver does not fit.", "Choose another device under Advanced."),
+    ),
+    (
+        errors.OutputError,
+        (
+            "The folder is write-protected or full, or holds this result already.",
+            "Choose another folder under Advanced.",
+        ),
+    ),
+    (
+        errors.EvaluationError,
+        ("The two layers do not show the same voxels.", "Choose the truth layer that belongs to this prediction."),
+    ),
+)
+
+
+def _details(error: BaseException) -> str:
+    packages = ("napari-mito-predict", "napari", "torch", "numpy")
+    lines = [f"{name} {_version(name)}" for name in packages]
+    lines += [f"Python {platform.python_version()}, {platform.platform()}", ""]
+    return "\n".join([*lines, *traceback.format_exception(error)])
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

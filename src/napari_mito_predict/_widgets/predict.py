@@ -1,0 +1,212 @@
+"""The dock widget "Mito Predict": image, models, predict, compare."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+
+from napari_mito_predict._widgets._image_step import ImageStep
+from napari_mito_predict._widgets._models_step import ModelsStep
+from napari_mito_predict._widgets._outputs import Grid, Run
+from napari_mito_predict._widgets._parts import Step, follow, style_sheet
+from napari_mito_predict._widgets._predict_step import PredictStep
+from napari_mito_predict._widgets._prediction import (
+    Finished,
+    Live,
+    ModelCache,
+    Planned,
+    Request,
+    Started,
+    planning,
+    predicting,
+)
+from napari_mito_predict._widgets._settings import use_models_folder
+from napari_mito_predict._widgets._worker import Failure, Job, JobState
+from napari_mito_predict._widgets.compare import ComparePanel
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+_MILLISECONDS_BETWEEN_REFRESHES = 200
+
+
+class PredictWidget(QWidget):
+    """One dock: open an image, choose models, predict, compare.
+
+    Parameters
+    ----------
+    napari_viewer : Viewer
+        The viewer it belongs to.
+    """
+
+    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        use_models_folder()
+        self._viewer = napari_viewer
+        self._cache = ModelCache()
+        self.run: Run | None = None
+        self._grid: Grid | None = None
+        self._live: Live | None = None
+        self.image = ImageStep(napari_viewer)
+        self.models = ModelsStep()
+        self.predict = PredictStep()
+        self.compare = ComparePanel(napari_viewer)
+        self._compare_step = Step("4  Compare")
+        self._compare_step.body.addWidget(self.compare)
+        self.planning = Job(self)
+        self.job = Job(self, "Mito Predict: predicting")
+        self._look = QTimer(self)
+        self._look.setInterval(_MILLISECONDS_BETWEEN_REFRESHES)
+        self._look.timeout.connect(self._look_again)
+        self._plan_soon = QTimer(self)
+        self._plan_soon.setSingleShot(True)
+        self._plan_soon.setInterval(100)
+        self._build()
+        self._connect()
+        follow(self, napari_viewer.events.theme, self._restyle)
+        self._restyle()
+        self._image_changed()
+
+    def _build(self) -> None:
+        inside = QWidget()
+        box = QVBoxLayout(inside)
+        box.setContentsMargins(4, 4, 4, 4)
+        box.setSpacing(4)
+        for step in (self.image, self.models, self.predict, self._compare_step):
+            box.addWidget(step)
+            step.expand(animate=False)
+        self._compare_step.collapse(animate=False)
+        box.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inside)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll)
+        self.setMinimumWidth(300)
+
+    def _connect(self) -> None:
+        self.image.changed.connect(self._image_changed)
+        self.models.changed.connect(self._plan_soon.start)
+        self.predict.options_changed.connect(self._plan_soon.start)
+        self._plan_soon.timeout.connect(self._plan)
+        self.planning.yielded.connect(self._planned)
+        self.planning.failed.connect(self._not_planned)
+        self.predict.start_pressed.connect(self.start)
+        self.predict.cancel_pressed.connect(self.job.cancel)
+        self.predict.remove_pressed.connect(self.remove_run)
+        self.job.yielded.connect(self._work_says)
+        self.job.failed.connect(self.predict.show_failure)
+        self.job.state_changed.connect(self._job_state)
+        self.compare.changed.connect(self._say_comparison)
+
+    # ------------------------------------------------------------------ planning
+
+    def _image_changed(self) -> None:
+        chosen = self.image.input
+        self.models.suggest_for(chosen.source if chosen else None)
+        self._plan_soon.start()
+
+    def _request(self) -> Request | None:
+        chosen = self.image.input
+        if chosen is None or not self.models.checked:
+            return None
+        return Request(
+            chosen.source,
+            chosen.channel,
+            self.models.checked,
+            chosen.voxel_size_um,
+            device=self.predict.device.currentData(),
+            precision=self.predict.precision.currentData(),
+            tile=self.predict.tile_of(chosen.source),
+            folder=self.predict.output_folder,
+        )
+
+    def _plan(self) -> None:
+        request = self._request()
+        if request is None:
+            self.planning.reset()
+            self.models.show_plan(None)
+            missing = "choose an image first" if self.image.input is None else "choose a model first"
+            self.predict.show_plan(None, missing)
+        else:
+            self.predict.show_plan(None)
+            self.planning.start(planning(request, self._cache))
+
+    def _planned(self, planned: Planned) -> None:
+        self.models.show_plan(planned.plan)
+        errors = [finding for finding in planned.plan.findings if str(finding.level) == "error"]
+        self.predict.show_plan(planned, "see the notes under Models" if errors else "")
+
+    def _not_planned(self, failure: Failure) -> None:
+        self.models.show_plan(None, failure)
+        self.predict.show_plan(None, "see the notes under Models")
+
+    # ------------------------------------------------------------------ predicting
+
+    def start(self) -> None:
+        """Predict; pressed again while one runs, nothing happens."""
+        request = self._request()
+        if request is None or self.job.state.busy or self.image.input is None:
+            return
+        self._grid = self.image.input.grid
+        self.run = None
+        self.job.start(predicting(request, self._cache))
+
+    def remove_run(self) -> None:
+        """Undo the last run: take its layers away, and only those."""
+        if self.run is not None:
+            self.run.remove()
+            self.run = None
+        self.predict.set_has_run(False)
+
+    def _work_says(self, message: object) -> None:
+        if isinstance(message, Started) and self._grid is not None:
+            self.run = Run(self._viewer, self._grid, message)
+            self._live = message.live
+            self._look.start()
+            self.predict.set_has_run(True)
+            self._compare_first()
+        elif isinstance(message, Finished):
+            self._look.stop()
+            self.models.show_plan(message.plan)
+            self.predict.show_finished(message)
+            if self.run is not None:
+                self.run.finish(message.plan)
+            self.compare.update_numbers()
+
+    def _look_again(self) -> None:
+        """Show how far the worker is; at most five times a second, however fast it paints."""
+        if self.run is not None and self._live is not None:
+            self.predict.show_progress(self._live)
+            self.run.refresh()
+
+    def _job_state(self, state: JobState) -> None:
+        if not state.busy:
+            self._look.stop()
+        if state in (JobState.IDLE, JobState.FAILED):
+            self.remove_run()  # half a prediction would be taken for a whole one
+        self.predict.show_state(state)
+
+    # ------------------------------------------------------------------ comparing
+
+    def _compare_first(self) -> None:
+        if self.run is None or not self.run.layers:
+            return
+        self.compare.prediction.choose(self.run.layers[0])
+        if any(combo.layer is not None for combo in self.image.truth.values()):
+            self._compare_step.expand(animate=False)
+
+    def _say_comparison(self) -> None:
+        stack = self.compare.stack
+        if stack is not None:
+            self._compare_step.set_summary(f"PCC {stack.pcc:.2f} · SSIM {stack.ssim:.2f}", "ok")
+        else:
+            self._compare_step.set_summary("" if self.compare.prediction.layer else "no prediction yet")
+
+    def _restyle(self, event: object = None) -> None:
+        self.setStyleSheet(style_sheet(str(self._viewer.theme)))

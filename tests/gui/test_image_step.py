@@ -1,0 +1,139 @@
+"""Step 1: files and layers, good and bad; what is chosen by itself and what is asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
+from qtpy.QtGui import QDropEvent
+
+from napari_mito_predict.image import ChannelRole
+
+GRID = {"scale": (0.29, 0.11, 0.11), "units": ("um", "um", "um"), "axis_labels": ("z", "y", "x")}
+
+
+def stack(seed=0, shape=(8, 16, 16)):
+    return np.random.default_rng(seed).integers(0, 1000, shape).astype(np.uint16)
+
+
+def test_an_empty_viewer_says_what_to_do(dock):
+    assert dock.image.summary == "open a file"
+    assert not dock.predict.predict.isEnabled()
+    assert dock.predict.summary == "choose an image first"
+
+
+def test_open_layers_are_taken_with_their_roles(dock, viewer):
+    viewer.add_image(stack(), name="TMRM", **GRID)
+    viewer.add_image(stack(1), name="T PMT", **GRID)
+    viewer.add_image(stack(2), name="Hoechst", **GRID)
+    assert dock.image.transmitted.layer.name == "T PMT"
+    assert dock.image.truth[ChannelRole.MITOCHONDRIA].layer.name == "TMRM"
+    assert dock.image.truth[ChannelRole.DNA].layer.name == "Hoechst"
+    assert dock.image.input.source.voxel_size_um == pytest.approx((0.29, 0.11, 0.11))
+
+
+def test_the_user_may_override_and_other_layers_keep_it(dock, viewer):
+    viewer.add_image(stack(), name="BF", **GRID)
+    other = viewer.add_image(stack(1), name="odd name", **GRID)
+    dock.image.transmitted.choose(other)
+    viewer.add_image(stack(2), name="DIC", **GRID)
+    assert dock.image.transmitted.layer.name == "odd name"
+    assert dock.image.input.source.name == "odd name"
+
+
+def test_renamed_and_removed_layers_are_followed(dock, viewer):
+    layer = viewer.add_image(stack(), name="BF", **GRID)
+    layer.name = "brightfield of Tuesday"
+    assert dock.image.transmitted.currentText() == "brightfield of Tuesday"
+    viewer.layers.remove(layer)
+    assert dock.image.input is None
+    assert dock.image.summary == "open a file"
+
+
+def test_without_a_name_that_tells_the_user_is_asked(dock, viewer):
+    viewer.add_image(stack(), name="Image 1", **GRID)
+    assert dock.image.input is None
+    assert dock.image.summary == "choose the transmitted-light layer"
+
+
+def test_planes_without_a_label_are_asked_for_never_guessed(dock, viewer):
+    viewer.add_image(stack(), name="BF", scale=(0.29, 0.11, 0.11), units=("um",) * 3)
+    assert dock.image.input is None
+    assert not dock.image.axes.isHidden()
+    dock.image.axes.setCurrentIndex(dock.image.axes.findData("TYX"))
+    assert dock.image.input.source.sizes["T"] == 8
+    dock.image.axes.setCurrentIndex(dock.image.axes.findData("ZYX"))
+    assert dock.image.input.source.sizes["Z"] == 8
+
+
+def test_an_unknown_voxel_size_can_be_typed(dock, viewer):
+    viewer.add_image(stack(), name="BF", axis_labels=("z", "y", "x"))
+    assert "unknown" in dock.image.sizes.text()
+    assert not dock.image.voxel.isHidden()
+    dock.image.voxel.z.setValue(0.3)
+    dock.image.voxel.xy.setValue(0.1)
+    assert dock.image.input.voxel_size_um == pytest.approx((0.3, 0.1, 0.1))
+    assert dock.image.sizes.text() == "8 planes · 0.3 µm · 16 × 16 at 0.1 µm"
+
+
+def test_a_layer_with_a_channel_axis_is_explained(dock, viewer):
+    viewer.add_image(stack(shape=(2, 8, 16, 16)), name="BF", axis_labels=("c", "z", "y", "x"))
+    assert dock.image.input is None
+    assert "split" in dock.image.summary
+
+
+def test_color_pictures_are_not_offered(dock, viewer):
+    viewer.add_image(np.zeros((16, 16, 3), np.uint8), name="BF", rgb=True)
+    assert dock.image.transmitted.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "empty"), (b"version https://git-lfs.github.com/spec/v1\n", "Git"), (b"ZISRAWFILE" + b"\0" * 2000, "")],
+)
+def test_a_file_that_is_no_image_is_explained(dock, viewer, qtbot, tmp_path, content, said):
+    path = tmp_path / "broken.czi"
+    path.write_bytes(content)
+    dock.image.open_file(path)
+    qtbot.waitUntil(lambda: not dock.image.failure.isHidden(), timeout=20_000)
+    assert said in dock.image.failure.what.text()
+    assert "broken.czi" in dock.image.failure.what.text()
+    assert len(viewer.layers) == 0
+    assert dock.image.open_button.isEnabled()
+
+
+def test_a_dropped_file_is_opened(dock, viewer, qtbot, czi):
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(czi))])
+    event = QDropEvent(
+        QPointF(5, 5),
+        Qt.DropAction.CopyAction,
+        mime,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    dock.image.dropEvent(event)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=20_000)
+
+
+def test_another_scene_replaces_the_layers_of_the_first_only(dock, viewer, qtbot, tmp_path):
+    writer = pytest.importorskip("pylibCZIrw.czi")
+    path = tmp_path / "scenes.czi"
+    with writer.create_czi(str(path)) as document:
+        for scene in range(2):
+            for z in range(4):
+                document.write(
+                    stack(scene)[z][..., None], plane={"C": 0, "Z": z, "T": 0}, scene=scene, location=(scene * 50, 0)
+                )
+        document.write_metadata(channel_names={0: "ESID"}, scale_x=1e-7, scale_y=1e-7, scale_z=3e-7)
+    mine = viewer.add_image(np.zeros((4, 4)), name="mine")
+    dock.image.open_file(path)
+    qtbot.waitUntil(lambda: dock.image.input is not None, timeout=20_000)
+    assert dock.image.scene.count() == 2
+    assert not dock.image.scene.isHidden()
+    np.testing.assert_array_equal(viewer.layers[-1].data[0], stack(0)[0])
+    dock.image.scene.setCurrentIndex(1)
+    dock.image.scene.activated.emit(1)
+    qtbot.waitUntil(lambda: dock.image.input is not None and dock.image.input.source.scene == 1, timeout=20_000)
+    np.testing.assert_array_equal(viewer.layers[-1].data[0], stack(1)[0])
+    assert list(viewer.layers) == [mine, viewer.layers[-1]]

@@ -1,0 +1,269 @@
+"""The dock from opening a file to comparing, with the real engine; and everything that can happen in between."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QThread
+from qtpy.QtWidgets import QApplication
+
+from napari_mito_predict import errors
+from napari_mito_predict._widgets import _layers, _prediction
+from napari_mito_predict._widgets._worker import JobState
+
+
+def finish(qtbot, dock):
+    qtbot.waitUntil(lambda: not dock.job.state.busy, timeout=60_000)
+
+
+def predictions(viewer):
+    return [layer for layer in viewer.layers if _layers.is_prediction(layer)]
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Let the engine wait before its first block, until the test lets it go on; cancelling still works."""
+    from napari_mito_predict.prediction import PredictionPlan
+
+    go, run = threading.Event(), PredictionPlan.run
+
+    def slow(self, *, on_progress=None, cancel=None):
+        while not go.wait(0.01):
+            if cancel():
+                raise errors.PredictionCancelled("Cancelled; nothing was written.")
+        yield from run(self, on_progress=on_progress, cancel=cancel)
+
+    monkeypatch.setattr(PredictionPlan, "run", slow)
+    yield go
+    go.set()
+
+
+def start(qtbot, dock):
+    dock.predict.predict.click()
+    qtbot.waitUntil(lambda: dock.job.state is JobState.RUNNING, timeout=20_000)
+
+
+def test_from_a_file_to_compared_predictions(ready, viewer, qtbot):
+    light, tmrm, sybr = viewer.layers
+    assert [layer.name for layer in viewer.layers] == ["zellen ä T-PMT", "TMRM", "SYBR Gold"]
+    assert ready.image.sizes.text() == "16 planes · 0.29 µm · 72 × 64 at 0.11 µm"
+    assert ready.image.summary == "zellen ä.czi · T-PMT"
+    ready.predict.predict.click()
+    finish(qtbot, ready)
+    assert ready.job.state is JobState.DONE
+
+    made = predictions(viewer)
+    assert [layer.name for layer in made] == ["TMRM predicted (mito-z)", "SYBR Gold predicted (dna-z)"]
+    assert [layer.colormap.name for layer in made] == ["magenta", "cyan"]
+    for layer in made:
+        assert layer.data.shape == light.data.shape
+        assert layer.data.dtype == np.float32
+        np.testing.assert_allclose(layer.scale, (0.29, 0.11, 0.11))
+        np.testing.assert_allclose(layer.translate, light.translate)
+        assert layer.units == light.units
+        assert layer.axis_labels == ("z", "y", "x")
+        assert layer.blending == "additive"
+        assert tuple(layer.contrast_limits) == (-0.5, 5.0)
+        assert layer.contrast_limits_range[0] < -0.5
+        assert layer.contrast_limits_range[1] > 5.0
+        assert "not validated" in layer.metadata["disclaimer"]
+        assert _layers.facts_of(layer)["record"]["model"]["simulated"] is True
+        assert not np.any(layer.data == np.float32(-0.5)), "every voxel was painted"
+    assert [str(unit) for unit in viewer.layers.units] == ["micrometer"] * 3
+    assert tmrm.colormap.name == "green"
+
+    assert ready.compare.prediction.layer == made[0]
+    assert ready.compare.truth.layer == tmrm
+    qtbot.waitUntil(lambda: ready.compare.stack is not None, timeout=10_000)
+    from napari_mito_predict.evaluation import pcc
+
+    expected = pcc(made[0].data, tmrm.data)
+    assert ready.compare.stack.pcc == pytest.approx(expected)
+    assert ready.compare.numbers.stack[0].text() == f"{expected:.2f}"
+
+
+def test_the_prediction_is_what_the_engine_gives_without_a_viewer(ready, viewer, qtbot, czi):
+    from napari_mito_predict.prediction import predict
+
+    ready.predict.predict.click()
+    finish(qtbot, ready)
+    alone = predict(czi, ["mito-z", "dna-z"])
+    for layer, key in zip(predictions(viewer), ("mitochondria", "dna"), strict=True):
+        np.testing.assert_allclose(layer.data, alone[key].data, atol=1e-5)
+
+
+def test_remove_this_run_removes_its_layers_and_no_others(ready, viewer, qtbot):
+    others = list(viewer.layers)
+    ready.predict.predict.click()
+    finish(qtbot, ready)
+    mine = viewer.add_image(np.zeros((4, 4)), name="mine")
+    viewer.layers.remove(predictions(viewer)[0])
+    ready.predict.remove.click()
+    assert list(viewer.layers) == [*others, mine]
+    assert ready.predict.remove.isHidden()
+
+
+def test_cancel_ends_idle_without_layers(ready, viewer, qtbot, held):
+    before = list(viewer.layers)
+    start(qtbot, ready)
+    assert len(predictions(viewer)) == 2
+    assert not ready.predict.predict.isEnabled()
+    ready.predict.cancel.click()
+    finish(qtbot, ready)
+    assert ready.job.state is JobState.IDLE
+    assert list(viewer.layers) == before
+    assert ready.predict.predict.isEnabled()
+
+
+def test_pressed_twice_predicts_once(ready, viewer, qtbot, held):
+    start(qtbot, ready)
+    ready.start()
+    held.set()
+    finish(qtbot, ready)
+    assert len(predictions(viewer)) == 2
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("CUDA error: device-side assert"), errors.PredictionError("NaN at z 3")]
+)
+def test_an_engine_error_is_shown_and_the_button_comes_back(ready, viewer, qtbot, monkeypatch, error):
+    from napari_mito_predict.prediction import PredictionPlan
+
+    def broken(self, *, on_progress=None, cancel=None):
+        raise error
+        yield
+
+    monkeypatch.setattr(PredictionPlan, "run", broken)
+    ready.predict.predict.click()
+    finish(qtbot, ready)
+    assert ready.job.state is JobState.FAILED
+    assert str(error) in ready.predict.failure.what.text()
+    assert not ready.predict.failure.isHidden()
+    assert ready.predict.predict.isEnabled()
+    assert predictions(viewer) == []
+    ready.predict.failure.copy_button.click()
+    assert "Traceback" in QApplication.clipboard().text()
+
+
+def test_a_failed_run_can_be_tried_again(ready, viewer, qtbot, monkeypatch):
+    from napari_mito_predict.prediction import PredictionPlan
+
+    run, failed = PredictionPlan.run, []
+
+    def once(self, *, on_progress=None, cancel=None):
+        if not failed:
+            failed.append(True)
+            raise RuntimeError("a hiccup")
+        yield from run(self, on_progress=on_progress, cancel=cancel)
+
+    monkeypatch.setattr(PredictionPlan, "run", once)
+    for expected in (JobState.FAILED, JobState.DONE):
+        ready.predict.predict.click()
+        finish(qtbot, ready)
+        assert ready.job.state is expected
+    assert ready.predict.failure.isHidden()
+
+
+def test_the_input_layer_may_go_while_it_runs(ready, viewer, qtbot, held):
+    start(qtbot, ready)
+    viewer.layers.remove("zellen ä T-PMT")
+    held.set()
+    finish(qtbot, ready)
+    assert ready.job.state is JobState.DONE
+    assert [str(unit) for unit in predictions(viewer)[0].units] == ["micrometer"] * 3
+
+
+def test_an_output_layer_may_go_while_it_runs(ready, viewer, qtbot, held):
+    start(qtbot, ready)
+    viewer.layers.remove(predictions(viewer)[0])
+    held.set()
+    finish(qtbot, ready)
+    assert ready.job.state is JobState.DONE
+    assert len(predictions(viewer)) == 1
+
+
+def test_the_viewer_may_close_while_it_runs(make_napari_viewer, czi, qtbot, held):
+    from napari_mito_predict._widgets.predict import PredictWidget
+
+    viewer = make_napari_viewer()
+    dock = PredictWidget(viewer)
+    viewer.window.add_dock_widget(dock)
+    dock.image.open_file(czi)
+    qtbot.waitUntil(lambda: dock.image.input is not None, timeout=20_000)
+    for box in dock.models._boxes.values():
+        box.setChecked(box.accessibleName() == "mito-z")
+    qtbot.waitUntil(lambda: dock.predict.predict.isEnabled(), timeout=20_000)
+    start(qtbot, dock)
+    worker = dock.job._worker
+    viewer.close()
+    qtbot.waitUntil(lambda: not worker.is_running, timeout=20_000)
+
+
+def test_layers_are_only_touched_on_the_gui_thread(ready, viewer, qtbot, monkeypatch):
+    from napari.layers import Image
+
+    threads = set()
+    refresh = Image.refresh
+
+    def watched(self, *args, **kwargs):
+        threads.add(QThread.currentThread())
+        return refresh(self, *args, **kwargs)
+
+    monkeypatch.setattr(Image, "refresh", watched)
+    viewer.layers.events.inserted.connect(lambda event: threads.add(QThread.currentThread()))
+    ready.predict.predict.click()
+    finish(qtbot, ready)
+    assert threads == {QApplication.instance().thread()}
+
+
+def test_pixels_that_are_not_numbers_are_explained(dock, viewer, qtbot):
+    light = np.random.default_rng(0).random((16, 64, 64), np.float32)
+    light[3, 5, 5] = np.nan
+    viewer.add_image(light, name="BF", scale=(0.29, 0.11, 0.11), units=("um",) * 3, axis_labels=("z", "y", "x"))
+    for box in dock.models._boxes.values():
+        box.setChecked(box.accessibleName() == "mito-z")
+    qtbot.waitUntil(lambda: dock.predict.predict.isEnabled(), timeout=20_000)
+    dock.predict.predict.click()
+    finish(qtbot, dock)
+    assert dock.job.state is JobState.FAILED
+    assert "NaN" in dock.predict.failure.what.text()
+    assert predictions(viewer) == []
+
+
+def test_a_result_of_an_abandoned_plan_is_dropped(ready, qtbot, monkeypatch):
+    release, plan = threading.Event(), _prediction.make_plan
+
+    def slow(request, cache):
+        if request.models == ("mito-z",):
+            release.wait(10)
+        return plan(request, cache)
+
+    monkeypatch.setattr(_prediction, "make_plan", slow)
+    boxes = ready.models._boxes
+    boxes["dna-z"].setChecked(False)
+    qtbot.waitUntil(lambda: ready.planning.state is JobState.PREPARING, timeout=5000)
+    seen = []
+    ready.planning.yielded.connect(lambda planned: seen.append(list(planned.plan.outputs)))
+    boxes["mito-z"].setChecked(False)
+    boxes["dna-z"].setChecked(True)
+    qtbot.waitUntil(lambda: bool(seen), timeout=10_000)
+    release.set()
+    qtbot.wait(100)
+    assert all(keys == ["dna"] for keys in seen)
+
+
+def test_results_are_saved_too_where_a_folder_is_chosen(ready, qtbot, tmp_path):
+    ready.predict.set_output_folder(tmp_path)
+    ready.predict.predict.click()
+    finish(qtbot, ready)
+    assert ready.job.state is JobState.DONE
+    assert {path.name for path in tmp_path.glob("*.ome.tif")} == {
+        "zellen ä_mitochondria.ome.tif",
+        "zellen ä_dna.ome.tif",
+    }
+    ready.predict.predict.click()
+    finish(qtbot, ready)
+    assert ready.job.state is JobState.FAILED
+    assert "exists" in ready.predict.failure.what.text()
