@@ -7,7 +7,6 @@ which both BioIO and AICSImageIO read CZI files with.
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +18,7 @@ import numpy as np
 
 from napari_mito_predict.errors import UnreadableImageError
 from napari_mito_predict.image.channels import ChannelHints
+from napari_mito_predict.image.czi_structure import Tile, check_tiles, damaged_czi, read_tiles
 from napari_mito_predict.image.czi_timestamps import time_stamps_s
 from napari_mito_predict.image.metadata import known_size, length_um, parse_xml
 
@@ -41,6 +41,8 @@ class CziScene:
         (t, c, z), counted from 0, of planes that were never acquired.
     partial : tuple of (int, int, int)
         (t, c, z) of mosaic planes with fewer tiles than the others.
+    tiles : dict
+        The stored tiles of each (t, c, z).
     """
 
     index: int
@@ -49,6 +51,7 @@ class CziScene:
     box: tuple[int, int, int, int] | None
     missing: tuple[tuple[int, int, int], ...]
     partial: tuple[tuple[int, int, int], ...]
+    tiles: dict[tuple[int, ...], list[Tile]]
 
     def tczyx(self) -> dict[str, int]:
         """Sizes of T, C, Z, Y, X, the mosaic stitched."""
@@ -69,14 +72,6 @@ def open_czi(path: Path) -> Iterator[Any]:
         except RuntimeError as error:
             raise damaged_czi(path, error) from error
         yield czi
-
-
-def damaged_czi(path: Path, error: Exception) -> UnreadableImageError:
-    """Say in one line that a CZI is damaged, and what the reading library found."""
-    said = " ".join(str(error).split()).rstrip(".")
-    return UnreadableImageError(
-        f"{path}: this CZI file is damaged or incomplete ({said}). Copy it again from the microscope."
-    )
 
 
 def scene_layout(czi: Any, scene: int, path: Path) -> CziScene:
@@ -101,14 +96,18 @@ def scene_layout(czi: Any, scene: int, path: Path) -> CziScene:
     if "M" in sizes:
         rectangle = czi.get_mosaic_scene_bounding_box(index=index)
         box = (rectangle.x, rectangle.y, rectangle.w, rectangle.h)
-    tiles = _tiles_per_plane(czi, index, begin, mosaic=box is not None)
-    expected = max(tiles.values(), default=1)
+    tiles: dict[tuple[int, ...], list[Tile]] = {}
+    for tile in read_tiles(path):
+        if tile.at.get("S", index) == index:
+            plane = tuple(tile.at.get(axis, 0) - begin.get(axis, 0) for axis in "TCZ")
+            tiles.setdefault(plane, []).append(tile)
+    expected = max(map(len, tiles.values()), default=1)
     planes = [
         (t, c, z) for t in range(sizes.get("T", 1)) for c in range(sizes.get("C", 1)) for z in range(sizes.get("Z", 1))
     ]
-    missing = tuple(plane for plane in planes if not tiles[plane])
-    partial = tuple(plane for plane in planes if 0 < tiles[plane] < expected)
-    return CziScene(index, begin, sizes, box, missing, partial)
+    missing = tuple(plane for plane in planes if plane not in tiles)
+    partial = tuple(plane for plane in planes if 0 < len(tiles.get(plane, ())) < expected)
+    return CziScene(index, begin, sizes, box, missing, partial, tiles)
 
 
 def channel_facts(xml: ElementTree.Element, count: int) -> tuple[tuple[str | None, ...], tuple[ChannelHints, ...]]:
@@ -141,7 +140,7 @@ def time_step_s(czi: Any, xml: ElementTree.Element, scene: CziScene, path: Path)
     if count > 1:
         offsets = [float(text) for text in (xml.findtext(".//Dimensions/T/Positions/List/Offsets") or "").split()]
         known = (
-            _time_step_from_subblocks(czi, scene)
+            _time_step_from_subblocks(czi, scene, path)
             or _mean_step(offsets, count)
             or known_size(xml.findtext(".//Dimensions/T/Positions/Interval/Increment"))
             or _mean_step(time_stamps_s(path), count)
@@ -174,18 +173,12 @@ def pixel_dtype(czi: Any, xml: ElementTree.Element) -> np.dtype[Any]:
     return np.result_type(*known or ["u2"])
 
 
-def _tiles_per_plane(czi: Any, scene: int, begin: dict[str, int], *, mosaic: bool) -> Counter[tuple[int, ...]]:
-    """Count the tiles of every (t, c, z), counted from 0."""
-    only = {"S": scene} if "S" in begin else {}
-    boxes = czi.get_all_mosaic_tile_bounding_boxes if mosaic else czi.get_all_tile_bounding_boxes
-    return Counter(
-        tuple(tile.dimension_coordinates.get(axis, 0) - begin.get(axis, 0) for axis in "TCZ") for tile in boxes(**only)
-    )
-
-
-def _time_step_from_subblocks(czi: Any, scene: CziScene) -> float | None:
+def _time_step_from_subblocks(czi: Any, scene: CziScene, path: Path) -> float | None:
     """Mean interval from the first acquisition of the first time point to that of the last one."""
     count = scene.sizes["T"]
+    for (t, _, _), tiles in scene.tiles.items():
+        if t in (0, count - 1):
+            check_tiles(path, tiles)
     first = _first_acquisition(czi, scene, scene.begin["T"])
     last = _first_acquisition(czi, scene, scene.begin["T"] + count - 1)
     if first is None or last is None or last <= first:

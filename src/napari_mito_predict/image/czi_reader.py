@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from xml.etree import ElementTree
 
 import numpy as np
 
 from napari_mito_predict.errors import MissingReaderError, UnreadableImageError
 from napari_mito_predict.image import czi_metadata
 from napari_mito_predict.image.czi_metadata import CziScene, open_czi
+from napari_mito_predict.image.czi_structure import check_tiles, damaged_czi
 from napari_mito_predict.image.source import RGB, SceneInfo
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ _READERS = {
     "bioio": ("bioio_czi", "Reader", "bioio-czi"),
     "aicsimageio": ("aicsimageio.readers.czi_reader", "CziReader", "napari-mito-predict[aicsimageio]"),
 }
+# What both libraries and the XML parser raise on damaged files.
+_LIBRARY_ERRORS = (RuntimeError, ValueError, LookupError, ElementTree.ParseError)
 AIRYSCAN = (
     "this is raw, unprocessed Airyscan data (one image per detector element). "
     "Run Airyscan Processing in ZEN and open the processed file."
@@ -57,12 +61,22 @@ class CziBackend:
         self._readers: dict[int, Any] = {}
         self._layouts: dict[int, CziScene] = {}
         with open_czi(path):  # a damaged file fails here, with our message
-            self.scenes = tuple(str(name) for name in _reader_class(library)(str(path)).scenes)
+            reader = _reader_class(library)(str(path))
+        try:
+            self.scenes = tuple(str(name) for name in reader.scenes)
+        except _LIBRARY_ERRORS as error:
+            raise damaged_czi(path, error) from error
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_readers": {}}
 
     def info(self, scene: int) -> SceneInfo:
+        try:
+            return self._describe(scene)
+        except _LIBRARY_ERRORS as error:
+            raise damaged_czi(self.path, error) from error
+
+    def _describe(self, scene: int) -> SceneInfo:
         with open_czi(self.path) as czi:
             xml = czi.meta
             layout = self._layouts.setdefault(scene, czi_metadata.scene_layout(czi, scene, self.path))
@@ -92,11 +106,12 @@ class CziBackend:
                 "was probably stopped early). Use the time points that are complete."
             )
         present = [plane for plane in planes if plane not in absent]
+        check_tiles(self.path, [tile for plane in present for tile in layout.tiles[t, c, plane]])
         read = self._read_single_tiles if layout.box is None else self._read_stitched
         try:
             data = read(scene, t, c, present) if present else self._blank(layout)
-        except (RuntimeError, ValueError, KeyError, IndexError) as error:
-            raise czi_metadata.damaged_czi(self.path, error) from error
+        except _LIBRARY_ERRORS as error:
+            raise damaged_czi(self.path, error) from error
         if not absent:
             return data
         filled = np.zeros((len(planes), *data.shape[1:]), data.dtype)

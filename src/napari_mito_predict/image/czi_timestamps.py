@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-_SEGMENT_HEADER = 32
+from napari_mito_predict.image.czi_structure import SEGMENT_HEADER, unpack
+
 _FIXED_PART = 256  # of the data of a directory or attachment, before its entries or payload
 _DIRECTORY_POSITION = struct.Struct("<q")
 _DIRECTORY_POSITION_AT = 104
@@ -23,29 +24,24 @@ def time_stamps_s(path: Path) -> tuple[float, ...]:
     """Read the seconds at which the time points were taken; empty where the file has none, or they are damaged."""
     try:
         with path.open("rb") as stream:
-            position = _unpack(stream, _DIRECTORY_POSITION_AT, _DIRECTORY_POSITION)[0]
+            position = unpack(stream, _DIRECTORY_POSITION_AT, _DIRECTORY_POSITION)[0]
             payload = _find(stream, position) if position > 0 else None
             if payload is None:
                 return ()
-            count = _unpack(stream, payload + _COUNT.size, _COUNT)[0]
+            count = unpack(stream, payload + _COUNT.size, _COUNT)[0]
             if not 0 < count < _MOST:
                 return ()
-            return _unpack(stream, payload + 2 * _COUNT.size, struct.Struct(f"<{count}d"))
+            return unpack(stream, payload + 2 * _COUNT.size, struct.Struct(f"<{count}d"))
     except (OSError, struct.error, ValueError):
         return ()
 
 
 def _find(stream: BinaryIO, directory: int) -> int | None:
     """Find where the payload of the TimeStamps attachment starts."""
-    count = _unpack(stream, directory + _SEGMENT_HEADER, _COUNT)[0]
+    count = unpack(stream, directory + SEGMENT_HEADER, _COUNT)[0]
     for index in range(min(count, _MOST)):
-        start = directory + _SEGMENT_HEADER + _FIXED_PART + index * _ENTRY.size
-        _, position, _, _, kind, _ = _unpack(stream, start, _ENTRY)
+        start = directory + SEGMENT_HEADER + _FIXED_PART + index * _ENTRY.size
+        _, position, _, _, kind, _ = unpack(stream, start, _ENTRY)
         if kind.rstrip(b"\0") == b"CZTIMS":
-            return int(position) + _SEGMENT_HEADER + _FIXED_PART
+            return int(position) + SEGMENT_HEADER + _FIXED_PART
     return None
-
-
-def _unpack(stream: BinaryIO, position: int, layout: struct.Struct) -> tuple[Any, ...]:
-    stream.seek(position)
-    return layout.unpack(stream.read(layout.size))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import struct
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,11 +30,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # What tifffile logs (and then ignores) when a file is cut or damaged.
-_DAMAGE = ("invalid page offset", "invalid value offset", "corrupted", "circular", "unexpected end")
+_DAMAGE = (
+    "invalid page offset",
+    "invalid value offset",
+    "corrupted",
+    "circular",
+    "incorrect Strip",
+    "incorrect Tile",
+    "does not match page shape",
+)
 # What tifffile and its codecs raise on damaged data.
 _DECODE_ERRORS = (
     tifffile.TiffFileError,
     ElementTree.ParseError,
+    struct.error,
     ValueError,
     RuntimeError,
     LookupError,
@@ -88,6 +98,8 @@ class TiffBackend:
                     series = list(tiff.series)
                     _refuse_damage(path, messages)
                     _refuse_missing_parts(path, tiff)
+                    for one in series:
+                        _refuse_incomplete(path, one)
                     facts = [series_facts(tiff, index) for index in range(len(series))]
                     layouts = [_layout(path, one, axes) for one in series]
             except _DECODE_ERRORS as error:
@@ -108,7 +120,7 @@ class TiffBackend:
         hints = facts.hints if len(facts.hints) == sizes["C"] else ()
         return SceneInfo(
             sizes=sizes,
-            dtype=layout.dtype,
+            dtype=layout.dtype.newbyteorder("="),
             channel_names=names,
             hints=hints,
             voxel_size_um=facts.voxel_size_um,
@@ -158,22 +170,19 @@ class TiffBackend:
 
 
 def _layout(path: Path, series: Any, axes: str | None) -> _Layout:
-    """Find axes and places of a series, and check that all of it is there."""
+    """Find axes and places of a complete series."""
     declared = _axes(path, series, axes)
     keep = [i for i, letter in enumerate(declared) if letter in "TCZYXS"]
-    layout_axes = "".join(declared[i] for i in keep)
-    shape = tuple(int(series.shape[i]) for i in keep)
-    dtype = np.dtype(series.dtype)
-    height, width = (shape[layout_axes.index(axis)] for axis in "YX")
-    planes = math.prod(shape) // max(1, height * width)
+    kept = "".join(declared[i] for i in keep)
     pages = list(series.pages)
-    raw_offset = series.dataoffset if layout_axes.endswith("YX") else None
-    if raw_offset is None or len(pages) > 1:
-        _refuse_incomplete(path, pages, planes * height * width)
-    if raw_offset is not None:
-        _refuse_short(path, raw_offset + planes * height * width * dtype.itemsize, path.stat().st_size)
-    places = tuple(_Plane(Path(page.parent.filehandle.path), int(page.offset)) for page in pages)
-    return _Layout(layout_axes, shape, dtype, places, int(raw_offset) if raw_offset is not None else None)
+    raw_offset = series.dataoffset if kept.endswith("YX") else None
+    return _Layout(
+        axes=kept,
+        shape=tuple(int(series.shape[i]) for i in keep),
+        dtype=np.dtype(series.dtype).newbyteorder(pages[0].parent.byteorder),
+        pages=tuple(_Plane(Path(page.parent.filehandle.path), int(page.offset)) for page in pages),
+        raw_offset=int(raw_offset) if raw_offset is not None else None,
+    )
 
 
 def _axes(path: Path, series: Any, axes: str | None) -> str:
@@ -215,8 +224,13 @@ def _refuse_missing_parts(path: Path, tiff: Any) -> None:
         )
 
 
-def _refuse_incomplete(path: Path, pages: list[Any], declared: int) -> None:
-    """Compare stored with declared pixels, and the bytes of every page with the size of its file."""
+def _refuse_incomplete(path: Path, series: Any) -> None:
+    """Compare declared pixels with stored ones, and the bytes they need with the size of the file."""
+    declared = math.prod(series.shape)
+    if series.dataoffset is not None:  # one block of pixels, maybe with a single directory before it
+        _refuse_short(path, series.dataoffset + declared * series.dtype.itemsize, path.stat().st_size)
+        return
+    pages = list(series.pages)
     stored = sum(math.prod(page.shape) for page in pages if page is not None)
     if any(page is None for page in pages) or stored < declared:
         there = sum(page is not None for page in pages)

@@ -169,7 +169,9 @@ def write_ome_zarr(
     with _atomic_folder(path) as temporary:
         group = zarr.open_group(temporary, mode="w", zarr_format=3)
         with zarr.config.set({"array.write_empty_chunks": True}):
-            array = group.create_array("0", shape=data.shape, dtype=data.dtype, chunks=chunks)
+            array = group.create_array(
+                "0", shape=data.shape, dtype=data.dtype, chunks=chunks, dimension_names=list(axes.lower())
+            )
             for index in np.ndindex(*data.shape[:-2]):
                 array[index] = np.asarray(data[index])
         ome: dict[str, Any] = {"version": "0.5", "multiscales": [_multiscale(axes, voxel_size_um, time_step_s)]}

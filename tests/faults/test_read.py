@@ -1,0 +1,300 @@
+"""Every way a file can lie or be hurt ends in one named error: never in fewer planes, zeros or a crash.
+
+One table: what is built, how it is damaged, what must be said. Backends written in C++ could take the whole process
+with them, so those cases run in a process of their own and must end without a signal.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_mito_predict.errors import ImageError, MitoPredictError, UnreadableImageError
+from napari_mito_predict.image import open_image
+
+STACK = np.random.default_rng(0).integers(0, 60000, (8, 64, 48), np.uint16)
+Damage = Callable[[Path], None]
+
+
+def tiff(path: Path, **options: object) -> None:
+    options = {"photometric": "minisblack", "metadata": {"axes": "ZYX"}} | options
+    tifffile.imwrite(path, STACK, **options)  # type: ignore[arg-type]
+
+
+def plain(path: Path) -> None:
+    tiff(path)
+
+
+def compressed(path: Path) -> None:
+    tiff(path, compression="zlib")
+
+
+def silent(path: Path) -> None:
+    tiff(path, compression="zlib", metadata=None)
+
+
+def single(path: Path) -> None:
+    tifffile.imwrite(path, STACK[0], photometric="minisblack", compression="zlib", metadata=None)
+
+
+def imagej(path: Path) -> None:
+    tiff(path, imagej=True, photometric=None)
+
+
+def ome(path: Path) -> None:
+    tiff(path, ome=True)
+
+
+def ome_compressed(path: Path) -> None:
+    tiff(path, ome=True, compression="zlib")
+
+
+def cut(fraction: float) -> Damage:
+    def damage(path: Path) -> None:
+        os.truncate(path, int(path.stat().st_size * fraction))
+
+    return damage
+
+
+def replace_by(content: bytes) -> Damage:
+    return lambda path: path.write_bytes(content) and None
+
+
+def overwrite_at(fraction: float, content: bytes) -> Damage:
+    def damage(path: Path) -> None:
+        raw = bytearray(path.read_bytes())
+        start = int(len(raw) * fraction)
+        raw[start : start + len(content)] = content
+        path.write_bytes(raw)
+
+    return damage
+
+
+def set_tag(code: int, value: int) -> Damage:
+    """Set a short or long tag of the first page."""
+
+    def damage(path: Path) -> None:
+        with tifffile.TiffFile(path, mode="r+b") as file:
+            tag = file.pages.first.tags[code]
+            file.filehandle.seek(tag.offset + 2)
+            file.filehandle.write(b"\x04\x00")  # as a 32-bit number
+            file.filehandle.seek(tag.offset + 8)
+            file.filehandle.write(value.to_bytes(4, "little"))
+
+    return damage
+
+
+def circle(path: Path) -> None:
+    """Let the second directory name itself as the next one."""
+    with tifffile.TiffFile(path) as file:
+        second = file.pages[1].offset
+    raw = bytearray(path.read_bytes())
+    tags = int.from_bytes(raw[second : second + 2], "little")
+    at = second + 2 + 12 * tags
+    raw[at : at + 4] = second.to_bytes(4, "little")
+    path.write_bytes(raw)
+
+
+NOISE = np.random.default_rng(1).bytes(600)
+TIFF_FAULTS = {
+    "empty": (plain, replace_by(b""), "the file is empty"),
+    "web-page": (plain, replace_by(b"<!DOCTYPE html><html>404</html>"), "a web page"),
+    "web-page-in-capitals": (plain, replace_by(b"\n <HTML>"), "a web page"),
+    "lfs-pointer": (plain, replace_by(b"version https://git-lfs.github.com/spec/v1\noid sha256:0"), "Git-LFS pointer"),
+    "text": (plain, replace_by(b"hello, I am a text"), "not an image we can read"),
+    "header-only": (plain, cut(0.00015), "damaged or incomplete"),
+    "no-directory": (plain, replace_by(b"II*\0\x08\0\0\0"), "damaged|holds no image"),
+    "cut-50": (plain, cut(0.5), "incomplete|cut short"),
+    "cut-99": (plain, cut(0.99), "incomplete|cut short"),
+    "compressed-cut-50": (compressed, cut(0.5), "damaged or incomplete"),
+    "compressed-cut-99": (compressed, cut(0.99), "cut short"),
+    "silent-cut-50": (silent, cut(0.5), "damaged or incomplete"),
+    "imagej-cut-50": (imagej, cut(0.5), "damaged or incomplete"),
+    "imagej-cut-99": (imagej, cut(0.99), "incomplete|cut short"),
+    "ome-cut-50": (ome, cut(0.5), "damaged or incomplete"),
+    "ome-cut-95": (ome, cut(0.95), "damaged or incomplete"),
+    "ome-compressed-cut-50": (ome_compressed, cut(0.5), "damaged or incomplete"),
+    "ome-compressed-cut-95": (ome_compressed, cut(0.95), "damaged or incomplete"),
+    "compressed-noise": (compressed, overwrite_at(0.5, NOISE), "damaged or incomplete"),
+    "width-of-2-to-the-31": (single, set_tag(256, 2**31 - 1), "the header announces stacks of 1 x 64 x 2147483647"),
+    "height-of-2-to-the-31": (compressed, set_tag(257, 2**31 - 1), "damaged or incomplete"),
+    "circular": (silent, circle, "damaged or incomplete"),
+}
+
+
+@pytest.mark.parametrize("fault", TIFF_FAULTS)
+def test_damaged_tiff(tmp_path: Path, fault: str) -> None:
+    build, damage, said = TIFF_FAULTS[fault]
+    path = tmp_path / f"{fault}.tif"
+    build(path)
+    damage(path)
+    with pytest.raises(UnreadableImageError, match=said) as caught:
+        read_all(path)
+    assert fault in str(caught.value), "the message names the file"
+    assert "\n" not in str(caught.value)
+
+
+def read_all(path: Path) -> None:
+    image = open_image(path)
+    for t in range(image.sizes["T"]):
+        for channel in range(image.sizes["C"]):
+            image.read(t, channel)
+
+
+@pytest.mark.parametrize("build", [plain, compressed, imagej, ome, ome_compressed])
+def test_the_undamaged_ones_are_fine(tmp_path: Path, build: Callable[[Path], None]) -> None:
+    build(tmp_path / "a.tif")
+    np.testing.assert_array_equal(open_image(tmp_path / "a.tif").read(), STACK)
+
+
+def test_missing_part_of_an_ome_set(tmp_path: Path) -> None:
+    xml = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:a">'
+        '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="48" SizeY="64" '
+        'SizeC="1" SizeZ="8" SizeT="2"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>'
+        '<TiffData FirstT="0" PlaneCount="8"><UUID FileName="a.ome.tif">urn:uuid:a</UUID></TiffData>'
+        '<TiffData FirstT="1" PlaneCount="8"><UUID FileName="b.ome.tif">urn:uuid:b</UUID></TiffData>'
+        "</Pixels></Image></OME>"
+    )
+    tiff(tmp_path / "a.ome.tif", description=xml, metadata=None)
+    with pytest.raises(UnreadableImageError, match=r"1 of them are missing: b\.ome\.tif"):
+        open_image(tmp_path / "a.ome.tif")
+
+
+def test_fewer_planes_than_the_ome_metadata_declares(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    ome(path)
+    raw = path.read_bytes()
+    assert b'SizeZ="8"' in raw
+    path.write_bytes(raw.replace(b'SizeZ="8"', b'SizeZ="9"').replace(b'PlaneCount="8"', b'PlaneCount="9"'))
+    with pytest.raises(UnreadableImageError, match="incomplete"):
+        read_all(path)
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableImageError, match=r"gone\.czi: cannot be opened"):
+        open_image(tmp_path / "gone.czi")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="making links needs rights that testers may not have")
+def test_a_link_to_itself(tmp_path: Path) -> None:
+    (tmp_path / "loop.czi").symlink_to(tmp_path / "loop.czi")
+    with pytest.raises(UnreadableImageError, match="cannot be opened"):
+        open_image(tmp_path / "loop.czi")
+
+
+@pytest.mark.parametrize("change", [lambda path: os.utime(path, ns=(1, 1)), cut(0.7), Path.unlink])
+def test_a_file_that_changes_after_opening(tmp_path: Path, change: Damage) -> None:
+    path = tmp_path / "a.tif"
+    plain(path)
+    image = open_image(path)
+    image.read()
+    change(path)
+    with pytest.raises(UnreadableImageError, match=r"changed while it was being read|can no longer be read"):
+        image.read()
+
+
+# ------------------------------------------------------------------------------------------------------------- CZI
+
+
+def empty_directory(path: Path) -> None:
+    """Keep the metadata, forget every sub-block."""
+    raw = bytearray(path.read_bytes())
+    directory = raw.index(b"ZISRAWDIRECTORY")
+    raw[directory + 32 : directory + 36] = bytes(4)
+    path.write_bytes(raw)
+
+
+def dimensions_without_end(path: Path) -> None:
+    """Let a sub-block announce 2**30 dimensions; libCZI would write past its array of 40."""
+    raw = path.read_bytes()
+    at = raw.index(b"ZISRAWSUBBLOCK") + 32 + 16 + 28
+    path.write_bytes(raw[:at] + (2**30).to_bytes(4, "little") + raw[at + 4 :])
+
+
+def huge_tiles(path: Path) -> None:
+    """Let every sub-block announce 2**30 pixels of width."""
+    raw = path.read_bytes()
+    entry = b"X\0\0\0" + bytes(4) + (28).to_bytes(4, "little")
+    assert entry in raw
+    path.write_bytes(raw.replace(entry, entry[:8] + (2**30).to_bytes(4, "little")))
+
+
+CZI_FAULTS = {
+    "empty": (replace_by(b""), "the file is empty"),
+    "lfs-pointer": (replace_by(b"version https://git-lfs.github.com/spec/v1\n"), "Git-LFS pointer"),
+    "text": (replace_by(b"not a czi"), "not an image we can read"),
+    "magic-only": (replace_by(b"ZISRAWFILE" + bytes(6)), "damaged or incomplete"),
+    "cut-10": (cut(0.1), "damaged or incomplete"),
+    "cut-50": (cut(0.5), "damaged or incomplete"),
+    "cut-90": (cut(0.9), "damaged or incomplete"),
+    "cut-99": (cut(0.99), "damaged or incomplete"),
+    "no-pixels": (empty_directory, "holds no pixel data|damaged or incomplete"),
+    "dimensions-without-end": (dimensions_without_end, "sub-block at byte"),
+    "huge-tiles": (huge_tiles, "damaged"),
+}
+
+IN_A_PROCESS = """
+import sys, resource
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+from napari_mito_predict.errors import MitoPredictError
+from napari_mito_predict.image import open_image
+for path in sys.argv[1:]:
+    try:
+        image = open_image(path)
+        for t in range(image.sizes["T"]):
+            for channel in range(image.sizes["C"]):
+                image.read(t, channel)
+        print("\\nRESULT loaded")
+    except MitoPredictError as error:
+        print("\\nRESULT", type(error).__name__, ascii(str(error)))
+"""
+
+
+def in_a_process(*paths: Path) -> list[str]:
+    """Read files in a process of their own: one line for each, and never a signal."""
+    pytest.importorskip("resource", reason="limits the memory of the process; not on Windows")
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_PROCESS, *map(str, paths)],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        env=os.environ | {"PYTHONUTF8": "1"},
+        check=False,
+    )
+    assert done.returncode >= 0, f"killed by signal {-done.returncode}"
+    assert done.returncode == 0, done.stderr
+    # aicspylibczi itself prints now and then.
+    return [line[7:] for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+
+
+def test_damaged_czi(make_czi: Callable[..., tuple[Path, np.ndarray]]) -> None:
+    """The table, then random damage that is an error or harmless; one process, because starting it takes longest."""
+    named, random = [], []
+    for fault, (damage, _) in CZI_FAULTS.items():
+        named.append(make_czi(f"{fault}.czi")[0])
+        damage(named[-1])
+    rng = np.random.default_rng(0)
+    for number in range(40):
+        random.append(make_czi(f"noise{number}.czi")[0])
+        overwrite_at(float(rng.random()), rng.bytes(64))(random[-1])
+    lines = in_a_process(*named, *random)
+    assert len(lines) == len(named) + len(random), lines
+    for (fault, (_, said)), line in zip(CZI_FAULTS.items(), lines, strict=False):
+        assert line.startswith("UnreadableImageError"), f"{fault}: {line}"
+        assert f"{fault}.czi" in line
+        assert any(words in line for words in said.split("|")), f"{fault}: {line}"
+    for line in lines[len(named) :]:
+        assert line == "loaded" or line.startswith("UnreadableImageError"), line
+
+
+def test_every_image_error_can_be_caught_as_one() -> None:
+    assert issubclass(UnreadableImageError, ImageError)
+    assert issubclass(ImageError, MitoPredictError)
