@@ -127,7 +127,7 @@ class TrainingConfig(_Part):
     warmup: int = Field(default=0, ge=0)
     """Iterations of linear warm-up."""
     foreground: Fraction = 0.0
-    """Fraction of patches that are chosen for their signal: the most contrasted truth out of four random places."""
+    """Fraction of patches that are chosen for their signal: the brightest truth out of four random places."""
     augment: Augment = Augment()
     validate_every: int = Field(default=500, ge=1)
     devices: int = Field(default=1, ge=1)

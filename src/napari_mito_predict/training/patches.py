@@ -33,7 +33,7 @@ class PatchSampler:
     seed : int
         Seed of the run.
     foreground : float
-        Fraction of patches for which the most contrasted truth out of four random places is taken.
+        Fraction of patches for which the brightest truth out of four random places is taken.
     changes : Augment
         Random changes.
     """
@@ -61,7 +61,8 @@ class PatchSampler:
         rng = np.random.default_rng((self.seed, index))
         count = _CANDIDATES if rng.random() < self.foreground else 1
         candidates = [self._crop(rng) for _ in range(count)]
-        given, truth = max(candidates, key=lambda pair: float(pair[1].std())) if count > 1 else candidates[0]
+        # By mean, not contrast: the contrast of a few bright points would fill the batch with what cannot be learned.
+        given, truth = max(candidates, key=lambda pair: float(pair[1].mean())) if count > 1 else candidates[0]
         return augment(given, truth, self.changes, rng)
 
     def _crop(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
