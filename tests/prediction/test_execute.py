@@ -129,7 +129,9 @@ def _with_layer(network):
     return other
 
 
-@pytest.mark.parametrize("text", ["mat1 and mat2 shapes cannot be multiplied", "CUDA error: device-side assert triggered"])
+@pytest.mark.parametrize(
+    "text", ["mat1 and mat2 shapes cannot be multiplied", "CUDA error: device-side assert triggered"]
+)
 def test_other_errors_of_torch_are_not_retried(make_model, make_fake, noise, text):
     fake, sizes = make_fake(), []
     plan = plan_prediction(noise(4, 16, 16), make_model(fake), **CPU)

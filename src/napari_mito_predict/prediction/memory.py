@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from napari_mito_predict.prediction.tiles import MIN_DEPTH, TileGrid, plan_tiles, round_up, voxels
+from napari_mito_predict.prediction.tiles import MIN_DEPTH, TileGrid, plan_tiles, round_up
 
 if TYPE_CHECKING:
     from napari_mito_predict.prediction.device import Device
@@ -103,7 +103,7 @@ def choose_tiles(
     while True:
         d, y, x = core
         grid = plan_tiles(shape, stride=stride, receptive_field=receptive_field, core=(d, y, x), halo=halo)
-        needs = max(voxels(tile.read) for tile in grid) * bytes_per_voxel
+        needs = prod(grid.largest_read) * bytes_per_voxel
         if needs <= free * _SHARE:
             return grid
         if max(y, x) > 64:

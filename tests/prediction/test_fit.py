@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_mito_predict.image import Finding, Level, from_array
+from napari_mito_predict.prediction import check_fit, plan_prediction, predict, verdict
+
+
+def image_of(t=1, z=32, size=(0.3, 0.1, 0.1), step=5.0, simulated=False):
+    image = from_array(
+        np.zeros((t, z, 8, 8), np.uint8),
+        axes="TZYX",
+        voxel_size_um=size,
+        time_step_s=step,
+        channel_names=None,
+        name="cells",
+    )
+    image.simulated = simulated
+    return image
+
+
+@pytest.fixture
+def codes(make_model, make_fake):
+    def of(image, **card):
+        found = check_fit(image, make_model(make_fake(), name="mito-z", **card), channel=0, depth_stride=16)
+        return {finding.code: finding for finding in found}
+
+    return of
+
+
+def test_nothing_to_say_about_a_perfect_fit(codes):
+    assert codes(image_of()) == {}
+    assert verdict([]) == "green"
+
+
+def test_simulated_models_are_never_green_on_real_images(codes):
+    found = codes(image_of(), simulated=True)
+    assert list(found) == ["simulated-model"]
+    assert "not validated on real" in found["simulated-model"].message
+    assert verdict(found.values()) == "amber"
+    assert codes(image_of(simulated=True), simulated=True) == {}
+
+
+@pytest.mark.parametrize(
+    ("size", "code", "level", "words"),
+    [
+        ((0.3, 0.105, 0.1), "different-voxel-size", Level.INFO, "1.05 times along y"),
+        ((0.3, 0.12, 0.12), "different-voxel-size", Level.WARNING, "1.20 times along y, 1.20 times along x"),
+        ((0.3, 0.25, 0.25), "very-different-voxel-size", Level.WARNING, "32 x 8 x 8 to 32 x 20 x 20"),
+        ((1.0, 0.1, 0.1), "very-different-voxel-size", Level.WARNING, "3.33 times along z"),
+        ((None, 0.1, 0.1), "voxel-size-unknown", Level.WARNING, "along z is unknown"),
+        ((None, None, None), "voxel-size-unknown", Level.WARNING, "0.3 x 0.1 x 0.1 um"),
+    ],
+)
+def test_voxel_size(codes, size, code, level, words):
+    found = codes(image_of(size=size))
+    assert list(found) == [code]
+    assert found[code].level is level
+    assert words in found[code].message
+
+
+def test_z_does_not_matter_where_it_is_not_used(codes):
+    assert codes(image_of(z=1, t=32, size=(None, 0.1, 0.1)), third_axes=("t",), voxel_size_um=(None, 0.1, 0.1)) == {}
+
+
+@pytest.mark.parametrize(
+    ("t", "z", "axes", "code", "level"),
+    [
+        (1, 1, ("z",), "single-plane", Level.ERROR),
+        (1, 1, ("z", "t"), "single-plane", Level.ERROR),
+        (32, 1, ("z",), "frames-as-planes", Level.WARNING),
+        (1, 32, ("t",), "planes-as-frames", Level.WARNING),
+        (1, 6, ("z",), "thin-stack", Level.WARNING),
+        (6, 1, ("t",), "thin-stack", Level.WARNING),
+    ],
+)
+def test_third_axis(codes, t, z, axes, code, level):
+    found = codes(image_of(t=t, z=z), third_axes=axes)
+    assert list(found) == [code]
+    assert found[code].level is level
+    assert verdict(found.values()) == ("red" if level is Level.ERROR else "amber")
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"), [(5.5, []), (30.0, ["different-time-step"]), (None, ["time-step-unknown"])]
+)
+def test_time_step(codes, step, expected):
+    assert list(codes(image_of(t=32, z=1, step=step), third_axes=("t",), step={"t": 5.0})) == expected
+
+
+def test_what_a_plan_says_is_said_once(make_model, make_fake):
+    image = from_array(np.zeros((3, 32, 8, 8), np.uint8), axes="TZYX")
+    plan = plan_prediction(image, make_model(make_fake()), channel=0, device="cpu")
+    said = [finding.code for finding in plan.findings]
+    assert sorted(said) == sorted(set(said))
+    assert "voxel-size-unknown" in said
+
+
+def test_findings_on_the_way_are_said_once_and_recorded(make_model, make_fake, noise):
+    volume = noise(3, 8, 16, 16)
+    volume[:, 2] = 7  # a blank plane at every time point
+    found = predict(volume, make_model(make_fake()), device="cpu", precision="32")["mitochondria"]
+    assert sum("blank" in note for note in found.record["notes"]) == 1
+
+
+def test_errors_make_it_red():
+    assert verdict([Finding(Level.INFO, "a", ""), Finding(Level.ERROR, "b", "")]) == "red"
+    assert verdict([Finding(Level.INFO, "a", "")]) == "green"

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from napari_mito_predict.errors import OutputExistsError, UnwritableOutputError
+from napari_mito_predict.image import open_image
+from napari_mito_predict.image.writers import write_ome_tiff
+from napari_mito_predict.prediction import predict
+from napari_mito_predict.prediction.result import record_path
+
+
+@pytest.fixture
+def prediction(make_model, make_fake, noise):
+    model = make_model(make_fake(), name="mito-z", simulated=True)
+    return predict(noise(6, 20, 24), model, voxel_size_um=(0.3, 0.1, 0.1), device="cpu")["mitochondria"]
+
+
+def test_saved_and_read_again(prediction, tmp_path):
+    path = tmp_path / "zellen µ.ome.tif"
+    assert prediction.save(path) == path
+    image = open_image(path)
+    np.testing.assert_array_equal(image.read(0, 0), prediction.data)
+    assert image.channels[0].name == "MITOCHONDRIA predicted (mito-z)"
+    assert image.voxel_size_um == pytest.approx((0.3, 0.1, 0.1))
+    record = json.loads((tmp_path / "zellen µ.prediction.json").read_text(encoding="utf-8"))
+    assert record == prediction.record
+    assert record["disclaimer"] == "Trained on simulated cells, not validated on real ones."
+    assert record["model"]["simulated"] is True
+
+
+@pytest.mark.parametrize("shape", [(20, 24), (2, 6, 20, 24)])
+def test_other_axes(make_model, make_fake, noise, tmp_path, shape):
+    flat = len(shape) == 2
+    model = make_model(make_fake(ndim=2 if flat else 3), third_axes=() if flat else ("z",))
+    found = predict(noise(*shape), model, device="cpu")["mitochondria"]
+    found.save(tmp_path / "a.tif")
+    image = open_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(image.lazy(0).compute().reshape(shape), found.data)
+
+
+def test_existing_results_are_kept(prediction, tmp_path):
+    path = tmp_path / "a.ome.tif"
+    record_path(path).write_text("mine", encoding="utf-8")
+    with pytest.raises(OutputExistsError):
+        prediction.save(path)
+    assert not path.exists()
+    prediction.save(path, overwrite=True)
+    with pytest.raises(OutputExistsError):
+        prediction.save(path)
+    with pytest.raises(UnwritableOutputError):
+        prediction.save(tmp_path / "absent" / "a.ome.tif")
+
+
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [
+        ("a.ome.tif", "a.prediction.json"),
+        ("a.b.OME.TIFF", "a.b.prediction.json"),
+        ("a.tif", "a.prediction.json"),
+        ("a.ome.zarr", "a.prediction.json"),
+        ("a", "a.prediction.json"),
+    ],
+)
+def test_the_record_is_beside(tmp_path, name, record):
+    assert record_path(tmp_path / name) == tmp_path / record
+
+
+def test_the_record_says_how_it_was_made(make_model, make_fake, noise, tmp_path):
+    path = tmp_path / "cells.ome.tif"
+    write_ome_tiff(
+        path, noise(2, 6, 20, 24), axes="CZYX", channel_names=["TL", "TMRM"], voxel_size_um=(0.3, 0.15, 0.15)
+    )
+    found = predict(path, make_model(make_fake(), name="mito-z"), device="cpu", precision="32", tile=(64, 8, 8))
+    record = found["mitochondria"].record
+    assert json.loads(json.dumps(record)) == record
+    assert record["input"]["path"] == str(path)
+    assert len(record["input"]["sha256_ends"]) == 64
+    assert record["input"]["channel"] == {"index": 0, "name": "TL"}
+    assert record["parameters"]["resampled"] is True
+    assert record["parameters"]["shape_predicted"] == [6, 30, 36]
+    assert record["parameters"]["precision"] == "32"
+    assert record["disclaimer"] == ""
+    assert {"python", "torch", "numpy", "napari-mito-predict"} <= set(record["versions"])
+    assert any("resampled" in note for note in record["notes"])
+
+
+def test_notes_about_other_models_stay_with_them(make_model, make_fake, noise):
+    models = [
+        make_model(make_fake(), name="a", targets=("mitochondria",), simulated=True),
+        make_model(make_fake(), name="b", targets=("dna",)),
+    ]
+    found = predict(noise(6, 16, 16), models, voxel_size_um=(0.3, 0.1, 0.1), device="cpu")
+    assert any(note.startswith("a: Trained on simulated") for note in found["mitochondria"].record["notes"])
+    assert not any("simulated" in note for note in found["dna"].record["notes"])
