@@ -26,7 +26,9 @@ FORMATS = {"out.ome.tif": write_ome_tiff, "out.ome.zarr": write_ome_zarr}
 @pytest.fixture(params=FORMATS)
 def name(request: pytest.FixtureRequest) -> str:
     if request.param.endswith("zarr"):
-        pytest.importorskip("zarr", minversion="3", reason="pip install napari-mito-predict[zarr]")
+        pytest.importorskip(
+            "zarr", minversion="3", exc_type=ImportError, reason="pip install napari-mito-predict[zarr]"
+        )
     return str(request.param)
 
 
@@ -74,7 +76,7 @@ def test_imagej_sees_a_stack(tmp_path: Path) -> None:
 
 
 def test_ome_zarr_follows_the_specification(tmp_path: Path) -> None:
-    pytest.importorskip("zarr", minversion="3")
+    pytest.importorskip("zarr", minversion="3", exc_type=ImportError)
     models = pytest.importorskip("ome_zarr_models.v05", reason="checks OME-Zarr metadata: pip install ome-zarr-models")
     import zarr
 

@@ -16,7 +16,9 @@ STACK = np.random.default_rng(0).integers(1, 60000, (2, 2, 3, 18, 26), np.uint16
 @pytest.fixture
 def foreign(tmp_path: Path) -> Path:
     """An OME-Zarr 0.4 as other programs write it: nanometres, a scale for the image and one for the level."""
-    zarr = pytest.importorskip("zarr", minversion="3", reason="pip install napari-mito-predict[zarr]")
+    zarr = pytest.importorskip(
+        "zarr", minversion="3", exc_type=ImportError, reason="pip install napari-mito-predict[zarr]"
+    )
     from numcodecs import Zstd
 
     path = tmp_path / "cells.zarr"
@@ -81,7 +83,7 @@ def test_a_missing_chunk_of_a_foreign_file_is_a_warning(foreign: Path) -> None:
 
 
 def test_a_missing_chunk_of_our_own_file_is_an_error(tmp_path: Path) -> None:
-    pytest.importorskip("zarr", minversion="3")
+    pytest.importorskip("zarr", minversion="3", exc_type=ImportError)
     data = np.zeros((3, 18, 26), np.float32)  # blank chunks are written too, so absence is damage
     data[1] = 1
     path = write_ome_zarr(tmp_path / "a.ome.zarr", data, axes="ZYX")
@@ -101,7 +103,7 @@ def test_a_damaged_chunk_names_its_place(foreign: Path) -> None:
 
 
 def test_a_folder_that_is_no_image(tmp_path: Path) -> None:
-    pytest.importorskip("zarr", minversion="3")
+    pytest.importorskip("zarr", minversion="3", exc_type=ImportError)
     with pytest.raises(UnreadableImageError, match="no OME-Zarr"):
         open_image(tmp_path)
 

@@ -112,6 +112,8 @@ class CziBackend:
             data = read(scene, t, c, present) if present else self._blank(layout)
         except _LIBRARY_ERRORS as error:
             raise damaged_czi(self.path, error) from error
+        if len(data) != len(present):
+            raise damaged_czi(self.path, f"{len(data)} planes came back instead of {len(present)}")
         if not absent:
             return data
         filled = np.zeros((len(planes), *data.shape[1:]), data.dtype)
@@ -129,7 +131,9 @@ class CziBackend:
         """Read planes that are one tile each, ``(Z, Y, X)``."""
         reader = self._readers.get(scene)
         if reader is None:
-            reader = _reader_class(self._library)(str(self.path))
+            # AICSImageIO reads whole chunks: planes of their own, so that one never acquired leaves the others.
+            options = {"chunk_dims": ["Y", "X"]} if self._library == "aicsimageio" else {}
+            reader = _reader_class(self._library)(str(self.path), **options)
             reader.set_scene(scene)
             self._readers[scene] = reader
         if self._library == "bioio":

@@ -16,7 +16,8 @@ import numpy as np
 import tifffile
 
 from napari_mito_predict._files import atomic_path
-from napari_mito_predict.errors import MissingReaderError, OutputError, OutputExistsError, UnwritableOutputError
+from napari_mito_predict.errors import OutputError, OutputExistsError, UnwritableOutputError
+from napari_mito_predict.image.zarr_reader import import_zarr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,7 +121,7 @@ def write_ome_tiff(
         metadata |= {"TimeIncrement": float(time_step_s), "TimeIncrementUnit": "s"}
     if description:
         metadata["Description"] = description
-    dtype = np.dtype(np.uint8) if data.dtype == bool else np.dtype(data.dtype)
+    dtype = np.dtype(np.uint8 if data.dtype == bool else data.dtype).newbyteorder("=")
     with atomic_path(path) as temporary:
         tifffile.imwrite(
             temporary,
@@ -157,12 +158,7 @@ def write_ome_zarr(
     OutputExistsError, UnwritableOutputError, OutputError
         As `write_ome_tiff`.
     """
-    try:
-        import zarr
-    except ImportError as error:
-        raise MissingReaderError(
-            f'{path}: writing OME-Zarr needs more packages: pip install "napari-mito-predict[zarr]".'
-        ) from error
+    zarr = import_zarr(path)
     axes, names = _checked(data, axes, channel_names)
     path = check_output(path, overwrite=overwrite, needed_bytes=_bytes(data))
     chunks = tuple(1 if axis in "TCZ" else min(size, 1024) for axis, size in zip(axes, data.shape, strict=True))

@@ -130,14 +130,29 @@ def _attributes(path: Path, group: str) -> dict[str, Any]:
 
 def _open(path: Path, inside: str) -> Any:
     try:
-        import zarr
-    except ImportError as error:
-        raise MissingReaderError(
-            f'{path}: reading OME-Zarr needs more packages: pip install "napari-mito-predict[zarr]".'
-        ) from error
-    try:
-        return zarr.open(str(path / inside), mode="r")
+        return import_zarr(path).open(str(path / inside), mode="r")
     except (OSError, ValueError, KeyError) as error:
         raise UnreadableImageError(
             f"{path}: this folder is no OME-Zarr, or it is damaged ({' '.join(str(error).split())[:120]})."
         ) from error
+
+
+def import_zarr(path: str | Path) -> Any:
+    """Import zarr 3, or say how to get it; AICSImageIO brings zarr 2, which is another library.
+
+    Raises
+    ------
+    MissingReaderError
+        zarr is absent, broken or too old.
+    """
+    try:
+        import zarr
+    except ImportError:
+        found = "none is installed"
+    else:
+        if int(zarr.__version__.partition(".")[0]) >= 3:
+            return zarr
+        found = f"{zarr.__version__} is installed"
+    raise MissingReaderError(
+        f'{path}: OME-Zarr needs zarr 3 or newer, and {found}: pip install "napari-mito-predict[zarr]".'
+    )
