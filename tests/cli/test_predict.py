@@ -73,10 +73,17 @@ def test_folder_skips_what_cannot_be_predicted(mito_predict, installed, stack, t
     (stack.parent / "notes.txt").write_text("not even tried", encoding="utf-8")
     outcome = mito_predict("predict", stack.parent, "-o", tmp_path / "out", "-m", "tiny")
     assert outcome.code == 1
-    assert "broken.czi" in outcome.err
+    assert outcome.err.count("broken.czi") == 1
     assert "notes.txt" not in outcome.err
     assert "1 of 2 images could not be predicted" in outcome.err
     assert (tmp_path / "out" / "cells_mitochondria.ome.tif").exists()
+
+
+def test_what_is_to_be_known_is_said_once(mito_predict, installed, stack, tmp_path):
+    (stack.parent / "more.czi").write_bytes(stack.read_bytes())
+    outcome = mito_predict("predict", stack.parent, "-o", tmp_path / "out", "-m", "tiny")
+    assert outcome.code == 0, outcome.err
+    assert outcome.err.count("not validated on real ones") == 1
 
 
 def test_folder_leaves_out_predictions(mito_predict, installed, stack):

@@ -121,7 +121,7 @@ def predict(
             if len(files) == 1:
                 raise
             failed += 1
-            say(f"Skipped {file}: {' '.join(str(error).split())}")
+            say(f"Skipped {file}: {' '.join(str(error).removeprefix(f'{file}: ').split())}")
     if json:
         print_json(job.records)
     if failed:
@@ -178,13 +178,12 @@ class _Job:
             check_output(path, overwrite=self.overwrite)
 
     def _tell(self, image: ImageSource, findings: list[Finding]) -> None:
+        """Say each finding once, with the first image it is about."""
         for finding in findings:
-            self._say_once(f"{image.name}: {finding.message} {finding.fix}".rstrip())
-
-    def _say_once(self, message: str) -> None:
-        if message not in self._said:
-            self._said.add(message)
-            say(message)
+            text = f"{finding.message} {finding.fix}".rstrip()
+            if text not in self._said:
+                self._said.add(text)
+                say(f"{image.name}: {text}")
 
 
 def _images_in(entry: Path) -> list[Path]:
