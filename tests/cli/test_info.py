@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from typer.testing import CliRunner, Result
+
+from napari_mito_predict.cli import app
+from napari_mito_predict.errors import UnknownAxesError, UnreadableImageError
+
+MakeCzi = Callable[..., tuple[Path, np.ndarray]]
+
+
+def info(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["info", *map(str, arguments)])
+
+
+def test_table_for_people(make_czi: MakeCzi) -> None:
+    result = info(make_czi(custom={"time_step_s": 2.5})[0])
+    assert result.exit_code == 0
+    for words in ("T 2, C 2, Z 3, Y 20, X 28 (uint16)", "z 0.5, y 0.1, x 0.1 µm", "2.5 s", "ESID-T1", "mitochondria"):
+        assert words in result.stdout
+
+
+def test_json_for_scripts(make_czi: MakeCzi) -> None:
+    path, _ = make_czi(scale_um=None)
+    record = json.loads(info(path, "--json").stdout)
+    scene = record["scenes"][0]
+    assert record["file"] == str(path)
+    assert scene["sizes"] == {"T": 2, "C": 2, "Z": 3, "Y": 20, "X": 28}
+    assert scene["voxel_size_um"] == [None, None, None]
+    assert [channel["role"] for channel in scene["channels"]] == ["transmitted", "mitochondria"]
+    assert "voxel-size-unknown" in {finding["code"] for finding in scene["findings"]}
+    assert len(json.loads(info(path, path, "--json").stdout)) == 2
+
+
+def test_unknown_is_said(make_czi: MakeCzi) -> None:
+    result = info(make_czi(scale_um=None, channel_names=("", ""))[0])
+    assert "Voxel size: unknown" in result.stdout
+    assert "(no name)" in result.stdout
+    assert "No channel looks like transmitted light" in result.stdout
+
+
+def test_pixels_are_looked_at_on_request(make_czi: MakeCzi) -> None:
+    path, _ = make_czi(data=np.full((1, 1, 5, 20, 28), 7, np.uint16), channel_names=("TL",))
+    assert "no contrast" not in info(path).stdout
+    assert "no contrast" in info(path, "--pixels").stdout
+
+
+def test_axes_can_be_given(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((5, 20, 28), np.uint8), photometric="minisblack", metadata=None)
+    assert isinstance(info(path).exception, UnknownAxesError)
+    assert "Z 5" in info(path, "--axes", "ZYX").stdout
+
+
+def test_one_bad_file_does_not_hide_the_others(make_czi: MakeCzi, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.czi"
+    bad.write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    assert isinstance(info(bad).exception, UnreadableImageError)  # `main` makes one line and exit code 1 of it
+    result = info(bad, make_czi()[0])
+    assert result.exit_code == 1
+    assert "Git-LFS pointer" in result.stderr
+    assert "ESID-T1" in result.stdout
+
+
+def test_nothing_given_is_a_wrong_command() -> None:
+    assert info().exit_code == 2
+
+
+def test_device_says_what_computes() -> None:
+    pytest.importorskip("torch")
+    assert "Predictions run on" in info("--device").stdout
