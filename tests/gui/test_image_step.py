@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tifffile
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 
@@ -117,23 +118,18 @@ def test_a_dropped_file_is_opened(dock, viewer, qtbot, czi):
 
 
 def test_another_scene_replaces_the_layers_of_the_first_only(dock, viewer, qtbot, tmp_path):
-    writer = pytest.importorskip("pylibCZIrw.czi")
-    path = tmp_path / "scenes.czi"
-    with writer.create_czi(str(path)) as document:
-        for scene in range(2):
-            for z in range(4):
-                document.write(
-                    stack(scene)[z][..., None], plane={"C": 0, "Z": z, "T": 0}, scene=scene, location=(scene * 50, 0)
-                )
-        document.write_metadata(channel_names={0: "ESID"}, scale_x=1e-7, scale_y=1e-7, scale_z=3e-7)
+    path = tmp_path / "scenes.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        for name, seed in (("left", 0), ("right", 1)):
+            writer.write(stack(seed), metadata={"axes": "ZYX", "Name": name, "Channel": {"Name": "ESID"}})
     mine = viewer.add_image(np.zeros((4, 4)), name="mine")
     dock.image.open_file(path)
     qtbot.waitUntil(lambda: dock.image.input is not None, timeout=20_000)
-    assert dock.image.scene.count() == 2
+    assert [dock.image.scene.itemText(i) for i in range(2)] == ["left", "right"]
     assert not dock.image.scene.isHidden()
-    np.testing.assert_array_equal(viewer.layers[-1].data[0], stack(0)[0])
+    np.testing.assert_array_equal(viewer.layers[-1].data, stack(0))
     dock.image.scene.setCurrentIndex(1)
     dock.image.scene.activated.emit(1)
     qtbot.waitUntil(lambda: dock.image.input is not None and dock.image.input.source.scene == 1, timeout=20_000)
-    np.testing.assert_array_equal(viewer.layers[-1].data[0], stack(1)[0])
+    np.testing.assert_array_equal(viewer.layers[-1].data, stack(1))
     assert list(viewer.layers) == [mine, viewer.layers[-1]]

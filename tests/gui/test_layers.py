@@ -25,9 +25,10 @@ def test_a_file_becomes_one_layer_per_channel_with_its_grid(czi):
         assert layer.contrast_limits[0] < layer.contrast_limits[1]
 
 
-def test_truth_can_start_hidden(czi):
-    visible = [keywords["visible"] for _, keywords, _ in _layers.file_layers(open_image(czi), show_truth=False)]
-    assert visible == [True, False, False]
+def test_for_an_overlay_truth_starts_hidden_and_light_dimmed(czi):
+    layers = [Image(data, **keywords) for data, keywords, _ in _layers.file_layers(open_image(czi), for_overlay=True)]
+    assert [layer.visible for layer in layers] == [True, False, False]
+    assert layers[0].opacity < 1
 
 
 def test_a_time_series_keeps_seconds_and_unknown_sizes_stay_pixels():

@@ -69,7 +69,7 @@ def test_the_reader_takes_czi_and_leaves_the_rest(czi, tmp_path):
     read = get_reader(str(czi))
     layers = read(str(czi))
     assert [kind for _, _, kind in layers] == ["image"] * 3
-    assert all(keywords["visible"] for _, keywords, _ in layers)
+    assert all("visible" not in keywords for _, keywords, _ in layers)
 
 
 def test_napari_asks_where_another_reader_takes_czi_too(manifest, czi, tmp_path):

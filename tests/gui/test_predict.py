@@ -46,7 +46,7 @@ def start(qtbot, dock):
 
 
 def test_from_a_file_to_compared_predictions(ready, viewer, qtbot):
-    light, tmrm, sybr = viewer.layers
+    light, tmrm, _sybr = viewer.layers
     assert [layer.name for layer in viewer.layers] == ["zellen ä T-PMT", "TMRM", "SYBR Gold"]
     assert ready.image.sizes.text() == "16 planes · 0.29 µm · 72 × 64 at 0.11 µm"
     assert ready.image.summary == "zellen ä.czi · T-PMT"

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 from napari.layers import Image
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
-    QComboBox,
-    QDoubleSpinBox,
     QFileDialog,
     QGridLayout,
     QHBoxLayout,
@@ -24,6 +22,7 @@ from superqt import QElidingLabel
 from napari_mito_predict._widgets import _layers
 from napari_mito_predict._widgets._outputs import Grid
 from napari_mito_predict._widgets._parts import (
+    Combo,
     FailurePanel,
     FindingLine,
     LayerCombo,
@@ -31,8 +30,8 @@ from napari_mito_predict._widgets._parts import (
     clear,
     column,
     follow,
-    shrinkable,
 )
+from napari_mito_predict._widgets._voxel_size import VoxelSizeBoxes, is_unknown, sizes_line
 from napari_mito_predict._widgets._worker import Failure, Job, JobState
 from napari_mito_predict.image import ChannelRole, ImageSource, open_image
 
@@ -74,6 +73,7 @@ class ImageStep(Step):
         super().__init__("1  Image", parent)
         self._viewer = viewer
         self._sources: dict[tuple[str, int], ImageSource] = {}
+        self._foreign: tuple[tuple[object, ...], ImageSource] | None = None
         self.input: Input | None = None
         self._opening = Job(self)
         self._opening.yielded.connect(self._opened)
@@ -101,16 +101,16 @@ class ImageStep(Step):
         self._rows.setHorizontalSpacing(8)
         self._rows.setVerticalSpacing(4)
         self.body.addLayout(self._rows)
-        self.scene = shrinkable(QComboBox())
+        self.scene = Combo()
         self.scene.activated.connect(self._change_scene)
         self.transmitted = LayerCombo(self._viewer, _layers.is_input, "choose…")
-        self.axes = shrinkable(QComboBox())
+        self.axes = Combo()
         self.axes.currentIndexChanged.connect(lambda _: self._update())
         self.truth = {
             ChannelRole.MITOCHONDRIA: LayerCombo(self._viewer, _layers.is_input, "none"),
             ChannelRole.DNA: LayerCombo(self._viewer, _layers.is_input, "none"),
         }
-        self.voxel = _VoxelSize()
+        self.voxel = VoxelSizeBoxes()
         self.voxel.changed.connect(self._update)
         self._labels = [
             self._add_row("Scene", self.scene, "The file holds several positions or regions."),
@@ -149,7 +149,7 @@ class ImageStep(Step):
 
         def work(cancelled: Callable[[], bool]) -> Iterator[object]:
             source = open_image(path, scene=scene)
-            yield source, _layers.file_layers(source, show_truth=False)
+            yield source, _layers.file_layers(source, for_overlay=True)
 
         self.failure.show_failure(None)
         self.file_label.setText(path.name)
@@ -227,7 +227,6 @@ class ImageStep(Step):
         problem = "choose the transmitted-light layer" if self.transmitted.count() > 1 else "open a file"
         if isinstance(layer, Image):
             self.input, problem = self._input_of(layer)
-        self.voxel.set_open(self.input is not None and None in _known(self.input.source))
         self._show(problem)
         self.changed.emit()
 
@@ -242,13 +241,20 @@ class ImageStep(Step):
             return None, "say what the planes are"
         if "C" in axes:
             return None, "split the channels of this layer first"
-        source = _layers.source_of(layer, axes)
+        source = self._source_of(layer, axes)
         return Input(source, 0, Grid(layer, axes), self.voxel.value(source)), ""
 
     def _source(self, path: str, scene: int) -> ImageSource:
         if (path, scene) not in self._sources:
             self._sources[path, scene] = open_image(path, scene=scene)
         return self._sources[path, scene]
+
+    def _source_of(self, layer: Image, axes: str) -> ImageSource:
+        """The same image as long as the layer says the same, so that nothing is planned anew for nothing."""
+        state = (layer.name, axes, id(layer.data), tuple(layer.scale), layer.units)
+        if self._foreign is None or self._foreign[0] != state:
+            self._foreign = (state, _layers.source_of(layer, axes))
+        return self._foreign[1]
 
     def _offer_axes(self, layer: object) -> None:
         ask = isinstance(layer, Image) and _layers.axes_of(layer) is None
@@ -260,8 +266,11 @@ class ImageStep(Step):
             for axes, text in choices.items():
                 self.axes.addItem(text, axes)
             self.axes.blockSignals(blocked)
-        self.axes.setVisible(ask)
-        self._labels[2].setVisible(ask)
+        self._show_row(2, self.axes, ask)
+
+    def _show_row(self, row: int, field: QWidget, on: bool) -> None:
+        field.setVisible(on)
+        self._labels[row].setVisible(on)
 
     # ------------------------------------------------------------------ saying
 
@@ -269,13 +278,10 @@ class ImageStep(Step):
         chosen = self.input
         scenes = chosen.source.scenes if chosen else ()
         self._show_scenes(chosen)
-        for widget in (self.scene, self._labels[0]):
-            widget.setVisible(len(scenes) > 1)
-        unknown = chosen is not None and None in _known(chosen.source)
-        for widget in (self.voxel, self._labels[3]):
-            widget.setVisible(unknown)
+        self._show_row(0, self.scene, len(scenes) > 1)
+        self._show_row(3, self.voxel, chosen is not None and is_unknown(chosen.source))
         clear(self._notes)
-        self.sizes.setText(_sizes_line(chosen) if chosen else "")
+        self.sizes.setText(sizes_line(chosen.source, chosen.voxel_size_um) if chosen else "")
         self.sizes.setToolTip(self.sizes.text())
         if chosen is None:
             self.set_summary(problem, "warning" if self.transmitted.count() > 1 else "idle")
@@ -299,61 +305,3 @@ class ImageStep(Step):
             self.scene.addItems(scenes)
         if chosen:
             self.scene.setCurrentIndex(chosen.source.scene)
-
-
-class _VoxelSize(QWidget):
-    """Z step and pixel size in micrometres, typed where the image does not say them."""
-
-    changed = Signal()
-
-    def __init__(self) -> None:
-        super().__init__()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
-        self.z, self.xy = _micrometres("Z step"), _micrometres("pixel")
-        for box in (self.z, self.xy):
-            box.valueChanged.connect(lambda _: self.changed.emit())
-            row.addWidget(box, 1)
-        self._open = False
-
-    def set_open(self, unknown: bool) -> None:
-        """Whether the image leaves something unknown."""
-        self._open = unknown
-
-    def value(self, source: ImageSource) -> tuple[float | None, float | None, float | None] | None:
-        """What is known now; None where the image knows all."""
-        z, y, x = source.voxel_size_um
-        if None not in _known(source):
-            return None
-        return z or self.z.value() or None, y or self.xy.value() or None, x or self.xy.value() or None
-
-
-def _micrometres(what: str) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
-    box.setRange(0.0, 100.0)
-    box.setDecimals(3)
-    box.setSingleStep(0.01)
-    box.setSpecialValueText(f"{what}?")
-    box.setSuffix(" µm")
-    box.setMinimumWidth(60)
-    box.setAccessibleName(f"{what} in micrometres")
-    return box
-
-
-def _known(source: ImageSource) -> tuple[float | None, ...]:
-    """Voxel sizes that matter: Z only where there are several planes."""
-    return source.voxel_size_um if source.sizes["Z"] > 1 else source.voxel_size_um[1:]
-
-
-def _sizes_line(chosen: Input) -> str:
-    sizes, (z, y, x) = chosen.source.sizes, chosen.voxel_size_um or chosen.source.voxel_size_um
-    parts = []
-    if sizes["T"] > 1:
-        step = chosen.source.time_step_s
-        parts.append(f"{sizes['T']} time points" + (f" · every {step:g} s" if step else ""))
-    if sizes["Z"] > 1:
-        parts.append(f"{sizes['Z']} planes · {f'{z:.3g} µm' if z else 'Z step unknown'}")
-    pixel = f" at {x:.3g} µm" if x and x == y else f" at {y:.3g} × {x:.3g} µm" if x and y else ", pixel size unknown"
-    parts.append(f"{sizes['X']} × {sizes['Y']}{pixel}")
-    return " · ".join(parts)

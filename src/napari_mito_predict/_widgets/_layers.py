@@ -9,27 +9,27 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_mito_predict.image import Channel, ChannelRole, ImageSource, from_array
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
+    from numpy.typing import NDArray
 
     LayerData = tuple[Any, dict[str, Any], str]
 
 KEY = "napari-mito-predict"
 """Where our layers keep what we know of them, in their metadata."""
-COLORMAPS = {ChannelRole.TRANSMITTED: "gray", ChannelRole.OTHER: "gray"}
-TRUTH_COLORMAP = "green"
+_TRUTH_COLORMAP = "green"
 _IN_MEMORY = 1 << 30
+_DIMMED = 0.6
 _AXES = {
     "t": "T", "time": "T", "frame": "T", "c": "C", "ch": "C", "channel": "C",
     "z": "Z", "depth": "Z", "plane": "Z", "y": "Y", "x": "X",
 }  # fmt: skip
 
 
-def file_layers(source: ImageSource, *, show_truth: bool = True) -> list[LayerData]:
+def file_layers(source: ImageSource, *, for_overlay: bool = False) -> list[LayerData]:
     """Make one napari layer per channel, with scale, units and axis labels.
 
     Small images are read at once; of large ones every plane is read when it is looked at.
@@ -38,8 +38,9 @@ def file_layers(source: ImageSource, *, show_truth: bool = True) -> list[LayerDa
     ----------
     source : ImageSource
         One scene of a file.
-    show_truth : bool
-        False hides the real fluorescence at first, so that predictions are seen over transmitted light.
+    for_overlay : bool
+        Hide the real fluorescence at first and dim the transmitted light, so that predictions are seen over it:
+        additive colours over a bright background would all turn white.
 
     Returns
     -------
@@ -59,7 +60,10 @@ def file_layers(source: ImageSource, *, show_truth: bool = True) -> list[LayerDa
         data = _all_planes(source, channel) if small else _lazy_planes(source, channel)
         data = data[0] if sizes["T"] == 1 else data
         keywords = _keywords(source, channel, plane)
-        layers.append((data, keywords | {"visible": show_truth or keywords["colormap"] != TRUTH_COLORMAP}, "image"))
+        if for_overlay and any(other.role is ChannelRole.TRANSMITTED for other in source.channels):
+            keywords["visible"] = channel.role is ChannelRole.TRANSMITTED
+            keywords["opacity"] = _DIMMED
+        layers.append((data, keywords, "image"))
     return layers
 
 
@@ -83,7 +87,7 @@ def _keywords(source: ImageSource, channel: Channel, plane: NDArray[Any]) -> dic
     }
     return {
         "name": channel.label if truth else f"{source.name} {channel.label}",
-        "colormap": TRUTH_COLORMAP if truth else COLORMAPS[channel.role],
+        "colormap": _TRUTH_COLORMAP if truth else "gray",
         "blending": "additive",
         "contrast_limits": contrast_of(plane),
         "scale": [step or 1.0 for _, step, _ in steps],
@@ -190,10 +194,9 @@ def like_layer(data: NDArray[np.float32], axes: str, shape: tuple[int, ...]) -> 
     """
     full = data[None] if data.ndim == 3 else data
     absent = [axis for axis in "TZYX" if axis not in axes]
-    view = full.transpose(["TZYX".index(axis) for axis in axes.replace("C", "")] + ["TZYX".index(a) for a in absent])
-    view = view[(..., *[0] * len(absent))]
-    if "C" in axes:
-        view = np.expand_dims(view, axes.index("C"))
+    view = full.transpose(["TZYX".index(axis) for axis in (*axes, *absent)])
+    for _ in absent:
+        view = view[..., 0]
     if view.shape != tuple(shape):
         raise ValueError(f"a prediction of shape {view.shape} does not fit a layer of shape {shape}")
     return view
@@ -220,7 +223,7 @@ def _lazy_planes(source: ImageSource, channel: Channel) -> Any:
     import dask.array
 
     t, z, y, x = (source.sizes[axis] for axis in "TZYX")
-    return dask.array.map_blocks(
+    return dask.array.map_blocks(  # type: ignore[no-untyped-call]
         _plane,
         source,
         channel.index,

@@ -20,10 +20,10 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_mito_predict._widgets._parts import FailurePanel, FindingLine, Step, clear, column, words
-from napari_mito_predict._widgets._worker import Failure
 from napari_mito_predict.models.registry import ModelInfo, bundled_names, list_models, user_models_folder
 
 if TYPE_CHECKING:
+    from napari_mito_predict._widgets._worker import Failure
     from napari_mito_predict.image import Finding, ImageSource
     from napari_mito_predict.models.card import ModelCard
     from napari_mito_predict.prediction import PredictionPlan

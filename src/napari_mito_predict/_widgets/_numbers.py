@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QPointF, Qt, Signal
 from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
-from napari_mito_predict._widgets._scores import Agreement
+if TYPE_CHECKING:
+    from napari_mito_predict._widgets._scores import Agreement
 
 
 class Numbers(QWidget):
@@ -94,7 +96,9 @@ class Profile(QWidget):
         quiet.setAlpha(70)
         painter.setPen(QPen(quiet))
         painter.drawLine(area.bottomLeft(), area.bottomRight())
-        painter.drawText(area, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft, "PCC over the planes")
+        quiet.setAlpha(150)
+        painter.setPen(QPen(quiet))
+        painter.drawText(area, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignHCenter, "PCC over the planes")
         if self._current is not None and self._current < len(values):
             x = point(self._current).x() if math.isfinite(values[self._current]) else 0.0
             painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))

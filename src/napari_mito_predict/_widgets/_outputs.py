@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.layers import Image
-from numpy.typing import NDArray
 
 from napari_mito_predict._widgets._layers import KEY, like_layer, placement_of
 
 if TYPE_CHECKING:
+    import numpy as np
     from napari.viewer import Viewer
+    from numpy.typing import NDArray
 
     from napari_mito_predict._widgets._prediction import Started
     from napari_mito_predict.prediction import Output, PredictionPlan

@@ -16,16 +16,19 @@ from qtpy.QtWidgets import (
     QLayout,
     QPushButton,
     QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QVBoxLayout,
     QWidget,
 )
 from superqt import QCollapsible
 
-from napari_mito_predict._widgets._worker import Failure
-
 if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
+
+    from napari_mito_predict._widgets._worker import Failure
 
 _UNLIMITED = 16777215  # QWIDGETSIZE_MAX, which no binding exports
 _MARKS = {"ok": "✓", "warning": "!", "error": "×", "info": "i", "idle": ""}
@@ -102,8 +105,6 @@ class Step(QCollapsible):
         header = self.toggleButton()
         header.setStyleSheet("")  # QCollapsible hides the keyboard focus there
         header.setProperty("header", True)
-        self.layout().setContentsMargins(0, 0, 0, 0)
-        self.layout().setSpacing(0)
         self._summary = QLabel(header)
         self._summary.setProperty("quiet", True)
         self._summary.setProperty("summary", True)
@@ -111,9 +112,10 @@ class Step(QCollapsible):
         self._summary.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._icon = StateIcon(parent=header)
         self._text = ""
-        box = self.content().layout()
-        box.setContentsMargins(6, 6, 6, 8)
-        box.setSpacing(6)
+        for layout, margins, spacing in ((self.layout(), (0, 0, 0, 0), 0), (self.body, (6, 6, 6, 8), 6)):
+            if layout is not None:
+                layout.setContentsMargins(*margins)
+                layout.setSpacing(spacing)
         self.toggled.connect(self._folded)
         self._folded(False)
 
@@ -200,7 +202,28 @@ class FailurePanel(QFrame):
             clipboard.setText(self._details)
 
 
-class LayerCombo(QComboBox):
+class Combo(QComboBox):
+    """A combo box that may be narrower than its longest entry, and then elides what it shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(6)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        style, field = self.style(), QStyle.SubControl.SC_ComboBoxEditField
+        if style is None:
+            return
+        room = style.subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, self).width() - 4
+        option.currentText = self.fontMetrics().elidedText(self.currentText(), Qt.TextElideMode.ElideMiddle, room)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+
+class LayerCombo(Combo):
     """The layers of a viewer that pass a test, following the viewer."""
 
     picked = Signal()
@@ -208,7 +231,6 @@ class LayerCombo(QComboBox):
     def __init__(self, viewer: Viewer, accepts: Callable[[Layer], bool], none: str) -> None:
         super().__init__()
         self._viewer, self._accepts, self._none = viewer, accepts, none
-        shrinkable(self)
         for emitter in (viewer.layers.events.inserted, viewer.layers.events.removed, viewer.layers.events.reordered):
             follow(self, emitter, self.refill)
         self.currentIndexChanged.connect(lambda _: self.picked.emit())
@@ -261,14 +283,6 @@ def words(text: str = "", *, quiet: bool = False) -> QLabel:
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setTextFormat(Qt.TextFormat.PlainText)
     return label
-
-
-def shrinkable(combo: QComboBox) -> QComboBox:
-    """Let a combo box be narrower than its longest entry."""
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(6)
-    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    return combo
 
 
 def column(spacing: int = 4) -> QVBoxLayout:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QGridLayout,
     QHBoxLayout,
@@ -20,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QElidingLabel
 
-from napari_mito_predict._widgets._parts import FailurePanel, Step, shrinkable, words
+from napari_mito_predict._widgets._parts import Combo, FailurePanel, Step, words
 from napari_mito_predict._widgets._prediction import duration
 from napari_mito_predict._widgets._settings import preference
 from napari_mito_predict._widgets._worker import Failure, JobState
@@ -60,7 +59,6 @@ class PredictStep(Step):
     # ------------------------------------------------------------------ building
 
     def _build_cost(self) -> None:
-        row = QHBoxLayout()
         self.cost = QElidingLabel("")
         self.cost.setProperty("quiet", True)
         self.more = QToolButton()
@@ -70,9 +68,8 @@ class PredictStep(Step):
         self.more.setArrowType(Qt.ArrowType.RightArrow)
         self.more.setToolTip("Device, precision, tile size, output folder")
         self.more.toggled.connect(self._show_advanced)
-        row.addWidget(self.cost, 1)
-        row.addWidget(self.more)
-        self.body.addLayout(row)
+        self.body.addWidget(self.cost)
+        self.body.addWidget(self.more, 0, Qt.AlignmentFlag.AlignLeft)
 
     def _build_advanced(self) -> None:
         self.advanced = QWidget()
@@ -152,6 +149,7 @@ class PredictStep(Step):
         """Say what it will cost, or what is missing before it can start."""
         self._missing = missing
         self.cost.setText(planned.cost if planned else "")
+        self.cost.setVisible(planned is not None)
         self.cost.setToolTip(planned.plan.device.reason if planned else "")
         self._enable()
 
@@ -229,8 +227,8 @@ class PredictStep(Step):
                 self.set_summary(self._missing or "ready", "idle" if self._missing else "ok")
 
 
-def _choice(entries: dict[str, str], chosen: str) -> QComboBox:
-    combo = shrinkable(QComboBox())
+def _choice(entries: dict[str, str], chosen: str) -> Combo:
+    combo = Combo()
     for value, text in entries.items():
         combo.addItem(text, value)
     combo.setCurrentIndex(max(0, combo.findData(chosen)))

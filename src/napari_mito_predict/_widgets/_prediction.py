@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
-
-from napari_mito_predict._widgets._worker import Work
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_mito_predict._widgets._worker import Work
     from napari_mito_predict.image import ImageSource
     from napari_mito_predict.models import Model
     from napari_mito_predict.prediction import Output, PredictionPlan

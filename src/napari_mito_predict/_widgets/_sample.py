@@ -15,4 +15,4 @@ def simulated_cell() -> list[tuple[Any, dict[str, Any], str]]:
     from napari_mito_predict._widgets._layers import file_layers
     from napari_mito_predict.image import open_image
 
-    return file_layers(open_image(SAMPLE), show_truth=False)
+    return file_layers(open_image(SAMPLE), for_overlay=True)

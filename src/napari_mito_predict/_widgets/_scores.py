@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from napari_mito_predict._widgets._worker import Work
 from napari_mito_predict.evaluation import pcc, ssim_global
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_mito_predict._widgets._worker import Work
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class SideBySide:
         self._before = {"enabled": grid.enabled, "stride": grid.stride, "shape": grid.shape}
         for layer in self._viewer.layers:
             layer.visible = layer in layers
-        grid.stride, grid.shape, grid.enabled = -1, (1, -1), True
+        grid.stride, grid.shape, grid.enabled = 1, (1, -1), True
         self._viewer.reset_view()
 
     def leave(self) -> None:
@@ -41,5 +41,5 @@ class SideBySide:
 
 def grid_of(viewer: Viewer) -> Any:
     """The grid's settings, which moved to the canvas in napari 0.9."""
-    canvas = getattr(viewer, "canvas", None)
-    return canvas.grid if hasattr(canvas, "grid") else viewer.grid
+    canvas: Any = getattr(viewer, "canvas", None)
+    return viewer.grid if canvas is None else canvas.grid

@@ -135,7 +135,7 @@ class Job(QObject):
             self.failed.emit(payload)
         self._set_state({"done": JobState.DONE, "failed": JobState.FAILED}.get(kind, JobState.IDLE))
 
-    def _quit_by_napari(self) -> None:
+    def _quit_by_napari(self, event: object = None) -> None:
         if self._state.busy and self._worker is not None and self._worker.abort_requested:
             self.reset()
 
@@ -212,6 +212,13 @@ _EXPLANATIONS: tuple[tuple[type[BaseException], tuple[str, str]], ...] = (
     (
         errors.ChannelNotFoundError,
         ("The channel names say nothing about transmitted light.", "Choose the transmitted-light channel in step 1."),
+    ),
+    (
+        errors.UnknownAxesError,
+        (
+            "A plain TIFF does not say whether its planes are Z steps or time points.",
+            "Drop the file onto napari's canvas instead, and then say in step 1 what its planes are.",
+        ),
     ),
     (
         errors.ImageError,

@@ -49,6 +49,7 @@ class PredictWidget(QWidget):
         self.run: Run | None = None
         self._grid: Grid | None = None
         self._live: Live | None = None
+        self._planned_for: Request | None = None
         self.image = ImageStep(napari_viewer)
         self.models = ModelsStep()
         self.predict = PredictStep()
@@ -128,6 +129,9 @@ class PredictWidget(QWidget):
 
     def _plan(self) -> None:
         request = self._request()
+        if self.job.state.busy or (request is not None and request == self._planned_for):
+            return
+        self._planned_for = request
         if request is None:
             self.planning.reset()
             self.models.show_plan(None)
@@ -188,6 +192,7 @@ class PredictWidget(QWidget):
     def _job_state(self, state: JobState) -> None:
         if not state.busy:
             self._look.stop()
+            self._plan_soon.start()
         if state in (JobState.IDLE, JobState.FAILED):
             self.remove_run()  # half a prediction would be taken for a whole one
         self.predict.show_state(state)
