@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 # Half of what is free: convolution libraries take workspaces and reorder their inputs, allocators fragment, and the
 # viewer next to us needs some too.
 _SHARE = 0.5
-# Largest core in voxels, chosen for what people see: 32 x 384 x 384 takes a few seconds on two CPU cores, so that the
-# picture grows at once; the halo then costs 41 % more arithmetic on 32 x 1024 x 1024 with the bundled networks (halo
-# 48), against 20 % for cores of 512 and 90 % for 256. A GPU needs no more than a second for eight times as many.
+# Largest core in voxels, chosen for what people see: 32 x 384 x 384 is a few seconds of work for two CPU cores, so
+# that the picture grows and a cancel is prompt. On 32 x 1024 x 1024 with a halo of 48 (the bundled networks) the halo
+# then costs 41 % more arithmetic, against 20 % for cores of 512 and 64 % for 256 (benchmarks/prediction_speed.py).
 _LARGEST_CORE = {"cpu": 32 * 384 * 384, "mps": 32 * 768 * 768, "cuda": 32 * 1024 * 1024}
 _XY_RANGE = (256, 1536)
 
@@ -116,14 +116,14 @@ def choose_tiles(
             return grid  # the smallest there is: try, and say so if it fails
 
 
-class _LiveBytes(TorchFunctionMode):  # type: ignore[no-untyped-call]
+class _LiveBytes(TorchFunctionMode):
     """Adds up the storage of all tensors made inside the block that are alive at the same time.
 
     A dispatch mode would see a little more, but importing what it needs takes seconds in which nothing else runs.
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.peak = 0
         self._alive: dict[int, int] = {}
 
