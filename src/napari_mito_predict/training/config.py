@@ -174,7 +174,10 @@ class TrainingConfig(_Part):
         config = cls.parse(given, source=str(path))
         folder = path.resolve().parent
         data = config.data.model_copy(update={"files": tuple(str(folder / f) for f in config.data.files)})
-        return config.model_copy(update={"data": data, "output": folder / config.output})
+        start = config.start_from
+        if start and (folder / start).exists():  # a path; anything else is the name of a model
+            start = str(folder / start)
+        return config.model_copy(update={"data": data, "output": folder / config.output, "start_from": start})
 
     @classmethod
     def parse(cls, given: object, *, source: str = "training configuration") -> TrainingConfig:

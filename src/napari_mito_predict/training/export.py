@@ -68,9 +68,10 @@ def export_model(
 
 def _card(config: TrainingConfig, data: TrainingData, network: Network, iteration: int) -> ModelCard:
     shape = config.network or NetworkConfig()
+    start = load_model(config.start_from).card if config.start_from else None
     architecture = (
-        load_model(config.start_from).card.architecture
-        if config.start_from
+        start.architecture
+        if start
         else Architecture(kind=shape.kind, arguments=shape.arguments(data.ndim, data.targets))
     )
     step = {data.third_axis: data.third_axis_step} if data.third_axis and data.third_axis_step else {}
@@ -94,7 +95,7 @@ def _card(config: TrainingConfig, data: TrainingData, network: Network, iteratio
             iterations=iteration,
             code_version=metadata.version("napari-mito-predict"),
             date=datetime.date.today().isoformat(),
-            start_from=config.start_from,
+            start_from=start.name if start else None,
             notes=""
             if data.fields.validation
             else "Too few fields for validation: the best model was chosen on training fields.",
