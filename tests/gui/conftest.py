@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QThreadPool
 
 pytest.importorskip("napari")
 
@@ -79,15 +80,15 @@ def dock(viewer, qtbot):
     viewer.window.add_dock_widget(widget, name="Mito Predict", area="right")
     yield widget
     widget.job.cancel()
-    qtbot.waitUntil(lambda: not widget.job.state.busy, timeout=20_000)
+    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=60_000)
 
 
 @pytest.fixture
 def ready(dock, czi, qtbot):
     """The dock with the file opened and both models checked."""
     dock.image.open_file(czi)
-    qtbot.waitUntil(lambda: len(dock._viewer.layers) == 3 and dock.image.input is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: len(dock._viewer.layers) == 3 and dock.image.input is not None, timeout=60_000)
     for box in dock.models._boxes.values():
         box.setChecked(box.accessibleName() in ("mito-z", "dna-z"))
-    qtbot.waitUntil(lambda: "about" in dock.predict.cost.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "about" in dock.predict.cost.text(), timeout=60_000)
     return dock

@@ -96,7 +96,7 @@ def test_a_file_that_is_no_image_is_explained(dock, viewer, qtbot, tmp_path, con
     path = tmp_path / "broken.czi"
     path.write_bytes(content)
     dock.image.open_file(path)
-    qtbot.waitUntil(lambda: not dock.image.failure.isHidden(), timeout=20_000)
+    qtbot.waitUntil(lambda: not dock.image.failure.isHidden(), timeout=60_000)
     assert said in dock.image.failure.what.text()
     assert "broken.czi" in dock.image.failure.what.text()
     assert len(viewer.layers) == 0
@@ -114,7 +114,7 @@ def test_a_dropped_file_is_opened(dock, viewer, qtbot, czi):
         Qt.KeyboardModifier.NoModifier,
     )
     dock.image.dropEvent(event)
-    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=20_000)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=60_000)
 
 
 def test_another_scene_replaces_the_layers_of_the_first_only(dock, viewer, qtbot, tmp_path):
@@ -124,12 +124,12 @@ def test_another_scene_replaces_the_layers_of_the_first_only(dock, viewer, qtbot
             writer.write(stack(seed), metadata={"axes": "ZYX", "Name": name, "Channel": {"Name": "ESID"}})
     mine = viewer.add_image(np.zeros((4, 4)), name="mine")
     dock.image.open_file(path)
-    qtbot.waitUntil(lambda: dock.image.input is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: dock.image.input is not None, timeout=60_000)
     assert [dock.image.scene.itemText(i) for i in range(2)] == ["left", "right"]
     assert not dock.image.scene.isHidden()
     np.testing.assert_array_equal(viewer.layers[-1].data, stack(0))
     dock.image.scene.setCurrentIndex(1)
     dock.image.scene.activated.emit(1)
-    qtbot.waitUntil(lambda: dock.image.input is not None and dock.image.input.source.scene == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: dock.image.input is not None and dock.image.input.source.scene == 1, timeout=60_000)
     np.testing.assert_array_equal(viewer.layers[-1].data, stack(1))
     assert list(viewer.layers) == [mine, viewer.layers[-1]]

@@ -21,7 +21,7 @@ def panel(ready, viewer, qtbot):
     viewer.window._qt_window.show()
     ready.predict.predict.click()
     qtbot.waitUntil(lambda: ready.job.state is JobState.DONE, timeout=60_000)
-    qtbot.waitUntil(lambda: ready.compare.stack is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: ready.compare.stack is not None, timeout=60_000)
     ready.setParent(None)
     ready.predict.more.setChecked(True)
     ready.resize(WIDTH, HEIGHT)

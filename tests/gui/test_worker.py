@@ -22,7 +22,7 @@ def owner(qtbot):
 
 
 def wait(qtbot, job, *states):
-    qtbot.waitUntil(lambda: job.state in states, timeout=5000)
+    qtbot.waitUntil(lambda: job.state in states, timeout=30_000)
 
 
 def test_results_arrive_on_the_gui_thread_and_states_follow(qtbot, owner):
@@ -127,7 +127,7 @@ def test_work_stops_when_its_owner_is_deleted(qtbot):
     job.start(work)
     wait(qtbot, job, JobState.RUNNING)
     owner.deleteLater()
-    qtbot.waitUntil(stopped.is_set, timeout=5000)
+    qtbot.waitUntil(stopped.is_set, timeout=30_000)
 
 
 def test_a_task_that_napari_quits_is_closed_too(qtbot, owner):
@@ -145,7 +145,7 @@ def test_a_task_that_napari_quits_is_closed_too(qtbot, owner):
     job.start(work)
     wait(qtbot, job, JobState.RUNNING)
     job._worker.quit()
-    qtbot.waitUntil(closed.is_set, timeout=5000)
+    qtbot.waitUntil(closed.is_set, timeout=30_000)
     wait(qtbot, job, JobState.IDLE)
 
 

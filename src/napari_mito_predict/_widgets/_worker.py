@@ -28,7 +28,7 @@ Work = Callable[[Callable[[], bool]], Iterator[object]]
 """Gets ``cancelled()`` to ask now and then; yields what the GUI shall see."""
 
 
-_NICE = 10
+_NICE = 5
 Events = Generator[tuple[int, str, object], None, None]
 
 
@@ -70,7 +70,8 @@ class Job(QObject):
     """One piece of work in a napari worker thread.
 
     All signals arrive on the GUI thread. Starting anew cancels what ran before and drops its results, however late
-    they come. A job with a description is one of napari's tasks: closing the window asks before it is lost.
+    they come. A job with a description is a long one: it goes on at low priority, and napari asks before closing the
+    window loses it.
     """
 
     state_changed = Signal(object)
@@ -99,13 +100,13 @@ class Job(QObject):
         self._cancelled = self._latest[0] = threading.Event()
         self._generation += 1
         self._set_state(JobState.PREPARING)
-        create = create_task if self._description else create_worker
+        create, kind = (create_task, _PatientWorker) if self._description else (create_worker, _ClosingWorker)
         worker = create(
             _named(_guarded, self._description),
             self._generation,
             work,
             self._cancelled,
-            _worker_class=_ClosingWorker,
+            _worker_class=kind,
             _start_thread=False,
         )
         worker.yielded.connect(self._receive)
@@ -152,11 +153,18 @@ class _ClosingWorker(GeneratorWorker):
     """Closes its generator when it is told to quit, which superqt leaves suspended with all it holds."""
 
     def work(self) -> object:
-        _yield_to_the_viewer()
         try:
             return super().work()
         finally:
             self._gen.close()
+
+
+class _PatientWorker(_ClosingWorker):
+    """For what takes long: the viewer goes first."""
+
+    def work(self) -> object:
+        _yield_to_the_viewer()
+        return super().work()
 
 
 def _yield_to_the_viewer() -> None:
