@@ -150,6 +150,21 @@ def test_raw_airyscan_is_sent_back_to_zen(make_czi: MakeCzi, reader: str) -> Non
         image.read()
 
 
+def test_scenes_that_the_file_does_not_describe_are_missed_aloud(tmp_path: Path, reader: str) -> None:
+    pyczi = pytest.importorskip("pylibCZIrw.czi", reason="writes the CZI files of this test: pip install pylibCZIrw")
+    path = tmp_path / "two.czi"
+    with pyczi.create_czi(str(path)) as document:
+        for scene in range(2):
+            plane = np.full((8, 9, 1), scene + 1, np.uint16)
+            document.write(data=plane, plane={"C": 0}, scene=scene, location=(50 * scene, 0))
+        document.write_metadata(channel_names={0: "TL"})
+    image = open_image(path, reader=reader)
+    if len(image.scenes) == 1:
+        assert "holds 2 scenes but describes only 1" in " ".join(image.warnings)
+    else:
+        assert len(image.scenes) == 2
+
+
 def test_reads_from_many_threads(make_czi: MakeCzi, reader: str) -> None:
     path, data = make_czi()
     image = open_image(path, reader=reader)

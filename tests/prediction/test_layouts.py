@@ -147,3 +147,10 @@ def test_models_have_to_be_told_apart(make_model, make_fake, noise):
         predict(noise(6, 16, 16), [], **CPU)
     with pytest.raises(ModelError, match="no-such-model"):
         predict(noise(6, 16, 16), "no-such-model", **CPU)
+
+
+def test_colour_images_are_refused_as_such(make_model, make_fake):
+    """Before anybody is asked which of several transmitted-light channels to use."""
+    image = from_array(np.zeros((2, 8, 8, 3), np.uint8), axes="CYXS", channel_names=["Bright", "Brightfield"])
+    with pytest.raises(UnsupportedImageError, match="RGB"):
+        predict(image, make_model(make_fake()), **CPU)

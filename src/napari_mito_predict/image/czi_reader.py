@@ -93,7 +93,7 @@ class CziBackend:
                 is_rgb=is_rgb,
                 simulated=czi_metadata.custom_attribute(xml, "simulated_by") == "napari-mito-predict",
                 unsupported=RGB if is_rgb else AIRYSCAN if layout.sizes.get("H", 1) > 1 else "",
-                warnings=_czi_warnings(layout, names, czi_metadata.declared_sizes(xml)),
+                warnings=_czi_warnings(layout, names, czi_metadata.declared_sizes(xml), len(self.scenes)),
             )
 
     def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
@@ -165,7 +165,9 @@ def _reader_class(library: Library) -> Any:
         raise MissingReaderError(f'Reading CZI files needs one more package: pip install "{wanted}".') from error
 
 
-def _czi_warnings(layout: CziScene, names: tuple[str | None, ...], declared: dict[str, int]) -> tuple[str, ...]:
+def _czi_warnings(
+    layout: CziScene, names: tuple[str | None, ...], declared: dict[str, int], scenes: int
+) -> tuple[str, ...]:
     sizes = layout.tczyx()
     found = []
     if layout.missing:
@@ -182,6 +184,11 @@ def _czi_warnings(layout: CziScene, names: tuple[str | None, ...], declared: dic
     for axis, word in words.items():
         if declared.get(axis, 0) > sizes[axis]:
             found.append(f"The file announces {declared[axis]} {word}, but holds {sizes[axis]}.")
+    if layout.sizes.get("S", 1) > scenes:
+        found.append(
+            f"The file holds {layout.sizes['S']} scenes but describes only {scenes}: the others cannot be read. Open it "
+            "in ZEN and save it again."
+        )
     if len(names) > 1 and not any(names):
         found.append(
             f"None of the {len(names)} channels has a name. Check that channels and Z steps were not exchanged "

@@ -204,6 +204,8 @@ def _subject(given: Any, channel: Any, scene: Any, voxel_size_um: Sequence[float
         given = open_image(given)
     if isinstance(given, ImageSource):
         image = given if scene is None else given.with_scene(scene)
+        if image.unsupported:  # before anybody is asked which of its channels to use
+            raise UnsupportedImageError(f"{image.name}: {image.unsupported}")
         index = image.channel(channel).index
         return Subject(image, index, _voxel_size(voxel_size_um) or image.voxel_size_um)
     if not hasattr(given, "shape") or not hasattr(given, "dtype"):
