@@ -7,6 +7,7 @@ which both BioIO and AICSImageIO read CZI files with.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,12 +62,17 @@ class CziScene:
         return sizes
 
 
+LIBCZI = threading.RLock()
+"""Held by whoever is inside libCZI: nobody promises that it may be entered by several threads, and a crash there takes
+the viewer with it. Reading is bound by the disk, so little is lost."""
+
+
 @contextlib.contextmanager
 def open_czi(path: Path) -> Iterator[Any]:
     """Open a CZI with aicspylibczi; whatever that says about a damaged file becomes an `UnreadableImageError`."""
     from aicspylibczi import CziFile
 
-    with path.open("rb") as stream:
+    with LIBCZI, path.open("rb") as stream:
         try:
             czi = CziFile(stream)
         except RuntimeError as error:

@@ -109,7 +109,8 @@ class CziBackend:
         check_tiles(self.path, [tile for plane in present for tile in layout.tiles[t, c, plane]])
         read = self._read_single_tiles if layout.box is None else self._read_stitched
         try:
-            data = read(scene, t, c, present) if present else self._blank(layout)
+            with czi_metadata.LIBCZI:
+                data = read(scene, t, c, present) if present else self._blank(layout)
         except _LIBRARY_ERRORS as error:
             raise damaged_czi(self.path, error) from error
         if len(data) != len(present):
@@ -186,8 +187,8 @@ def _czi_warnings(
             found.append(f"The file announces {declared[axis]} {word}, but holds {sizes[axis]}.")
     if layout.sizes.get("S", 1) > scenes:
         found.append(
-            f"The file holds {layout.sizes['S']} scenes but describes only {scenes}: the others cannot be read. Open it "
-            "in ZEN and save it again."
+            f"The file holds {layout.sizes['S']} scenes but describes only {scenes}: the others cannot be read. "
+            "Open it in ZEN and save it again."
         )
     if len(names) > 1 and not any(names):
         found.append(
