@@ -34,8 +34,8 @@ def shown(panel, qtbot, plane):
     qtbot.waitUntil(lambda: panel.numbers.plane[0].text() == expected, timeout=60_000)
 
 
-def test_nothing_to_compare_is_said(panel):
-    assert panel.problem.text() == "Predict first, then compare."
+def test_nothing_to_compare_is_said(panel, qtbot):
+    qtbot.waitUntil(lambda: panel.problem.text() == "Predict first, then compare.")
     assert panel.caption.text() == CAPTION
     assert not panel.side_by_side.isEnabled()
 
