@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_mito_predict.errors import (
+    ChannelNotFoundError,
     ImageError,
     ModelError,
     ModelMismatchError,
@@ -154,3 +155,10 @@ def test_colour_images_are_refused_as_such(make_model, make_fake):
     image = from_array(np.zeros((2, 8, 8, 3), np.uint8), axes="CYXS", channel_names=["Bright", "Brightfield"])
     with pytest.raises(UnsupportedImageError, match="RGB"):
         predict(image, make_model(make_fake()), **CPU)
+
+
+def test_without_a_transmitted_light_channel_the_user_is_asked(make_model, make_fake, noise):
+    stained = from_array(noise(2, 4, 16, 16), axes="CZYX", channel_names=["DAPI", "EGFP"], voxel_size_um=SIZE)
+    with pytest.raises(ChannelNotFoundError, match=r"DAPI.*EGFP.*index or name"):
+        predict(stained, make_model(make_fake()), **CPU)
+    assert "mitochondria" in predict(stained, make_model(make_fake()), channel="EGFP", **CPU)
