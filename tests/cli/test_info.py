@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 import tifffile
 from typer.testing import CliRunner, Result
 
@@ -73,5 +72,4 @@ def test_nothing_given_is_a_wrong_command() -> None:
 
 
 def test_device_says_what_computes() -> None:
-    pytest.importorskip("torch")
     assert "Predictions run on" in info("--device").stdout
