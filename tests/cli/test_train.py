@@ -68,10 +68,10 @@ def test_ctrl_c_stops_cleanly_and_resume_finishes(mito_predict, config, tmp_path
     stopped = mito_predict("train", config(6))
     assert stopped.code == 130
     assert f"--resume {tmp_path / 'run'}" in stopped.err
-    assert Run(tmp_path / "run").status["state"] == "stopped"
+    assert Run(tmp_path / "run").status.state == "stopped"
     resumed = mito_predict("train", "--resume", tmp_path / "run")
     assert resumed.code == 0, resumed.err
-    assert Run(tmp_path / "run").status["state"] == "done"
+    assert Run(tmp_path / "run").status.state == "done"
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -84,5 +84,44 @@ def test_unknown_key_names_the_nearest(mito_predict, config, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_config_and_resume_exclude_each_other(mito_predict, config, tmp_path):
+def test_options_that_exclude_each_other(mito_predict, config, tmp_path):
     assert mito_predict("train", config(2), "--resume", tmp_path).code == 2
+    assert mito_predict("train", "--resume", tmp_path, "--devices", "2").code == 2
+    assert mito_predict("train", config(2), "--keep").code == 2
+
+
+def test_check_says_what_is_wrong_and_how_long_it_takes(mito_predict, config, tmp_path):
+    good = mito_predict("train", config(2), "--check")
+    assert good.code == 0, good.err
+    assert "field0" in good.out
+    assert "s per iteration here" in good.err
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "field1.czi").write_bytes((tmp_path / "field0.czi").read_bytes())
+    (tmp_path / "field2.czi").write_bytes(b"")
+    bad = mito_predict("train", config(2), "--check")
+    assert bad.code == 1
+    assert "empty" in bad.err
+
+
+def test_runs_are_listed_shown_and_stopped(mito_predict, config, tmp_path, monkeypatch):
+    import json
+
+    from napari_mito_predict.training import Status
+
+    monkeypatch.setenv("MITO_PREDICT_RUNS", str(tmp_path / "known"))
+    assert mito_predict("train", config(4)).code == 0
+    listed = json.loads(mito_predict("runs", "list", "--json").out)
+    assert [(run["name"], run["state"]) for run in listed] == [("run", "done")]
+    assert "done" in mito_predict("runs", "list", tmp_path).out
+    shown = mito_predict("runs", "show", "run").out
+    assert "validation PCC, best" in shown
+    assert shown.count("*") >= 2
+    assert "metrics" in json.loads(mito_predict("runs", "show", tmp_path / "run", "--json").out)
+    over = mito_predict("runs", "stop", "run")
+    assert over.code == 1
+    assert "not running (done)" in over.err
+    run = Run(tmp_path / "run")
+    run.write_status(Status("running"))
+    assert mito_predict("runs", "stop", "run", "--keep").code == 0
+    assert run.stop_requested == "keep"
+    assert mito_predict("runs", "show", "nonsense").code == 1

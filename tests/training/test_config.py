@@ -38,8 +38,23 @@ def test_start_from_brings_its_network() -> None:
         ({"targets": {}}, "targets"),
         ({"preset": "fast"}, "preset"),
         ({"data": {"files": []}}, "data.files"),
+        ({"data": {"files": ["a.czi"], "csv": "b.csv"}}, "give either 'files'"),
+        ({"data": {"input_folder": "in"}}, "belong together"),
+        ({"targets": {"dna": None}}, "has to name the truth channel"),
+        ({"batch_size": 3, "devices": 2}, "multiple of 'devices'"),
     ],
-    ids=["typo", "typo in a part", "negative", "no target", "unknown preset", "no files"],
+    ids=[
+        "typo",
+        "typo in a part",
+        "negative",
+        "no target",
+        "unknown preset",
+        "no files",
+        "two forms",
+        "half a form",
+        "no channel",
+        "odd batch",
+    ],
 )
 def test_mistakes_are_named(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
@@ -54,6 +69,22 @@ def test_paths_are_relative_to_the_file_and_survive_a_round_trip(tmp_path: Path)
     assert config.data.files == (str(tmp_path / "data" / "*.czi"),)
     config.save(tmp_path / "again.yaml")
     assert TrainingConfig.load(tmp_path / "again.yaml") == config
+
+
+def test_folders_need_only_the_name_of_the_target(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("target: dna\ndata: {input_folder: in, target_folder: out}\noutput: run\n", encoding="utf-8")
+    config = TrainingConfig.load(file)
+    assert config.targets == {"dna": None}
+    assert config.data.input_folder == str(tmp_path / "in")
+    config.save(tmp_path / "again.yaml")
+    assert TrainingConfig.load(tmp_path / "again.yaml") == config
+
+
+def test_differences_leave_out_where_it_is_computed() -> None:
+    config = TrainingConfig.parse(MINIMAL)
+    other = TrainingConfig.parse(MINIMAL | {"output": "elsewhere", "devices": 2, "threads": 1, "seed": 3})
+    assert other.differences(config.model_dump(mode="json")) == ["seed: 0 -> 3"]
 
 
 @pytest.mark.parametrize(

@@ -1,54 +1,88 @@
-"""Splitting by field."""
+"""Reading fields: two files on two grids, time series, single planes, and what does not belong together."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from napari_mito_predict.errors import TrainingDataError
-from napari_mito_predict.training.config import Data, Split
-from napari_mito_predict.training.pairs import find_files, split_fields
+from napari_mito_predict.image import Level
+from napari_mito_predict.training.fields import Field, Place
+from napari_mito_predict.training.pairs import open_field, prepare, read_volumes
 
 
-def _files(count: int) -> list[Path]:
-    return [Path(f"field{i:02d}.czi") for i in range(count)]
+def _field(given: Path, truth: Path, channels: tuple[object, object] = (None, None)) -> Field:
+    return Field("f", Place(given, channels[0]), (Place(truth, channels[1]),))  # type: ignore[arg-type]
 
 
-@given(st.integers(1, 60), st.floats(0, 0.5), st.floats(0, 0.5), st.integers(0, 5))
-def test_every_field_goes_to_exactly_one_part(count: int, test: float, validation: float, seed: int) -> None:
-    fields = split_fields(_files(count), Split(test=test, validation=validation, seed=seed))
-    together = [*fields.training, *fields.validation, *fields.test]
-    assert sorted(together) == _files(count)
-    assert fields.training
+def _smooth(shape: tuple[int, ...]) -> np.ndarray:
+    grid = np.meshgrid(*(np.linspace(0, 3, n) for n in shape), indexing="ij")
+    return 1000 + 300 * np.sum([np.sin(g) for g in grid], axis=0)
 
 
-def test_the_papers_split() -> None:
-    fields = split_fields(_files(40), Split())
-    assert (len(fields.training), len(fields.validation), len(fields.test)) == (27, 3, 10)
-    assert split_fields(_files(40), Split()) == fields
-    assert split_fields(_files(40), Split(seed=1)) != fields
-    assert not split_fields(_files(40), Split(test=0)).test
+def test_truth_on_another_grid_is_resampled_and_said(tmp_path: Path, write_field) -> None:
+    light = write_field(tmp_path / "light.ome.tif", _smooth((8, 40, 48))[None], ["TL"], voxel=(0.2, 0.2, 0.2))
+    truth = write_field(tmp_path / "truth.ome.tif", _smooth((8, 80, 96))[None], ["TMRM"], voxel=(0.2, 0.1, 0.1))
+    opened = open_field(_field(light, truth))
+    assert {f.code for f in opened.findings} == {"resampled"}
+    assert "96 voxels of 0.1 µm along X, resampled to 48 of 0.2 µm" in opened.findings[-1].message
+    pair = prepare(next(read_volumes(opened)), opened, (0.2, 0.2, 0.2))
+    assert pair.input.shape == (8, 40, 48)
+    assert pair.truth.shape == (1, 8, 40, 48)
+    difference = np.abs(pair.input.astype(float) - pair.truth[0].astype(float))
+    assert np.quantile(difference, 0.99) < 0.1  # the darkest and brightest voxels of the input are clipped
+    assert abs(float(pair.truth.astype(np.float64).std()) - 1) < 0.02
 
 
-def test_named_fields() -> None:
-    fields = split_fields(_files(6), Split(test=("field03",), validation=("field00", "field01")))
-    assert fields.test == (Path("field03.czi"),)
-    assert fields.validation == (Path("field00.czi"), Path("field01.czi"))
-    with pytest.raises(TrainingDataError, match="field09"):
-        split_fields(_files(6), Split(test=("field09",)))
-    with pytest.raises(TrainingDataError, match="used twice"):
-        split_fields(_files(6), Split(test=("field03",), validation=("field03",)))
-    with pytest.raises(TrainingDataError, match="none to train on"):
-        split_fields(_files(2), Split(test=("field00", "field01")))
+@pytest.mark.parametrize(
+    ("shape", "voxel", "code"),
+    [
+        ((8, 40, 40), (0.2, 0.2, 0.2), "other-extent"),
+        ((8, 40, 24), (0.2, 0.2, 0.2), "other-extent"),
+    ],
+)
+def test_another_field_of_view_is_an_error(tmp_path: Path, write_field, shape, voxel, code) -> None:
+    light = write_field(tmp_path / "light.ome.tif", _smooth((8, 40, 48))[None], ["TL"], voxel=(0.2, 0.2, 0.2))
+    truth = write_field(tmp_path / "truth.ome.tif", _smooth(shape)[None], ["TMRM"], voxel=voxel)
+    opened = open_field(_field(light, truth))
+    assert [(f.level, f.code) for f in opened.findings] == [(Level.ERROR, code)]
 
 
-def test_patterns(tmp_path: Path) -> None:
-    for name in ("b.czi", "a.czi", "c.tif"):
-        (tmp_path / name).touch()
-    found = find_files(Data(files=(str(tmp_path / "*.czi"), str(tmp_path / "a.czi"))))
-    assert [path.name for path in found] == ["a.czi", "b.czi"]
-    with pytest.raises(TrainingDataError, match="nothing"):
-        find_files(Data(files=(str(tmp_path / "nothing*.czi"),)))
+def test_time_series_and_single_planes(tmp_path: Path, write_field) -> None:
+    data = np.random.default_rng(0).integers(0, 1000, (5, 2, 1, 30, 32))
+    series = write_field(tmp_path / "series.ome.tif", data, ["TL", "TMRM"], axes="TCZYX")
+    opened = open_field(_field(series, series, ("TL", "TMRM")))
+    assert (opened.third_axis, opened.volumes, opened.shape) == ("t", 1, (5, 30, 32))
+    assert opened.shape_at((None, 0.22, 0.11)) == (5, 15, 32)
+    plane = write_field(tmp_path / "plane.ome.tif", data[0, :, 0], ["TL", "TMRM"], axes="CYX")
+    opened = open_field(_field(plane, plane, ("TL", "TMRM")))
+    assert (opened.third_axis, opened.shape) == (None, (30, 32))
+    raw = next(read_volumes(opened))
+    np.testing.assert_array_equal(raw.input, data[0, 0, 0])
+    stacks = write_field(tmp_path / "stacks.ome.tif", data.repeat(4, axis=2), ["TL", "TMRM"], axes="TCZYX")
+    opened = open_field(_field(stacks, stacks, ("TL", "TMRM")))
+    assert (opened.third_axis, opened.volumes) == ("z", 5)
+    assert len(list(read_volumes(opened))) == 5
+
+
+def test_a_file_of_several_channels_needs_a_name(tmp_path: Path, write_field) -> None:
+    data = np.random.default_rng(0).integers(0, 1000, (2, 8, 30, 32))
+    both = write_field(tmp_path / "both.ome.tif", data, ["TMRM", "SYBR"])
+    with pytest.raises(TrainingDataError, match=r"several channels \(0 \"TMRM\", 1 \"SYBR\"\)"):
+        open_field(_field(both, both))
+    with pytest.raises(TrainingDataError, match=r"none\.czi"):
+        open_field(_field(tmp_path / "none.czi", both))
+
+
+def test_the_digest_is_of_pixels_not_of_files(tmp_path: Path, write_field) -> None:
+    data = np.random.default_rng(0).integers(0, 1000, (2, 8, 30, 32))
+    paths = [
+        write_field(tmp_path / f"{name}.ome.tif", data, names)
+        for name, names in (("a", ["TL", "TMRM"]), ("b", ["BF", "TMRM"]))
+    ]
+    digests = [next(read_volumes(open_field(_field(p, p, (0, 1))))).digest() for p in paths]
+    assert digests[0] == digests[1]
+    other = write_field(tmp_path / "c.ome.tif", data + 1, ["TL", "TMRM"])
+    assert next(read_volumes(open_field(_field(other, other, (0, 1))))).digest() != digests[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -9,9 +11,9 @@ from napari_mito_predict.errors import TrainingDataError
 from napari_mito_predict.training.augment import augment
 from napari_mito_predict.training.config import Augment
 from napari_mito_predict.training.pairs import Pair
-from napari_mito_predict.training.patches import PatchSampler
+from napari_mito_predict.training.patches import PatchSampler, prefetched
 
-EVERYTHING = Augment(flip=True, noise=0.5, blur=1.0, intensity=0.3)
+EVERYTHING = Augment(flip=True, noise=0.5, blur=1.0, intensity=0.3, zoom=0.2)
 
 
 def _pairs(count: int = 3, shape: tuple[int, ...] = (10, 40, 30)) -> list[Pair]:
@@ -22,19 +24,20 @@ def _pairs(count: int = 3, shape: tuple[int, ...] = (10, 40, 30)) -> list[Pair]:
 
 def test_a_batch_is_reproducible_and_made_of_its_patches() -> None:
     one, two = (PatchSampler(_pairs(), (8, 16, 16), 5, 0.5, EVERYTHING) for _ in range(2))
-    given, truth = one.batch(7, 3)
+    given, truth, fields = one.batch(range(21, 24))
     assert given.shape == (3, 1, 8, 16, 16)
     assert truth.shape == (3, 2, 8, 16, 16)
     assert given.dtype == truth.dtype == np.float32
-    np.testing.assert_array_equal(given[1], two.patch(22)[0])
+    np.testing.assert_array_equal(given[1], two.patch(22).input)
+    assert fields == tuple(two.patch(i).field for i in (21, 22, 23))
     assert not np.array_equal(given[0], given[1])
-    assert not np.array_equal(given, PatchSampler(_pairs(), (8, 16, 16), 6, 0.5, EVERYTHING).batch(7, 3)[0])
+    assert not np.array_equal(given, PatchSampler(_pairs(), (8, 16, 16), 6, 0.5, EVERYTHING).batch(range(21, 24)).input)
 
 
 def test_flips_move_input_and_truth_together() -> None:
     sampler = PatchSampler(_pairs(), (8, 16, 16), 0, 0.0, Augment(flip=True))
     for index in range(30):
-        given, truth = sampler.patch(index)
+        given, truth, _ = sampler.patch(index)
         np.testing.assert_array_equal(truth, np.concatenate([given, given * 2]))
 
 
@@ -45,8 +48,51 @@ def test_third_axis_is_never_turned_round() -> None:
         np.testing.assert_array_equal(given, ramp)
 
 
+def test_third_axis_is_turned_round_on_request() -> None:
+    ramp = np.broadcast_to(np.arange(8, dtype=np.float32)[:, None, None], (1, 8, 16, 16))
+    turned = [augment(ramp, ramp, Augment(flip_third=True), np.random.default_rng(i))[1][0, 0, 0, 0] for i in range(20)]
+    assert set(turned) == {0, 7}
+
+
+def test_zoom_stretches_input_and_truth_alike_about_the_middle() -> None:
+    disc = (np.hypot(*np.mgrid[-32:33, -32:33]) < 12).astype(np.float32)[None]
+    areas = []
+    for seed in range(20):
+        given, truth = augment(disc, disc * 3, Augment(zoom=0.3), np.random.default_rng(seed))
+        np.testing.assert_allclose(truth, given * 3, atol=1e-5)
+        assert given.shape == disc.shape
+        assert given[0, 32, 32] == 1
+        areas.append(given.sum() / disc.sum())
+    assert 0.45 < min(areas) < 0.8
+    assert 1.2 < max(areas) < 1.75
+
+
+def test_bright_truth_is_cut_to_the_ceiling() -> None:
+    sampler = PatchSampler(_pairs(), (8, 16, 16), 0, 0.0, Augment(), ceiling=1.5)
+    assert sampler.patch(0).truth.max() == 1.5
+
+
+def test_every_field_is_drawn_equally_often_however_many_volumes_it_has() -> None:
+    one, *_ = _pairs(1)
+    pairs = [Pair("long", one.input, one.truth)] * 9 + [Pair("short", one.input, one.truth)]
+    sampler = PatchSampler(pairs, (8, 16, 16), 0, 0.0, Augment())
+    drawn = [sampler.patch(i).field for i in range(400)]
+    assert 150 < drawn.count("short") < 250
+
+
+def test_prefetched_batches_are_the_same_and_the_thread_ends() -> None:
+    sampler = PatchSampler(_pairs(), (8, 16, 16), 0, 0.0, EVERYTHING)
+    numbers = [range(0, 2), range(2, 4), range(4, 6)]
+    for found, wanted in zip(prefetched(sampler, numbers), numbers, strict=True):
+        np.testing.assert_array_equal(found.input, sampler.batch(wanted).input)
+    stopped = prefetched(sampler, numbers)
+    next(stopped)
+    stopped.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("patches")]
+
+
 def test_intensity_changes_leave_the_truth_alone() -> None:
-    given, truth = PatchSampler(_pairs(), (8, 16, 16), 0, 0.0, Augment()).patch(3)
+    given, truth, _ = PatchSampler(_pairs(), (8, 16, 16), 0, 0.0, Augment()).patch(3)
     before = given.copy()
     changed, same = augment(given, truth, Augment(noise=0.5, blur=1, intensity=0.3), np.random.default_rng(1))
     np.testing.assert_array_equal(same, truth)
@@ -73,7 +119,7 @@ def test_foreground_prefers_contrasted_truth() -> None:
 
 
 def test_volumes_smaller_than_the_patch_are_mirrored() -> None:
-    given, truth = PatchSampler(_pairs(1, (5, 12, 30)), (8, 16, 16), 0, 0.0, Augment()).patch(0)
+    given, truth, _ = PatchSampler(_pairs(1, (5, 12, 30)), (8, 16, 16), 0, 0.0, Augment()).patch(0)
     assert given.shape == (1, 8, 16, 16)
     np.testing.assert_array_equal(given[:, 5:8], given[:, 4:1:-1])
     assert truth.shape == (2, 8, 16, 16)

@@ -4,74 +4,47 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 import torch
-from scipy.ndimage import gaussian_filter
 
 from napari_mito_predict.errors import TrainingDataError, TrainingError
-from napari_mito_predict.models import verify_model
-from napari_mito_predict.training import Run, TrainingConfig, train
-from napari_mito_predict.training.trainer import learning_rate
+from napari_mito_predict.models import list_models, verify_model
+from napari_mito_predict.training import Run, Status, TrainingConfig, train
+from napari_mito_predict.training.schedule import affordable, learning_rate
 
 
-@pytest.fixture
-def fields(tmp_path: Path) -> Path:
-    """Four fields whose fluorescence is a blurred, inverted copy of the transmitted light."""
-    folder = tmp_path / "fields"
-    folder.mkdir()
-    for i in range(4):
-        light = np.random.default_rng(i).normal(1000, 100, (12, 40, 44))
-        truth = -gaussian_filter(light, 1) + 2000
-        tifffile.imwrite(
-            folder / f"field{i}.ome.tif",
-            np.stack([light, truth]).astype(np.uint16),
-            ome=True,
-            metadata={
-                "axes": "CZYX",
-                "Channel": {"Name": ["TL", "TMRM"]},
-                **{f"PhysicalSize{axis}": size for axis, size in zip("ZYX", (0.15, 0.11, 0.11), strict=True)},
-                **{f"PhysicalSize{axis}Unit": "µm" for axis in "ZYX"},
-            },
-        )
-    return folder
+def _metrics(run: Run) -> list[dict[str, float]]:
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in run.metrics]
 
 
-def _config(fields: Path, output: str, **changes: Any) -> TrainingConfig:
-    return TrainingConfig.parse(
-        {
-            "targets": {"mitochondria": "TMRM"},
-            "data": {"files": [str(fields / "*.ome.tif")]},
-            "preset": "quick",
-            "name": "test-model",
-            "network": {"depth": 1, "base_channels": 4},
-            "patch": (8, 16, 16),
-            "batch_size": 2,
-            "iterations": 30,
-            "validate_every": 15,
-            "precision": "32",
-            "output": str(fields.parent / output),
-        }
-        | changes
-    )
+def _weights(run: Run) -> dict[str, torch.Tensor]:
+    newest = max((run.path / "checkpoints").glob("*.pt"))
+    state: dict[str, torch.Tensor] = torch.load(newest, weights_only=True)["model"]
+    return state
 
 
-def _metrics(run: Run) -> list[dict[str, str]]:
-    with (run.path / "metrics.csv").open(encoding="utf-8") as stream:
-        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(stream)]
+def _assert_same(run: Run, other: Run) -> None:
+    mine, theirs = _weights(run), _weights(other)
+    for name, tensor in mine.items():
+        torch.testing.assert_close(theirs[name], tensor, rtol=0, atol=0)
 
 
-def test_a_run_learns_and_leaves_a_verified_model(fields: Path) -> None:
-    run = train(_config(fields, "run", iterations=60, validate_every=20, learning_rate=1e-2))
-    rows = _metrics(run)
-    assert [row["iteration"] for row in rows] == ["20", "40", "60"]
-    assert float(rows[-1]["train_loss"]) < 0.8 * float(rows[0]["train_loss"])
-    assert float(rows[-1]["val_pcc"]) > 0.5
-    assert run.status["state"] == "done"
+def test_a_run_learns_and_leaves_a_verified_model(fields, make_config) -> None:
+    run = train(make_config(fields, "run", iterations=60, validate_every=20, learning_rate=1e-2))
+    rows = [row for row in _metrics(run) if "val_pcc" in row]
+    assert [row["iteration"] for row in rows] == [0, 20, 40, 60]
+    assert len(run.metrics) == 31
+    assert rows[-1]["train_loss"] < 0.8 * rows[1]["train_loss"]
+    assert rows[-1]["val_pcc"] > 0.5
+    status = run.status
+    assert (status.state, status.iteration) == ("done", 60)
+    assert status.scores["best"] == pytest.approx(max(row["val_pcc"] for row in rows), abs=1e-4)
+    assert 0 < status.scores["blurred input"] < 1
     card = run.model.card
     assert (card.name, card.targets[0].name, card.targets[0].stain) == ("test-model", "mitochondria", "TMRM")
     assert card.targets[0].colormap == "magenta"
@@ -80,76 +53,188 @@ def test_a_run_learns_and_leaves_a_verified_model(fields: Path) -> None:
     assert card.training.pairs == 2
     assert not card.simulated
     assert card.metrics["mitochondria, test fields"]["pcc"] > 0.5
+    assert "mitochondria, test fields, blurred input" in card.metrics
     low, high = card.targets[0].contrast_limits
     assert low < high
     assert verify_model(run.model_folder).passed
+    assert [info.name for info in list_models() if not info.bundled] == ["test-model"]
+    for picture in ("curve.png", "example.png"):
+        assert (run.model_folder / picture).read_bytes().startswith(b"\x89PNG")
+        assert f"({picture})" in (run.model_folder / "README.md").read_text(encoding="utf-8")
 
 
-def test_resume_equals_an_uninterrupted_run(fields: Path) -> None:
-    whole = train(_config(fields, "whole"))
-    part = Run.create(_config(fields, "part"))
-    (part.path / "checkpoints").mkdir(exist_ok=True)
+def test_previews_show_one_field_all_along(fields, make_config) -> None:
+    run = train(make_config(fields, "run", iterations=4, validate_every=2))
+    assert [path.stem for path in run.previews] == ["000000", "000002", "000004"]
+    first, last = (tifffile.imread(path) for path in (run.previews[0], run.previews[-1]))
+    assert first.shape == last.shape == (3, 40, 44)  # input, truth, prediction
+    assert (first[:2] == last[:2]).all()
+    assert not (first[2] == last[2]).all()
+
+
+def test_resume_equals_an_uninterrupted_run(fields, make_config) -> None:
+    whole = train(make_config(fields, "whole", average=0.9, clip_gradient=1.0))
+    part = Run.create(make_config(fields, "part", average=0.9, clip_gradient=1.0))
     halfway = sorted((whole.path / "checkpoints").glob("*.pt"))[0]
     (part.path / "checkpoints" / halfway.name).write_bytes(halfway.read_bytes())
     (part.path / "metrics.csv").write_text((whole.path / "metrics.csv").read_text(encoding="utf-8"), encoding="utf-8")
     train(part)
     assert _metrics(part) == _metrics(whole)
-    final = [torch.load(run.path / "checkpoints" / "00000030.pt", weights_only=True)["model"] for run in (whole, part)]
-    for name, tensor in final[0].items():
-        torch.testing.assert_close(final[1][name], tensor, rtol=0, atol=0)
+    _assert_same(part, whole)
 
 
-def test_damaged_checkpoint_falls_back_to_the_one_before(fields: Path, caplog: pytest.LogCaptureFixture) -> None:
-    run = train(_config(fields, "run"))
+def test_damaged_checkpoint_falls_back_to_the_one_before(fields, make_config, caplog: pytest.LogCaptureFixture) -> None:
+    run = train(make_config(fields, "run"))
     newest = run.path / "checkpoints" / "00000030.pt"
     newest.write_bytes(newest.read_bytes()[:100])
     state = run.load_checkpoint()
     assert state is not None
-    assert state["iteration"] == 15
+    assert state["progress"]["iteration"] == 15
     assert "damaged" in caplog.text
 
 
-def test_stop_file_stops_cleanly_and_the_run_goes_on_later(fields: Path) -> None:
-    run = Run.create(_config(fields, "run"))
-    original = Run.stop_requested
-    try:
-        Run.stop_requested = property(lambda self: True)  # type: ignore[assignment, method-assign]
-        train(run)
-    finally:
-        Run.stop_requested = original  # type: ignore[method-assign]
-    assert run.status["state"] == "stopped"
-    assert _metrics(run)[-1]["iteration"] == "1"
-    assert run.model.name == "test-model"
+@pytest.mark.parametrize("keep", [False, True], ids=["pause", "keep"])
+def test_stop_file(fields, make_config, monkeypatch: pytest.MonkeyPatch, keep: bool) -> None:
+    append = Run.append_metrics
+
+    def stop_at_three(self: Run, row: dict[str, float]) -> None:
+        append(self, row)
+        if row["iteration"] == 3:
+            self.request_stop(keep=keep)
+
+    whole = train(make_config(fields, "whole"))
+    monkeypatch.setattr(Run, "append_metrics", stop_at_three)
+    run = train(make_config(fields, "run"))
+    monkeypatch.undo()
+    assert run.status.iteration == 3
+    if keep:
+        assert run.status.state == "done"
+        assert run.model.card.metrics
+        with pytest.raises(TrainingError, match="finished"):
+            train(run)
+        return
+    assert run.status.state == "stopped"
     train(run)
-    assert run.status["state"] == "done"
-    assert _metrics(run)[-1]["iteration"] == "30"
+    assert run.status.state == "done"
+    assert _metrics(run) == _metrics(whole)
+    _assert_same(run, whole)
 
 
-def test_fine_tuning_starts_from_the_given_model(fields: Path) -> None:
-    first = train(_config(fields, "first"))
+def test_a_paused_run_can_be_finished_as_it_is(fields, make_config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Run, "stop_requested", "pause")
+    run = train(make_config(fields, "run"))
+    monkeypatch.undo()
+    assert run.status.state == "stopped"
+    train(run, keep=True)
+    assert (run.status.state, run.status.iteration) == ("done", 0)
+    assert run.model.card.metrics
+
+
+def test_fine_tuning_starts_from_the_given_model(fields, make_config) -> None:
+    first = train(make_config(fields, "first"))
     second = train(
-        _config(fields, "second", network=None, start_from=str(first.model_folder), iterations=1, learning_rate=1e-9)
+        make_config(
+            fields, "second", network=None, start_from=str(first.model_folder), iterations=1, learning_rate=1e-9
+        )
     )
-    weights = [run.model.network.state_dict()["conv_out.weight"] for run in (first, second)]  # type: ignore[attr-defined]
+    weights = [run.model.network.state_dict()["conv_out.weight"] for run in (first, second)]
     torch.testing.assert_close(*weights, rtol=1e-4, atol=1e-6)
     assert second.model.card.training.start_from == "test-model"
+    assert second.status.scores["base"] == pytest.approx(first.status.scores["best"], abs=1e-4)
+    metrics = second.model.card.metrics
+    assert metrics["mitochondria, test fields, start model test-model"]["pcc"] == pytest.approx(
+        metrics["mitochondria, test fields"]["pcc"],
+        abs=1e-2,  # one iteration moves the batch-norm statistics
+    )
+    with (second.path / "test.csv").open(encoding="utf-8") as stream:
+        assert {row["model"] for row in csv.DictReader(stream)} == {
+            "this model", "start model test-model", "blurred input"
+        }  # fmt: skip
 
 
-def test_refusals_are_said_in_the_run_folder_too(fields: Path) -> None:
-    config = _config(fields, "run", targets={"dna": "SYBR"})
+def test_a_changed_request_or_changed_pixels_are_refused(fields, make_config, monkeypatch) -> None:
+    monkeypatch.setattr(Run, "stop_requested", "pause")
+    run = train(make_config(fields, "run"))
+    monkeypatch.undo()
+    config = run.path / "config.yaml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("seed: 0", "seed: 7").replace("learning_rate: 0.001", "learning_rate: 0.1"))
+    with pytest.raises(TrainingError, match=r"learning_rate: 0.001 -> 0.1.*seed"):
+        train(run)
+    config.write_text(text, encoding="utf-8")
+    image = tifffile.imread(fields / "field0.ome.tif")
+    tifffile.imwrite(fields / "field0.ome.tif", image + 1, metadata={"axes": "CZYX"}, ome=True)
+    with pytest.raises(TrainingError, match="field0"):
+        train(run)
+
+
+def test_a_run_that_was_moved_goes_on(fields, make_config, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(Run, "stop_requested", "pause")
+    run = train(make_config(fields, "run"))
+    monkeypatch.undo()
+    moved = run.path.rename(tmp_path / "anderswo ä")
+    assert train(Run(moved)).status.state == "done"
+    assert (moved / "model" / "model.json").exists()
+
+
+def test_refusals_are_said_in_the_run_folder_too(fields, make_config) -> None:
+    config = make_config(fields, "run", targets={"dna": "SYBR"})
     with pytest.raises(TrainingDataError, match=r"field\d.*SYBR"):
         train(config)
-    assert Run(config.output).status["state"] == "failed"
+    assert Run(config.output).status.state == "failed"
+    assert "SYBR" in (config.output / "log.txt").read_text(encoding="utf-8")
     with pytest.raises(TrainingError, match="holds a run already"):
         train(config)
 
 
-def test_nan_loss_stops(fields: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.nn.functional, "mse_loss", lambda a, b: (a * float("nan")).mean())
-    config = _config(fields, "run")
-    with pytest.raises(TrainingError, match="became nan at iteration 0"):
+def test_nan_loss_stops_and_names_the_fields(fields, make_config, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_mito_predict.training import trainer
+
+    losses = itertools.count()
+
+    def nan_at_third(a, b):
+        return (a - b).square().mean() * (float("nan") if next(losses) == 2 else 1)
+
+    monkeypatch.setattr(trainer, "make_loss", lambda name: nan_at_third)
+    config = make_config(fields, "run")
+    with pytest.raises(TrainingError, match=r"became nan at iteration 2, on patches of field\d"):
         train(config)
-    assert "nan" in Run(config.output).status["message"]
+    run = Run(config.output)
+    assert "nan" in run.status.message
+    assert verify_model(run.model_folder).passed  # the last good one
+    assert all(torch.isfinite(t).all() for t in _weights(run).values() if t.is_floating_point())
+
+
+def test_early_stopping(fields, make_config) -> None:
+    run = train(make_config(fields, "run", validate_every=2, patience=2, learning_rate=1e-12, iterations=30))
+    assert run.status.state == "done"
+    assert run.status.iteration < 30
+
+
+def test_two_targets_in_parts_with_dssim(tmp_path: Path, make_config, write_field) -> None:
+    for i in range(3):
+        light = np.random.default_rng(i).normal(1000, 100, (12, 40, 44))
+        write_field(tmp_path / f"f{i}.ome.tif", np.stack([light, 2 * light, 3000 - light]), ["TL", "TMRM", "DAPI"])
+    targets = {"mitochondria": "TMRM", "dna": "DAPI"}
+    run = train(make_config(tmp_path, "run", targets=targets, loss="mse+dssim", accumulate=2, iterations=2))
+    assert run.model.targets == ("mitochondria", "dna")
+    assert {key.split(",")[0] for key in run.model.card.metrics} == {"mitochondria", "dna"}
+
+
+def test_time_limit_shortens_the_schedule(fields, make_config) -> None:
+    run = train(make_config(fields, "run", iterations=100_000, validate_every=10, max_minutes=0.15))
+    assert run.status.state == "done"
+    assert run.metrics[-1]["seconds"] < 9
+    assert run.status.iterations < 100_000
+
+
+def test_a_run_being_trained_is_left_alone(fields, make_config) -> None:
+    run = Run.create(make_config(fields, "run"))
+    run.write_status(Status("running"))
+    status = json.loads((run.path / "status.json").read_text(encoding="utf-8"))
+    (run.path / "status.json").write_text(json.dumps(status | {"pid": 1}), encoding="utf-8")
+    with pytest.raises(TrainingError, match="process 1 is training this run"):
+        train(run)
 
 
 def test_schedule() -> None:
@@ -169,3 +254,11 @@ def test_schedule() -> None:
     assert max(rates) == pytest.approx(rates[10]) == pytest.approx(1.0)
     assert rates[-1] < 0.02
     assert all(a > b for a, b in itertools.pairwise(rates[10:]))
+    assert learning_rate(config, 60, 61) < learning_rate(config, 60)
+
+
+def test_affordable_iterations() -> None:
+    config = TrainingConfig.parse({"targets": {"dna": "x"}, "data": {"files": ["a"]}, "output": "o"})
+    assert affordable(config, 100, 1.0, 0.0, left=50) == 150
+    assert affordable(config, 100, 1.0, 0.0, left=1e9) == config.iterations
+    assert affordable(config, 100, 1.0, 10.0, left=0) == 101

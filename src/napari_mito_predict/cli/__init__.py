@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from napari_mito_predict.cli import models
+from napari_mito_predict.cli import models, runs
 from napari_mito_predict.cli.demo import demo
 from napari_mito_predict.cli.evaluate import evaluate
 from napari_mito_predict.cli.info import info
@@ -32,6 +32,7 @@ app.command()(info)
 app.command()(predict)
 app.command()(evaluate)
 app.command()(train)
+app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")
 app.command()(simulate)
 app.command()(demo)

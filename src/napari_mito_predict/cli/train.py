@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_mito_predict.cli._console import progress, say
+from napari_mito_predict.cli._console import print_table, progress, say
 
 if TYPE_CHECKING:
-    from napari_mito_predict.training import Run
+    from napari_mito_predict.training import Run, TrainingConfig
 
 _LOOK_EVERY_SECONDS = 1.0
 
@@ -25,27 +25,79 @@ def train(
     resume: Annotated[
         Path | None, typer.Option("--resume", metavar="RUN", help="Go on with the run in this folder.")
     ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="With --resume: do not go on, only finish the model of the stopped run.")
+    ] = False,
+    devices: Annotated[
+        int | None, typer.Option("--devices", min=1, help="How many graphics cards (or processes) share each batch.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only read and check the fields, and say how long training would take.")
+    ] = False,
 ) -> None:
     """Train or fine-tune a model on pairs of transmitted light and fluorescence.
 
     CONFIG names the files, the truth channels and the run folder; the documentation (fine-tuning) has an example.
     The run folder holds the loss curve (metrics.csv), the state (status.json) and the best model so far (model/),
-    which `mito-predict predict -m RUN/model` takes. A file named `stop` in it, or Ctrl-C, ends the run cleanly;
-    `--resume RUN` goes on from there.
+    which `mito-predict predict -m RUN/model` takes. A file named `stop` in it, or Ctrl-C, pauses the run cleanly;
+    `--resume RUN` goes on from there. `mito-predict runs` lists, shows and stops runs.
     """
     if (config is None) == (resume is None):
         raise typer.BadParameter("give either CONFIG.yaml or --resume RUN")
+    if resume and (devices or check):
+        raise typer.BadParameter("--devices and --check go with CONFIG.yaml; a resumed run keeps what it began with")
+    if keep and not resume:
+        raise typer.BadParameter("--keep goes with --resume RUN")
     from napari_mito_predict import training
+    from napari_mito_predict.training.runs import remember
 
-    request = training.TrainingConfig.load(config) if config else None
+    request = _request(config, devices) if config else None
+    if check and request:
+        _check(request)
+        return
     run = training.Run(request.output if request else resume or Path())
     with _stop_on_ctrl_c(run) as stopped, _shown(run):
-        training.train(request or run)
-    say(str(run.status.get("message", "")))
+        training.train(request or run, keep=keep)
+    remember(run)
+    say(run.status.message)
     typer.echo(run.model_folder)
     if stopped.is_set():
         say(f"Go on with: mito-predict train --resume {run.path}")
         raise typer.Exit(130)
+
+
+def _request(path: Path, devices: int | None) -> TrainingConfig:
+    from napari_mito_predict.training import TrainingConfig
+
+    config = TrainingConfig.load(path)
+    if devices is None:
+        return config
+    return TrainingConfig.parse(config.model_dump() | {"devices": devices}, source=f"{path} with --devices {devices}")
+
+
+def _check(config: TrainingConfig) -> None:
+    """Read all fields, say what was found in each and how long it would take; ends with 1 where it would not start."""
+    from napari_mito_predict.training.checks import check_together, explain
+    from napari_mito_predict.training.data import FieldReader, patch_of, refuse
+    from napari_mito_predict.training.estimate import seconds_per_iteration
+    from napari_mito_predict.training.lifecycle import reference_of
+
+    reader = FieldReader(config, reference_of(config))
+    reports = []
+    with progress("Checking") as on_progress:
+        for done, field in enumerate(reader.all_fields, 1):
+            reports.append(reader.read(field)[1])
+            on_progress(done, len(reader.all_fields), field.name)
+    together = check_together(reports)
+    rows = [[r.name, r.part, "ok" if not r.findings else " ".join(explain("", r.findings))] for r in reports]
+    print_table(["FIELD", "USED FOR", "FINDING"], rows)
+    for line in explain("", together):
+        say(line)
+    refuse(reports, together)
+    each = seconds_per_iteration(config, patch_of(config, reader.sampling.ndim))
+    minutes = each * config.iterations / 60
+    limit = f", limited to {config.max_minutes:g} min" if config.max_minutes and config.max_minutes < minutes else ""
+    say(f"{each:.2f} s per iteration here: about {minutes:.0f} min for {config.iterations} iterations{limit}.")
 
 
 @contextmanager
@@ -57,7 +109,7 @@ def _stop_on_ctrl_c(run: Run) -> Iterator[threading.Event]:
         stopped.set()
         signal.signal(signal.SIGINT, before)
         if run.path.is_dir():
-            (run.path / "stop").touch()
+            run.request_stop()
             say("\nStopping after this iteration. Ctrl-C again breaks it off.")
         else:
             raise KeyboardInterrupt
@@ -77,8 +129,8 @@ def _shown(run: Run) -> Iterator[None]:
     def watch() -> None:
         while not finished.wait(_LOOK_EVERY_SECONDS):
             status = run.status
-            if status:
-                on_progress(int(status["iteration"]), run.config.iterations, str(status["message"]))
+            if status.iterations:
+                on_progress(status.iteration, status.iterations, status.message)
 
     with progress("Training") as on_progress:
         watcher = threading.Thread(target=watch, daemon=True)

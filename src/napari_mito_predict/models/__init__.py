@@ -14,6 +14,7 @@ from napari_mito_predict.models.card import (
 from napari_mito_predict.models.package import Model, VerifyReport, read_card, read_package, save_model, verify_model
 from napari_mito_predict.models.registry import (
     ModelInfo,
+    add_to_models,
     bundled_names,
     find_model,
     list_models,
@@ -32,6 +33,7 @@ __all__ = [
     "Target",
     "Training",
     "VerifyReport",
+    "add_to_models",
     "bundled_names",
     "find_model",
     "list_models",

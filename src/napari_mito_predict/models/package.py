@@ -11,6 +11,7 @@ import os
 import shutil
 import uuid
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -80,6 +81,7 @@ def save_model(
     sample_input: np.ndarray,
     *,
     precision: Literal["float32", "float16"] = "float32",
+    pictures: Mapping[str, bytes] | None = None,
 ) -> ModelCard:
     """Write a package: complete, or not at all; an existing one at `folder` is replaced in one step.
 
@@ -96,6 +98,8 @@ def save_model(
     precision : {"float32", "float16"}
         Precision of the stored convolution weights. Everything one-dimensional (biases, batch-norm statistics)
         stays float32: it costs nothing, and running variances may underflow in float16.
+    pictures : mapping of str to bytes, optional
+        PNG files by name, such as the learning curve, which the README shows.
 
     Returns
     -------
@@ -121,7 +125,10 @@ def save_model(
         temporary.mkdir(parents=True)
         (temporary / WEIGHTS).write_bytes(weights)
         np.savez_compressed(temporary / SAMPLE, input=sample, output=_forward(reloaded, sample))
-        atomic_write_text(temporary / README, card.to_markdown())
+        for name, content in (pictures or {}).items():
+            (temporary / name).write_bytes(content)
+        shown = "".join(f"\n![{Path(name).stem}]({name})\n" for name in pictures or {})
+        atomic_write_text(temporary / README, card.to_markdown() + shown)
         atomic_write_text(temporary / CARD, card.to_json())
         _swap(temporary, folder)
     except OSError as error:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
 
-from napari_mito_predict.errors import ModelError, UnknownModelError
+from napari_mito_predict._files import atomic_write_text
+from napari_mito_predict.errors import ModelError, UnknownModelError, UnwritableOutputError
 from napari_mito_predict.models.package import CARD, Model, read_card, read_package
 
 if TYPE_CHECKING:
@@ -89,6 +93,44 @@ def load_model(name_or_path: str | Path) -> Model:
         The package cannot be used.
     """
     return read_package(find_model(name_or_path))
+
+
+def add_to_models(package: Path) -> Path:
+    """Copy a package into the user's own models; a name that is taken gets a number.
+
+    Parameters
+    ----------
+    package : Path
+        A model folder.
+
+    Returns
+    -------
+    Path
+        The copy; its name is the model's.
+
+    Raises
+    ------
+    ModelError
+        The package cannot be used.
+    UnwritableOutputError
+        The folder of models cannot be written.
+    """
+    card = read_card(package)
+    taken = {info.name for info in list_models()} | {info.path.stem for info in list_models()}
+    name = next(n for n in chain([card.name], (f"{card.name}-{i}" for i in count(2))) if n not in taken)
+    final = user_models_folder() / name
+    temporary = final.with_name(f".{name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        shutil.copytree(package, temporary)
+        atomic_write_text(temporary / CARD, card.model_copy(update={"name": name}).to_json())
+        os.replace(temporary, final)
+    except OSError as error:
+        raise UnwritableOutputError(
+            f"{final}: could not be added to your models ({error.strerror or error}). The model is safe in {package}."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return final
 
 
 def bundled_names(third_axis: ThirdAxis) -> list[str]:

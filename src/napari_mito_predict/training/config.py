@@ -9,10 +9,14 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from napari_mito_predict._files import atomic_write_text
 from napari_mito_predict.errors import ConfigError
 from napari_mito_predict.models.card import Name
+from napari_mito_predict.training.presets import PRESETS
 
 _LARGEST_CONFIG = 1 << 20
+
+_MAY_CHANGE = {"output", "devices", "threads", "compile", "cache", "add_to_models"}
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Channel = str | int
@@ -23,12 +27,38 @@ class _Part(BaseModel):
 
 
 class Data(_Part):
-    """Where the pairs come from: files that hold transmitted light and fluorescence of one field each."""
+    """Where the pairs come from, in one of three forms; all paths are relative to the configuration file."""
 
-    files: tuple[str, ...] = Field(min_length=1)
-    """Paths or glob patterns, relative to the configuration file."""
+    files: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Files, or patterns such as ``day1/*.czi``, that hold transmitted light and fluorescence of one field each."""
+    input_folder: str | None = None
+    """Folder (or pattern) of transmitted-light files, matched by name with those in `target_folder`."""
+    target_folder: str | None = None
+    csv: str | None = None
+    """Table with pytorch_fnet's columns: `path_czi, channel_signal, channel_target` or `path_signal, path_target`."""
     transmitted: Channel = "transmitted"
     """Channel name, index or role of the transmitted light."""
+    axes: str | None = None
+    """For TIFFs that do not say what their axes are, such as ``ZYX`` or ``TYX``."""
+    exclude: tuple[str, ...] = ()
+    """Names of fields to leave out."""
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Data:
+        forms = [self.files is not None, bool(self.input_folder or self.target_folder), self.csv is not None]
+        if sum(forms) != 1:
+            raise ValueError("give either 'files', or 'input_folder' and 'target_folder', or 'csv'")
+        if forms[1] and not (self.input_folder and self.target_folder):
+            raise ValueError("'input_folder' and 'target_folder' belong together")
+        return self
+
+    def relative_to(self, folder: Path) -> Data:
+        """The same with absolute paths."""
+        single = {key: getattr(self, key) for key in ("input_folder", "target_folder", "csv")}
+        paths: dict[str, Any] = {key: str(folder / value) for key, value in single.items() if value is not None}
+        if self.files is not None:
+            paths["files"] = tuple(str(folder / file) for file in self.files)
+        return self.model_copy(update=paths)
 
 
 class Split(_Part):
@@ -66,44 +96,26 @@ class Augment(_Part):
 
     flip: bool = False
     """Mirror along y and x, together with quarter turns."""
+    flip_third: bool = False
+    """Mirror along the third axis too. Light does not run backwards, nor does time: rarely right."""
     noise: float = Field(default=0.0, ge=0, le=2)
     """Largest standard deviation of Gaussian noise added to the input, in standard deviations of the input."""
     blur: float = Field(default=0.0, ge=0, le=3)
     """Largest sigma of a Gaussian blur of the input in y and x, in voxels."""
     intensity: float = Field(default=0.0, ge=0, le=0.9)
     """Largest relative change of the input's contrast, and largest offset in standard deviations."""
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "paper": {"network": {"depth": 4, "base_channels": 32}, "iterations": 10_000, "batch_size": 8},
-    "fnet": {
-        "network": {"depth": 4, "base_channels": 32},
-        "iterations": 50_000,
-        "batch_size": 24,
-        "betas": (0.5, 0.999),
-    },
-    "quick": {
-        "network": {"depth": 3, "base_channels": 16},
-        "iterations": 2_000,
-        "batch_size": 4,
-        "schedule": "cosine",
-        "augment": {"flip": True},
-    },
-    "robust": {
-        "network": {"depth": 3, "base_channels": 16},
-        "iterations": 10_000,
-        "batch_size": 4,
-        "schedule": "cosine",
-        "augment": {"flip": True, "noise": 0.3, "blur": 0.8, "intensity": 0.2},
-    },
-}
+    zoom: float = Field(default=0.0, ge=0, le=0.5)
+    """Largest relative change of size in y and x, input and truth alike."""
 
 
 class TrainingConfig(_Part):
     """One training run. Keys that are absent take the preset's value."""
 
-    targets: dict[Name, Channel] = Field(min_length=1)
-    """Name of each predicted structure -> truth channel (name, index or role)."""
+    targets: dict[Name, Channel | None] = Field(min_length=1)
+    """Name of each predicted structure -> truth channel (name, index or role); ``None``: the file's only channel.
+
+    A single name may be given as ``target: mitochondria`` where the truth has files of its own.
+    """
     data: Data
     output: Path
     """The run folder."""
@@ -115,29 +127,48 @@ class TrainingConfig(_Part):
     start_from: str | None = None
     """Model to fine-tune, by name or path; then no `network`."""
     voxel_size_um: tuple[float | None, float, float] | None = None
-    """Sampling ``(z, y, x)`` to train at; ``None``: that of the first file. Other files are resampled."""
+    """Sampling ``(z, y, x)`` to train at; ``None``: that of the start model, else of the first field."""
     patch: tuple[int, ...] | None = None
     """``None``: 32 x 64 x 64 in 3-D, 256 x 256 in 2-D."""
     batch_size: int = Field(default=8, ge=1)
+    """Patches per iteration, over all devices together."""
+    accumulate: int = Field(default=1, ge=1)
+    """Compute each batch in so many parts, one after the other: less memory, the same gradient."""
     iterations: int = Field(default=10_000, ge=1)
     max_minutes: float | None = Field(default=None, gt=0)
+    """Most time until `model/` is finished; the schedule is shortened to fit."""
+    loss: Literal["mse", "l1", "mse+dssim"] = "mse"
     learning_rate: float = Field(default=1e-3, gt=0)
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
     schedule: Literal["constant", "cosine"] = "constant"
     warmup: int = Field(default=0, ge=0)
     """Iterations of linear warm-up."""
+    clip_gradient: float | None = Field(default=None, gt=0)
+    """Largest norm of the gradient."""
+    average: Fraction = 0.0
+    """Decay of a running average of the weights, which is then validated and kept; 0 for none."""
     foreground: Fraction = 0.0
     """Fraction of patches that are chosen for their signal: the brightest truth out of four random places."""
+    truth_ceiling: float | None = Field(default=None, gt=0)
+    """Brightest truth trained on, in standard deviations: a few glowing cells otherwise rule the loss. Scores are
+    always taken on the truth as it is."""
     augment: Augment = Augment()
     validate_every: int = Field(default=500, ge=1)
+    """Iterations between validations; each also writes a preview and a checkpoint."""
+    patience: int | None = Field(default=None, ge=1)
+    """Stop after so many validations without improvement."""
     devices: int = Field(default=1, ge=1)
     precision: Literal["auto", "32", "bf16", "16"] = "auto"
     threads: int | None = Field(default=None, ge=1)
     """CPU threads; ``None``: torch's own choice."""
     compile: bool = False
     """Compile the network first: about 1.4 times faster on a CPU, after a minute or more; needs a C++ compiler."""
+    cache: Literal["auto", "memory", "disk"] = "auto"
+    """Where prepared fields are kept; ``auto``: on disk where memory is short."""
     weights_precision: Literal["float32", "float16"] = "float32"
     """Precision of the convolution weights in the finished package."""
+    add_to_models: bool = True
+    """Put the finished model into the list of the user's own models."""
     seed: int = 0
 
     @model_validator(mode="before")
@@ -147,6 +178,8 @@ class TrainingConfig(_Part):
             return given
         preset = PRESETS.get(given.get("preset", "paper"), {})
         filled = {**preset, **given}
+        if "target" in filled and "targets" not in filled:
+            filled["targets"] = {filled.pop("target"): None}
         if given.get("start_from"):
             if given.get("network"):
                 raise ValueError("'network' and 'start_from' exclude each other: the start model brings its network")
@@ -154,6 +187,17 @@ class TrainingConfig(_Part):
         elif isinstance(filled.get("network"), dict):
             filled["network"] = {**preset["network"], **filled["network"]}
         return filled
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TrainingConfig:
+        if self.data.files is not None and None in self.targets.values():
+            raise ValueError("'targets' has to name the truth channel, such as {mitochondria: TMRM}")
+        if self.batch_size % (self.devices * self.accumulate):
+            raise ValueError(
+                f"'batch_size' ({self.batch_size}) has to be a multiple of 'devices' x 'accumulate' "
+                f"({self.devices * self.accumulate})"
+            )
+        return self
 
     @classmethod
     def load(cls, path: Path) -> TrainingConfig:
@@ -171,13 +215,7 @@ class TrainingConfig(_Part):
             given = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigError(f"{path}: not a readable YAML file ({error}).") from error
-        config = cls.parse(given, source=str(path))
-        folder = path.resolve().parent
-        data = config.data.model_copy(update={"files": tuple(str(folder / f) for f in config.data.files)})
-        start = config.start_from
-        if start and (folder / start).exists():  # a path; anything else is the name of a model
-            start = str(folder / start)
-        return config.model_copy(update={"data": data, "output": folder / config.output, "start_from": start})
+        return cls.parse(given, source=str(path)).relative_to(path.resolve().parent)
 
     @classmethod
     def parse(cls, given: object, *, source: str = "training configuration") -> TrainingConfig:
@@ -188,11 +226,35 @@ class TrainingConfig(_Part):
             problems = "; ".join(_explain(e) for e in error.errors()[:5])
             raise ConfigError(f"{source}: {problems}.") from error
 
+    def relative_to(self, folder: Path) -> TrainingConfig:
+        """The same with absolute paths."""
+        start = self.start_from
+        if start and (folder / start).exists():  # a path; anything else is the name of a model
+            start = str(folder / start)
+        return self.model_copy(
+            update={"data": self.data.relative_to(folder), "output": folder / self.output, "start_from": start}
+        )
+
+    def to_yaml(self) -> str:
+        """As a YAML document that `load` takes."""
+        text: str = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return text
+
     def save(self, path: Path) -> None:
         """Write the configuration as YAML, absolute paths, complete or not at all."""
-        from napari_mito_predict._files import atomic_write_text
+        atomic_write_text(path, self.to_yaml())
 
-        atomic_write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+    def differences(self, other: dict[str, Any]) -> list[str]:
+        """Fields, as ``name: theirs -> ours``, in which an earlier `model_dump` differs.
+
+        Where and with what is computed may change, what is computed may not.
+        """
+        mine = self.model_dump(mode="json")
+        return [
+            f"{key}: {other.get(key)} -> {mine.get(key)}"
+            for key in sorted(mine.keys() | other.keys())
+            if key not in _MAY_CHANGE and mine.get(key) != other.get(key)
+        ]
 
 
 def _explain(error: Any) -> str:

@@ -2,114 +2,382 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_mito_predict.errors import ImageError, TrainingDataError
-from napari_mito_predict.image import ChannelRole, ImageSource, open_image
-from napari_mito_predict.training.pairs import Fields, Pair, find_files, load_pairs, split_fields, third_axis
+from napari_mito_predict.errors import ModelError, TrainingDataError
+from napari_mito_predict.evaluation import BlurredInput
+from napari_mito_predict.image import ChannelRole, Finding, Level
+from napari_mito_predict.models import find_model, read_card
+from napari_mito_predict.training.checks import (
+    FieldReport,
+    Reference,
+    check_batch,
+    check_shift,
+    check_together,
+    explain,
+)
+from napari_mito_predict.training.fields import Field, Fields, find_fields, split_fields
+from napari_mito_predict.training.pairs import OpenField, Pair, VoxelSize, open_field, prepare, read_volumes
+from napari_mito_predict.training.store import PairStore, store_size
 
 if TYPE_CHECKING:
-    from napari_mito_predict.models.card import ThirdAxis
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_mito_predict.models.card import ModelCard, ThirdAxis
     from napari_mito_predict.training.config import TrainingConfig
 
 _PATCH = {2: (256, 256), 3: (32, 64, 64)}
+_STRIP = 0.2
+_FITTED_ON = 8
 
 
 @dataclass(frozen=True)
-class TrainingData:
-    """Pairs in memory, and what they have in common.
+class Sampling:
+    """The grid all fields are brought to.
 
     Attributes
     ----------
-    fields : Fields
-        Which file went where.
-    training, validation : tuple of Pair
-        Volumes; without validation fields (two fields or fewer) the training volumes stand in, and the card says so.
-    voxel_size_um : tuple
-        Sampling ``(z, y, x)`` of all pairs.
+    voxel_size_um : tuple of float or None
+        ``(z, y, x)``; z is None where the third axis is not z.
     third_axis : {"z", "t"} or None
         The axis volumes extend along.
     third_axis_step : float or None
         Its step, micrometres or seconds.
-    stains, roles : tuple of str
-        Truth channel name and role, one per target.
-    simulated : bool
-        At least one field was written by the simulator.
-    patch : tuple of int
-        Patch size.
     """
 
-    fields: Fields
-    training: tuple[Pair, ...]
-    validation: tuple[Pair, ...]
-    voxel_size_um: tuple[float | None, float, float]
+    voxel_size_um: VoxelSize
     third_axis: ThirdAxis | None
     third_axis_step: float | None
-    stains: tuple[str, ...]
-    roles: tuple[ChannelRole, ...]
-    simulated: bool
-    patch: tuple[int, ...]
 
     @property
     def ndim(self) -> int:
         """Spatial dimensions of a volume."""
         return 3 if self.third_axis else 2
 
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Pairs ready to be trained on, and what they have in common.
+
+    Attributes
+    ----------
+    fields : Fields
+        Which field went where.
+    reports : tuple of FieldReport
+        What was found in each.
+    findings : tuple of Finding
+        What was found in all together.
+    training, validation : tuple of Pair
+        Volumes. With fewer than three fields, validation is a strip cut from the training fields.
+    sampling : Sampling
+        The grid of all pairs.
+    stains, roles : tuple
+        Truth channel name and role, one per target.
+    simulated : bool
+        At least one field was written by the simulator.
+    patch : tuple of int
+        Patch size.
+    baseline : BlurredInput
+        Fitted on training volumes.
+    """
+
+    fields: Fields
+    reports: tuple[FieldReport, ...]
+    findings: tuple[Finding, ...]
+    training: tuple[Pair, ...]
+    validation: tuple[Pair, ...]
+    sampling: Sampling
+    stains: tuple[str, ...]
+    roles: tuple[ChannelRole, ...]
+    simulated: bool
+    patch: tuple[int, ...]
+    baseline: BlurredInput
+
+    @property
+    def ndim(self) -> int:
+        """Spatial dimensions of a volume."""
+        return self.sampling.ndim
+
     @property
     def targets(self) -> int:
         """Number of predicted structures."""
         return len(self.stains)
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """Fingerprint of every field."""
+        return {report.name: report.digest for report in self.reports}
 
-def load_data(config: TrainingConfig) -> TrainingData:
-    """Find, split and read the fields of a run.
+    @property
+    def messages(self) -> list[str]:
+        """All findings as lines for people."""
+        lines = [line for report in self.reports for line in explain(report.name, report.findings)]
+        return lines + explain("", self.findings)
+
+
+class FieldReader:
+    """Reads fields one after the other, and says what is wrong with each.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        What to read.
+    reference : callable, optional
+        The start model, see `check_shift`.
+    look_for_shifts : bool
+        Whether to look at all.
 
     Raises
     ------
     TrainingDataError
-        No files, an unreadable one, unknown sampling, or fields that do not go together.
+        There are no fields, or none can be opened, or the sampling is not known.
     """
-    files = find_files(config.data)
-    fields = split_fields(files, config.split)
-    first = _open(files[0])
-    voxel_size = config.voxel_size_um or _known_size(first)
-    axis = third_axis(first)
-    training = tuple(pair for path in fields.training for pair in load_pairs(path, config, voxel_size))
-    validation = tuple(pair for path in fields.validation for pair in load_pairs(path, config, voxel_size))
-    truths = [first.channel(channel) for channel in config.targets.values()]
+
+    def __init__(
+        self, config: TrainingConfig, reference: Reference | None = None, *, look_for_shifts: bool = True
+    ) -> None:
+        self.config = config
+        self.fields = split_fields(find_fields(config.data, config.targets), config.split)
+        self._reference = reference
+        self.look_for_shifts = look_for_shifts
+        self.opened: dict[str, OpenField] = {}
+        self._problems: dict[str, Finding] = {}
+        for field in self.all_fields:
+            try:
+                self.opened[field.name] = open_field(field, config.data.axes)
+            except TrainingDataError as error:
+                self._problems[field.name] = Finding(Level.ERROR, "unreadable", str(error))
+        if not self.opened:
+            raise TrainingDataError(" ".join(finding.message for finding in self._problems.values()))
+        self.first = next(self.opened[f.name] for f in self.all_fields if f.name in self.opened)
+        self.sampling = choose_sampling(config, self.first)
+
+    @property
+    def all_fields(self) -> tuple[Field, ...]:
+        """Training, then validation, then test fields."""
+        return self.fields.training + self.fields.validation + self.fields.test
+
+    @property
+    def stains(self) -> tuple[str, ...]:
+        """Truth channel names, without ZEN's track suffix; a nameless channel is called like its target."""
+        names = zip(self.first.truths, self.config.targets, strict=True)
+        return tuple(_without_track(channel.name or name) for (_, channel), name in names)
+
+    def read(self, field: Field) -> tuple[list[Pair], FieldReport]:
+        """All volumes of a field, and what was found; no volumes where there is an error."""
+        report = FieldReport(field.name, self.fields.part_of(field.name))
+        if field.name in self._problems:
+            return [], replace(report, findings=(self._problems[field.name],))
+        opened = self.opened[field.name]
+        if opened.third_axis != self.sampling.third_axis:
+            mine, first = _KINDS[opened.third_axis], f"{self.first.field.name} is {_KINDS[self.first.third_axis]}"
+            message = f"{field.name}: {mine}, but {first}."
+            fix = "Train on one kind at a time: exclude the others."
+            return [], replace(report, findings=(Finding(Level.ERROR, "other-kind", message, fix),))
+        found = list(opened.findings)
+        pairs: list[Pair] = []
+        digests: list[str] = []
+        picture = None
+        try:
+            if all(finding.level is not Level.ERROR for finding in found):
+                for raw in read_volumes(opened):
+                    found += raw.findings(self.stains)
+                    digests.append(raw.digest())
+                    pairs.append(prepare(raw, opened, self.sampling.voxel_size_um))
+            if pairs and self.look_for_shifts:
+                along_z = self.sampling.third_axis == "z"
+                shifts, picture = check_shift(
+                    pairs[len(pairs) // 2], self._reference, tuple(self.config.targets), along_third=along_z
+                )
+                found += shifts
+        except TrainingDataError as error:
+            if all(finding.level is not Level.ERROR for finding in found):
+                found.append(Finding(Level.ERROR, "unreadable", str(error)))
+        report = replace(
+            report,
+            digest="-".join(digests),
+            shape=opened.shape_at(self.sampling.voxel_size_um),
+            volumes=opened.volumes,
+            findings=_first_of_each_kind(found),
+            picture=picture,
+        )
+        return (pairs if report.usable else []), report
+
+
+def load_data(
+    reader: FieldReader,
+    store: PairStore,
+    *,
+    gap: int = 0,
+    follow: bool = False,
+    on_field: Callable[[FieldReport, int], None] | None = None,
+) -> TrainingData:
+    """Read and check all fields; keep those to train and to validate on.
+
+    Parameters
+    ----------
+    reader : FieldReader
+        What there is.
+    store : PairStore
+        Where volumes are kept.
+    gap : int
+        Columns between a strip held back for validation and what is trained on: the network's receptive field.
+    follow : bool
+        Another process has read and stored everything; take it from there.
+    on_field : callable, optional
+        Called with each report and how many fields are done.
+
+    Raises
+    ------
+    TrainingDataError
+        Lists every problem of every field.
+    """
+    config, fields = reader.config, reader.fields
+    reports, kept = [], dict[str, list[Pair]]()
+    for done, field in enumerate(reader.all_fields, 1):
+        if follow:
+            if field not in fields.test:
+                kept[field.name] = list(store.kept(field.name, reader.opened[field.name].volumes))
+            continue
+        pairs, report = reader.read(field)
+        reports.append(report)
+        if field not in fields.test:
+            kept[field.name] = [store.keep(pair, i) for i, pair in enumerate(pairs)]
+        if on_field:
+            on_field(report, done)
+    together = check_together(reports)
+    refuse(reports, together)
+    training = tuple(pair for field in fields.training for pair in kept[field.name])
+    validation = tuple(pair for field in fields.validation for pair in kept[field.name])
+    if not validation:
+        training, validation = hold_back_strips(training, gap)
+    patch = patch_of(config, reader.sampling.ndim)
     return TrainingData(
         fields=fields,
+        reports=tuple(reports),
+        findings=(*together, *check_batch(training, patch, config.batch_size)),
         training=training,
-        validation=validation or training,
-        voxel_size_um=voxel_size if axis == "z" else (None, *voxel_size[1:]),
-        third_axis=axis,
-        third_axis_step={"z": voxel_size[0], "t": first.time_step_s, None: None}[axis],
-        stains=tuple(_stain(channel.name or name) for channel, name in zip(truths, config.targets, strict=True)),
-        roles=tuple(channel.role for channel in truths),
-        simulated=any(_open(path).simulated for path in files),
-        patch=config.patch or _PATCH[3 if axis else 2],
+        validation=validation,
+        sampling=reader.sampling,
+        stains=reader.stains,
+        roles=tuple(channel.role for _, channel in reader.first.truths),
+        simulated=any(opened.image.simulated for opened in reader.opened.values()),
+        patch=patch,
+        baseline=BlurredInput.fit(list(_some_planes(training))),
     )
 
 
-def _open(path: Path) -> ImageSource:
-    try:
-        return open_image(path)
-    except ImageError as error:
-        raise TrainingDataError(str(error)) from error
+def patch_of(config: TrainingConfig, ndim: int) -> tuple[int, ...]:
+    """Patch size for fields of `ndim` dimensions.
+
+    Raises
+    ------
+    TrainingDataError
+        The one asked for has another number of sizes.
+    """
+    patch = config.patch or _PATCH[ndim]
+    if len(patch) != ndim:
+        raise TrainingDataError(f"'patch' has {len(patch)} sizes, but the fields are {ndim}-D.")
+    return patch
 
 
-def _known_size(image: ImageSource) -> tuple[float | None, float, float]:
-    z, y, x = image.voxel_size_um
+def choose_sampling(config: TrainingConfig, first: OpenField) -> Sampling:
+    """The sampling asked for, else that of the start model, else that of the first field.
+
+    Raises
+    ------
+    TrainingDataError
+        Nobody knows it.
+    """
+    axis = first.third_axis
+    z, y, x = config.voxel_size_um or _start_sampling(config) or (None, None, None)
+    z, y, x = z or first.image.voxel_size_um[0], y or first.image.voxel_size_um[1], x or first.image.voxel_size_um[2]
     if y is None or x is None:
         raise TrainingDataError(
-            f"{image.name}: the voxel size is unknown. Give `voxel_size_um: [z, y, x]` in the configuration."
+            f"{first.field.name}: the voxel size is unknown. Give `voxel_size_um: [z, y, x]` in the configuration."
         )
-    return z, y, x
+    step = {"z": z, "t": first.image.time_step_s, None: None}[axis]
+    return Sampling((z if axis == "z" else None, y, x), axis, step)
 
 
-def _stain(name: str) -> str:
+def start_card(config: TrainingConfig) -> ModelCard | None:
+    """The card of the model to start from.
+
+    Raises
+    ------
+    TrainingDataError
+        There is no such model, or it is damaged.
+    """
+    if not config.start_from:
+        return None
+    try:
+        return read_card(find_model(config.start_from))
+    except ModelError as error:
+        raise TrainingDataError(f"The start model cannot be used. {error}") from error
+
+
+def make_store(config: TrainingConfig, reader: FieldReader, folder: Path, free: int) -> PairStore:
+    """In memory where that is asked for, or where the volumes fit and no other process shares them."""
+    kept = [reader.opened[f.name] for f in reader.fields.training + reader.fields.validation if f.name in reader.opened]
+    size = store_size(kept, len(config.targets), reader.sampling.voxel_size_um)
+    in_memory = config.cache == "memory" or (
+        config.cache == "auto" and config.devices == 1 and PairStore.fits(size, free)
+    )
+    return PairStore(None if in_memory else folder)
+
+
+def hold_back_strips(pairs: Sequence[Pair], gap: int) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
+    """Cut the last fifth of every volume's columns off for validation, and leave a gap before it.
+
+    The gap is at most a fifth too: a wide one would leave nothing to train on.
+    """
+    training, validation = [], []
+    for pair in pairs:
+        width = pair.input.shape[-1]
+        strip = max(1, round(_STRIP * width))
+        rest = max(1, width - strip - min(gap, strip))
+        training.append(Pair(pair.field, pair.input[..., :rest], pair.truth[..., :rest]))
+        validation.append(Pair(pair.field, pair.input[..., width - strip :], pair.truth[..., width - strip :]))
+    return tuple(training), tuple(validation)
+
+
+def refuse(reports: Sequence[FieldReport], together: Sequence[Finding]) -> None:
+    """Raise if there is any error, with all of them."""
+    errors = [
+        line
+        for name, findings in [*((r.name, r.findings) for r in reports), ("", together)]
+        for line in explain(name, [f for f in findings if f.level is Level.ERROR])
+    ]
+    if errors:
+        raise TrainingDataError("\n".join(errors))
+
+
+def _first_of_each_kind(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """One finding per kind and channel, however many time points show it."""
+    return tuple({(f.level, f.code, f.message.partition(":")[0]): f for f in reversed(findings)}.values())[::-1]
+
+
+def _start_sampling(config: TrainingConfig) -> VoxelSize | None:
+    card = start_card(config)
+    return card.input.voxel_size_um if card else None
+
+
+def _some_planes(pairs: Sequence[Pair]) -> Iterator[tuple[NDArray[np.float16], NDArray[np.float16]]]:
+    """Input and first truth of a few volumes spread over all: the middle plane is enough to fit a blur."""
+    for pair in pairs[:: max(1, len(pairs) // _FITTED_ON)]:
+        middle = pair.input.shape[0] // 2
+        volume = (pair.input, pair.truth[0])
+        yield volume if pair.input.ndim == 2 else (volume[0][middle], volume[1][middle])
+
+
+def _without_track(name: str) -> str:
     """Channel name without ZEN's track suffix: ``SYBR Gold-T2`` -> ``SYBR Gold``."""
     stem, dash, track = name.rpartition("-T")
     return stem if dash and track.isdigit() else name
+
+
+_KINDS = {"z": "a z-stack", "t": "a time series", None: "a single plane"}

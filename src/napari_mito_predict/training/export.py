@@ -2,91 +2,67 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
+import logging
+from collections import defaultdict
+from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_mito_predict._files import atomic_path
+from napari_mito_predict.errors import ModelError
 from napari_mito_predict.evaluation import evaluate
 from napari_mito_predict.image import ChannelRole
-from napari_mito_predict.models import (
-    Architecture,
-    Input,
-    Model,
-    ModelCard,
-    Target,
-    Training,
-    load_model,
-    save_model,
-)
-from napari_mito_predict.prediction import predict
+from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Target, Training, load_model, save_model
 from napari_mito_predict.training.config import NetworkConfig
-from napari_mito_predict.training.pairs import load_pairs
+from napari_mito_predict.training.data import start_card
+from napari_mito_predict.training.pictures import draw_curve, draw_example
+from napari_mito_predict.training.validation import predict_pair
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_mito_predict.networks import Network
     from napari_mito_predict.training.config import TrainingConfig
-    from napari_mito_predict.training.data import TrainingData
+    from napari_mito_predict.training.data import FieldReader, TrainingData
+    from napari_mito_predict.training.pairs import Pair
     from napari_mito_predict.training.run import Run
+
+_log = logging.getLogger(__name__)
 
 _COLORMAPS = {ChannelRole.MITOCHONDRIA: "magenta", ChannelRole.DNA: "cyan"}
 _DEFAULT_LIMITS = (-0.5, 6.0)
 _SHOWN_PERCENTILES = (25.0, 99.8)
 _SAMPLE = {2: (128, 128), 3: (16, 48, 48)}
+_OURS, _BLURRED = "this model", "blurred input"
 
 
-def export_model(
-    run: Run, config: TrainingConfig, data: TrainingData, network: Network | None = None, iteration: int | None = None
-) -> None:
-    """Write the best model so far as a package; without `network`, finish the one there with its test results.
-
-    Parameters
-    ----------
-    run, config, data
-        The run.
-    network : Network, optional
-        A better network than the one kept so far, at `iteration`.
-    iteration : int, optional
-        Where `network` comes from.
-    """
-    if network is not None:
-        save_model(
-            run.model_folder,
-            _card(config, data, network, iteration or 0),
-            network,
-            _sample(data, network),
-            precision=config.weights_precision,
-        )
-        return
-    model = run.model
-    metrics, limits = _test(model, config, data)
-    targets = tuple(t.model_copy(update={"contrast_limits": limits[t.name]}) for t in model.card.targets)
-    card = model.card.model_copy(update={"metrics": metrics, "targets": targets})
-    save_model(run.model_folder, card, model.network, _sample(data, model.network), precision=config.weights_precision)
-
-
-def _card(config: TrainingConfig, data: TrainingData, network: Network, iteration: int) -> ModelCard:
+def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> ModelCard:
+    """The card of a model trained so far, without scores."""
     shape = config.network or NetworkConfig()
-    start = load_model(config.start_from).card if config.start_from else None
+    start = start_card(config)
+    sampling = data.sampling
     architecture = (
         start.architecture
         if start
         else Architecture(kind=shape.kind, arguments=shape.arguments(data.ndim, data.targets))
     )
-    step = {data.third_axis: data.third_axis_step} if data.third_axis and data.third_axis_step else {}
-    stains = ", ".join(data.stains)
+    step = {sampling.third_axis: sampling.third_axis_step} if sampling.third_axis and sampling.third_axis_step else {}
+    validated = bool(data.fields.validation)
     return ModelCard(
         name=config.name,
-        title=config.title or f"{stains} from transmitted light",
+        title=config.title or f"{', '.join(data.stains)} from transmitted light",
         targets=tuple(
             Target(name=name, stain=stain, colormap=_COLORMAPS.get(role, "gray"), contrast_limits=_DEFAULT_LIMITS)
             for name, stain, role in zip(config.targets, data.stains, data.roles, strict=True)
         ),
         architecture=architecture,
         input=Input(
-            voxel_size_um=data.voxel_size_um,
-            third_axes=(data.third_axis,) if data.third_axis else (),
+            voxel_size_um=sampling.voxel_size_um,
+            third_axes=(sampling.third_axis,) if sampling.third_axis else (),
             third_axis_step=step,
         ),
         training=Training(
@@ -96,12 +72,131 @@ def _card(config: TrainingConfig, data: TrainingData, network: Network, iteratio
             code_version=metadata.version("napari-mito-predict"),
             date=datetime.date.today().isoformat(),
             start_from=start.name if start else None,
-            notes=""
-            if data.fields.validation
-            else "Too few fields for validation: the best model was chosen on training fields.",
+            notes="" if validated else "Too few fields for validation: the best model was chosen on strips of them.",
         ),
         simulated=data.simulated,
     )
+
+
+def save_best(run: Run, config: TrainingConfig, data: TrainingData, model: Model) -> None:
+    """Write the best model so far."""
+    save_model(
+        run.model_folder, model.card, model.network, _sample(data, model.network), precision=config.weights_precision
+    )
+
+
+def finish_model(run: Run, config: TrainingConfig, data: TrainingData, reader: FieldReader) -> ModelCard:
+    """Score the best model on the test fields, and write these scores, the curve and an example into the package.
+
+    Beside it stand the model it started from and the blurred input, on the same fields. `test.csv` holds the score of
+    each field.
+    """
+    model = run.model
+    rivals = {_OURS: model, **_start_model(config, model)}
+    label, pairs = _test_pairs(reader, data)
+    rows: list[_Row] = []
+    shown: dict[str, list[np.ndarray]] = defaultdict(list)
+    example: tuple[Pair, np.ndarray] | None = None
+    for pair in pairs:
+        for rival, candidate in rivals.items():
+            predicted = predict_pair(candidate, pair, data.sampling.voxel_size_um, config.precision)
+            for name, prediction, truth in zip(model.targets, predicted, pair.truth, strict=True):
+                rows.append(_score(pair.field, name, rival, prediction, truth))
+                if rival == _OURS:
+                    shown[name].append(np.percentile(prediction, _SHOWN_PERCENTILES))
+            example = example or (pair, predicted)
+        for name, truth in zip(model.targets, pair.truth, strict=True):
+            rows.append(_score(pair.field, name, _BLURRED, data.baseline(pair.input), truth))
+    _write_rows(run, rows)
+    limits = {name: tuple(np.mean(values, axis=0).tolist()) for name, values in shown.items()}
+    card = model.card.model_copy(
+        update={
+            "metrics": _summary(rows, label),
+            "targets": tuple(
+                t.model_copy(update={"contrast_limits": limits.get(t.name, t.contrast_limits)})
+                for t in model.card.targets
+            ),
+        }
+    )
+    pictures = {"curve.png": draw_curve(run.metrics)}
+    if example:
+        pictures["example.png"] = draw_example(*example, model.targets)
+    return save_model(
+        run.model_folder,
+        card,
+        model.network,
+        _sample(data, model.network),
+        precision=config.weights_precision,
+        pictures=pictures,
+    )
+
+
+def _start_model(config: TrainingConfig, model: Model) -> dict[str, Model]:
+    """The model it started from, where that predicts the same and is still there."""
+    if not config.start_from:
+        return {}
+    try:
+        start = load_model(config.start_from)
+    except ModelError as error:
+        _log.warning("The start model is left out of the comparison. %s", error)
+        return {}
+    return {f"start model {start.name}": start} if start.targets == model.targets else {}
+
+
+@dataclass(frozen=True)
+class _Row:
+    field: str
+    target: str
+    model: str
+    pcc: float
+    ssim_global: float
+
+
+def _score(field: str, target: str, model: str, prediction: np.ndarray, truth: np.ndarray) -> _Row:
+    scores = evaluate(prediction, truth.astype(np.float32))
+    return _Row(field, target, model, scores.pcc, scores.ssim_global)
+
+
+def _test_pairs(reader: FieldReader, data: TrainingData) -> tuple[str, Iterator[Pair]]:
+    """Volumes of the test fields, read now for the first time since the checks; else those validated on."""
+    if not data.fields.test:
+        return "validation fields", iter(data.validation)
+
+    def read() -> Iterator[Pair]:
+        for field in data.fields.test:
+            pairs, report = reader.read(field)
+            if not report.usable:
+                _log.warning("Test field %s is left out: %s", field.name, report.findings[-1].message)
+            yield from pairs
+
+    return "test fields", read()
+
+
+def _summary(rows: list[_Row], label: str) -> dict[str, dict[str, float]]:
+    """Mean over volumes for each target and model, this model first."""
+    found: dict[str, list[_Row]] = defaultdict(list)
+    for row in rows:
+        where = f"{label}" if row.model == _OURS else f"{label}, {row.model}"
+        found[f"{row.target}, {where}"].append(row)
+    return {
+        name: {
+            "pcc": float(np.nanmean([row.pcc for row in group])),
+            "ssim_global": float(np.nanmean([row.ssim_global for row in group])),
+            "fields": float(len({row.field for row in group})),
+        }
+        for name, group in found.items()
+        if any(np.isfinite(row.pcc) for row in group)
+    }
+
+
+def _write_rows(run: Run, rows: list[_Row]) -> None:
+    with (
+        atomic_path(run.path / "test.csv") as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as stream,
+    ):
+        writer = csv.writer(stream)
+        writer.writerow(["field", "target", "model", "pcc", "ssim_global"])
+        writer.writerows([r.field, r.target, r.model, f"{r.pcc:.6g}", f"{r.ssim_global:.6g}"] for r in rows)
 
 
 def _sample(data: TrainingData, network: Network) -> np.ndarray:
@@ -114,30 +209,3 @@ def _sample(data: TrainingData, network: Network) -> np.ndarray:
     padded = np.pad(volume, pads, mode="symmetric")
     sample: np.ndarray = padded[tuple(slice(n) for n in size)][None].astype(np.float32)
     return sample
-
-
-def _test(
-    model: Model, config: TrainingConfig, data: TrainingData
-) -> tuple[dict[str, dict[str, float]], dict[str, tuple[float, float]]]:
-    """Scores on the test fields, predicted as a user would, and a display range for each target."""
-    paths = data.fields.test or data.fields.validation or data.fields.training
-    scores: dict[str, list[tuple[float, float]]] = {name: [] for name in model.targets}
-    shown: dict[str, list[np.ndarray]] = {name: [] for name in model.targets}
-    for path in paths:
-        for pair in load_pairs(path, config, data.voxel_size_um):
-            result = predict(pair.input.astype(np.float32), model, voxel_size_um=data.voxel_size_um)
-            for name, truth in zip(model.targets, pair.truth, strict=True):
-                score = evaluate(result[name].data, truth)
-                scores[name].append((score.pcc, score.ssim_global))
-                shown[name].append(np.percentile(result[name].data, _SHOWN_PERCENTILES))
-    label = "test fields" if data.fields.test else "training fields"
-    rows = {
-        f"{name}, {label}": {
-            "pcc": float(np.mean(s, axis=0)[0]),
-            "ssim_global": float(np.mean(s, axis=0)[1]),
-            "fields": len(paths),
-        }
-        for name, s in scores.items()
-    }
-    limits = {name: (float(np.mean(v, axis=0)[0]), float(np.mean(v, axis=0)[1])) for name, v in shown.items()}
-    return rows, limits

@@ -1,17 +1,16 @@
-"""Pairs of transmitted light and fluorescence of the same field, split by field."""
+"""Reading a field: its transmitted light and fluorescence as normalised volumes on one grid."""
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_mito_predict.errors import ImageError, TrainingDataError
-from napari_mito_predict.image import ImageSource, open_image
+from napari_mito_predict.errors import AmbiguousChannelError, ImageError, TrainingDataError
+from napari_mito_predict.image import Channel, Finding, ImageSource, Level, check_volume, open_image
 from napari_mito_predict.models import Normalisation
 from napari_mito_predict.prediction.normalize import measure, normalise
 from napari_mito_predict.prediction.resample import Resampling
@@ -20,10 +19,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_mito_predict.models.card import ThirdAxis
-    from napari_mito_predict.training.config import Data, Split, TrainingConfig
+    from napari_mito_predict.training.fields import Field, Place
 
 INPUT_NORMALISATION = Normalisation()
 _TRUTH_NORMALISATION = Normalisation(clip_percentiles=None)
+_SAME_FIELD = 0.02
+"""Two images of one field may differ in extent by this fraction: the rounding of ZEN's crops."""
+
+VoxelSize = tuple[float | None, float, float]
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Pair:
     Attributes
     ----------
     field : str
-        The field (file) it belongs to; splits never part a field.
+        The field it belongs to; splits never part a field.
     input : ndarray, float16, (D, Y, X) or (Y, X)
         Transmitted light, z-scored over the volume.
     truth : ndarray, float16, (targets, D, Y, X) or (targets, Y, X)
@@ -47,138 +50,189 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Fields:
-    """The files of one part of the split."""
+class OpenField:
+    """A field whose files are open and fit together; no pixels are read yet.
 
-    training: tuple[Path, ...]
-    validation: tuple[Path, ...]
-    test: tuple[Path, ...]
-
-
-def find_files(data: Data) -> tuple[Path, ...]:
-    """Expand the patterns of `data.files`, sorted within each pattern, without repeats.
-
-    Raises
-    ------
-    TrainingDataError
-        A pattern matches nothing; lists all of those.
-    """
-    found: dict[Path, None] = {}
-    missing = []
-    for pattern in data.files:
-        matches = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else [pattern]
-        matches = [match for match in matches if Path(match).exists()]
-        if not matches:
-            missing.append(pattern)
-        found.update((Path(match), None) for match in matches)
-    if missing:
-        raise TrainingDataError(f"No such training files: {', '.join(missing)}.")
-    return tuple(found)
-
-
-def split_fields(files: Sequence[Path], split: Split) -> Fields:
-    """Split whole fields into training, validation and test.
-
-    Fractions are rounded; at least one test field unless ``test: 0``, and at least one validation field with three
-    fields or more. Fields can also be named (file stems).
-
-    Raises
-    ------
-    TrainingDataError
-        A named field does not exist or is named twice, or nothing is left to train on.
-    """
-    shuffled = [files[i] for i in np.random.default_rng(split.seed).permutation(len(files))]
-    test = _take(shuffled, split.test, minimum=1 if len(files) > 1 else 0)
-    rest = [file for file in shuffled if file not in test]
-    validation = _take(rest, split.validation, minimum=1 if len(files) >= 3 else 0)
-    training = [file for file in rest if file not in validation]
-    if not training:
-        raise TrainingDataError(
-            f"{len(files)} fields leave none to train on after {len(test)} for testing and {len(validation)} for "
-            "validation. Add fields, or lower `split.test`."
-        )
-    return Fields(*(tuple(sorted(part)) for part in (training, validation, test)))
-
-
-def _take(files: Sequence[Path], wanted: float | tuple[str, ...], minimum: int) -> list[Path]:
-    if isinstance(wanted, tuple):
-        by_name = {file.stem: file for file in files}
-        unknown = [name for name in wanted if name not in by_name]
-        if unknown:
-            raise TrainingDataError(
-                f"No field named {', '.join(unknown)} (or it is used twice); fields: {', '.join(by_name)}."
-            )
-        return [by_name[name] for name in wanted]
-    count = max(round(wanted * len(files)), minimum) if wanted else 0
-    return list(files[:count])
-
-
-def third_axis(image: ImageSource) -> ThirdAxis | None:
-    """The axis a volume of `image` extends along: z where there are several planes, else time, else none."""
-    if image.sizes["Z"] > 1:
-        return "z"
-    return "t" if image.sizes["T"] > 1 else None
-
-
-def load_pairs(
-    path: Path, config: TrainingConfig, voxel_size_um: tuple[float | None, float, float] | None
-) -> list[Pair]:
-    """Read all volumes of one field.
-
-    Parameters
+    Attributes
     ----------
-    path : Path
-        A file with transmitted light and truth channels.
-    config : TrainingConfig
-        Says which channels.
-    voxel_size_um : tuple or None
-        Sampling ``(z, y, x)`` to bring the field to; ``None`` leaves it as it is.
+    field : Field
+    image : ImageSource
+        Of the transmitted light.
+    input : Channel
+        Its channel.
+    truths : tuple of (ImageSource, Channel)
+        One per target.
+    findings : tuple of Finding
+        What the user should know, such as a resampled grid.
+    """
+
+    field: Field
+    image: ImageSource
+    input: Channel
+    truths: tuple[tuple[ImageSource, Channel], ...]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def third_axis(self) -> ThirdAxis | None:
+        """The axis its volumes extend along: z where there are several planes, else time, else none."""
+        if self.image.sizes["Z"] > 1:
+            return "z"
+        return "t" if self.image.sizes["T"] > 1 else None
+
+    @property
+    def volumes(self) -> int:
+        """How many volumes it holds: one per time point of z-stacks, else one."""
+        return self.image.sizes["T"] if self.third_axis == "z" else 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a volume as recorded, (D, Y, X) or (Y, X)."""
+        sizes = self.image.sizes
+        depth = {"z": (sizes["Z"],), "t": (sizes["T"],), None: ()}[self.third_axis]
+        return (*depth, sizes["Y"], sizes["X"])
+
+    def shape_at(self, voxel_size_um: VoxelSize | None) -> tuple[int, ...]:
+        """Of a volume resampled to `voxel_size_um`; axes of unknown size, and time, stay."""
+        if voxel_size_um is None:
+            return self.shape
+        have = (self.image.voxel_size_um[0] if self.third_axis == "z" else None, *self.image.voxel_size_um[1:])
+        pairs = list(zip(have, voxel_size_um, strict=True))[-len(self.shape) :]
+        factors = [h / w if h and w else 1.0 for h, w in pairs]
+        return tuple(max(1, round(n * f)) for n, f in zip(self.shape, factors, strict=True))
+
+
+def open_field(field: Field, axes: str | None = None) -> OpenField:
+    """Open the files of a field and see whether they show the same thing.
 
     Raises
     ------
     TrainingDataError
-        The file cannot be read or lacks a channel; names the file.
+        A file cannot be opened, lacks a channel, or the two do not show the same field; names the file.
     """
     try:
-        image = open_image(path)
-        source = image.channel(config.data.transmitted)
-        truths = [image.channel(channel) for channel in config.targets.values()]
-        volumes = [
-            [_volume(image, channel.index, t) for channel in (source, *truths)]
-            for t in (range(image.sizes["T"]) if third_axis(image) == "z" else (None,))
-        ]
-        pairs = []
-        for transmitted, *fluorescence in volumes:
-            given = _normalised(_resampled(transmitted, image, voxel_size_um), INPUT_NORMALISATION)
-            truth = [_normalised(_resampled(f, image, voxel_size_um), _TRUTH_NORMALISATION) for f in fluorescence]
-            pairs.append(Pair(path.stem, given.astype(np.float16), np.stack(truth).astype(np.float16)))
+        image, channel = _open(field.input, axes)
+        truths = tuple(_open(place, axes) for place in field.truths)
     except ImageError as error:
         message = str(error)
-        raise TrainingDataError(message if path.name in message else f"{path}: {message}") from error
-    return pairs
+        known = any(path.name in message for path in field.paths)
+        raise TrainingDataError(message if known else f"{field.name}: {message}") from error
+    opened = OpenField(field, image, channel, truths)
+    findings = [finding for other, _ in truths for finding in _compare(opened, other)]
+    return OpenField(field, image, channel, truths, tuple(dict.fromkeys(findings)))
 
 
-def _volume(image: ImageSource, channel: int, t: int | None) -> NDArray[np.float32]:
+@dataclass(frozen=True)
+class RawVolume:
+    """A volume as recorded: ``input`` (D, Y, X) or (Y, X), and one truth per target, each on its own grid."""
+
+    input: NDArray[Any]
+    truths: tuple[NDArray[Any], ...]
+
+    def digest(self) -> str:
+        """A fingerprint of the pixels, the same wherever the file lies and whatever it is called."""
+        digest = hashlib.blake2b(digest_size=16)
+        for array in (self.input, *self.truths):
+            digest.update(repr((array.shape, str(array.dtype))).encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def findings(self, stains: Sequence[str]) -> list[Finding]:
+        """What is wrong with these pixels; the names of the truth channels are put before what concerns them."""
+        found = []
+        for where, array in zip(("transmitted light", *stains), (self.input, *self.truths), strict=True):
+            volume = array if array.ndim == 3 else array[None]
+            found += [f for f in check_volume(volume, where=where) if f.code != "too-thin"]
+        return found
+
+
+def read_volumes(opened: OpenField) -> Iterator[RawVolume]:
+    """Read all volumes of a field, one at a time.
+
+    Raises
+    ------
+    TrainingDataError
+        A file cannot be read any more, or is damaged; names it.
+    """
+    times: Sequence[int | None] = range(opened.volumes) if opened.third_axis == "z" else (None,)
+    try:
+        for t in times:
+            yield RawVolume(
+                _volume(opened.image, opened.input, t),
+                tuple(_volume(image, channel, t) for image, channel in opened.truths),
+            )
+    except ImageError as error:
+        raise TrainingDataError(str(error)) from error
+
+
+def prepare(raw: RawVolume, opened: OpenField, voxel_size_um: VoxelSize | None) -> Pair:
+    """Bring a volume to the sampling trained at, and to zero mean and unit variance.
+
+    Raises
+    ------
+    TrainingDataError
+        No contrast; names the field.
+    """
+    shape = opened.shape_at(voxel_size_um)
+    try:
+        given = _normalised(_resampled(raw.input, shape), INPUT_NORMALISATION)
+        truth = [_normalised(_resampled(array, shape), _TRUTH_NORMALISATION) for array in raw.truths]
+    except ImageError as error:
+        raise TrainingDataError(f"{opened.field.name}: {error}") from error
+    return Pair(opened.field.name, given.astype(np.float16), np.stack(truth).astype(np.float16))
+
+
+def _open(place: Place, axes: str | None) -> tuple[ImageSource, Channel]:
+    image = open_image(place.path, scene=place.scene, axes=axes)
+    if place.channel is not None:
+        return image, image.channel(place.channel)
+    if image.sizes["C"] > 1:
+        names = ", ".join(f'{c.index} "{c.name}"' for c in image.channels)
+        raise AmbiguousChannelError(f"{place.path}: several channels ({names}); say which one by its name or number.")
+    return image, image.channels[0]
+
+
+def _compare(opened: OpenField, truth: ImageSource) -> list[Finding]:
+    """Whether `truth` shows the same field as the transmitted light, perhaps on another grid."""
+    mine, theirs = opened.image, truth
+    where = theirs.path.name if theirs.path and theirs.path != mine.path else "truth"
+    found = []
+    for axis in "TZYX":
+        a, b = mine.sizes[axis], theirs.sizes[axis]
+        i = "TZYX".index(axis) - 1
+        sizes = (mine.voxel_size_um[i], theirs.voxel_size_um[i]) if axis != "T" else (None, None)
+        if a == b and (None in sizes or abs(sizes[0] / sizes[1] - 1) < _SAME_FIELD):  # type: ignore[operator]
+            continue
+        if axis == "T" or None in sizes:
+            message = f"{where}: {b} {_WORDS[axis]}, but the transmitted light has {a}."
+            fix = "Choose files of the same field" + ("." if axis == "T" else ", or files that know their voxel size.")
+            found.append(Finding(Level.ERROR, "other-size", message, fix))
+            continue
+        extents = a * sizes[0], b * sizes[1]  # type: ignore[operator]
+        if abs(extents[0] / extents[1] - 1) > _SAME_FIELD:
+            message = f"{where}: {extents[1]:.4g} µm along {axis}, but the transmitted light has {extents[0]:.4g} µm."
+            found.append(Finding(Level.ERROR, "other-extent", message, "Crop both to the same field of view."))
+        else:
+            message = f"{where}: {b} voxels of {sizes[1]:.4g} µm along {axis}, resampled to {a} of {sizes[0]:.4g} µm."
+            found.append(Finding(Level.INFO, "resampled", message))
+    return found
+
+
+_WORDS = {"T": "time points", "Z": "Z steps", "Y": "rows", "X": "columns"}
+
+
+def _volume(image: ImageSource, channel: Channel, t: int | None) -> NDArray[Any]:
     """``(Z, Y, X)`` at time `t`, or without `t` the series ``(T, Y, X)`` of a single plane, or ``(Y, X)``."""
     if t is not None:
-        return image.read(t, channel).astype(np.float32)
-    series = np.stack([image.read(i, channel)[0] for i in range(image.sizes["T"])]).astype(np.float32)
+        return image.read(t, channel.index)
+    series = np.stack([image.read(i, channel.index)[0] for i in range(image.sizes["T"])])
     return series if len(series) > 1 else series[0]
 
 
-def _resampled(
-    volume: NDArray[np.float32], image: ImageSource, wanted: tuple[float | None, float, float] | None
-) -> NDArray[np.float32]:
-    if wanted is None:
-        return volume
-    along_z = third_axis(image) == "z"
-    factors = [1.0] * volume.ndim
-    for axis, (have, want) in enumerate(zip(image.voxel_size_um, wanted, strict=True), start=volume.ndim - 3):
-        if axis >= 0 and have and want and (axis == volume.ndim - 3) <= along_z:
-            factors[axis] = have / want
-    shape = tuple(max(1, round(n * f)) for n, f in zip(volume.shape, factors, strict=True))
-    flat = volume.reshape((1,) * (3 - volume.ndim) + volume.shape)
-    target = (1,) * (3 - volume.ndim) + shape
+def _resampled(volume: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    flat = volume.astype(np.float32).reshape((1,) * (3 - volume.ndim) + volume.shape)
+    target = (1,) * (3 - len(shape)) + shape
+    if flat.shape == target:
+        return flat.reshape(shape)
     return Resampling.between(flat.shape, target).whole(flat).reshape(shape)
 
 

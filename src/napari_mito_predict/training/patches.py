@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -20,9 +20,24 @@ if TYPE_CHECKING:
 _CANDIDATES = 4
 
 
-@dataclass(frozen=True)
+class Patch(NamedTuple):
+    """A piece of a volume: input ``(1, *shape)``, truth ``(targets, *shape)``, float32; and its field."""
+
+    input: NDArray[np.float32]
+    truth: NDArray[np.float32]
+    field: str
+
+
+class Batch(NamedTuple):
+    """Patches together: input ``(N, 1, *shape)``, truth ``(N, targets, *shape)``, float32; and their fields."""
+
+    input: NDArray[np.float32]
+    truth: NDArray[np.float32]
+    fields: tuple[str, ...]
+
+
 class PatchSampler:
-    """Uniform over volumes, uniform over places.
+    """Uniform over fields, then over their volumes, then over places.
 
     Parameters
     ----------
@@ -36,45 +51,81 @@ class PatchSampler:
         Fraction of patches for which the brightest truth out of four random places is taken.
     changes : Augment
         Random changes.
+    ceiling : float, optional
+        Brighter truth is cut to this many standard deviations.
+
+    Raises
+    ------
+    TrainingDataError
+        Fields of another dimension than the patch.
     """
 
-    pairs: Sequence[Pair]
-    shape: tuple[int, ...]
-    seed: int
-    foreground: float
-    changes: Augment
-
-    def __post_init__(self) -> None:
-        wrong = sorted({pair.field for pair in self.pairs if pair.input.ndim != len(self.shape)})
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        shape: tuple[int, ...],
+        seed: int,
+        foreground: float,
+        changes: Augment,
+        ceiling: float | None = None,
+    ) -> None:
+        wrong = sorted({pair.field for pair in pairs if pair.input.ndim != len(shape)})
         if wrong:
-            raise TrainingDataError(
-                f"Fields of another dimension than the {len(self.shape)}-D network: {', '.join(wrong)}."
-            )
+            raise TrainingDataError(f"Fields of another dimension than the {len(shape)}-D network: {', '.join(wrong)}.")
+        self.shape, self.seed, self._foreground, self._changes = shape, seed, foreground, changes
+        self._ceiling = ceiling
+        volumes: dict[str, list[Pair]] = {}
+        for pair in pairs:
+            volumes.setdefault(pair.field, []).append(pair)
+        self._fields = tuple(volumes.values())
 
-    def batch(self, iteration: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Input ``(size, 1, *shape)`` and truth ``(size, targets, *shape)``, float32, of iteration `iteration`."""
-        patches = [self.patch(iteration * size + i) for i in range(size)]
-        return np.stack([given for given, _ in patches]), np.stack([truth for _, truth in patches])
+    def batch(self, indices: Iterable[int]) -> Batch:
+        """The patches of these numbers."""
+        patches = [self.patch(i) for i in indices]
+        return Batch(
+            np.stack([patch.input for patch in patches]),
+            np.stack([patch.truth for patch in patches]),
+            tuple(patch.field for patch in patches),
+        )
 
-    def patch(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Input ``(1, *shape)`` and truth ``(targets, *shape)`` of patch number `index`."""
+    def patch(self, index: int) -> Patch:
+        """Patch number `index`."""
         rng = np.random.default_rng((self.seed, index))
-        count = _CANDIDATES if rng.random() < self.foreground else 1
+        count = _CANDIDATES if rng.random() < self._foreground else 1
         candidates = [self._crop(rng) for _ in range(count)]
         # By mean, not contrast: the contrast of a few bright points would fill the batch with what cannot be learned.
-        given, truth = max(candidates, key=lambda pair: float(pair[1].mean())) if count > 1 else candidates[0]
-        return augment(given, truth, self.changes, rng)
+        best = max(candidates, key=lambda patch: float(patch.truth.mean())) if count > 1 else candidates[0]
+        return Patch(*augment(best.input, best.truth, self._changes, rng), best.field)
 
-    def _crop(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        pair = self.pairs[int(rng.integers(len(self.pairs)))]
+    def _crop(self, rng: np.random.Generator) -> Patch:
+        volumes = self._fields[int(rng.integers(len(self._fields)))]
+        pair = volumes[int(rng.integers(len(volumes)))]
         starts = [
             int(rng.integers(max(have - want, 0) + 1)) for have, want in zip(pair.input.shape, self.shape, strict=True)
         ]
         place = tuple(slice(start, start + want) for start, want in zip(starts, self.shape, strict=True))
         given = pair.input[place][None].astype(np.float32)
         truth = pair.truth[(slice(None), *place)].astype(np.float32)
+        if self._ceiling is not None:
+            truth = np.minimum(truth, np.float32(self._ceiling))
         missing = [(0, want - have) for have, want in zip(given.shape[1:], self.shape, strict=True)]
         if any(end for _, end in missing):
             width = [(0, 0), *missing]
             given, truth = np.pad(given, width, mode="symmetric"), np.pad(truth, width, mode="symmetric")
-        return given, truth
+        return Patch(given, truth, pair.field)
+
+
+def prefetched(sampler: PatchSampler, numbers: Iterable[Sequence[int]]) -> Generator[Batch]:
+    """Batches of these patch numbers, each cut by another thread while the one before is being trained on."""
+    numbers = iter(numbers)
+    with ThreadPoolExecutor(1, thread_name_prefix="patches") as pool:
+        try:
+            first = next(numbers, None)
+            ahead = pool.submit(sampler.batch, first) if first is not None else None
+            while ahead is not None:
+                batch = ahead.result()
+                following = next(numbers, None)
+                ahead = pool.submit(sampler.batch, following) if following is not None else None
+                yield batch
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -1,226 +1,383 @@
-"""The training loop: random patches, mean squared error, Adam; best model by correlation on whole validation fields."""
+"""The training loop: random patches, a loss, Adam; the best model is the one with the best whole validation fields."""
 
 from __future__ import annotations
 
 import logging
 import math
+import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from napari_mito_predict.errors import MitoPredictError, TrainingError
-from napari_mito_predict.evaluation import pcc
-from napari_mito_predict.models import load_model
+from napari_mito_predict.errors import TrainingError
+from napari_mito_predict.models import Model, load_model
 from napari_mito_predict.networks import Network, build_network
 from napari_mito_predict.prediction.device import choose_device
 from napari_mito_predict.training.config import NetworkConfig, TrainingConfig
-from napari_mito_predict.training.data import TrainingData, load_data
-from napari_mito_predict.training.export import export_model
-from napari_mito_predict.training.patches import PatchSampler
-from napari_mito_predict.training.run import Run
+from napari_mito_predict.training.export import make_card, save_best
+from napari_mito_predict.training.losses import make_loss
+from napari_mito_predict.training.patches import PatchSampler, prefetched
+from napari_mito_predict.training.schedule import affordable, learning_rate
+from napari_mito_predict.training.validation import save_preview, validate
 
 if TYPE_CHECKING:
-    from napari_mito_predict.training.pairs import Pair
+    from napari_mito_predict.training.data import TrainingData
+    from napari_mito_predict.training.heartbeat import Heartbeat
+    from napari_mito_predict.training.patches import Batch
+    from napari_mito_predict.training.run import Run
 
 _log = logging.getLogger(__name__)
 
-_HEARTBEAT_S = 5.0
 _PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+_LOGS_PER_VALIDATION = 10
+_CHECKPOINT_EVERY_S = 120.0
+_TIMED = 20
+"""The time left is told from the last so many iterations."""
+
+Outcome = Literal["finished", "kept", "paused"]
 
 
-def train(request: TrainingConfig | Run) -> Run:
-    """Train in a new run folder, or go on with an interrupted run.
-
-    Parameters
-    ----------
-    request : TrainingConfig or Run
-        What to train; or a run, which goes on from its newest checkpoint exactly where it stopped.
-
-    Returns
-    -------
-    Run
-        The finished (or cleanly stopped) run; its `model` is the best one found.
-
-    Raises
-    ------
-    TrainingError
-        The data, the configuration or the numbers do not allow (further) training; the run folder says so too.
-    """
-    run = request if isinstance(request, Run) else Run.create(request)
-    run.clear_stop()
-    return _run(run, run.config)
+def make_fabric(config: TrainingConfig) -> Fabric:
+    """Devices and precision of a run; other processes are started by its `launch`."""
+    precision = choose_device("auto", config.precision).precision
+    return Fabric(
+        accelerator="auto",
+        devices=config.devices,
+        strategy="ddp" if config.devices > 1 else "auto",
+        precision=cast("Any", _PRECISIONS[precision]),
+    )
 
 
-def _run(run: Run, config: TrainingConfig) -> Run:
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    run.write_status("preparing", 0, "Reading the training fields.")
-    try:
-        data = load_data(config)
-        finished = _Trainer(run, config, data).fit()
-        if finished:
-            run.write_status("preparing", config.iterations, "Testing the best model on the test fields.")
-            export_model(run, config, data)
-    except MitoPredictError as error:
-        run.write_status("failed", 0, str(error))
-        raise
-    state = "done" if finished else "stopped"
-    run.write_status("done" if finished else "stopped", run.status.get("iteration", 0), f"Training {state}.")
-    return run
+def is_first_process() -> bool:
+    """Whether this process leads: the others of a distributed run are told their rank by whoever started them."""
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
 
 
 @dataclass
-class _Progress:
-    """What a checkpoint holds beside weights and optimiser."""
+class Progress:
+    """Where a run stands; kept in its checkpoints."""
 
     iteration: int = 0
+    planned: int = 0
+    """Iterations there will be: those asked for, or as many as fit into the time."""
     seconds: float = 0.0
+    validated_at: int = -1
     best_pcc: float = -math.inf
-    losses: list[float] = field(default_factory=list)
+    validations_since_best: int = 0
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    validation_seconds: float = 0.0
+    scores: dict[str, float] = field(default_factory=dict)
 
 
-class _Trainer:
-    """One process's share of a run."""
+class Trainer:
+    """One process's share of a run.
 
-    def __init__(self, run: Run, config: TrainingConfig, data: TrainingData) -> None:
-        self.run, self.config, self.data = run, config, data
-        precision = choose_device("auto", config.precision).precision
-        self.fabric = Fabric(accelerator="auto", devices=config.devices, precision=cast("Any", _PRECISIONS[precision]))
-        self.fabric.launch()
+    Parameters
+    ----------
+    run : Run
+        Where results go.
+    config : TrainingConfig
+    data : TrainingData
+    fabric : Fabric
+        Launched.
+    heartbeat : Heartbeat
+        Tells the world.
+    """
+
+    def __init__(
+        self, run: Run, config: TrainingConfig, data: TrainingData, fabric: Fabric, heartbeat: Heartbeat
+    ) -> None:
+        self.run, self.config, self.data, self.fabric, self.heartbeat = run, config, data, fabric, heartbeat
         torch.manual_seed(config.seed)
-        self.network = _make_network(config, data)
-        module = cast("nn.Module", self.network)
+        self._card = make_card(config, data, 0)
+        module = cast("nn.Module", start_network(config, data.ndim))
         module.to(memory_format=_memory_format(data.ndim))  # type: ignore[call-overload]
         if config.compile:
             module.compile()
         optimiser = torch.optim.Adam(module.parameters(), lr=config.learning_rate, betas=config.betas)
-        self.module, self.optimiser = self.fabric.setup(module, optimiser)
-        self.sampler = PatchSampler(data.training, data.patch, config.seed, config.foreground, config.augment)
-        self.progress = _Progress()
+        self.module, self.optimiser = fabric.setup(module, optimiser)
+        self.average = _average(module, config.average) if config.average else None
+        self.loss = make_loss(config.loss)
+        self.sampler = PatchSampler(
+            data.training, data.patch, config.seed, config.foreground, config.augment, config.truth_ceiling
+        )
+        self.progress = Progress(planned=config.iterations)
+        self._durations: list[float] = []
+        self._resumed_at = self._saved_at = 0.0
         self._restore()
 
-    def fit(self) -> bool:
-        """Train to the end; ``False`` when stopped before it."""
-        config, progress = self.config, self.progress
-        started, beat = time.monotonic() - progress.seconds, 0.0
-        while progress.iteration < config.iterations:
-            progress.losses.append(self._step(progress.iteration))
-            progress.iteration += 1
-            progress.seconds = time.monotonic() - started
-            stop = self.run.stop_requested or self._out_of_time()
-            if time.monotonic() - beat > _HEARTBEAT_S:
-                beat = time.monotonic()
-                self.run.write_status("running", progress.iteration, f"Loss {np.mean(progress.losses[-50:]):.4f}.")
-            if progress.iteration % config.validate_every == 0 or progress.iteration == config.iterations or stop:
-                self._validate()
-            if stop:
-                return self._out_of_time()
-        return True
+    # ------------------------------------------------------------------ the loop
 
-    def _step(self, iteration: int) -> float:
+    def fit(self) -> Outcome:
+        """Train to the end, or until somebody asks to stop."""
+        outcome: Outcome | None = None
+        self._resumed_at, self._saved_at = time.monotonic() - self.progress.seconds, time.monotonic()
+        if self.progress.validated_at < 0:
+            self._validate()
+        with closing(prefetched(self.sampler, self._patch_numbers())) as batches:
+            for batch in batches:
+                outcome = self._agreed(self._wish())
+                if outcome:
+                    break
+                began = time.monotonic()
+                self._step(batch)
+                self._durations = [*self._durations[1 - _TIMED :], time.monotonic() - began]
+                self._now_and_then()
+        if outcome == "paused":
+            self._checkpoint()
+        elif self.progress.validated_at != self.progress.iteration:
+            self._validate()
+        return outcome or "finished"
+
+    def _patch_numbers(self) -> Iterator[Sequence[int]]:
+        """Numbers of the patches of each iteration: this process's share of a batch all processes split."""
+        size, share = self.config.batch_size, self.config.batch_size // self.fabric.world_size
+        for iteration in range(self.progress.iteration, self.config.iterations):
+            first = iteration * size + self.fabric.global_rank * share
+            yield range(first, first + share)
+
+    def _step(self, batch: Batch) -> None:
+        """One iteration: gradients of all parts of the batch, then one step."""
+        progress, config = self.progress, self.config
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.config, iteration)
-        given, truth = (self._tensor(a) for a in self.sampler.batch(iteration, self.config.batch_size))
+            group["lr"] = learning_rate(config, progress.iteration, progress.planned)
         self.module.train()
-        loss = nn.functional.mse_loss(self.module(given), truth)
         self.optimiser.zero_grad(set_to_none=True)
-        self.fabric.backward(loss)
-        self.optimiser.step()
-        value = float(loss.detach())
+        parts = list(zip(*(self._tensor(a).chunk(config.accumulate) for a in (batch.input, batch.truth)), strict=True))
+        total = 0.0
+        for i, (given, truth) in enumerate(parts, 1):
+            with self.fabric.no_backward_sync(self.module, enabled=i < len(parts)):
+                loss = self.loss(self.module(given), truth) / len(parts)
+                self.fabric.backward(loss)
+            total += float(loss.detach())
+        value = self._mean(total)
         if not math.isfinite(value):
             raise TrainingError(
-                f"{self.run.path}: the loss became {value} at iteration {iteration}. The last good model is kept; "
-                "lower the learning rate or look for damaged fields."
+                f"{self.run.path}: the loss became {value} at iteration {progress.iteration}, on patches of "
+                f"{', '.join(sorted(set(batch.fields)))}. The last good model is kept; lower the learning rate, or "
+                "look for damaged places in these fields."
             )
-        return value
+        if config.clip_gradient:
+            self.fabric.clip_gradients(
+                self.module, self.optimiser, max_norm=config.clip_gradient, error_if_nonfinite=False
+            )
+        self.optimiser.step()
+        if self.average is not None:
+            self.average.update_parameters(self._bare)
+        progress.loss_sum += value
+        progress.loss_count += 1
+        progress.iteration += 1
+
+    # ------------------------------------------------------------------ now and then
+
+    def _now_and_then(self) -> None:
+        """What is due after an iteration, by its number alone: a resumed run does the same at the same places."""
+        iteration, every = self.progress.iteration, self.config.validate_every
+        self.progress.seconds = time.monotonic() - self._resumed_at
+        if iteration % every == 0:
+            self._validate()
+        elif iteration % max(1, every // _LOGS_PER_VALIDATION) == 0:
+            self._log()
+        if time.monotonic() - self._saved_at > _CHECKPOINT_EVERY_S:
+            self._checkpoint()
+        self._tell()
 
     def _validate(self) -> None:
-        """Measure, keep the model if it is the best so far, write a checkpoint."""
+        """Measure on whole fields; keep the model if it is the best so far; write preview and checkpoint."""
+        began = time.monotonic()
+        self.progress.validated_at = self.progress.iteration
+        if self.fabric.is_global_zero:
+            self._measure()
+            self.progress.validation_seconds = time.monotonic() - began
+            self.progress.planned = self._plan()
+        if self.fabric.world_size > 1:
+            self.progress = self.fabric.broadcast(self.progress)
+        self._checkpoint()
+
+    def _measure(self) -> None:
+        progress, config = self.progress, self.config
+        model = self._model_now()
+        found = validate(model, self.data.validation, self.data.sampling.voxel_size_um, config.precision)
+        self._log(val_loss=found.loss, val_pcc=found.pcc)
+        picture = self.run.path / "preview" / f"{progress.iteration:06d}.tif"
+        save_preview(picture, self.data.validation[0], found.shown)
+        if progress.iteration == 0 and config.start_from:
+            progress.scores["base"] = found.pcc
+        progress.validations_since_best += 1
+        if found.pcc > progress.best_pcc or not self.run.model_folder.exists():
+            progress.best_pcc, progress.validations_since_best = max(found.pcc, progress.best_pcc), 0
+            save_best(self.run, config, self.data, model)
+        progress.scores["best"] = progress.best_pcc
+        _log.info("iteration %d: validation PCC %.4f", progress.iteration, found.pcc)
+
+    def _plan(self) -> int:
+        """How many iterations there will be, as far as one can tell."""
+        if self.config.max_minutes is None or not self._durations:
+            return self.config.iterations
+        left = 60 * self.config.max_minutes - self.progress.seconds - self._reserve()
+        each = sum(self._durations) / len(self._durations)
+        return affordable(self.config, self.progress.iteration, each, self.progress.validation_seconds, left)
+
+    def _reserve(self) -> float:
+        """Seconds that the last validation and the test of the finished model will take."""
+        volumes = {report.name: report.volumes for report in self.data.reports}
+        test = sum(volumes.get(f.name, 1) for f in self.data.fields.test)
+        models = 2 if self.config.start_from else 1
+        return self.progress.validation_seconds * (1 + models * test / len(self.data.validation)) + 5
+
+    def _wish(self) -> Outcome | None:
+        """What the first process wants before the next iteration: to go on, to pause, or to end with what there is."""
+        if not self.fabric.is_global_zero:
+            return None
+        asked, limit, patience = self.run.stop_requested, self.config.max_minutes, self.config.patience
+        if asked:
+            return "kept" if asked == "keep" else "paused"
+        if limit is not None and self.progress.seconds > 60 * limit - self._reserve():
+            return "kept"
+        if patience is not None and self.progress.validations_since_best >= patience:
+            _log.info("No improvement in %d validations: stopping early.", patience)
+            return "finished"
+        return "finished" if self.progress.iteration >= self.progress.planned else None
+
+    def _agreed(self, wish: Outcome | None) -> Outcome | None:
+        agreed: Outcome | None = self.fabric.broadcast(wish) if self.fabric.world_size > 1 else wish
+        return agreed
+
+    def _log(self, **measured: float) -> None:
+        """One line of metrics; the training loss is the mean since the line before."""
         progress = self.progress
-        loss, scores = self._measure(self.data.validation)
-        score = float(np.mean(scores))
-        self.run.append_metrics(
-            {
-                "iteration": progress.iteration,
-                "train_loss": float(np.mean(progress.losses)),
-                "val_loss": loss,
-                "val_pcc": score,
-                "lr": learning_rate(self.config, progress.iteration - 1),
-                "seconds": progress.seconds,
-            }
+        row = {
+            "iteration": progress.iteration,
+            "lr": learning_rate(self.config, max(progress.iteration - 1, 0), progress.planned),
+            "seconds": progress.seconds,
+            **measured,
+        }
+        if progress.loss_count:
+            row["train_loss"] = progress.loss_sum / progress.loss_count
+        progress.loss_sum, progress.loss_count = 0.0, 0
+        if self.fabric.is_global_zero:
+            self.run.append_metrics(row)
+
+    def _tell(self) -> None:
+        progress = self.progress
+        each = sum(self._durations) / max(1, len(self._durations))
+        validations = (progress.planned - progress.iteration) / self.config.validate_every
+        self.heartbeat.say(
+            iteration=progress.iteration,
+            iterations=progress.planned,
+            seconds_left=(progress.planned - progress.iteration) * each
+            + validations * progress.validation_seconds
+            + self._reserve(),
+            scores=self.heartbeat.status.scores | progress.scores,
         )
-        progress.losses.clear()
-        if score > progress.best_pcc or not self.run.model_folder.exists():
-            progress.best_pcc = max(score, progress.best_pcc)
-            export_model(self.run, self.config, self.data, network=self.network, iteration=progress.iteration)
-        state = {"model": self.module.state_dict(), "optimiser": self.optimiser.state_dict()}
-        counters = {k: getattr(progress, k) for k in ("iteration", "seconds", "best_pcc")}
-        self.run.save_checkpoint(progress.iteration, {**state, **counters})
-        _log.info("iteration %d: validation PCC %.4f", progress.iteration, score)
 
-    def _measure(self, pairs: Sequence[Pair]) -> tuple[float, list[float]]:
-        """Mean squared error and correlation per whole validation volume and target."""
-        self.module.eval()
-        errors, scores = [], []
-        with torch.no_grad(), self.fabric.autocast():
-            for pair in pairs:
-                pads = [(0, -n % s) for n, s in zip(pair.input.shape, self.network.stride, strict=True)]
-                padded = np.pad(pair.input.astype(np.float32), pads, mode="symmetric")
-                # `forward` itself: a compiled network would be compiled again for every size of field.
-                output = self.network.forward(self._tensor(padded[None, None]))[0].float().cpu().numpy()
-                output = output[(slice(None), *(slice(n) for n in pair.input.shape))]
-                truth = pair.truth.astype(np.float32)
-                errors.append(float(np.mean((output - truth) ** 2)))
-                scores += [pcc(predicted, true) for predicted, true in zip(output, truth, strict=True)]
-        return float(np.mean(errors)), scores
+    # ------------------------------------------------------------------ state
 
-    def _tensor(self, array: np.ndarray) -> Tensor:
-        tensor = torch.from_numpy(array).contiguous(memory_format=_memory_format(array.ndim - 2))
-        moved: Tensor = self.fabric.to_device(tensor)
-        return moved
+    @property
+    def _bare(self) -> nn.Module:
+        """The network without what Fabric wraps it in."""
+        bare: nn.Module = self.module.module
+        return bare
 
-    def _out_of_time(self) -> bool:
-        return self.config.max_minutes is not None and self.progress.seconds > 60 * self.config.max_minutes
+    def _model_now(self) -> Model:
+        """The model as it would be kept now: a copy on the processor, never compiled, since fields differ in size."""
+        training = self._card.training.model_copy(update={"iterations": self.progress.iteration})
+        card = self._card.model_copy(update={"training": training})
+        network = build_network(card.architecture.kind, card.architecture.arguments)
+        source = self.average.module if self.average is not None else self._bare
+        copy = cast("nn.Module", network)
+        copy.load_state_dict({k: v.detach().cpu() for k, v in source.state_dict().items()})
+        copy.eval().requires_grad_(False)
+        return Model(card, network)
+
+    def _checkpoint(self) -> None:
+        self._saved_at = time.monotonic()
+        if not self.fabric.is_global_zero:
+            return
+        state = {
+            "model": self._bare.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.fabric.strategy.precision.state_dict(),
+            "average": self.average.state_dict() if self.average is not None else {},
+            "random": torch.get_rng_state(),
+            "progress": asdict(self.progress),
+            "config": self.config.model_dump(mode="json"),
+            "digests": self.data.digests,
+        }
+        self.run.save_checkpoint(self.progress.iteration, state)
 
     def _restore(self) -> None:
         state = self.run.load_checkpoint()
         if state is None:
             return
-        self.module.load_state_dict(state["model"])
+        self._refuse_changes(state)
+        self._bare.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.progress = _Progress(state["iteration"], state["seconds"], state["best_pcc"])
-        self.run.drop_metrics_after(self.progress.iteration)
+        self.fabric.strategy.precision.load_state_dict(state["scaler"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        torch.set_rng_state(state["random"])
+        self.progress = Progress(**state["progress"])
+        if self.fabric.is_global_zero:
+            self.run.drop_metrics_after(self.progress.iteration)
+            _log.info("Going on after iteration %d.", self.progress.iteration)
+
+    def _refuse_changes(self, state: dict[str, Any]) -> None:
+        """A run whose request or data changed would be neither the old nor the new one."""
+        changed = self.config.differences(state["config"])
+        if self.data.reports:  # only the first process has read the fields
+            before, now = state["digests"], self.data.digests
+            changed += [f"field {name}" for name in sorted(before.keys() | now) if before.get(name) != now.get(name)]
+        if changed:
+            raise TrainingError(
+                f"{self.run.path}: this run cannot go on, since what it trains changed: {'; '.join(changed)}. Undo "
+                "the change, or start a new run in another folder (with `start_from` this one's model)."
+            )
+
+    def _tensor(self, array: Any) -> Tensor:
+        tensor = torch.from_numpy(array).contiguous(memory_format=_memory_format(array.ndim - 2))
+        moved: Tensor = self.fabric.to_device(tensor)
+        return moved
+
+    def _mean(self, value: float) -> float:
+        if self.fabric.world_size == 1:
+            return value
+        return float(cast("Tensor", self.fabric.all_reduce(torch.tensor(value), reduce_op="mean")))
 
 
-def learning_rate(config: TrainingConfig, iteration: int) -> float:
-    """Learning rate at `iteration`: linear warm-up, then constant or a half cosine down to 1 % of its start."""
-    if iteration < config.warmup:
-        return config.learning_rate * (iteration + 1) / config.warmup
-    if config.schedule == "constant":
-        return config.learning_rate
-    done = (iteration - config.warmup) / max(config.iterations - config.warmup, 1)
-    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+def start_network(config: TrainingConfig, ndim: int) -> Network:
+    """The network to begin with, for `ndim`-dimensional fields: the start model's, or a new one.
 
-
-def _make_network(config: TrainingConfig, data: TrainingData) -> Network:
+    Raises
+    ------
+    TrainingError
+        It does not fit the data.
+    """
     if config.start_from:
         network = load_model(config.start_from).network
         cast("nn.Module", network).requires_grad_(True)
     else:
         shape = config.network or NetworkConfig()
-        network = build_network(shape.kind, shape.arguments(data.ndim, data.targets))
-    if network.ndim != data.ndim or network.out_channels != len(config.targets):
+        network = build_network(shape.kind, shape.arguments(ndim, len(config.targets)))
+    if network.ndim != ndim or network.out_channels != len(config.targets):
         raise TrainingError(
-            f"The network is {network.ndim}-D with {network.out_channels} targets, the data {data.ndim}-D with "
+            f"The network is {network.ndim}-D with {network.out_channels} targets, the data {ndim}-D with "
             f"{len(config.targets)}. Choose another start model, or other targets."
         )
     return network
+
+
+def _average(module: nn.Module, decay: float) -> AveragedModel:
+    running = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    return AveragedModel(module, multi_avg_fn=running, use_buffers=True)
 
 
 def _memory_format(ndim: int) -> torch.memory_format:

@@ -1,0 +1,128 @@
+"""``mito-predict runs``: training runs on this computer, wherever they were started."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_mito_predict.cli._console import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from napari_mito_predict.training import Run
+
+app = typer.Typer(help="List, show and stop training runs.", no_args_is_help=True)
+
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+_Which = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run, or the name of a known one.")]
+_WIDTH, _HEIGHT = 60, 12
+_PATIENCE_S = 120
+
+
+@app.command("list")
+def list_(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Look in this folder; without it, all runs this computer knows of.")
+    ] = None,
+    json: _Json = False,
+) -> None:
+    """List training runs, last changed first: state, how far, validation score, folder."""
+    from napari_mito_predict.training import Run
+    from napari_mito_predict.training.runs import known_runs
+
+    found = [Run(path) for path in sorted(folder.iterdir())] if folder is not None else known_runs()
+    runs = [run for run in found if run.exists]
+    if json:
+        print_json([_record(run) for run in runs])
+    elif not runs:
+        say("No runs found.")
+    else:
+        print_table(["NAME", "STATE", "ITERATION", "VALIDATION PCC", "FOLDER"], [_row(run) for run in runs])
+
+
+@app.command()
+def show(run: _Which, json: _Json = False) -> None:
+    """Show one run: state, scores, and its curve drawn in the terminal."""
+    found = _find(run)
+    if json:
+        print_json(_record(found) | {"metrics": found.metrics})
+        return
+    status = found.status
+    typer.echo(f"{found.path}\n{status.state}: {status.message}")
+    if status.iterations:
+        seconds = status.seconds_left if status.alive else None
+        left = "" if seconds is None else f", about {seconds / 60:.0f} min left"
+        typer.echo(f"iteration {status.iteration} of {status.iterations}{left}")
+    for name, score in status.scores.items():
+        typer.echo(f"validation PCC, {name}: {score:.3f}")
+    points = [(row["iteration"], row["val_pcc"]) for row in found.metrics if "val_pcc" in row]
+    if len(points) > 1:
+        typer.echo("\n" + draw(points, "validation PCC"))
+
+
+@app.command()
+def stop(
+    run: _Which,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Finish the model now instead of leaving the run to be resumed.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when it has stopped.")] = False,
+) -> None:
+    """Stop a run after its current iteration; `mito-predict train --resume RUN` goes on later."""
+    from napari_mito_predict.errors import TrainingError
+
+    found = _find(run)
+    if not found.status.alive:
+        raise TrainingError(f"{found.path}: not running ({found.status.state}). {found.status.message}")
+    found.request_stop(keep=keep)
+    end = time.monotonic() + _PATIENCE_S
+    while wait and _find(run).status.alive and time.monotonic() < end:
+        time.sleep(0.2)
+    say(_find(run).status.message if wait else "Asked to stop; it does after its current iteration.")
+
+
+def draw(points: list[tuple[float, float]], title: str) -> str:
+    """A curve in characters: one column per place along x, the last value there."""
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    (left, right), (low, high) = (min(xs), max(xs)), (min(ys), max(ys))
+    span_x, span_y = (right - left) or 1.0, (high - low) or 1.0
+    cells = [[" "] * _WIDTH for _ in range(_HEIGHT)]
+    for x, y in points:
+        column = round((x - left) / span_x * (_WIDTH - 1))
+        cells[_HEIGHT - 1 - round((y - low) / span_y * (_HEIGHT - 1))][column] = "*"
+    labels = {0: f"{high:7.3f}", _HEIGHT - 1: f"{low:7.3f}"}
+    lines = [f"{labels.get(i, ' ' * 7)} |{''.join(row).rstrip()}" for i, row in enumerate(cells)]
+    scale = f"{left:.0f}".ljust(_WIDTH - len(f"{right:.0f}")) + f"{right:.0f}"
+    return "\n".join([title, *lines, " " * 8 + "+" + "-" * _WIDTH, " " * 9 + scale])
+
+
+def _find(which: str) -> Run:
+    from napari_mito_predict.errors import TrainingError
+    from napari_mito_predict.training import Run
+    from napari_mito_predict.training.runs import known_runs
+
+    if (run := Run(Path(which))).exists:
+        return run
+    for known in known_runs():
+        if known.path.name == which:
+            return known
+    raise TrainingError(f"No run '{which}': neither a run folder nor a known run. `mito-predict runs list` shows them.")
+
+
+def _record(run: Run) -> dict[str, Any]:
+    return {"name": run.path.name, "path": run.path, **dataclasses.asdict(run.status)}
+
+
+def _row(run: Run) -> list[str]:
+    status = run.status
+    best = status.scores.get("best")
+    return [
+        run.path.name,
+        status.state,
+        f"{status.iteration} of {status.iterations}" if status.iterations else "",
+        "" if best is None else f"{best:.3f}",
+        str(run.path),
+    ]

@@ -1,0 +1,165 @@
+"""What is wrong with the fields, said before the first iteration and all at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_mito_predict.evaluation import Shift, edges, find_shift, move
+from napari_mito_predict.image import Finding, Level
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_mito_predict.training.pairs import Pair
+
+Reference = Callable[["NDArray[np.float32]"], "Sequence[NDArray[np.float32] | None]"]
+"""From an input volume to what each truth should look like there; ``None`` where that is not known."""
+
+_FEW_FIELDS = 4
+_LOOKED_AT = (32, 384, 384)
+
+
+@dataclass(frozen=True)
+class FieldReport:
+    """What is known of one field before training.
+
+    Attributes
+    ----------
+    name : str
+    part : str
+        ``training``, ``validation`` or ``test``.
+    digest : str
+        Fingerprint of its pixels; empty where it could not be read.
+    shape : tuple of int
+        Of its volumes at the sampling trained at.
+    volumes : int
+    findings : tuple of Finding
+        Errors stop the training, the rest is said.
+    picture : ndarray or None
+        ``(Y, X, 3)`` uint8: truth (green) over its reference (magenta), as recorded and with the shift undone.
+    """
+
+    name: str
+    part: str
+    digest: str = ""
+    shape: tuple[int, ...] = ()
+    volumes: int = 0
+    findings: tuple[Finding, ...] = ()
+    picture: NDArray[np.uint8] | None = None
+
+    @property
+    def usable(self) -> bool:
+        """No error was found."""
+        return all(finding.level is not Level.ERROR for finding in self.findings)
+
+
+def check_shift(
+    pair: Pair, reference: Reference | None, names: Sequence[str], *, along_third: bool
+) -> tuple[list[Finding], NDArray[np.uint8] | None]:
+    """Look for a shift of each truth against its reference, in the middle of the field.
+
+    Parameters
+    ----------
+    pair : Pair
+        One volume.
+    reference : callable or None
+        The start model; without one the edges of truth and transmitted light are compared.
+    names : sequence of str
+        Of the targets.
+    along_third : bool
+        Whether the third axis is z; nobody looks for a shift in time.
+
+    Returns
+    -------
+    list of Finding, ndarray or None
+        One warning per shifted truth, never an error; and a picture of the last.
+    """
+    looked_at = zip(pair.input.shape, _LOOKED_AT[-pair.input.ndim :], strict=True)
+    middle = tuple(slice((n - min(n, most)) // 2, (n + min(n, most)) // 2) for n, most in looked_at)
+    given = pair.input[middle].astype(np.float32)
+    expected = reference(given) if reference else [None] * len(names)
+    found: list[Finding] = []
+    picture = None
+    for name, like, truth in zip(names, expected, pair.truth, strict=True):
+        fluorescence = truth[middle].astype(np.float32)
+        a, b = (edges(given), edges(fluorescence)) if like is None else (like, fluorescence)
+        shift = find_shift(a, b, along_third=along_third)
+        # Edges of cells are no edges of organelles: only a match that is far better elsewhere counts.
+        sure = like is not None or shift.correlation - shift.unshifted > shift.control
+        if shift.shifted and sure:
+            found.append(_shift_finding(name, shift, "its edges" if like is None else "the start model's prediction"))
+            picture = _picture(a, b, shift)
+    return found, picture
+
+
+def check_together(reports: Sequence[FieldReport]) -> list[Finding]:
+    """What only shows when all fields are seen: the same field twice, and too few of them."""
+    by_digest: dict[str, list[FieldReport]] = defaultdict(list)
+    for report in reports:
+        if report.digest:
+            by_digest[report.digest].append(report)
+    found = []
+    for same in by_digest.values():
+        if len(same) < 2:
+            continue
+        names = ", ".join(report.name for report in same)
+        parts = sorted({report.part for report in same})
+        if len(parts) > 1:
+            message = f"{names} hold the same pixels, but are used for {' and '.join(parts)}: scores would be a lie."
+            found.append(Finding(Level.ERROR, "same-field-in-two-parts", message, "Exclude all but one of them."))
+        else:
+            message = f"{names} hold the same pixels."
+            found.append(Finding(Level.WARNING, "duplicate-field", message, "Exclude all but one of them."))
+    usable = sum(report.usable for report in reports)
+    if usable < _FEW_FIELDS:
+        message = f"Only {usable} usable field{'s' if usable != 1 else ''}: scores will depend on which are held back."
+        found.append(Finding(Level.WARNING, "few-fields", message, "A dozen is a start; some thirty are better."))
+    return found
+
+
+def check_batch(pairs: Sequence[Pair], patch: tuple[int, ...], batch_size: int) -> list[Finding]:
+    """Whether a batch has more patches than the training fields have places that do not overlap."""
+    places = sum(prod(max(1, n // p) for n, p in zip(pair.input.shape, patch, strict=True)) for pair in pairs)
+    if batch_size <= places:
+        return []
+    message = f"A batch has {batch_size} patches, but the training fields have room for only {places} side by side."
+    return [Finding(Level.WARNING, "batch-larger-than-data", message, "Lower the batch size, or add fields.")]
+
+
+def explain(name: str, findings: Sequence[Finding]) -> list[str]:
+    """One line per finding, with the field's name in front where it is not said already."""
+    return [
+        f"{'' if not name or finding.message.startswith(name) else name + ': '}{finding.message} {finding.fix}".rstrip()
+        for finding in findings
+    ]
+
+
+def _shift_finding(name: str, shift: Shift, reference: str) -> Finding:
+    axes = "ZYX"[-len(shift.voxels) :]
+    moved = ", ".join(f"{v:+.1f} voxels in {axis}" for axis, v in zip(axes, shift.voxels, strict=True) if abs(v) >= 0.5)
+    message = (
+        f"The truth of {name} seems shifted by {moved} against {reference} (correlation {shift.correlation:.2f} there, "
+        f"{shift.unshifted:.2f} as recorded, {shift.control:.2f} by chance)."
+    )
+    return Finding(Level.WARNING, "shifted", message, "Look at the picture; align the channels if it is right.")
+
+
+def _picture(reference: NDArray[np.float32], truth: NDArray[np.float32], shift: Shift) -> NDArray[np.uint8]:
+    halves = []
+    for fluorescence in (truth, move(truth, shift.voxels)):
+        a, b = (_grey(image if image.ndim == 2 else image[len(image) // 2]) for image in (reference, fluorescence))
+        halves.append(np.stack([a, b, a], axis=-1))
+    gap = np.full((halves[0].shape[0], 4, 3), 255, np.uint8)
+    return np.concatenate([halves[0], gap, halves[1]], axis=1)
+
+
+def _grey(plane: NDArray[np.floating]) -> NDArray[np.uint8]:
+    low, high = np.percentile(plane, (1, 99.5))
+    scaled: NDArray[np.uint8] = (255 * np.clip((plane - low) / max(high - low, 1e-6), 0, 1)).astype(np.uint8)
+    return scaled

@@ -1,0 +1,48 @@
+"""How long a training will take here, from a few timed iterations."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, cast
+
+import torch
+
+from napari_mito_predict.training.losses import make_loss
+from napari_mito_predict.training.trainer import make_fabric, start_network
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from napari_mito_predict.training.config import TrainingConfig
+
+_TIMED = 3
+
+
+def seconds_per_iteration(config: TrainingConfig, patch: tuple[int, ...]) -> float:
+    """Time three iterations of this network on random patches, after one to warm up.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Network, batch, loss and precision; on one device, without compiling.
+    patch : tuple of int
+        ``(D, Y, X)`` or ``(Y, X)``.
+    """
+    fabric = make_fabric(config.model_copy(update={"devices": 1}))
+    module = cast("nn.Module", start_network(config, len(patch)))
+    optimiser = torch.optim.Adam(module.parameters())
+    module, optimiser = fabric.setup(module, optimiser)
+    loss = make_loss(config.loss)
+    shape = (config.batch_size // config.accumulate, 1, *patch)
+    given = fabric.to_device(torch.randn(shape))
+    truth = fabric.to_device(torch.randn((shape[0], len(config.targets), *patch)))
+    best = float("inf")
+    for _ in range(1 + _TIMED):
+        began = time.perf_counter()
+        optimiser.zero_grad(set_to_none=True)
+        value = loss(module(given), truth)
+        fabric.backward(value)
+        optimiser.step()
+        float(value.detach())  # waits for the device
+        best = min(best, time.perf_counter() - began)
+    return best * config.accumulate

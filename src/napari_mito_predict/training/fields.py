@@ -1,0 +1,326 @@
+"""Which fields there are to train on: from files, two folders or a table to named fields, and how they are split."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_mito_predict.errors import ImageError, TrainingDataError
+from napari_mito_predict.image import open_image
+
+if TYPE_CHECKING:
+    from napari_mito_predict.training.config import Channel, Data, Split
+
+_IMAGES = (".czi", ".tif", ".tiff", ".zarr")
+
+
+@dataclass(frozen=True)
+class Place:
+    """One channel of one scene of one file.
+
+    Attributes
+    ----------
+    path : Path
+    channel : str, int or None
+        Name, index or role; ``None``: the file's only channel.
+    scene : int
+        Index of the scene.
+    """
+
+    path: Path
+    channel: Channel | None
+    scene: int = 0
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of view: where its transmitted light is, and its truth for each target.
+
+    Attributes
+    ----------
+    name : str
+        Unique among the fields of a run; what splits and messages call it.
+    input : Place
+        The transmitted light.
+    truths : tuple of Place
+        One per target, in the order of the targets.
+    """
+
+    name: str
+    input: Place
+    truths: tuple[Place, ...]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All files it needs, without repeats."""
+        return tuple(dict.fromkeys(place.path for place in (self.input, *self.truths)))
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The parts of the split."""
+
+    training: tuple[Field, ...]
+    validation: tuple[Field, ...]
+    test: tuple[Field, ...]
+
+    def part_of(self, name: str) -> str:
+        """``training``, ``validation`` or ``test``."""
+        parts = {"training": self.training, "validation": self.validation, "test": self.test}
+        return next(part for part, fields in parts.items() if any(field.name == name for field in fields))
+
+
+def find_fields(data: Data, targets: Mapping[str, Channel | None]) -> tuple[Field, ...]:
+    """Find the fields that `data` describes. Files are opened at most for their list of scenes.
+
+    Parameters
+    ----------
+    data : Data
+        Files, two folders, or a table.
+    targets : mapping
+        Name of each target -> its truth channel.
+
+    Raises
+    ------
+    TrainingDataError
+        Files that do not exist, names that do not match, a table that is not one; lists all of them.
+    """
+    channels = tuple(targets.values())
+    if data.files is not None:
+        fields = _from_files(find_files(data.files), data, channels)
+    elif data.csv is not None:
+        fields = _from_table(Path(data.csv), data, channels)
+    else:
+        fields = _from_folders(data, channels)
+    fields = _unique(fields)
+    unknown = sorted(set(data.exclude) - {field.name for field in fields})
+    if unknown:
+        raise TrainingDataError(f"'exclude' names fields that are not there: {', '.join(unknown)}.")
+    kept = tuple(field for field in fields if field.name not in data.exclude)
+    if not kept:
+        raise TrainingDataError("No fields are left to train on. Add files, or exclude fewer.")
+    return kept
+
+
+def find_files(patterns: Sequence[str]) -> tuple[Path, ...]:
+    """Expand patterns, sorted within each pattern, without repeats.
+
+    Raises
+    ------
+    TrainingDataError
+        A pattern matches nothing; lists all of those.
+    """
+    found: dict[Path, None] = {}
+    missing = []
+    for pattern in patterns:
+        matches = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else [pattern]
+        matches = [match for match in matches if Path(match).exists()]
+        if not matches:
+            missing.append(pattern)
+        found.update((Path(match), None) for match in matches)
+    if missing:
+        raise TrainingDataError(f"No such training files: {', '.join(missing)}.")
+    return tuple(found)
+
+
+def match_names(inputs: Sequence[Path], targets: Sequence[Path]) -> list[tuple[str, Path, Path]]:
+    """Match the files of two folders by name.
+
+    Equal stems match. Otherwise what all names of one folder begin or end with (``_phase``, ``C1-``) is taken away
+    first, so that ``field3_phase.tif`` belongs to ``field3_nuclei.tif``.
+
+    Returns
+    -------
+    list of (name, input, target)
+        Sorted by name.
+
+    Raises
+    ------
+    TrainingDataError
+        Files without a partner, or with two; lists them.
+    """
+    best: list[tuple[str, Path, Path]] = []
+    for key in (_stem, _bare_stems(inputs, targets)):
+        by_name = {key(path): path for path in targets}
+        pairs = sorted((key(path), path, by_name[key(path)]) for path in inputs if key(path) in by_name)
+        if len({name for name, _, _ in pairs}) == len(pairs) > len(best):
+            best = pairs
+    lonely = [path.name for path in inputs if path not in {given for _, given, _ in best}]
+    lonely += [path.name for path in targets if path not in {truth for _, _, truth in best}]
+    if lonely:
+        raise TrainingDataError(
+            f"{len(best)} pairs of files match by name, but these have no partner: {_some(lonely)}. Rename them, move "
+            "them away, or narrow the folders by a pattern such as `input_folder: in/*_TL.tif`."
+        )
+    return best
+
+
+def split_fields(fields: Sequence[Field], split: Split) -> Fields:
+    """Split whole fields into training, validation and test.
+
+    Fractions are rounded; at least one test field unless ``test: 0``, and at least one validation field with three
+    fields or more. Fields can also be named.
+
+    Raises
+    ------
+    TrainingDataError
+        A named field does not exist or is named twice, or nothing is left to train on.
+    """
+    shuffled = [fields[i] for i in np.random.default_rng(split.seed).permutation(len(fields))]
+    test = _take(shuffled, split.test, minimum=1 if len(fields) > 1 else 0)
+    rest = [field for field in shuffled if field not in test]
+    validation = _take(rest, split.validation, minimum=1 if len(fields) >= 3 else 0)
+    training = [field for field in rest if field not in validation]
+    if not training:
+        raise TrainingDataError(
+            f"{len(fields)} fields leave none to train on after {len(test)} for testing and {len(validation)} for "
+            "validation. Add fields, or lower `split.test`."
+        )
+    return Fields(*(tuple(sorted(part, key=lambda field: field.name)) for part in (training, validation, test)))
+
+
+def _take(fields: Sequence[Field], wanted: float | tuple[str, ...], minimum: int) -> list[Field]:
+    if isinstance(wanted, tuple):
+        by_name = {field.name: field for field in fields}
+        unknown = [name for name in wanted if name not in by_name]
+        if unknown:
+            raise TrainingDataError(
+                f"No field named {', '.join(unknown)} (or it is used twice); fields: {', '.join(sorted(by_name))}."
+            )
+        return [by_name[name] for name in wanted]
+    count = max(round(wanted * len(fields)), minimum) if wanted else 0
+    return list(fields[:count])
+
+
+def _from_files(files: Sequence[Path], data: Data, channels: Sequence[Channel | None]) -> list[Field]:
+    fields = []
+    for path in files:
+        scenes = _scenes(path, data.axes)
+        for i, scene in enumerate(scenes):
+            name = _stem(path) if len(scenes) == 1 else f"{_stem(path)}-{scene or i + 1}"
+            truths = tuple(Place(path, channel, i) for channel in channels)
+            fields.append(Field(name, Place(path, data.transmitted, i), truths))
+    return fields
+
+
+def _from_folders(data: Data, channels: Sequence[Channel | None]) -> list[Field]:
+    given, truth = (_images_in(str(pattern)) for pattern in (data.input_folder, data.target_folder))
+    return [
+        Field(name, Place(a, _own(data)), tuple(Place(b, channel) for channel in channels))
+        for name, a, b in match_names(given, truth)
+    ]
+
+
+def _from_table(path: Path, data: Data, channels: Sequence[Channel | None]) -> list[Field]:
+    """Rows of pytorch_fnet's two kinds of table; paths are relative to it."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TrainingDataError(f"{path}: not a readable table ({error}).") from error
+    columns = set(rows[0]) if rows else set()
+    if {"path_czi", "channel_signal", "channel_target"} <= columns:
+        if len(channels) != 1:
+            raise TrainingDataError(f"{path}: a table with 'channel_target' has one target; give `target: name`.")
+        return [_table_row_czi(path.parent, row) for row in rows]
+    if {"path_signal", "path_target"} <= columns:
+        return [
+            Field(
+                _stem(Path(row["path_signal"])),
+                Place(path.parent / row["path_signal"], _own(data)),
+                tuple(Place(path.parent / row["path_target"], channel) for channel in channels),
+            )
+            for row in rows
+        ]
+    raise TrainingDataError(
+        f"{path}: expected the columns path_czi, channel_signal, channel_target, or path_signal, path_target; "
+        f"found {', '.join(sorted(map(str, columns))) or 'no rows'}."
+    )
+
+
+def _table_row_czi(folder: Path, row: Mapping[str, str]) -> Field:
+    file = folder / row["path_czi"]
+    given, truth = (_number_or_name(row[key]) for key in ("channel_signal", "channel_target"))
+    return Field(_stem(file), Place(file, given), (Place(file, truth),))
+
+
+def _number_or_name(text: str) -> Channel:
+    return int(text) if text.strip().isdecimal() else text.strip()
+
+
+def _own(data: Data) -> Channel | None:
+    """Transmitted light in files of its own: their only channel, unless the user names another."""
+    return None if data.transmitted == "transmitted" else data.transmitted
+
+
+def _scenes(path: Path, axes: str | None) -> tuple[str, ...]:
+    """Names of the scenes; a file that cannot be opened counts as one, and its reading says why."""
+    try:
+        return open_image(path, axes=axes).scenes
+    except ImageError:
+        return ("",)
+
+
+def _images_in(pattern: str) -> list[Path]:
+    folder = Path(pattern)
+    if folder.is_dir():
+        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGES)
+    else:
+        found = [Path(path) for path in sorted(glob.glob(pattern))]
+    if not found:
+        raise TrainingDataError(f"{pattern}: no images there (CZI, TIFF, OME-Zarr). Check the path.")
+    return found
+
+
+def _stem(path: Path) -> str:
+    return re.sub(r"\.(ome\.)?(tiff?|zarr|czi)$", "", path.name, flags=re.IGNORECASE)
+
+
+def _bare_stems(inputs: Sequence[Path], targets: Sequence[Path]) -> Callable[[Path], str]:
+    """A key that leaves out what all names of a folder share at either end."""
+    ends = {path: _shared(folder) for folder in (inputs, targets) for path in folder}
+
+    def bare(path: Path) -> str:
+        start, end = ends[path]
+        return _stem(path)[start : len(_stem(path)) - end]
+
+    return bare
+
+
+def _shared(paths: Sequence[Path]) -> tuple[int, int]:
+    """Length of the common beginning and end of all stems, cut back to whole words and never into numbers."""
+    stems = [_stem(path) for path in paths]
+    if len(stems) < 2:
+        return 0, 0
+    return _common(stems), _common([stem[::-1] for stem in stems])
+
+
+def _common(texts: Sequence[str]) -> int:
+    first, last = min(texts), max(texts)
+    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    while length and first[length - 1] not in "_- .":
+        length -= 1
+    return length
+
+
+def _unique(fields: Sequence[Field]) -> list[Field]:
+    """Fields of the same name get their folder's name in front; if that does not help, a number behind."""
+    fields = _renamed(fields, lambda field, i: f"{field.input.path.parent.name}/{field.name}")
+    return _renamed(fields, lambda field, i: f"{field.name}-{i}")
+
+
+def _renamed(fields: Sequence[Field], name: Callable[[Field, int], str]) -> list[Field]:
+    count = Counter(field.name for field in fields)
+    return [replace(f, name=name(f, i)) if count[f.name] > 1 else f for i, f in enumerate(fields, 1)]
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,192 @@
+"""A run from request to finished model."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psutil
+import torch
+
+from napari_mito_predict._files import atomic_write_text
+from napari_mito_predict.errors import MitoPredictError, ModelError, TrainingError
+from napari_mito_predict.evaluation import pcc
+from napari_mito_predict.models import add_to_models, load_model
+from napari_mito_predict.prediction import predict
+from napari_mito_predict.training.data import FieldReader, TrainingData, load_data, make_store
+from napari_mito_predict.training.export import finish_model
+from napari_mito_predict.training.heartbeat import Heartbeat
+from napari_mito_predict.training.pictures import save_picture
+from napari_mito_predict.training.run import Run
+from napari_mito_predict.training.trainer import Trainer, is_first_process, make_fabric, start_network
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from napari_mito_predict.training.checks import FieldReport, Reference
+    from napari_mito_predict.training.config import TrainingConfig
+    from napari_mito_predict.training.store import PairStore
+
+_log = logging.getLogger(__name__)
+
+
+def train(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
+    """Train in a new run folder, or go on with an interrupted run.
+
+    Parameters
+    ----------
+    request : TrainingConfig or Run
+        What to train; or a run, which goes on from its newest checkpoint exactly where it stopped.
+    keep : bool
+        Do not go on, only finish the model of a stopped run.
+
+    Returns
+    -------
+    Run
+        The finished (or cleanly stopped) run; its `model` is the best one found.
+
+    Raises
+    ------
+    TrainingError
+        The data, the configuration or the numbers do not allow (further) training; the run folder says so too.
+    """
+    run = request if isinstance(request, Run) else Run(request.output)
+    leads = is_first_process()
+    if leads:
+        if isinstance(request, Run):
+            _reopen(run, keep=keep)
+        else:
+            Run.create(request)
+    config = run.config if leads or isinstance(request, Run) else request
+    with run.logging(), Heartbeat(run, silent=not leads) as heartbeat:
+        try:
+            _run(run, config, heartbeat)
+        except MitoPredictError as error:
+            heartbeat.say(state="failed", message=str(error), seconds_left=None)
+            _log.error("%s", error)
+            raise
+        except KeyboardInterrupt:
+            heartbeat.say(state="stopped", message="Broken off; it goes on from its last checkpoint.")
+            raise
+        except Exception as error:
+            heartbeat.say(state="failed", message=f"{type(error).__name__}: {error}", seconds_left=None)
+            _log.exception("The training ended unexpectedly.")
+            raise
+    return run
+
+
+def _run(run: Run, config: TrainingConfig, heartbeat: Heartbeat) -> None:
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    fabric = make_fabric(config)
+    fabric.launch()
+    reader = FieldReader(config, reference_of(config), look_for_shifts=not (run.path / "fields.json").exists())
+    store = make_store(config, reader, run.path / "cache", psutil.virtual_memory().available)
+    data = _read(run, config, reader, store, fabric, heartbeat)
+    heartbeat.say(message="Starting.", iterations=config.iterations, scores=_blurred_score(data))
+    trainer = Trainer(run, config, data, fabric, heartbeat)
+    heartbeat.say(state="running", message="Training.", iteration=trainer.progress.iteration)
+    outcome = trainer.fit()
+    if not fabric.is_global_zero:
+        return
+    if outcome == "paused":
+        heartbeat.say(state="stopped", message="Paused; it can be resumed.", seconds_left=None)
+        return
+    heartbeat.say(message="Testing the best model on the test fields.")
+    card = finish_model(run, config, data, reader)
+    where = f" It is in the model list as {add_to_models(run.model_folder).name}." if config.add_to_models else ""
+    store.clear()
+    run.clear_stop()
+    best = trainer.progress.best_pcc
+    message = f"Done after {trainer.progress.iteration} iterations, validation PCC {best:.2f}.{where}"
+    heartbeat.say(state="done", message=message, seconds_left=None)
+    _log.info("%s %s", message, card.metrics)
+
+
+def _reopen(run: Run, *, keep: bool) -> None:
+    """Make sure that a run can go on, and tidy up after one that was killed.
+
+    Raises
+    ------
+    TrainingError
+        There is no run, or another process is working on it.
+    """
+    if not run.exists:
+        raise TrainingError(f"{run.path}: no run there (no config.yaml). `mito-predict runs list` shows those known.")
+    status = run.status
+    if status.alive and status.pid != os.getpid():
+        raise TrainingError(f"{run.path}: process {status.pid} is training this run already. Stop it first.")
+    if status.state == "done":
+        raise TrainingError(f"{run.path}: this run is finished; to go on from its model, `start_from` it in a new run.")
+    run.tidy()
+    run.clear_stop()
+    if keep:
+        run.request_stop(keep=True)
+
+
+def _read(
+    run: Run, config: TrainingConfig, reader: FieldReader, store: PairStore, fabric: Fabric, heartbeat: Heartbeat
+) -> TrainingData:
+    """Read all fields: the first process checks and stores them, the others take them from the store."""
+    total = len(reader.all_fields)
+
+    def tell(report: FieldReport, done: int) -> None:
+        heartbeat.say(message=f"Reading and checking field {done} of {total}: {report.name}.")
+        if report.picture is not None:
+            save_picture(run.path / "checks" / f"{done:03d}.png", report.picture)
+
+    gap = start_network(config, reader.sampling.ndim).receptive_field[-1]
+    data = None
+    if fabric.is_global_zero:
+        data = load_data(reader, store, gap=gap, on_field=tell)
+        reader.look_for_shifts = False
+        _write_reports(run, data)
+        for message in data.messages:
+            _log.warning("%s", message)
+    fabric.barrier()
+    return data or load_data(reader, store, gap=gap, follow=True)
+
+
+def _write_reports(run: Run, data: TrainingData) -> None:
+    rows = [
+        {
+            "name": report.name,
+            "part": report.part,
+            "digest": report.digest,
+            "shape": report.shape,
+            "volumes": report.volumes,
+            "findings": [dataclasses.asdict(finding) for finding in report.findings],
+        }
+        for report in data.reports
+    ]
+    atomic_write_text(run.path / "fields.json", json.dumps(rows, indent=1))
+
+
+def _blurred_score(data: TrainingData) -> dict[str, float]:
+    """Validation PCC of the blurred input, mean over volumes and targets."""
+    scores = [
+        pcc(data.baseline(pair.input.astype(np.float32)), truth) for pair in data.validation for truth in pair.truth
+    ]
+    return {"blurred input": float(np.nan_to_num(np.mean(scores)))}
+
+
+def reference_of(config: TrainingConfig) -> Reference | None:
+    """What truths should look like: the start model's prediction, where it predicts the same targets."""
+    if not config.start_from:
+        return None
+    try:
+        model = load_model(config.start_from)
+    except ModelError as error:
+        raise TrainingError(f"The start model cannot be used. {error}") from error
+    if not set(config.targets) & set(model.targets):
+        return None
+
+    def expect(given: np.ndarray) -> list[np.ndarray | None]:
+        result = predict(given, model, precision=config.precision)
+        return [result[name].data if name in result else None for name in config.targets]
+
+    return expect

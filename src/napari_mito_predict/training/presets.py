@@ -1,0 +1,27 @@
+"""What a preset fills in where a training configuration is silent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_SMALL = {"network": {"depth": 3, "base_channels": 16}, "batch_size": 4, "schedule": "cosine", "warmup": 50}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # Hsu, Lee & Wei 2021: mean squared error, Adam at 0.001, random patches.
+    "paper": {"network": {"depth": 4, "base_channels": 32}, "iterations": 10_000, "batch_size": 8},
+    # Ounkomol et al. 2018: other betas and batches.
+    "fnet": {
+        "network": {"depth": 4, "base_channels": 32},
+        "iterations": 50_000,
+        "batch_size": 24,
+        "betas": (0.5, 0.999),
+    },
+    "quick": {**_SMALL, "iterations": 2_000, "augment": {"flip": True}, "validate_every": 100},
+    "robust": {
+        **_SMALL,
+        "iterations": 10_000,
+        "clip_gradient": 1.0,
+        "augment": {"flip": True, "noise": 0.3, "blur": 0.8, "intensity": 0.2},
+    },
+}
+"""Preset -> values of `TrainingConfig`."""

@@ -1,0 +1,105 @@
+"""All runs this computer knows of, and starting a trainer in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import platformdirs
+
+from napari_mito_predict._files import atomic_write_text
+from napari_mito_predict.errors import TrainingError, UnwritableOutputError
+from napari_mito_predict.training.config import TrainingConfig
+from napari_mito_predict.training.run import Run
+
+RUNS_VARIABLE = "MITO_PREDICT_RUNS"
+_INDEX = "known-runs.txt"
+# With a session of its own on other systems: what lets the child outlive its parent, and keeps Ctrl-C from reaching it.
+_DETACHED = 0
+if sys.platform == "win32":
+    _DETACHED = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
+
+
+def runs_folder() -> Path:
+    """Where runs go that nobody gave a place: ``$MITO_PREDICT_RUNS`` or the platform's data folder."""
+    configured = os.environ.get(RUNS_VARIABLE)
+    return Path(configured) if configured else platformdirs.user_data_path("napari-mito-predict", False) / "runs"
+
+
+def known_runs() -> list[Run]:
+    """Runs in `runs_folder` and those started elsewhere that are still there, last changed first."""
+    folder = runs_folder()
+    inside = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    runs = [Run(path) for path in dict.fromkeys([*inside, *_elsewhere()])]
+    return sorted((run for run in runs if run.exists), key=_last_changed, reverse=True)
+
+
+def remember(run: Run) -> None:
+    """Let `known_runs` find this run, wherever it is; a folder that cannot be written to is no reason to fail."""
+    path = run.path.absolute()
+    if path.parent == runs_folder().absolute():
+        return
+    kept = [known for known in _elsewhere() if known.exists() and known != path]
+    try:
+        runs_folder().mkdir(parents=True, exist_ok=True)
+        atomic_write_text(runs_folder() / _INDEX, "".join(f"{known}\n" for known in [*kept, path]))
+    except (OSError, UnwritableOutputError):
+        return
+
+
+def launch(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
+    """Start a trainer in a process of its own, which goes on when this one ends.
+
+    Parameters
+    ----------
+    request : TrainingConfig or Run
+        A new run, whose folder is made now; or a stopped or interrupted one to go on with.
+    keep : bool
+        Only finish the model of a stopped run.
+
+    Returns
+    -------
+    Run
+        To be watched by its `status`; `log.txt` holds what the process printed.
+
+    Raises
+    ------
+    TrainingError
+        The folder holds a run already, or cannot be written to, or the process cannot be started.
+    """
+    run = Run.create(request) if isinstance(request, TrainingConfig) else request
+    remember(run)
+    command = [sys.executable, "-m", "napari_mito_predict", "train", "--resume", str(run.path)]
+    try:
+        with (run.path / "log.txt").open("ab") as log:
+            subprocess.Popen(
+                command + (["--keep"] if keep else []),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=run.path,
+                start_new_session=sys.platform != "win32",
+                creationflags=_DETACHED,
+            )
+    except OSError as error:
+        raise TrainingError(f"{run.path}: the trainer could not be started ({error.strerror or error}).") from error
+    return run
+
+
+def _elsewhere() -> list[Path]:
+    try:
+        lines = (runs_folder() / _INDEX).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [Path(line) for line in lines if line]
+
+
+def _last_changed(run: Run) -> float:
+    for name in ("status.json", "config.yaml"):
+        try:
+            return (run.path / name).stat().st_mtime
+        except OSError:
+            continue
+    return 0.0

@@ -1,0 +1,107 @@
+"""A training that is killed at any moment: the folder stays readable, and the run ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from napari_mito_predict.models import read_package
+from napari_mito_predict.training import Run, TrainingConfig
+
+_KILLS = 20
+_ITERATIONS = 400
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> TrainingConfig:
+    """A run that writes a checkpoint, a preview and often a model every other iteration."""
+    for i in range(3):
+        light = np.random.default_rng(i).normal(1000, 100, (40, 44))
+        tifffile.imwrite(
+            tmp_path / f"f{i}.ome.tif",
+            np.stack([light, 2000 - light]).astype(np.uint16),
+            ome=True,
+            metadata={
+                "axes": "CYX",
+                "Channel": {"Name": ["TL", "TMRM"]},
+                **{f"PhysicalSize{a}": 0.1 for a in "XY"},
+                **{f"PhysicalSize{a}Unit": "µm" for a in "XY"},
+            },
+        )
+    return TrainingConfig.parse(
+        {
+            "targets": {"mitochondria": "TMRM"},
+            "data": {"files": [str(tmp_path / "*.ome.tif")]},
+            "network": {"depth": 1, "base_channels": 2},
+            "patch": (16, 16),
+            "batch_size": 1,
+            "iterations": _ITERATIONS,
+            "validate_every": 4,
+            "precision": "32",
+            "threads": 1,
+            "add_to_models": False,
+            "output": str(tmp_path / "whole"),
+        }
+    )
+
+
+def _start(run: Run) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "napari_mito_predict", "train", "--resume", str(run.path)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_killed_twenty_times_it_ends_with_the_same_weights(config: TrainingConfig, tmp_path: Path) -> None:
+    whole = Run.create(config)
+    assert _start(whole).wait(timeout=300) == 0
+    broken = Run.create(config.model_copy(update={"output": tmp_path / "broken"}))
+    moments = random.Random(0)
+    kills = 0
+    while kills < _KILLS:
+        before = broken.status.heartbeat
+        process = _start(broken)
+        while process.poll() is None and broken.status.heartbeat == before:
+            time.sleep(0.01)  # until the trainer says its first word: killing Python's imports proves nothing
+        time.sleep(moments.uniform(0, 0.6))
+        process.send_signal(signal.SIGKILL)
+        if process.wait(timeout=60) == 0:
+            pytest.fail(f"The run was over after {kills} kills; it needs more iterations.")
+        kills += 1
+        _assert_readable(broken)
+    assert _start(broken).wait(timeout=300) == 0
+    assert broken.status.state == "done"
+    rows = [[{k: v for k, v in row.items() if k != "seconds"} for row in run.metrics] for run in (whole, broken)]
+    assert rows[0] == rows[1]
+    last = f"{_ITERATIONS:08d}.pt"
+    mine, theirs = (torch.load(r.path / "checkpoints" / last, weights_only=True)["model"] for r in (whole, broken))
+    for name, tensor in mine.items():
+        torch.testing.assert_close(theirs[name], tensor, rtol=0, atol=0)
+    best = [read_package(run.model_folder).network.state_dict() for run in (whole, broken)]
+    for name, tensor in best[0].items():
+        torch.testing.assert_close(best[1][name], tensor, rtol=0, atol=0)
+    left = [path.name for path in broken.path.rglob(".*")]
+    assert not left, left
+
+
+def _assert_readable(run: Run) -> None:
+    assert run.status.state == "interrupted"
+    assert run.config.iterations == _ITERATIONS
+    iterations = [row["iteration"] for row in run.metrics]
+    assert iterations == sorted(iterations)
+    if list((run.path / "checkpoints").glob("[0-9]*.pt")):
+        assert run.load_checkpoint() is not None
+    for preview in run.previews:
+        assert tifffile.imread(preview).shape[0] == 3
+    run.tidy()
+    if run.metrics and os.listdir(run.path / "checkpoints"):
+        assert run.model.name == "my-model"
