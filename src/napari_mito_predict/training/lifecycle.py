@@ -13,7 +13,7 @@ import psutil
 import torch
 
 from napari_mito_predict._files import atomic_write_text
-from napari_mito_predict.errors import MitoPredictError, ModelError, TrainingError
+from napari_mito_predict.errors import MitoPredictError, ModelError, TrainingError, UnwritableOutputError
 from napari_mito_predict.evaluation import pcc
 from napari_mito_predict.models import add_to_models, load_model
 from napari_mito_predict.prediction import predict
@@ -98,13 +98,22 @@ def _run(run: Run, config: TrainingConfig, heartbeat: Heartbeat) -> None:
         return
     heartbeat.say(message="Testing the best model on the test fields.")
     card = finish_model(run, config, data, reader)
-    where = f" It is in the model list as {add_to_models(run.model_folder).name}." if config.add_to_models else ""
+    where = f" {_listed(run)}" if config.add_to_models else ""
     store.clear()
     run.clear_stop()
     best = trainer.progress.best_pcc
     message = f"Done after {trainer.progress.iteration} iterations, validation PCC {best:.2f}.{where}"
     heartbeat.say(state="done", message=message, seconds_left=None)
     _log.info("%s %s", message, card.metrics)
+
+
+def _listed(run: Run) -> str:
+    """Put the model into the list; where that cannot be, the run has succeeded all the same."""
+    try:
+        return f"It is in the model list as {add_to_models(run.model_folder).name}."
+    except (ModelError, UnwritableOutputError) as error:
+        _log.warning("%s", error)
+        return str(error)
 
 
 def _reopen(run: Run, *, keep: bool) -> None:
