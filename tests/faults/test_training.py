@@ -58,7 +58,11 @@ def test_a_full_disk_stops_the_run_and_it_goes_on_later(config: TrainingConfig, 
         "from napari_mito_predict.cli import main; sys.argv[0] = 'mito-predict'; main()"
     )
     failed = subprocess.run(
-        [sys.executable, "-c", code, "train", "--resume", str(run.path)], capture_output=True, text=True, timeout=200, check=False
+        [sys.executable, "-c", code, "train", "--resume", str(run.path)],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
     )
     assert failed.returncode == 1, failed.stderr
     last = failed.stderr.strip().splitlines()[-1]

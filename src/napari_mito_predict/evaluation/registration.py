@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _REACH = 0.08
 """Largest shift looked for, as a fraction of each axis."""
-_LARGEST = 24
+_LARGEST, _LARGEST_THIRD = 24, 6
 _SMOOTH = 0.1
 """Width of what counts as smooth brightness, as a fraction of the field."""
 _CONTROLS = 60
@@ -75,8 +75,8 @@ def find_shift(reference: NDArray[np.floating], truth: NDArray[np.floating], *, 
     """
     correlation = _correlate(_standardised(reference), _standardised(truth))
     reach = tuple(min(int(_REACH * n), _LARGEST) for n in correlation.shape)
-    if correlation.ndim == 3 and not along_third:
-        reach = (0, *reach[1:])
+    if correlation.ndim == 3:
+        reach = (min(correlation.shape[0] // 4, _LARGEST_THIRD) if along_third else 0, *reach[1:])
     window = _window(correlation, (0,) * correlation.ndim, reach)
     peak = tuple(int(i) for i in np.unravel_index(int(np.argmax(window)), window.shape))
     control = _largest_control(correlation, reach)
