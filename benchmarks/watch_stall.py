@@ -2,8 +2,8 @@
 
 ``python benchmarks/watch_stall.py [--minutes 5]``; without a display it starts its own. A real training of `mito-z` on
 variants of the sample runs in its own process, with a validation, a preview and a new curve every 5 iterations; the
-widget watches. A timer asks for 10 ms; what lies between two of its ticks beyond that is a stall. Target: 99th percentile
-under 50 ms, memory flat.
+widget watches. A timer asks for 10 ms; what lies between two of its ticks beyond that is a stall. Target: 99th
+percentile under 50 ms, memory flat.
 """
 
 from __future__ import annotations

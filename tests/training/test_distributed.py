@@ -51,6 +51,14 @@ def test_two_gloo_processes_equal_two_half_batches(fields, make_config, tmp_path
         torch.testing.assert_close(gradients[key], tensor, rtol=1e-4, atol=1e-5)
 
 
+def test_torchrun_starts_it_as_well(fields, make_config, tmp_path: Path) -> None:
+    config = make_config(fields, "run", iterations=1, batch_size=2, add_to_models=False)
+    config.save(tmp_path / "config.yaml")
+    launcher = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(_free_port()))
+    _train(tmp_path / "config.yaml", "--devices", "2", launcher=launcher)
+    assert Run(config.output).status.state == "done"
+
+
 def test_batch_norm_statistics_are_those_of_the_first_process(fields, make_config, tmp_path: Path) -> None:
     """It sees the first half of each batch: what one process with half the batch size, and every other patch, sees."""
     two = make_config(fields, "two", iterations=1, batch_size=2, devices=2, add_to_models=False)
