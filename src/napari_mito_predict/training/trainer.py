@@ -90,10 +90,18 @@ class Trainer:
         Launched.
     heartbeat : Heartbeat
         Tells the world.
+    began : float, optional
+        When this process began to work on the run (`time.monotonic`): reading the fields counts as well.
     """
 
     def __init__(
-        self, run: Run, config: TrainingConfig, data: TrainingData, fabric: Fabric, heartbeat: Heartbeat
+        self,
+        run: Run,
+        config: TrainingConfig,
+        data: TrainingData,
+        fabric: Fabric,
+        heartbeat: Heartbeat,
+        began: float | None = None,
     ) -> None:
         self.run, self.config, self.data, self.fabric, self.heartbeat = run, config, data, fabric, heartbeat
         torch.manual_seed(config.seed)
@@ -111,15 +119,15 @@ class Trainer:
         )
         self.progress = Progress(planned=config.iterations)
         self._durations: list[float] = []
-        self._resumed_at = self._saved_at = 0.0
+        self._saved_at = time.monotonic()
         self._restore()
+        self._clock_zero = (began or self._saved_at) - self.progress.seconds
 
     # ------------------------------------------------------------------ the loop
 
     def fit(self) -> Outcome:
         """Train to the end, or until somebody asks to stop."""
         outcome: Outcome | None = None
-        self._resumed_at, self._saved_at = time.monotonic() - self.progress.seconds, time.monotonic()
         if self.progress.validated_at < 0:
             self._validate()
         with closing(prefetched(self.sampler, self._patch_numbers())) as batches:
@@ -181,7 +189,7 @@ class Trainer:
     def _now_and_then(self) -> None:
         """What is due after an iteration, by its number alone: a resumed run does the same at the same places."""
         iteration, every = self.progress.iteration, self.config.validate_every
-        self.progress.seconds = time.monotonic() - self._resumed_at
+        self.progress.seconds = time.monotonic() - self._clock_zero
         if iteration % every == 0:
             self._validate()
         elif iteration % max(1, every // _LOGS_PER_VALIDATION) == 0:
