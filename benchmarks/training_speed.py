@@ -26,10 +26,11 @@ from torch.utils.data import DataLoader, Dataset
 from napari_mito_predict.networks.unet import UNet
 from napari_mito_predict.training import TrainingConfig
 from napari_mito_predict.training.data import FieldReader, load_data
+from napari_mito_predict.training.devices import make_fabric
 from napari_mito_predict.training.heartbeat import Heartbeat
 from napari_mito_predict.training.run import Run
 from napari_mito_predict.training.store import PairStore
-from napari_mito_predict.training.trainer import Trainer, make_fabric
+from napari_mito_predict.training.trainer import Trainer
 
 PATCH = (32, 64, 64)
 

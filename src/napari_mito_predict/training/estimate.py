@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
+from napari_mito_predict.training.devices import make_fabric
 from napari_mito_predict.training.losses import make_loss
-from napari_mito_predict.training.trainer import make_fabric, start_network
+from napari_mito_predict.training.trainer import start_network
 
 if TYPE_CHECKING:
     from torch import nn

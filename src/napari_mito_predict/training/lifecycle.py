@@ -6,6 +6,7 @@ import dataclasses
 import json
 import logging
 import os
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,11 +19,12 @@ from napari_mito_predict.evaluation import pcc
 from napari_mito_predict.models import add_to_models, load_model
 from napari_mito_predict.prediction import predict
 from napari_mito_predict.training.data import FieldReader, TrainingData, load_data, make_store
+from napari_mito_predict.training.devices import is_first_process, make_fabric
 from napari_mito_predict.training.export import finish_model
 from napari_mito_predict.training.heartbeat import Heartbeat
 from napari_mito_predict.training.pictures import save_picture
 from napari_mito_predict.training.run import Run
-from napari_mito_predict.training.trainer import Trainer, is_first_process, make_fabric, start_network
+from napari_mito_predict.training.trainer import Trainer, start_network
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -80,6 +82,7 @@ def train(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
 
 
 def _run(run: Run, config: TrainingConfig, heartbeat: Heartbeat) -> None:
+    began = time.monotonic()
     if config.threads:
         torch.set_num_threads(config.threads)
     fabric = make_fabric(config)
@@ -88,7 +91,7 @@ def _run(run: Run, config: TrainingConfig, heartbeat: Heartbeat) -> None:
     store = make_store(config, reader, run.path / "cache", psutil.virtual_memory().available)
     data = _read(run, config, reader, store, fabric, heartbeat)
     heartbeat.say(message="Starting.", iterations=config.iterations, scores=_blurred_score(data))
-    trainer = Trainer(run, config, data, fabric, heartbeat)
+    trainer = Trainer(run, config, data, fabric, heartbeat, began)
     heartbeat.say(state="running", message="Training.", iteration=trainer.progress.iteration)
     outcome = trainer.fit()
     if not fabric.is_global_zero:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -12,14 +11,12 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_mito_predict.errors import TrainingError
 from napari_mito_predict.models import Model, load_model
 from napari_mito_predict.networks import Network, build_network
-from napari_mito_predict.prediction.device import choose_device
 from napari_mito_predict.training.config import NetworkConfig, TrainingConfig
 from napari_mito_predict.training.export import make_card, save_best
 from napari_mito_predict.training.losses import make_loss
@@ -28,6 +25,8 @@ from napari_mito_predict.training.schedule import affordable, learning_rate
 from napari_mito_predict.training.validation import save_preview, validate
 
 if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
     from napari_mito_predict.training.data import TrainingData
     from napari_mito_predict.training.heartbeat import Heartbeat
     from napari_mito_predict.training.patches import Batch
@@ -35,29 +34,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 _LOGS_PER_VALIDATION = 10
 _CHECKPOINT_EVERY_S = 120.0
 _TIMED = 20
 """The time left is told from the last so many iterations."""
 
 Outcome = Literal["finished", "kept", "paused"]
-
-
-def make_fabric(config: TrainingConfig) -> Fabric:
-    """Devices and precision of a run; other processes are started by its `launch`."""
-    precision = choose_device("auto", config.precision).precision
-    return Fabric(
-        accelerator="auto",
-        devices=config.devices,
-        strategy="ddp" if config.devices > 1 else "auto",
-        precision=cast("Any", _PRECISIONS[precision]),
-    )
-
-
-def is_first_process() -> bool:
-    """Whether this process leads: the others of a distributed run are told their rank by whoever started them."""
-    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
 
 
 @dataclass
