@@ -1,38 +1,56 @@
-"""Make the pictures in docs/images from a running napari: open the sample, predict, compare.
+"""Make the pictures in docs/images from a running napari: open the sample, predict, compare, fine-tune.
 
-``python docs/make_screenshots.py [FOLDER]``; without a display it starts its own.
+``python docs/make_screenshots.py [FOLDER [predict] [fine-tune]]``; without a display it starts its own.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import napari
+import numpy as np
 from qtpy.QtCore import QEventLoop, QSize, Qt, QTimer
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import QScrollArea
 
 from napari_mito_predict._widgets._layers import facts_of
 from napari_mito_predict._widgets._sample import SAMPLE
+from napari_mito_predict._widgets._train_watch import Phase
 from napari_mito_predict._widgets._worker import JobState
 from napari_mito_predict.cli._display import has_display, virtual_display
+from napari_mito_predict.image import open_image, write_ome_tiff
 
 if TYPE_CHECKING:
     from napari_mito_predict._widgets.predict import PredictWidget
+    from napari_mito_predict._widgets.train import TrainWidget
 
 WINDOW = QSize(1500, 940)
 DOCK_WIDTH = 330
 PATIENCE = 900.0
 
 
-def main(folder: Path) -> None:
-    """Write overview, overlay, side by side and the dock alone as PNG files into `folder`."""
+PICTURES = ("predict", "fine-tune")
+
+
+def main(folder: Path, pictures: list[str]) -> None:
+    """Write PNG files into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
+    if "predict" in pictures:
+        show_predicting(folder)
+    if "fine-tune" in pictures:
+        with tempfile.TemporaryDirectory() as scratch:
+            os.environ["MITO_PREDICT_RUNS"], os.environ["MITO_PREDICT_MODELS"] = f"{scratch}/runs", f"{scratch}/models"
+            show_fine_tuning(folder, make_fields(Path(scratch) / "day 1"))
+
+
+def show_predicting(folder: Path) -> None:
+    """Overview, overlay, side by side and the dock alone."""
     viewer = napari.Viewer(title="Mito Predict")
     window = viewer.window._qt_window
     window.resize(WINDOW)
@@ -67,6 +85,56 @@ def predict_sample(widget: PredictWidget) -> None:
     for layer in widget.run.layers:
         print(layer.name, facts_of(layer)["record"]["parameters"])
     print("PCC", widget.compare.stack.pcc, "SSIM", widget.compare.stack.ssim)
+
+
+def show_fine_tuning(folder: Path, fields: Path) -> None:
+    """A run that has gone on for a while: dock, curve, previews."""
+    viewer = napari.Viewer(title="Mito Predict")
+    window = viewer.window._qt_window
+    window.resize(WINDOW)
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-mito-predict", "Fine-tune")
+    window.resizeDocks([dock], [DOCK_WIDTH], Qt.Orientation.Horizontal)
+    wait(0.5)
+    train_a_little(widget, fields)
+    widget.data.expand(animate=False)
+    wait(1)
+    save(viewer.window.screenshot(canvas_only=False, flash=False), folder / "fine-tune.png")
+    widget.training.pause.click()
+    until(lambda: not widget.watch.phase.at_work)
+    viewer.close()
+
+
+def train_a_little(widget: TrainWidget, fields: Path) -> None:
+    """What a user does: choose a folder, read what the table says, press Start."""
+    widget.set_files([fields])
+    widget.training.name.setText("my-AC16")
+    widget.start.options.iterations.setValue(60)
+    widget.start.options.rate.setValue(3e-4)
+    until(lambda: widget.training.start.isEnabled() and "about" in widget.start.cost.text())
+    widget.training.start.click()
+    until(lambda: widget.watch.status.iteration > 40 or widget.watch.phase is Phase.FAILED)
+    if widget.watch.phase is Phase.FAILED:
+        raise SystemExit(widget.watch.status.message)
+    wait(1)
+    print(widget.training.scores.text())
+
+
+def make_fields(folder: Path) -> Path:
+    """Noisy pieces of the sample, one of them shifted and one without fluorescence, as a table has to show them."""
+    folder.mkdir()
+    sample, rng = open_image(SAMPLE), np.random.default_rng(0)
+    light, truth = (sample.read(0, channel).astype(np.float32) for channel in (0, 1))
+    for i in range(9):
+        y, x = 32 * (i % 3), 32 * (i // 3)
+        piece = np.s_[:, y : y + 160, x : x + 160]
+        a = light[piece] + rng.normal(0, 60, light[piece].shape)
+        b = truth[piece] + rng.normal(0, 5, truth[piece].shape)
+        b = {2: np.roll(b, 6, axis=2), 3: np.full_like(b, 100)}.get(i, b)
+        data = np.stack([a, b]).clip(0, 65535).astype(np.uint16)
+        names = [channel.name or "" for channel in sample.channels[:2]]
+        path = folder / f"AC16_{i + 1:02d}.ome.tif"
+        write_ome_tiff(path, data, axes="CZYX", channel_names=names, voxel_size_um=sample.voxel_size_um)
+    return folder
 
 
 def best_plane(widget: PredictWidget) -> int:
@@ -116,9 +184,10 @@ def wait(seconds: float) -> None:
 
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "images"
+    wanted = sys.argv[2:] or list(PICTURES)
     if has_display():
-        main(target)
+        main(target, wanted)
     else:
         with virtual_display(1700, 1100) as name:
             os.environ["DISPLAY"] = name
-            main(target)
+            main(target, wanted)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
 import numpy as np
 import pytest
 from qtpy.QtCore import QThreadPool
@@ -92,3 +95,77 @@ def ready(dock, czi, qtbot):
         box.setChecked(box.accessibleName() in ("mito-z", "dna-z"))
     qtbot.waitUntil(lambda: "about" in dock.predict.cost.text(), timeout=60_000)
     return dock
+
+
+# ------------------------------------------------------------------ fine-tuning
+
+
+@pytest.fixture
+def write_field():
+    """Write transmitted light and fluorescence as one file: a blurred, inverted copy of noise, unless given."""
+    from scipy.ndimage import gaussian_filter
+
+    from napari_mito_predict.image import write_ome_tiff
+
+    def write(path, seed, truth=None, **kwargs):
+        light = np.random.default_rng(seed).normal(1000, 100, (8, 36, 44))
+        truth = 2000 - gaussian_filter(light, 1) if truth is None else truth
+        data = np.stack([light, truth]).astype(np.uint16)
+        return write_ome_tiff(path, data, axes="CZYX", channel_names=["T-PMT", "TMRM"], voxel_size_um=VOXEL, **kwargs)
+
+    return write
+
+
+@pytest.fixture
+def folder(tmp_path, write_field):
+    """Five sound fields."""
+    folder = tmp_path / "day 1"
+    folder.mkdir()
+    for i in range(5):
+        write_field(folder / f"field{i}.ome.tif", i)
+    return folder
+
+
+@pytest.fixture
+def places(tmp_path, models_folder, monkeypatch):
+    """Runs and models of this test alone; the start models are the tiny ones."""
+    shutil.copytree(models_folder, tmp_path / "models")
+    monkeypatch.setenv("MITO_PREDICT_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("MITO_PREDICT_RUNS", str(tmp_path / "runs"))
+
+
+@pytest.fixture
+def make_train_dock(places, viewer, qtbot):
+    """Fine-tune docks as a user opens them from the menu; what they started is stopped at the end."""
+    from napari.utils._proxies import PublicOnlyProxy
+
+    from napari_mito_predict._widgets.train import TrainWidget
+    from napari_mito_predict.training.runs import known_runs
+
+    def make():
+        widget = TrainWidget(PublicOnlyProxy(viewer))
+        widget.extra = {"patch": [8, 16, 16], "threads": 1, "batch_size": 1}
+        viewer.window.add_dock_widget(widget, name="Fine-tune", area="right")
+        widget.start.options.iterations.setValue(10)
+        return widget
+
+    yield make
+    for run in known_runs():
+        if run.status.alive and run.status.pid != os.getpid():
+            run.request_stop()
+            qtbot.waitUntil(lambda run=run: not run.status.alive, timeout=60_000)
+    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=60_000)
+
+
+@pytest.fixture
+def train_dock(make_train_dock):
+    return make_train_dock()
+
+
+@pytest.fixture
+def checked(train_dock, folder, qtbot):
+    """The fine-tune dock with all fields checked, ready to start."""
+    train_dock.set_files([folder])
+    train_dock.training.name.setText("my-cells")
+    qtbot.waitUntil(train_dock.training.start.isEnabled, timeout=60_000)
+    return train_dock

@@ -27,7 +27,11 @@ def test_every_command_exists_and_has_a_title_for_the_palette(manifest):
 
 def test_widgets_menus_and_sample_are_offered(manifest):
     offered = manifest.contributions
-    assert [widget.display_name for widget in offered.widgets] == ["Mito Predict", "Compare with truth"]
+    assert [widget.display_name for widget in offered.widgets] == [
+        "Mito Predict",
+        "Compare with truth",
+        "Fine-tune",
+    ]
     assert set(offered.menus) == {"napari/layers/filter", "napari/layers/measure"}
     assert offered.sample_data[0].key == "simulated-cell"
 

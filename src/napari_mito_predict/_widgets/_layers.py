@@ -23,6 +23,7 @@ KEY = "napari-mito-predict"
 _TRUTH_COLORMAP = "green"
 _IN_MEMORY = 1 << 30
 _DIMMED = 0.6
+_MADE_HERE = ("prediction", "preview")
 _AXES = {
     "t": "T", "time": "T", "frame": "T", "c": "C", "ch": "C", "channel": "C",
     "z": "Z", "depth": "Z", "plane": "Z", "y": "Y", "x": "X",
@@ -111,10 +112,10 @@ def facts_of(layer: Layer | None) -> dict[str, Any]:
 
 
 def is_input(layer: Layer) -> bool:
-    """Whether one could predict from this layer, or compare with it: an image, not RGB, not our own prediction."""
+    """Whether one could predict from this layer, or compare with it: an image, not RGB, not made by us."""
     from napari.layers import Image
 
-    return isinstance(layer, Image) and not layer.rgb and facts_of(layer).get("kind") != "prediction"
+    return isinstance(layer, Image) and not layer.rgb and facts_of(layer).get("kind") not in _MADE_HERE
 
 
 def is_prediction(layer: Layer) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import Qt, QTimer, QUrl, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -20,6 +22,8 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_mito_predict._widgets._parts import FailurePanel, FindingLine, Step, clear, column, words
+from napari_mito_predict.errors import ModelError
+from napari_mito_predict.models import read_card
 from napari_mito_predict.models.registry import ModelInfo, bundled_names, list_models, user_models_folder
 
 if TYPE_CHECKING:
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
 
 _TITLES = {"mitochondria": "Mitochondria", "dna": "DNA"}
 _AXES = {("z",): "z-stacks", ("t",): "time series", ("z", "t"): "z-stacks and time series", (): "single planes"}
-_FINE_TUNE_LATER = "Coming in the next version: use `mito-predict train` until then."
+_README = "README.md"
 
 
 class ModelsStep(Step):
@@ -47,11 +51,12 @@ class ModelsStep(Step):
         self.failure = FailurePanel()
         self.body.addWidget(self.failure)
         self.fine_tune = QPushButton("Fine-&tune on my cells…")
-        self.fine_tune.setEnabled(False)
-        self.fine_tune.setToolTip(_FINE_TUNE_LATER)
+        self.fine_tune.setToolTip("Where no model fits: train one on your own pairs of images")
         self.body.addWidget(self.fine_tune)
         self._boxes: dict[str, QCheckBox] = {}
         self._models: list[ModelInfo] = []
+        self._offered: dict[str, ModelInfo] = {}
+        self._titles: dict[str, str] = {}
         self._user_chose = False
         # Several boxes are often checked in a row: plan once, after the last.
         self._soon = QTimer(self)
@@ -62,13 +67,13 @@ class ModelsStep(Step):
 
     @property
     def checked(self) -> tuple[str, ...]:
-        """Names of the checked models, in the order of the list."""
+        """Names of the checked models (of those that are not in the list, paths), in the order of the list."""
         return tuple(name for name, box in self._boxes.items() if box.isChecked())
 
     def refresh(self) -> None:
         """Read the list of models anew, keeping what is checked."""
         before = self.checked
-        self._models = sorted(list_models(), key=_mitochondria_first)
+        self._models = [*self._offered.values(), *sorted(list_models(), key=_mitochondria_first)]
         clear(self._rows)
         self._boxes = {}
         for info in self._models:
@@ -76,6 +81,21 @@ class ModelsStep(Step):
         if not self._models:
             self._rows.addWidget(words(f"No models found. Your own models belong into {user_models_folder()}."))
         self._say()
+
+    def offer(self, path: Path, title: str) -> None:
+        """Show a model that is not in the list as a row of its own, and check only that one."""
+        key = str(path)
+        try:
+            self._offered[key] = ModelInfo(key, path, read_card(path), bundled=False)
+        except ModelError as error:
+            self._offered[key] = ModelInfo(key, path, None, bundled=False, problem=str(error))
+        self._titles[key] = title
+        self._user_chose = True
+        self.refresh()
+        for name, box in self._boxes.items():
+            box.setChecked(name == key and box.isEnabled())
+        self._say()
+        self._soon.start()
 
     def suggest_for(self, source: ImageSource | None) -> None:
         """Check the bundled pair for the image's third axis, until the user has chosen."""
@@ -111,7 +131,8 @@ class ModelsStep(Step):
         elif "warning" in levels:
             self.set_summary(f"{count} · see notes", "warning")
         else:
-            self.set_summary(f"{', '.join(self.checked)}", "ok" if plan else "idle")
+            names = (self._titles.get(name, name) for name in self.checked)
+            self.set_summary(", ".join(names), "ok" if plan else "idle")
 
     def _row(self, info: ModelInfo, checked: bool) -> QWidget:
         row = QWidget()
@@ -123,11 +144,11 @@ class ModelsStep(Step):
         box = QCheckBox()
         box.setChecked(checked and info.card is not None)
         box.setEnabled(info.card is not None)
-        box.setAccessibleName(info.name)
+        box.setAccessibleName(self._titles.get(info.name, info.name))
         box.clicked.connect(self._clicked)
         box.toggled.connect(self._toggled)
         self._boxes[info.name] = box
-        title = QElidingLabel(_title(info))
+        title = QElidingLabel(_title(info, self._titles.get(info.name, info.name)))
         details = QElidingLabel(_details(info))
         details.setProperty("quiet", True)
         details.setToolTip(_details(info))
@@ -142,22 +163,26 @@ class ModelsStep(Step):
                 grid.addWidget(badge, 0, 2)
             button = QToolButton()
             button.setText("i")
-            button.setToolTip(f"What {info.name} is, and how far to trust it")
-            button.setAccessibleName(f"About {info.name}")
+            button.setToolTip(f"What {info.card.name} is, and how far to trust it")
+            button.setAccessibleName(f"About {info.card.name}")
             card = info.card
-            button.clicked.connect(lambda: show_card(card, self))
+            button.clicked.connect(lambda: show_card(card, self, info.path))
             grid.addWidget(button, 0, 3)
         return row
 
 
-def show_card(card: ModelCard, parent: QWidget) -> QDialog:
-    """Open the model card beside the work; it blocks nothing."""
+def show_card(card: ModelCard, parent: QWidget, package: Path | None = None) -> QDialog:
+    """Open the model card beside the work; it blocks nothing.
+
+    Where the package is a folder, its README is shown, with its pictures.
+    """
     dialog = QDialog(parent)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.setWindowTitle(f"Model card: {card.name}")
     dialog.resize(520, 480)
     text = QTextBrowser()
-    text.setMarkdown(card.to_markdown())
+    text.setOpenExternalLinks(True)
+    _show_readme(text, card, package)
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
     buttons.rejected.connect(dialog.close)
     box = QVBoxLayout(dialog)
@@ -165,6 +190,17 @@ def show_card(card: ModelCard, parent: QWidget) -> QDialog:
     box.addWidget(buttons)
     dialog.show()
     return dialog
+
+
+def _show_readme(browser: QTextBrowser, card: ModelCard, package: Path | None) -> None:
+    content = card.to_markdown()
+    if package is not None and (package / _README).is_file():
+        with suppress(OSError, UnicodeDecodeError):
+            content = (package / _README).read_text(encoding="utf-8")
+        browser.setSearchPaths([str(package)])
+        if (document := browser.document()) is not None:
+            document.setBaseUrl(QUrl.fromLocalFile(f"{package.absolute()}/"))
+    browser.setMarkdown(content)
 
 
 def _together(findings: list[Finding], names: tuple[str, ...]) -> list[tuple[str, str, str]]:
@@ -184,11 +220,11 @@ def _mitochondria_first(info: ModelInfo) -> tuple[bool, bool, str]:
     return info.card is None, info.card is not None and info.card.targets[0].name != "mitochondria", info.name
 
 
-def _title(info: ModelInfo) -> str:
+def _title(info: ModelInfo, name: str) -> str:
     if info.card is None:
-        return info.name
+        return name
     targets = " + ".join(_TITLES.get(target.name, target.name) for target in info.card.targets)
-    return f"{targets} · {info.name}"
+    return f"{targets} · {name}"
 
 
 def _details(info: ModelInfo) -> str:

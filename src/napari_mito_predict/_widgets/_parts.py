@@ -101,6 +101,8 @@ class Step(QCollapsible):
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__("", parent, expandedIcon=QIcon(), collapsedIcon=QIcon())
         self.setDuration(0)
+        # QCollapsible never grows beyond its size hint, which knows nothing of text that wraps.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self._title = title
         header = self.toggleButton()
         header.setStyleSheet("")  # QCollapsible hides the keyboard focus there

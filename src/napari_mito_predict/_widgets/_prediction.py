@@ -123,6 +123,11 @@ class ModelCache:
             self._models = {name: self._models.get(name) or load_model(name) for name in names}
             return list(self._models.values())
 
+    def forget(self, name: str) -> None:
+        """Let go of a model that changed on disk."""
+        with self._lock:
+            self._models.pop(name, None)
+
     def seconds_per_voxel(self, request: Request, plan: PredictionPlan) -> float:
         """How long these models take for a voxel on this device, measured once on a little noise."""
         from napari_mito_predict.prediction import predict

@@ -271,6 +271,21 @@ _EXPLANATIONS: tuple[tuple[type[BaseException], tuple[str, str]], ...] = (
         ),
     ),
     (
+        errors.ConfigError,
+        ("A setting is missing or impossible.", "Change what the message names."),
+    ),
+    (
+        errors.TrainingDataError,
+        (
+            "Files are missing, or do not hold what their names and channels promise.",
+            "Choose other files or channels in step 1.",
+        ),
+    ),
+    (
+        errors.TrainingError,
+        ("The start model does not fit, or the folder of the run cannot be used.", "Change what the message names."),
+    ),
+    (
         errors.EvaluationError,
         ("The two layers do not show the same voxels.", "Choose the truth layer that belongs to this prediction."),
     ),

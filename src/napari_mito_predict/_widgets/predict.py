@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
+from napari_mito_predict._widgets._docks import open_dock
 from napari_mito_predict._widgets._image_step import ImageStep
 from napari_mito_predict._widgets._models_step import ModelsStep
 from napari_mito_predict._widgets._outputs import Grid, Run
@@ -27,6 +28,8 @@ from napari_mito_predict._widgets._worker import Failure, Job, JobState
 from napari_mito_predict._widgets.compare import ComparePanel
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari.viewer import Viewer
 
 _MILLISECONDS_BETWEEN_REFRESHES = 200
@@ -44,12 +47,13 @@ class PredictWidget(QWidget):
     def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         use_models_folder()
-        self._viewer = napari_viewer
+        self.viewer = self._viewer = napari_viewer
         self._cache = ModelCache()
         self.run: Run | None = None
         self._grid: Grid | None = None
         self._live: Live | None = None
         self._planned_for: Request | None = None
+        self._start_when_planned = False
         self.image = ImageStep(napari_viewer)
         self.models = ModelsStep()
         self.predict = PredictStep()
@@ -93,6 +97,7 @@ class PredictWidget(QWidget):
     def _connect(self) -> None:
         self.image.changed.connect(self._image_changed)
         self.models.changed.connect(self._plan_soon.start)
+        self.models.fine_tune.clicked.connect(self.fine_tune)
         self.predict.options_changed.connect(self._plan_soon.start)
         self._plan_soon.timeout.connect(self._plan)
         self.planning.yielded.connect(self._planned)
@@ -145,8 +150,12 @@ class PredictWidget(QWidget):
         self.models.show_plan(planned.plan)
         errors = [finding for finding in planned.plan.findings if str(finding.level) == "error"]
         self.predict.show_plan(planned, "see the notes under Models" if errors else "")
+        start, self._start_when_planned = self._start_when_planned and not errors, False
+        if start:
+            self.start()
 
     def _not_planned(self, failure: Failure) -> None:
+        self._start_when_planned = False
         self.models.show_plan(None, failure)
         self.predict.show_plan(None, "see the notes under Models")
 
@@ -160,6 +169,23 @@ class PredictWidget(QWidget):
         self._grid = self.image.input.grid
         self.run = None
         self.job.start(predicting(request, self._cache))
+
+    def use_model(self, path: Path, title: str) -> None:
+        """Offer a model that is not in the list, check only that one, and predict with it as soon as it is planned."""
+        self._cache.forget(str(path))  # a training may have replaced it
+        self.models.offer(path, title)
+        self._planned_for = None
+        self._start_when_planned = self.image.input is not None
+        self._plan_soon.start()
+
+    def fine_tune(self) -> None:
+        """Open the fine-tune dock beside this one; the file that is open is the first field."""
+        from napari_mito_predict._widgets.train import TrainWidget
+
+        dock = open_dock(self.viewer, "Fine-tune", TrainWidget)
+        chosen = self.image.input
+        if chosen is not None and chosen.source.path is not None and dock.data.source.data is None:
+            dock.set_files([chosen.source.path])
 
     def remove_run(self) -> None:
         """Undo the last run: take its layers away, and only those."""

@@ -16,7 +16,7 @@ from napari_mito_predict.training.presets import PRESETS
 
 _LARGEST_CONFIG = 1 << 20
 
-_MAY_CHANGE = {"output", "devices", "threads", "compile", "cache", "add_to_models"}
+_MAY_CHANGE = {"output", "devices", "threads", "compile", "cache", "look_for_shifts", "add_to_models"}
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Channel = str | int
@@ -165,6 +165,8 @@ class TrainingConfig(_Part):
     """Compile the network first: about 1.4 times faster on a CPU, after a minute or more; needs a C++ compiler."""
     cache: Literal["auto", "memory", "disk"] = "auto"
     """Where prepared fields are kept; ``auto``: on disk where memory is short."""
+    look_for_shifts: bool = True
+    """Look for shifts between the channels of each field first, which takes a prediction of each."""
     weights_precision: Literal["float32", "float16"] = "float32"
     """Precision of the convolution weights in the finished package."""
     add_to_models: bool = True

@@ -298,7 +298,8 @@ def choose_sampling(config: TrainingConfig, first: OpenField) -> Sampling:
     z, y, x = z or first.image.voxel_size_um[0], y or first.image.voxel_size_um[1], x or first.image.voxel_size_um[2]
     if y is None or x is None:
         raise TrainingDataError(
-            f"{first.field.name}: the voxel size is unknown. Give `voxel_size_um: [z, y, x]` in the configuration."
+            f"{first.field.name}: the file does not know its voxel size. Give it: `voxel_size_um: [z, y, x]` in the "
+            "configuration, or in the widget under Advanced."
         )
     step = {"z": z, "t": first.image.time_step_s, None: None}[axis]
     return Sampling((z if axis == "z" else None, y, x), axis, step)

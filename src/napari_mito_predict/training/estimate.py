@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 _TIMED = 3
 
 
-def seconds_per_iteration(config: TrainingConfig, patch: tuple[int, ...]) -> float:
-    """Time three iterations of this network on random patches, after one to warm up.
+def seconds_per_iteration(
+    config: TrainingConfig, patch: tuple[int, ...], cancel: Callable[[], bool] = lambda: False
+) -> float:
+    """Time three iterations of this network on random patches, after one to warm up; the fastest counts.
 
     Parameters
     ----------
@@ -28,6 +31,8 @@ def seconds_per_iteration(config: TrainingConfig, patch: tuple[int, ...]) -> flo
         Network, batch, loss and precision; on one device, without compiling.
     patch : tuple of int
         ``(D, Y, X)`` or ``(Y, X)``.
+    cancel : callable, optional
+        Asked after every iteration; True ends the timing with what is known.
     """
     fabric = make_fabric(config.model_copy(update={"devices": 1}))
     module = cast("nn.Module", start_network(config, len(patch)))
@@ -46,4 +51,6 @@ def seconds_per_iteration(config: TrainingConfig, patch: tuple[int, ...]) -> flo
         optimiser.step()
         float(value.detach())  # waits for the device
         best = min(best, time.perf_counter() - began)
+        if cancel():
+            break
     return best * config.accumulate

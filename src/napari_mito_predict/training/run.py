@@ -296,4 +296,9 @@ def _cells(row: Mapping[str, float]) -> dict[str, str]:
 
 
 def _is_alive(status: Status) -> bool:
-    return psutil.pid_exists(status.pid) and time.time() - status.heartbeat < _SILENT_S
+    if time.time() - status.heartbeat > _SILENT_S:
+        return False
+    try:
+        return bool(psutil.Process(status.pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False

@@ -16,6 +16,8 @@ from napari_mito_predict.training.run import Run
 
 RUNS_VARIABLE = "MITO_PREDICT_RUNS"
 _INDEX = "known-runs.txt"
+_children: dict[Path, subprocess.Popen[bytes]] = {}
+"""The last trainer started here for each run; kept, because a process that nobody asks after stays a zombie."""
 # With a session of its own on other systems: what lets the child outlive its parent, and keeps Ctrl-C from reaching it.
 _DETACHED = 0
 if sys.platform == "win32":
@@ -71,10 +73,11 @@ def launch(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
     """
     run = Run.create(request) if isinstance(request, TrainingConfig) else request
     remember(run)
+    has_ended(run)
     command = [sys.executable, "-m", "napari_mito_predict", "train", "--resume", str(run.path)]
     try:
         with (run.path / "log.txt").open("ab") as log:
-            subprocess.Popen(
+            _children[run.path] = subprocess.Popen(
                 command + (["--keep"] if keep else []),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -86,6 +89,12 @@ def launch(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
     except OSError as error:
         raise TrainingError(f"{run.path}: the trainer could not be started ({error.strerror or error}).") from error
     return run
+
+
+def has_ended(run: Run) -> bool:
+    """Whether the trainer that this process started for `run` is over, however it ended; buries it too."""
+    child = _children.get(run.path)
+    return child is not None and child.poll() is not None
 
 
 def _elsewhere() -> list[Path]:

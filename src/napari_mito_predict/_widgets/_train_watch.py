@@ -1,0 +1,118 @@
+"""Watching a run folder: a look every second, reading only what changed."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_mito_predict.training.run import Run, Status
+from napari_mito_predict.training.runs import has_ended
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_EVERY_MS = 1000
+_PATIENCE_S = 60.0
+"""How long a trainer may take until its first word: it imports torch first."""
+
+
+class Phase(StrEnum):
+    """Where a run stands, as far as buttons are concerned."""
+
+    NONE = "none"
+    STARTING = "starting"
+    PREPARING = "preparing"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    DONE = "done"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def at_work(self) -> bool:
+        """A trainer is busy with it."""
+        return self in (Phase.STARTING, Phase.PREPARING, Phase.RUNNING, Phase.STOPPING)
+
+    @property
+    def can_go_on(self) -> bool:
+        """It can be resumed."""
+        return self in (Phase.STOPPED, Phase.FAILED, Phase.INTERRUPTED)
+
+
+class RunWatch(QObject):
+    """Tells what changes in one run folder. Cheap enough for the GUI thread: pictures are only listed, not read."""
+
+    phase_changed = Signal(object)
+    status_changed = Signal(object)
+    metrics_changed = Signal(object)
+    previews_changed = Signal(object)
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.run: Run | None = None
+        self.phase = Phase.NONE
+        self.status = Status("preparing")
+        self._launched = 0.0
+        self._seen: dict[str, object] = {}
+        self._timer = QTimer(self)
+        self._timer.setInterval(_EVERY_MS)
+        self._timer.timeout.connect(self.look)
+
+    def watch(self, run: Run | None, *, launched: bool = False) -> None:
+        """Watch this run from now on; `launched` where its trainer has just been started."""
+        self.run = run
+        self._seen = {}
+        self._launched = time.time() if launched else 0.0
+        self.status = Status("preparing")
+        if run is None:
+            self._timer.stop()
+            self._set_phase(Phase.NONE)
+        else:
+            self._timer.start()
+            self.look()
+
+    def look(self) -> None:
+        """Look for changes now."""
+        if self.run is None:
+            return
+        self._look_at_status(self.run)
+        if self._changed("metrics", self.run.path / "metrics.csv"):
+            self.metrics_changed.emit(self.run.metrics)
+        if self._changed("previews", self.run.path / "preview"):
+            self.previews_changed.emit(self.run.previews)
+
+    def _look_at_status(self, run: Run) -> None:
+        status = run.status  # small; and a trainer that died changes no file
+        phase = self._phase_of(run, status)
+        if status != self.status:
+            self.status = status
+            self.status_changed.emit(status)
+        self._set_phase(phase)
+
+    def _phase_of(self, run: Run, status: Status) -> Phase:
+        silent = status.heartbeat < self._launched and not has_ended(run)
+        if silent and time.time() - self._launched < _PATIENCE_S:
+            return Phase.STARTING
+        if status.alive and run.stop_requested:
+            return Phase.STOPPING
+        return Phase(status.state)
+
+    def _set_phase(self, phase: Phase) -> None:
+        if phase is not self.phase:
+            self.phase = phase
+            self.phase_changed.emit(phase)
+
+    def _changed(self, what: str, path: Path) -> bool:
+        """Whether a file or folder is another one than at the last look."""
+        try:
+            found = path.stat()
+        except OSError:
+            return False
+        state = (found.st_mtime_ns, found.st_size)
+        changed = self._seen.get(what) != state
+        self._seen[what] = state
+        return changed

@@ -1,0 +1,187 @@
+"""Choosing fields: files, folders, tables, layers; what the table says of each; how they are split."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from qtpy.QtCore import Qt
+
+from napari_mito_predict._widgets._train_fields import FieldsTable, short
+from napari_mito_predict.image import Finding, Level
+from napari_mito_predict.training.checks import FieldReport
+
+PATIENCE = 60_000
+
+
+def wait_until_checked(qtbot, dock):
+    qtbot.waitUntil(lambda: dock._checked is not None or not dock.data.failure.isHidden(), timeout=PATIENCE)
+
+
+def findings(dock):
+    table = dock.data.table
+    return {table.item(row, 0).text(): table.item(row, 2).text() for row in range(table.rowCount())}
+
+
+@pytest.fixture
+def from_scratch(train_dock):
+    """Edges are compared for shifts, not what a random model predicts."""
+    train_dock.start.model.setCurrentIndex(train_dock.start.model.findText("from scratch"))
+    train_dock.start._user_chose = True
+    return train_dock
+
+
+def test_good_and_bad_fields(from_scratch, folder, write_field, qtbot):
+    write_field(folder / "blank.ome.tif", 7, np.full((8, 36, 44), 100))
+    write_field(folder / "copy.ome.tif", 1)
+    (folder / "damaged.czi").write_bytes(b"no image")
+    from_scratch.set_files([folder])
+    wait_until_checked(qtbot, from_scratch)
+    found = findings(from_scratch)
+    assert found["blank"] == "× blank"
+    assert found["damaged"] == "× unreadable"
+    assert sum(text.endswith("a copy") for text in found.values()) == 1
+    assert from_scratch.data.found.text().startswith("8 fields: 5 ok")
+    assert "1 blank" in from_scratch.data.found.text()
+    assert from_scratch.data.split.text() == "3 train · 1 validate · 1 test · seed 0"
+    assert {"blank", "damaged"} < set(from_scratch.request().data.exclude)
+    assert len(from_scratch.request().data.exclude) == 3
+    assert from_scratch.data.summary == "5 of 8 fields"
+    blank = from_scratch.data.table.item(from_scratch.data.table.names.index("blank"), 0)
+    assert not blank.flags() & Qt.ItemFlag.ItemIsUserCheckable, "it cannot be used"
+
+
+def test_ticks_change_the_split_and_reading_again_keeps_them(from_scratch, folder, qtbot):
+    from_scratch.set_files([folder])
+    wait_until_checked(qtbot, from_scratch)
+    from_scratch.data.table.item(4, 0).setCheckState(Qt.CheckState.Unchecked)
+    assert from_scratch.data.split.text() == "2 train · 1 validate · 1 test · seed 0"
+    assert from_scratch.request().data.exclude == ("field4",)
+    from_scratch.start.options.seed.setValue(3)
+    assert from_scratch.data.split.text().endswith("seed 3")
+    assert from_scratch.request().split.seed == 3
+    from_scratch.start.target_box.setEditText("DNA")
+    qtbot.waitUntil(lambda: from_scratch.checking.state.busy, timeout=PATIENCE)
+    wait_until_checked(qtbot, from_scratch)
+    assert from_scratch.data.excluded == ["field4"]
+    assert list(from_scratch.request().targets) == ["dna"]
+
+
+def test_choosing_the_same_folder_again_reads_it_again(from_scratch, folder, write_field, qtbot):
+    from_scratch.set_files([folder])
+    wait_until_checked(qtbot, from_scratch)
+    write_field(folder / "field0.ome.tif", 0, np.full((8, 36, 44), 100), overwrite=True)
+    from_scratch.set_files([folder])
+    qtbot.waitUntil(lambda: "1 blank" in from_scratch.data.found.text(), timeout=PATIENCE)
+    assert "field0" not in from_scratch.data.split.toolTip()
+
+
+def test_channels_are_guessed_by_their_names(train_dock, folder, qtbot):
+    train_dock.set_files([folder / "field0.ome.tif"])
+    qtbot.waitUntil(lambda: train_dock.data.peek is not None, timeout=PATIENCE)
+    assert train_dock.data.channels.transmitted.currentText() == "T-PMT"
+    assert train_dock.data.channels.truth.currentText() == "TMRM"
+    assert train_dock.start.target == "mitochondria"
+    assert train_dock.start.start_from == "mito-z"
+
+
+def test_two_folders(from_scratch, tmp_path, qtbot):
+    rng = np.random.default_rng(0)
+    for kind in ("phase", "mito"):
+        (tmp_path / kind).mkdir()
+        for i in range(4):
+            data = rng.integers(100, 4000, (8, 36, 44)).astype(np.uint16)
+            metadata = {"axes": "ZYX"} | {f"PhysicalSize{axis}": 0.2 for axis in "ZYX"}
+            tifffile.imwrite(tmp_path / kind / f"f{i}_{kind}.ome.tif", data, ome=True, metadata=metadata)
+    from_scratch.data.source.set_folders(tmp_path / "phase", tmp_path / "mito")
+    wait_until_checked(qtbot, from_scratch)
+    assert from_scratch.data.source.match_label.text().startswith("4 pairs: f0_phase.ome.tif ↔ f0_mito.ome.tif")
+    assert from_scratch.request().targets == {"mitochondria": None}
+    assert not from_scratch.data.channels.isVisibleTo(from_scratch)
+    (tmp_path / "mito" / "f3_mito.ome.tif").unlink()
+    from_scratch.data.source.set_folders(tmp_path / "phase", tmp_path / "mito")
+    qtbot.waitUntil(lambda: not from_scratch.data.failure.isHidden(), timeout=PATIENCE)
+    assert "f3_phase" in from_scratch.data.failure.what.text()
+    assert from_scratch.data.summary == "cannot be read"
+    assert not from_scratch.training.start.isEnabled()
+
+
+def test_a_table(from_scratch, folder, qtbot):
+    rows = "".join(f"field{i}.ome.tif,0,1\n" for i in range(4))
+    (folder / "pairs.csv").write_text(f"path_czi,channel_signal,channel_target\n{rows}", encoding="utf-8")
+    from_scratch.data.source.set_table(folder / "pairs.csv")
+    wait_until_checked(qtbot, from_scratch)
+    assert from_scratch.data.found.text().startswith("4 fields: ")
+    assert from_scratch.request().data.csv == str(folder / "pairs.csv")
+
+
+def test_layers_are_written_with_scale_and_names(from_scratch, viewer, qtbot):
+    from napari_mito_predict.image import open_image
+
+    form = from_scratch.data.source.layers
+    from_scratch.data.source.kind.setCurrentIndex(3)
+    place = {"scale": (0.3, 0.1, 0.1), "units": ("um",) * 3, "axis_labels": ("z", "y", "x")}
+    for i in range(2):
+        viewer.layers.clear()
+        for seed, name in enumerate(("BF", "TMRM")):
+            data = np.random.default_rng(10 * i + seed).integers(0, 999, (8, 36, 44)).astype(np.uint16)
+            viewer.add_image(data, name=name, **place)
+        form.transmitted.choose(viewer.layers[0])
+        form.truth.choose(viewer.layers[1])
+        assert form.add_button.isEnabled()
+        form.add_button.click()
+        qtbot.waitUntil(lambda n=i + 1: len(form.files) == n, timeout=PATIENCE)
+    wait_until_checked(qtbot, from_scratch)
+    image = open_image(from_scratch.data.source.data["files"][1])
+    assert [channel.name for channel in image.channels] == ["transmitted light", "TMRM"]
+    np.testing.assert_allclose(image.voxel_size_um, (0.3, 0.1, 0.1))
+    np.testing.assert_array_equal(image.read(0, 1), viewer.layers[1].data)
+    assert from_scratch.request().targets == {"mitochondria": "TMRM"}
+
+
+def test_layers_of_a_simulated_file_are_refused(train_dock, viewer, qtbot):
+    from napari_mito_predict._widgets._sample import SAMPLE, simulated_cell
+
+    if not SAMPLE.exists():
+        pytest.skip("the sample CZI is not part of this checkout")
+    for data, keywords, _ in simulated_cell():
+        viewer.add_image(data, **keywords)
+    train_dock.data.source.kind.setCurrentIndex(3)
+    form = train_dock.data.source.layers
+    form.transmitted.choose(viewer.layers[0])
+    form.truth.choose(viewer.layers[1])
+    form.add_button.click()
+    qtbot.waitUntil(lambda: not train_dock.data.failure.isHidden(), timeout=PATIENCE)
+    assert "is simulated" in train_dock.data.failure.what.text(), "a copy would not say so any more"
+    assert form.files == []
+
+
+def test_layers_of_other_sizes_are_refused(train_dock, viewer):
+    form = train_dock.data.source.layers
+    viewer.add_image(np.zeros((4, 8, 8)), name="BF")
+    viewer.add_image(np.zeros((4, 8, 9)), name="TMRM")
+    form.transmitted.choose(viewer.layers[0])
+    form.truth.choose(viewer.layers[1])
+    assert "differ in size (4 × 8 × 8 and 4 × 8 × 9)" in form.note.text()
+    assert not form.add_button.isEnabled()
+
+
+def test_a_shifted_field_can_be_looked_at(qtbot):
+    found = Finding(Level.WARNING, "shifted", "The truth seems shifted by +1.0 voxels in Y, -3.2 voxels in X.", "Look.")
+    picture = np.zeros((20, 44, 3), np.uint8)
+    report = FieldReport("a", "training", "1", (8, 20, 20), 1, (found,), picture)
+    assert short(report) == "shifted 3 px"
+    table = FieldsTable()
+    qtbot.addWidget(table)
+    table.set_fields(["a", "b"])
+    table.set_report(report)
+    table.set_report(FieldReport("b", "training", "2", (8, 20, 20), 4))
+    assert table.summary() == "1 ok, 1 shifted 3 px"
+    assert table.item(1, 1).text() == "4 × 8×20×20"
+    assert table.included == ["a", "b"], "a warning is the user's to judge"
+    assert "Look." in table.item(0, 2).toolTip()
+    dialog = table.look_at(0)
+    assert dialog.isVisible()
+    assert "shifted" in dialog.windowTitle()
+    dialog.close()
+    assert table.look_at(1) is None
