@@ -108,8 +108,8 @@ def train_a_little(widget: TrainWidget, fields: Path) -> None:
     """What a user does: choose a folder, read what the table says, press Start."""
     widget.set_files([fields])
     widget.training.name.setText("my-AC16")
-    widget.start.options.iterations.setValue(60)
-    widget.start.options.rate.setValue(3e-4)
+    widget.start.options.iterations.value = 60
+    widget.start.options.rate.value = 3e-4
     until(lambda: widget.training.start.isEnabled() and "about" in widget.start.cost.text())
     widget.training.start.click()
     until(lambda: widget.watch.status.iteration > 40 or widget.watch.phase is Phase.FAILED)

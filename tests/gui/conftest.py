@@ -146,7 +146,7 @@ def make_train_dock(places, viewer, qtbot):
         widget = TrainWidget(PublicOnlyProxy(viewer))
         widget.extra = {"patch": [8, 16, 16], "threads": 1, "batch_size": 1}
         viewer.window.add_dock_widget(widget, name="Fine-tune", area="right")
-        widget.start.options.iterations.setValue(10)
+        widget.start.options.iterations.value = 10
         return widget
 
     yield make

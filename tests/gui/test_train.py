@@ -44,7 +44,7 @@ def test_from_fields_to_a_model_in_the_list(checked, dock, qtbot):
 
 
 def test_pause_and_resume(checked, qtbot):
-    checked.start.options.iterations.setValue(200)
+    checked.start.options.iterations.value = 200
     checked.training.start.click()
     wait_for(qtbot, checked, Phase.RUNNING, Phase.FAILED)
     checked.training.pause.click()
@@ -61,7 +61,7 @@ def test_pause_and_resume(checked, qtbot):
 
 
 def test_stop_and_keep_leaves_a_model_in_the_list(checked, qtbot):
-    checked.start.options.iterations.setValue(100_000)
+    checked.start.options.iterations.value = 100_000
     checked.training.start.click()
     wait_for(qtbot, checked, Phase.RUNNING, Phase.FAILED)
     checked.training.keep.click()
@@ -71,7 +71,7 @@ def test_stop_and_keep_leaves_a_model_in_the_list(checked, qtbot):
 
 
 def test_the_training_outlives_the_dock_and_is_found_again(checked, make_train_dock, viewer, qtbot):
-    checked.start.options.iterations.setValue(100_000)
+    checked.start.options.iterations.value = 100_000
     checked.training.start.click()
     wait_for(qtbot, checked, Phase.RUNNING, Phase.FAILED)
     run = checked.watch.run

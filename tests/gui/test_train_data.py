@@ -57,7 +57,7 @@ def test_ticks_change_the_split_and_reading_again_keeps_them(from_scratch, folde
     from_scratch.data.table.item(4, 0).setCheckState(Qt.CheckState.Unchecked)
     assert from_scratch.data.split.text() == "2 train · 1 validate · 1 test · seed 0"
     assert from_scratch.request().data.exclude == ("field4",)
-    from_scratch.start.options.seed.setValue(3)
+    from_scratch.start.options.seed.value = 3
     assert from_scratch.data.split.text().endswith("seed 3")
     assert from_scratch.request().split.seed == 3
     from_scratch.start.target_box.setEditText("DNA")

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QDoubleSpinBox,
-    QFileDialog,
-    QGridLayout,
-    QLabel,
-    QLineEdit,
-    QPushButton,
-    QSpinBox,
-    QWidget,
-)
+from magicgui.types import FileDialogMode
+from magicgui.widgets import ComboBox, FileEdit, FloatSpinBox, LineEdit, SpinBox
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
-from napari_mito_predict._widgets._parts import Combo
+if TYPE_CHECKING:
+    from magicgui.widgets.bases import ValueWidget
 
-_LOSSES = {"mse": "squared error", "l1": "absolute error", "mse+dssim": "squared error + structure"}
-_PRECISIONS = {"auto": "Automatic", "32": "32 bits, exact", "bf16": "bf16, faster", "16": "16 bits, faster"}
+_LOSSES = [("squared error", "mse"), ("absolute error", "l1"), ("squared error + structure", "mse+dssim")]
+_PRECISIONS = [("Automatic", "auto"), ("32 bits, exact", "32"), ("bf16, faster", "bf16"), ("16 bits, faster", "16")]
 _PICTURES = 20
 """A run that validates more rarely than this many times shows too little of how it improves."""
 
@@ -34,83 +28,99 @@ class Options(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder: Path | None = None
         self._validate_every = 0
-        self.iterations = _whole(1, 10_000_000, 100)
-        self.minutes = _whole(0, 100_000, 5)
-        self.minutes.setSpecialValueText("no limit")
-        self.batch = _whole(1, 512, 1)
-        self.rate = QDoubleSpinBox()
-        self.rate.setDecimals(6)
-        self.rate.setRange(1e-6, 0.1)
-        self.rate.setSingleStep(1e-4)
-        self.loss, self.precision = _choice(_LOSSES), _choice(_PRECISIONS)
-        self.seed = _whole(0, 2**31 - 1, 1)
-        self.voxel = QLineEdit()
-        self.voxel.setPlaceholderText("from the images")
-        self.folder_button = QPushButton("default")
-        self.folder_button.clicked.connect(self._ask_for_folder)
+        self.iterations = SpinBox(
+            min=1, max=10_000_000, step=100, label="Iterations", tooltip="How often the network is corrected."
+        )
+        self.minutes = SpinBox(
+            max=100_000,
+            step=5,
+            label="At most, minutes",
+            tooltip="Ends in time with the best model so far; 0: no limit.",
+        )
+        self.batch = SpinBox(
+            min=1,
+            max=512,
+            label="Pieces at once",
+            tooltip="Batch size: how many pieces of your fields each correction is made from. More is steadier, and "
+            "needs more memory and time.",
+        )
+        self.rate = FloatSpinBox(
+            value=1e-3,
+            min=1e-6,
+            max=0.1,
+            step=1e-4,
+            label="Learning rate",
+            tooltip="How large each correction is. Too large: the loss jumps about. Too small: it hardly falls.",
+        )
+        self.loss = ComboBox(
+            choices=_LOSSES, label="Loss", tooltip="What counts as an error between prediction and truth."
+        )
+        self.precision = ComboBox(
+            choices=_PRECISIONS, label="Precision", tooltip="bf16 and 16 bits are faster on newer graphics cards."
+        )
+        self.seed = SpinBox(
+            max=2**31 - 1,
+            label="Seed",
+            tooltip="Another number draws another split of the fields, and other pieces of them.",
+        )
+        self.voxel = LineEdit(
+            label="Voxel size, µm",
+            tooltip="Z step, row, column, such as 0.29, 0.11, 0.11: where the images do not say it, or to train at "
+            "another sampling.",
+        )
+        self.output = FileEdit(
+            mode=FileDialogMode.EXISTING_DIRECTORY,
+            nullable=True,
+            label="Output folder",
+            tooltip="Where the folder of the run is made.",
+        )
         self._build()
-        for box in (self.iterations, self.minutes, self.batch, self.rate, self.seed):
-            box.setKeyboardTracking(False)
-            box.valueChanged.connect(lambda _: self.changed.emit())
-        for combo in (self.loss, self.precision):
-            combo.currentIndexChanged.connect(lambda _: self.changed.emit())
-        self.voxel.editingFinished.connect(self.sampling_changed)
 
     def _build(self) -> None:
+        self.voxel.native.setPlaceholderText("from the images")
+        self.output.line_edit.native.setPlaceholderText("default")
+        self.output.choose_btn.text = "…"
+        self.rate.native.setDecimals(6)
+        numbers = (self.iterations, self.minutes, self.batch, self.rate, self.seed)
+        settings: tuple[ValueWidget[Any], ...] = (*numbers, self.loss, self.precision)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setColumnStretch(1, 1)
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(4)
-        fields = (
-            ("Iterations", self.iterations, "How often the network is corrected."),
-            ("At most, minutes", self.minutes, "Ends in time with the best model so far."),
-            (
-                "Pieces at once",
-                self.batch,
-                "Batch size: how many pieces of your fields each correction is made from. More is steadier, and needs "
-                "more memory and time.",
-            ),
-            (
-                "Learning rate",
-                self.rate,
-                "How large each correction is. Too large: the loss jumps about. Too small: it hardly falls.",
-            ),
-            ("Loss", self.loss, "What counts as an error between prediction and truth."),
-            ("Precision", self.precision, "bf16 and 16 bits are faster on newer graphics cards."),
-            ("Seed", self.seed, "Another number draws another split of the fields, and other pieces of them."),
-            (
-                "Voxel size, µm",
-                self.voxel,
-                "Z step, row, column, such as 0.29, 0.11, 0.11: where the images do not say it, or to train at "
-                "another sampling.",
-            ),
-            ("Output folder", self.folder_button, "Where the folder of the run is made."),
-        )
-        for row, (text, field, tooltip) in enumerate(fields):
-            label = QLabel(text)
-            for widget in (label, field):
-                widget.setToolTip(tooltip)
-            field.setAccessibleName(text)
-            field.setMinimumWidth(60)
+        for row, widget in enumerate((*settings, self.voxel, self.output)):
+            label = QLabel(widget.label)
+            label.setToolTip(widget.tooltip)
+            widget.native.setAccessibleName(widget.label)
+            widget.native.setMinimumWidth(60)
             grid.addWidget(label, row, 0)
-            grid.addWidget(field, row, 1)
+            grid.addWidget(widget.native, row, 1)
+        for widget in (*settings, self.output):
+            widget.changed.connect(lambda _: self.changed.emit())
+        for spin in numbers:
+            spin.native.setKeyboardTracking(False)
+        self.voxel.native.editingFinished.connect(self.sampling_changed)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where run folders are made; None for the default place."""
+        chosen = self.output.value
+        return chosen if isinstance(chosen, Path) else None
 
     @property
     def settings(self) -> dict[str, Any]:
         """As a training configuration takes them."""
-        iterations = self.iterations.value()
+        iterations, seed = int(self.iterations.value), int(self.seed.value)
         settings: dict[str, Any] = {
             "iterations": iterations,
-            "max_minutes": self.minutes.value() or None,
-            "batch_size": self.batch.value(),
-            "learning_rate": round(self.rate.value(), 6),
-            "loss": self.loss.currentData(),
-            "precision": self.precision.currentData(),
-            "seed": self.seed.value(),
-            "split": {"seed": self.seed.value()},
+            "max_minutes": self.minutes.value or None,
+            "batch_size": self.batch.value,
+            "learning_rate": round(self.rate.value, 6),
+            "loss": self.loss.value,
+            "precision": self.precision.value,
+            "seed": seed,
+            "split": {"seed": seed},
             "validate_every": max(1, min(self._validate_every, iterations // _PICTURES)),
         }
         if (size := self._voxel_size()) is not None:
@@ -127,26 +137,13 @@ class Options(QWidget):
 
         self.blockSignals(True)
         self._validate_every = default("validate_every")
-        self.iterations.setValue(default("iterations"))
-        self.batch.setValue(default("batch_size"))
-        self.rate.setValue(default("learning_rate"))
-        self.loss.setCurrentIndex(self.loss.findData(default("loss")))
+        self.iterations.value, self.batch.value = default("iterations"), default("batch_size")
+        self.rate.value, self.loss.value = default("learning_rate"), default("loss")
         self.blockSignals(False)
         self.changed.emit()
 
-    def set_folder(self, folder: Path | None) -> None:
-        """Make run folders there; None for the default place."""
-        self.folder = folder
-        text = (folder.name or str(folder)) if folder else "default"
-        self.folder_button.setText(self.folder_button.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, 140))
-        self.changed.emit()
-
-    def _ask_for_folder(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, "Make the folder of the run in", str(self.folder or ""))
-        self.set_folder(Path(chosen) if chosen else None)
-
     def _voxel_size(self) -> tuple[float | None, float, float] | None:
-        numbers = [float(n) for n in re.findall(r"\d*\.?\d+", self.voxel.text()) if float(n) > 0]
+        numbers = [float(n) for n in re.findall(r"\d*\.?\d+", self.voxel.value) if float(n) > 0]
         match numbers:
             case [z, y, x]:
                 return z, y, x
@@ -156,17 +153,3 @@ class Options(QWidget):
                 return None, x, x
             case _:
                 return None
-
-
-def _whole(low: int, high: int, step: int) -> QSpinBox:
-    box = QSpinBox()
-    box.setRange(low, high)
-    box.setSingleStep(step)
-    return box
-
-
-def _choice(entries: dict[str, str]) -> Combo:
-    combo = Combo()
-    for value, text in entries.items():
-        combo.addItem(text, value)
-    return combo

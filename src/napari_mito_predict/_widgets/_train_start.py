@@ -179,7 +179,7 @@ class StartStep(Step):
         if failure is not None:
             self.cost.setText(failure.what)
         elif seconds is not None:
-            iterations, minutes = self.options.iterations.value(), self.options.minutes.value()
+            iterations, minutes = self.options.iterations.value, self.options.minutes.value
             total = min(seconds * iterations, 60 * minutes if minutes else float("inf"))
             self.cost.setText(f"about {duration(total)} on this computer")
             self.cost.setToolTip(f"{iterations} iterations, each timed at {seconds:.2g} s")

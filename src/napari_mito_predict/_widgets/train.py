@@ -184,7 +184,7 @@ class TrainWidget(QWidget):
     # ------------------------------------------------------------------ how long it will take
 
     def _settings_changed(self) -> None:
-        self.data.set_seed(self.start.options.seed.value())
+        self.data.set_seed(self.start.options.seed.value)
         self._time()
         self._say_cost()
         self._say_missing()
