@@ -1,17 +1,21 @@
-"""What a score has to beat to mean anything: predictions that need no network."""
+"""What gives a score its scale: predictions that need no network below it, the noise of the truth above it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from napari_mito_predict.errors import EvaluationError
 from napari_mito_predict.evaluation.metrics import pcc
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 _SIGMAS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -48,3 +52,82 @@ class BlurredInput:
         sigma = (0.0,) * (given.ndim - 2) + (self.sigma, self.sigma)
         blurred: NDArray[np.float32] = gaussian_filter(np.asarray(given, np.float32), sigma)
         return self.sign * blurred
+
+
+class MeanTruth:
+    """The mean of other fields' truth: what can be known of a field without looking at it.
+
+    Each truth is standardised first, so that a bright field does not decide for all. Fields are added once; the mean
+    for one field leaves that field out.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the truths; fields of other shapes cannot be averaged.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._sum = np.zeros(shape, np.float64)
+        self.fields = 0
+
+    def add(self, truth: NDArray[np.generic]) -> None:
+        """Take in the truth of one field."""
+        self._sum += _standardised(truth)
+        self.fields += 1
+
+    def without(self, truth: NDArray[np.generic]) -> NDArray[np.float64]:
+        """The mean of all fields but this one, which was added before.
+
+        Raises
+        ------
+        EvaluationError
+            There is no other field.
+        """
+        if self.fields < 2:
+            raise EvaluationError("The mean of other fields' truth needs at least two fields.")
+        mean: NDArray[np.float64] = (self._sum - _standardised(truth)) / (self.fields - 1)
+        return mean
+
+
+def noise_ceiling(repeats: Sequence[NDArray[np.generic]]) -> float:
+    """The highest Pearson correlation that a prediction without any noise could reach with one noisy truth.
+
+    ``sqrt(r)``, r being the mean correlation between repeats of the truth: recordings of the same field with the same
+    settings, whose noise is independent, with nothing moved or bleached in between.
+
+    Parameters
+    ----------
+    repeats : sequence of ndarray
+        Two or more, of equal shape.
+
+    Returns
+    -------
+    float
+        NaN where the repeats do not correlate.
+
+    Raises
+    ------
+    EvaluationError
+        Fewer than two repeats, or different shapes.
+
+    Notes
+    -----
+    Spearman, "The proof and measurement of association between two things", Am. J. Psychol. 15 (1904) 72-101: noise
+    lowers a correlation by the root of the product of both reliabilities; that of one truth is the correlation between
+    repeats, that of a noise-free prediction is 1.
+    """
+    if len(repeats) < 2:
+        raise EvaluationError("The noise ceiling needs at least two repeats of the truth.")
+    reliability = float(np.mean([pcc(a, b) for a, b in combinations(repeats, 2)]))
+    return math.sqrt(reliability) if reliability > 0 else math.nan
+
+
+def _standardised(image: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Zero mean and unit variance; 0 where a value is not finite, and everywhere in a constant image."""
+    values = image.astype(np.float64)
+    finite = np.isfinite(values)
+    known = values[finite]
+    if not known.size or known.min() == known.max():
+        return np.zeros_like(values)
+    standardised: NDArray[np.float64] = np.where(finite, (values - known.mean()) / known.std(), 0.0)
+    return standardised

@@ -3,38 +3,52 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_mito_predict.errors import EvaluationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from numpy.typing import ArrayLike, NDArray
 
-_SSIM_PERCENTILES = (0.1, 99.9)
+PERCENTILES = (0.1, 99.9)
 _C1, _C2 = 0.01**2, 0.03**2
 _WINDOW = 7
+_CHUNK = 1 << 22
 
 
 @dataclass(frozen=True)
 class Scores:
     """Agreement of one prediction with its truth, over all voxels that are finite in both.
 
+    Predicted brightness is relative (z-scores of the training truth), so the numbers of scale (`r2`, `nrmse`, `mae`,
+    `psnr`) are taken after the prediction was brought to the truth's units by least squares, see `Scaling`. All
+    numbers but `voxels` are NaN where prediction or truth is constant.
+
     Attributes
     ----------
     pcc : float
-        Pearson correlation over voxels; NaN where either image is constant.
+        Pearson correlation over voxels.
     ssim_global : float
         SSIM with one mean, variance and covariance over the whole image, see `ssim_global`.
     ssim_windowed : float
-        Mean SSIM of `skimage.metrics.structural_similarity` over 7-voxel windows in the last two axes; another number
-        than `ssim_global`.
-    r2, nrmse : float
-        Coefficient of determination, and root mean squared error in standard deviations of the truth, both between
-        z-scored truth and z-scored prediction: predicted brightness is relative.
+        Mean SSIM of `skimage.metrics.structural_similarity` over 7-voxel windows in the last two axes, of the same
+        images scaled to [0, 1]; another number than `ssim_global`. Windows with a voxel that is not finite are left
+        out; NaN where no window fits.
+    r2 : float
+        Coefficient of determination of the truth by the fitted prediction. Where the fit is over the same voxels this
+        is the square of a positive `pcc`, and 0 for a negative one.
+    nrmse : float
+        Root mean squared error of the fitted prediction, in standard deviations of the truth.
+    mae : float
+        Mean absolute error of the fitted prediction, in the truth's own units.
+    psnr : float
+        ``10 log10(L^2 / MSE)`` of the fitted prediction, in dB; L is the span of the truth between its 0.1 and 99.9
+        percentiles. Infinite where the fit is perfect.
     voxels : int
         How many voxels were compared.
     """
@@ -45,33 +59,90 @@ class Scores:
     r2: float
     nrmse: float
     voxels: int
+    mae: float = math.nan
+    psnr: float = math.nan
 
 
-def evaluate(prediction: ArrayLike, truth: ArrayLike) -> Scores:
+@dataclass(frozen=True)
+class Scaling:
+    """How prediction and truth are made comparable; measured over a whole volume, used for its parts too.
+
+    Attributes
+    ----------
+    prediction_range, truth_range : tuple of float
+        0.1 and 99.9 percentiles: SSIM clips each image to them and scales it to [0, 1].
+    offset, gain : float
+        ``offset + gain * prediction`` is the least-squares fit to the truth. The gain is never negative: a prediction
+        that is dark where the truth is bright is wrong, not a matter of units.
+    """
+
+    prediction_range: tuple[float, float]
+    truth_range: tuple[float, float]
+    offset: float
+    gain: float
+
+    @classmethod
+    def measure(cls, prediction: ArrayLike, truth: ArrayLike, mask: ArrayLike | None = None) -> Scaling:
+        """Measure over the voxels that are finite in both, and true in `mask` (all of equal shape).
+
+        Raises
+        ------
+        EvaluationError
+            The shapes differ, or no voxel is left.
+        """
+        a, b = _pair(prediction, truth)
+        return cls._of(*_select(a, b, _compared(a, b, mask)))
+
+    @classmethod
+    def _of(cls, a: NDArray[np.floating], b: NDArray[np.floating]) -> Scaling:
+        r = _correlation(a, b)
+        std_a, std_b = (float(image.std(dtype=np.float64)) for image in (a, b))
+        gain = max(r, 0.0) * std_b / std_a if math.isfinite(r) and std_a else math.nan
+        mean_a, mean_b = (float(image.mean(dtype=np.float64)) for image in (a, b))
+        return cls(_range(a), _range(b), mean_b - gain * mean_a, gain)
+
+    def fitted(self, prediction: NDArray[np.floating]) -> NDArray[np.floating]:
+        """`prediction` in the truth's units."""
+        fitted: NDArray[np.floating] = self.offset + self.gain * prediction
+        return fitted
+
+
+def evaluate(
+    prediction: ArrayLike, truth: ArrayLike, *, mask: ArrayLike | None = None, scaling: Scaling | None = None
+) -> Scores:
     """Compare a prediction with the truth.
 
     Parameters
     ----------
     prediction, truth : array_like
         Same shape, for example ``(Z, Y, X)``; any real dtype. Voxels that are not finite in either are left out.
+    mask : array_like of bool, optional
+        Of the same shape: compare only where it is true.
+    scaling : Scaling, optional
+        Of the volume this is a part of; without it, measured over the voxels compared.
 
     Raises
     ------
     EvaluationError
-        The shapes differ, or no voxel is finite in both.
+        The shapes differ, or no voxel is left to compare.
     """
     a, b = _pair(prediction, truth)
-    finite = np.isfinite(a) & np.isfinite(b)
-    if not finite.any():
-        raise EvaluationError("Prediction and truth share no finite voxel: nothing to compare.")
-    r = pcc(a, b)
+    compared = _compared(a, b, mask)
+    flat_a, flat_b = _select(a, b, compared)
+    scaling = scaling or Scaling._of(flat_a, flat_b)
+    constant = _is_constant(flat_a) or _is_constant(flat_b)
+    mae, mse = (math.nan, math.nan) if constant else _errors(flat_a, flat_b, scaling)
+    variance = float(flat_b.var(dtype=np.float64))
+    low, high = scaling.truth_range
     return Scores(
-        pcc=r,
-        ssim_global=ssim_global(a, b),
-        ssim_windowed=_ssim_windowed(a, b) if finite.all() else math.nan,
-        r2=2 * r - 1,  # of z-scores: 1 - mean((a - b)^2) = 1 - (2 - 2 r)
-        nrmse=math.sqrt(max(2 - 2 * r, 0.0)) if math.isfinite(r) else math.nan,
-        voxels=int(finite.sum()),
+        pcc=_correlation(flat_a, flat_b),
+        ssim_global=math.nan if constant else _ssim_global(flat_a, flat_b, scaling),
+        ssim_windowed=math.nan if constant else _ssim_windowed(a, b, compared, scaling),
+        r2=1 - mse / variance if variance else math.nan,
+        nrmse=math.sqrt(mse / variance) if variance else math.nan,
+        voxels=int(flat_a.size),
+        mae=mae,
+        psnr=_decibels(high - low, mse),
     )
 
 
@@ -81,26 +152,15 @@ def pcc(prediction: ArrayLike, truth: ArrayLike) -> float:
     Parameters
     ----------
     prediction, truth : array_like
-        Same shape.
+        Same shape. For data larger than memory see `StreamingPcc`.
 
     Raises
     ------
     EvaluationError
         The shapes differ.
     """
-    a, b = _finite(*_pair(prediction, truth))
-    if a.size < 2:
-        return math.nan
-    a, b = a - float(a.mean(dtype=np.float64)), b - float(b.mean(dtype=np.float64))
-    # The largest value scales first, so that squares neither overflow nor vanish.
-    largest_a, largest_b = float(np.abs(a).max()), float(np.abs(b).max())
-    if not largest_a or not largest_b:
-        return math.nan
-    a, b = a / largest_a, b / largest_b
-    # einsum accumulates in the dtype it is given, np.dot too; float64 sums keep r exact for large volumes.
-    covariance = float(np.einsum("i,i", a, b, dtype=np.float64))
-    norm = math.sqrt(float(np.einsum("i,i", a, a, dtype=np.float64)) * float(np.einsum("i,i", b, b, dtype=np.float64)))
-    return max(-1.0, min(1.0, covariance / norm)) if norm else math.nan
+    a, b = _pair(prediction, truth)
+    return _correlation(*_select(a, b, np.isfinite(a) & np.isfinite(b)))
 
 
 def ssim_global(prediction: ArrayLike, truth: ArrayLike) -> float:
@@ -119,31 +179,99 @@ def ssim_global(prediction: ArrayLike, truth: ArrayLike) -> float:
     EvaluationError
         The shapes differ.
     """
-    a, b = (_unit_range(image) for image in _finite(*_pair(prediction, truth)))
-    if a is None or b is None:
+    a, b = _pair(prediction, truth)
+    a, b = _select(a, b, np.isfinite(a) & np.isfinite(b))
+    if not a.size or _is_constant(a) or _is_constant(b):
         return math.nan
-    mean_a, mean_b = float(a.mean(dtype=np.float64)), float(b.mean(dtype=np.float64))
-    a, b = a - mean_a, b - mean_b
-    n = a.size
+    return _ssim_global(a, b, Scaling(_range(a), _range(b), math.nan, math.nan))
+
+
+def _correlation(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+    if a.size < 2 or _is_constant(a) or _is_constant(b):
+        return math.nan
+    a, b = a - float(a.mean(dtype=np.float64)), b - float(b.mean(dtype=np.float64))
+    # The largest value scales first, so that squares neither overflow nor vanish.
+    largest_a, largest_b = float(np.abs(a).max()), float(np.abs(b).max())
+    if not largest_a or not largest_b:
+        return math.nan
+    a, b = a / largest_a, b / largest_b
+    # einsum accumulates in the dtype it is given, np.dot too; float64 sums keep r exact for large volumes.
+    covariance = float(np.einsum("i,i", a, b, dtype=np.float64))
+    norm = math.sqrt(float(np.einsum("i,i", a, a, dtype=np.float64)) * float(np.einsum("i,i", b, b, dtype=np.float64)))
+    return max(-1.0, min(1.0, covariance / norm)) if norm else math.nan
+
+
+def _errors(a: NDArray[np.floating], b: NDArray[np.floating], scaling: Scaling) -> tuple[float, float]:
+    """Mean absolute and mean squared error of the fitted prediction, in float64 without a float64 copy of it all."""
+    absolute = squared = 0.0
+    for start in range(0, a.size, _CHUNK):
+        part = slice(start, start + _CHUNK)
+        error = b[part].astype(np.float64) - scaling.fitted(a[part].astype(np.float64))
+        absolute += float(np.abs(error).sum())
+        squared += float(error @ error)
+    return absolute / a.size, squared / a.size
+
+
+def _decibels(span: float, mse: float) -> float:
+    if not span > 0 or math.isnan(mse):
+        return math.nan
+    return 10 * math.log10(span**2 / mse) if mse else math.inf
+
+
+def _ssim_global(a: NDArray[np.floating], b: NDArray[np.floating], scaling: Scaling) -> float:
+    unit_a, unit_b = to_unit(a, scaling.prediction_range), to_unit(b, scaling.truth_range)
+    if unit_a is None or unit_b is None:
+        return math.nan
+    mean_a, mean_b = float(unit_a.mean(dtype=np.float64)), float(unit_b.mean(dtype=np.float64))
+    a, b = unit_a - mean_a, unit_b - mean_b
     var_a, var_b, covariance = (
-        float(np.einsum("i,i", p, q, dtype=np.float64)) / n for p, q in ((a, a), (b, b), (a, b))
+        float(np.einsum("i,i", p, q, dtype=np.float64)) / a.size for p, q in ((a, a), (b, b), (a, b))
     )
     luminance = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
     return luminance * (2 * covariance + _C2) / (var_a + var_b + _C2)
 
 
-def _ssim_windowed(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+def _ssim_windowed(
+    a: NDArray[np.floating], b: NDArray[np.floating], compared: NDArray[np.bool_], scaling: Scaling
+) -> float:
+    """Mean over all windows that lie inside the plane, are centred on a compared voxel and hold finite values only."""
+    if a.ndim < 2 or min(a.shape[-2:]) < _WINDOW:
+        return math.nan
+    total, count = 0.0, 0
+    for plane_a, plane_b, wanted in _planes(a, b, compared):
+        if not wanted.any():
+            continue
+        finite = np.isfinite(plane_a) & np.isfinite(plane_b)
+        unit_a = to_unit(np.where(finite, plane_a, 0), scaling.prediction_range)
+        unit_b = to_unit(np.where(finite, plane_b, 0), scaling.truth_range)
+        if unit_a is None or unit_b is None:
+            return math.nan
+        values = _ssim_map(unit_a, unit_b)[_wanted_windows(wanted, finite)]
+        total, count = total + float(values.sum(dtype=np.float64)), count + values.size
+    return total / count if count else math.nan
+
+
+def _ssim_map(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
+    """SSIM of each window that lies inside the plane, without the border."""
     from skimage.metrics import structural_similarity
 
-    if min(a.shape[-2:], default=0) < _WINDOW:
-        return math.nan
-    flat_a, flat_b = _unit_range(a.ravel()), _unit_range(b.ravel())
-    if flat_a is None or flat_b is None:
-        return math.nan
-    planes = (flat_a.reshape(-1, *a.shape[-2:]), flat_b.reshape(-1, *b.shape[-2:]))
-    ssim: Callable[..., float] = structural_similarity
-    values = [ssim(p, q, win_size=_WINDOW, data_range=1.0) for p, q in zip(*planes, strict=True)]
-    return float(np.mean(values))
+    ssim: Callable[..., tuple[float, NDArray[np.floating]]] = structural_similarity
+    half = _WINDOW // 2
+    return ssim(a, b, win_size=_WINDOW, data_range=1.0, full=True)[1][half:-half, half:-half]
+
+
+def _wanted_windows(wanted: NDArray[np.bool_], finite: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which windows of a plane count, without the border."""
+    from scipy.ndimage import minimum_filter
+
+    half = _WINDOW // 2
+    whole = finite if finite.all() else minimum_filter(finite, _WINDOW)
+    chosen: NDArray[np.bool_] = (wanted & whole)[half:-half, half:-half]
+    return chosen
+
+
+def _planes(*images: NDArray[Any]) -> Iterator[tuple[NDArray[Any], ...]]:
+    yield from zip(*(image.reshape(-1, *image.shape[-2:]) for image in images), strict=True)
 
 
 def _pair(prediction: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
@@ -164,16 +292,41 @@ def _as_float(image: NDArray[np.generic]) -> NDArray[np.floating]:
     )
 
 
-def _finite(a: NDArray[np.floating], b: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    a, b = a.ravel(), b.ravel()
-    finite = np.isfinite(a) & np.isfinite(b)
-    return (a, b) if finite.all() else (a[finite], b[finite])
+def _compared(a: NDArray[np.floating], b: NDArray[np.floating], mask: ArrayLike | None) -> NDArray[np.bool_]:
+    compared: NDArray[np.bool_] = np.isfinite(a) & np.isfinite(b)
+    if not compared.any():
+        raise EvaluationError("Prediction and truth share no finite voxel: nothing to compare.")
+    if mask is None:
+        return compared
+    chosen = np.asarray(mask) != 0
+    if chosen.shape != a.shape:
+        raise EvaluationError(f"The mask {chosen.shape} and the images {a.shape} have different shapes.")
+    compared &= chosen
+    if not compared.any():
+        raise EvaluationError("No finite voxel lies within the mask: nothing to compare.")
+    return compared
 
 
-def _unit_range(image: NDArray[np.floating]) -> NDArray[np.floating] | None:
-    if not image.size:
-        return None
-    low, high = np.percentile(image, _SSIM_PERCENTILES)
+def _select(
+    a: NDArray[np.floating], b: NDArray[np.floating], compared: NDArray[np.bool_]
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """The chosen voxels of both, in one axis."""
+    return (a.ravel(), b.ravel()) if compared.all() else (a[compared], b[compared])
+
+
+def _is_constant(image: NDArray[np.floating]) -> bool:
+    """Exactly: the rounded mean of a constant may differ from it, and a correlation of rounding errors is no number."""
+    return not image.size or bool(image.min() == image.max())
+
+
+def _range(image: NDArray[np.floating]) -> tuple[float, float]:
+    low, high = np.percentile(image, PERCENTILES)
+    return float(low), float(high)
+
+
+def to_unit(image: NDArray[np.floating], span: tuple[float, float]) -> NDArray[np.floating] | None:
+    """`image` clipped to `span` and scaled to [0, 1]; None where the span is empty."""
+    low, high = span
     if not high > low:
         return None
     scaled: NDArray[np.floating] = np.clip((image - low) / (high - low), 0.0, 1.0)

@@ -1,0 +1,263 @@
+"""A prediction and its truth, opened, and checked for whether the two can be compared at all."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from dataclasses import field as default
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_mito_predict.errors import (
+    AmbiguousChannelError,
+    ChannelNotFoundError,
+    EvaluationError,
+    ImageError,
+)
+from napari_mito_predict.evaluation.provenance import part_of, read_disclaimer, read_record
+from napari_mito_predict.image import Channel, ChannelRole, ImageSource, file_signature, open_image
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+_SAME_SIZE = 0.02
+"""Voxel sizes that differ by less than this fraction are the same, rounded differently."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One prediction and its truth, on one grid; nothing of either is read yet.
+
+    Attributes
+    ----------
+    field : str
+        Name of the field of view, the same for all models that predict it.
+    target, model : str
+        What was predicted, and by which model.
+    prediction : ImageSource
+        Its only channel holds the prediction.
+    prediction_name : str
+        File, or how it was made.
+    truth : ImageSource
+        With the fluorescence in `channel`.
+    channel : Channel
+        The truth's.
+    light : ImageSource or None
+        With the transmitted light in channel `light_channel`; None where it is not known.
+    light_channel : int
+        From 0.
+    record : dict
+        How the prediction was made, as in ``prediction.json``; empty where nobody wrote it down.
+    disclaimer : str
+        What has to be said with every showing of this prediction.
+    notes : tuple of str
+        What was noticed on the way.
+    """
+
+    field: str
+    target: str
+    model: str
+    prediction: ImageSource
+    prediction_name: str
+    truth: ImageSource
+    channel: Channel
+    light: ImageSource | None = None
+    light_channel: int = 0
+    record: Mapping[str, Any] = default(default_factory=dict)
+    disclaimer: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> str:
+        """Both files, for messages."""
+        return f"{self.prediction_name} and {self.truth.path or self.truth.name}"
+
+
+def open_case(
+    prediction: Path, truth: Path, *, truth_channel: int | str | None = None, scene: int | str | None = None
+) -> Case:
+    """Open a prediction and its truth, and check that they lie on one grid.
+
+    Parameters
+    ----------
+    prediction : Path
+        As `mito-predict predict` writes it; its record beside it is used where there is one.
+    truth : Path
+        The image with the fluorescence.
+    truth_channel : int, str or ChannelRole, optional
+        Which channel; without it, the only one or the one of the predicted target.
+    scene : int or str, optional
+        Of the truth; without it, the one the record names, else the first.
+
+    Raises
+    ------
+    EvaluationError
+        The two cannot be compared; names both files and says what to do.
+    ImageError
+        A file cannot be read, or it is not clear which channel is the truth.
+    """
+    record = read_record(prediction)
+    predicted = open_image(prediction)
+    real = open_image(truth, scene=_scene(truth, record) if scene is None else scene)
+    channel = real.channel(truth_channel) if truth_channel is not None else find_truth(predicted, real, record)
+    made_from_it, note = _made_from(truth, record)
+    check_grid(predicted, real, str(prediction), trust_size=made_from_it)
+    light, light_channel = _light(real, record, made_from_it)
+    return Case(
+        field=field_name(real),
+        target=str(record.get("target") or predicted.channels[0].role),
+        model=str(part_of(record, "model").get("name") or "unknown model"),
+        prediction=predicted,
+        prediction_name=str(prediction),
+        truth=real,
+        channel=channel,
+        light=light,
+        light_channel=light_channel,
+        record=record,
+        disclaimer=str(record.get("disclaimer") or read_disclaimer(prediction)),
+        notes=(note,) if note else (),
+    )
+
+
+def find_truth(predicted: ImageSource, real: ImageSource, record: Mapping[str, Any]) -> Channel:
+    """The truth channel that belongs to a prediction: the only one, the one of its target, or of its stain.
+
+    Raises
+    ------
+    AmbiguousChannelError
+        None or several could be meant; the message lists the channels.
+    """
+    if len(real.channels) == 1:
+        return real.channels[0]
+    wanted = [role for role in (record.get("target"), predicted.channels[0].role) if role in _PREDICTED]
+    try:
+        if wanted:
+            return real.channel(ChannelRole(wanted[0]))
+        if record.get("stain"):
+            return real.channel(str(record["stain"]))
+    except ChannelNotFoundError:
+        pass
+    names = ", ".join(f"{c.index}: {c.name or 'unnamed'}" for c in real.channels)
+    raise AmbiguousChannelError(
+        f"{real.path}: cannot tell which channel is the truth for '{predicted.channels[0].name}'. "
+        f"Choose one with --truth-channel ({names})."
+    )
+
+
+_PREDICTED = (ChannelRole.MITOCHONDRIA, ChannelRole.DNA)
+
+
+def check_grid(predicted: ImageSource, real: ImageSource, prediction_name: str, *, trust_size: bool = False) -> None:
+    """Refuse images that do not lie on one grid.
+
+    Parameters
+    ----------
+    predicted, real : ImageSource
+        Prediction and truth.
+    prediction_name : str
+        For messages.
+    trust_size : bool
+        The prediction was made from this very truth file, so that another voxel size is the user's correction.
+
+    Raises
+    ------
+    EvaluationError
+        Another number of dimensions, other sizes, or other voxel sizes.
+    """
+    both = f"{prediction_name} ({_sizes(predicted)}) and {real.path or real.name} ({_sizes(real)})"
+    if any(predicted.sizes[axis] != real.sizes[axis] for axis in "TZYX"):
+        flat = [image.sizes["Z"] == 1 and image.sizes["T"] == 1 for image in (predicted, real)]
+        if flat[0] != flat[1]:
+            raise EvaluationError(
+                f"{both}: one is a single plane and the other is not. Predict the same planes as the truth has, or "
+                "save the plane to compare as a file of its own."
+            )
+        raise EvaluationError(
+            f"{both} have different sizes. Compare a prediction with the file, scene and region it was made from."
+        )
+    pairs = list(zip("zyx", predicted.voxel_size_um, real.voxel_size_um, strict=True))
+    other = [(axis, a, b) for axis, a, b in pairs if a and b and not math.isclose(a, b, rel_tol=_SAME_SIZE)]
+    if other and not trust_size:
+        said = ", ".join(f"{axis} {a:.4g} and {b:.4g} um" for axis, a, b in other)
+        raise EvaluationError(
+            f"{both} have different voxel sizes ({said}). They show different regions, or one size is wrong: predict "
+            "again from the file of the truth (with --voxel-size where that file is wrong)."
+        )
+
+
+def field_name(image: ImageSource) -> str:
+    """The file's stem, and the scene where there are several."""
+    return f"{image.name}, {image.scenes[image.scene]}" if len(image.scenes) > 1 else image.name
+
+
+def distinct_models(cases: Sequence[Case]) -> list[str]:
+    """A name for the model of each case that tells apart two folders of predictions by models of one name."""
+    seen: dict[tuple[str, str, str], set[str]] = {}
+    for case in cases:
+        key = (case.field, case.target, case.model)
+        seen.setdefault(key, set()).add(case.prediction_name)
+    doubled = {model for (_, _, model), names in seen.items() if len(names) > 1}
+    folders = {Path(case.prediction_name).parent for case in cases if case.model in doubled}
+    by_name = len({folder.name for folder in folders}) == len(folders) > 1
+    return [
+        f"{case.model} ({_shown(Path(case.prediction_name), by_name)})" if case.model in doubled else case.model
+        for case in cases
+    ]
+
+
+def read_all(image: ImageSource, channel: int) -> NDArray[Any]:
+    """All time points of a channel, ``(T, Z, Y, X)``."""
+    return np.stack([image.read(t, channel) for t in range(image.sizes["T"])])
+
+
+def _shown(path: Path, by_folder: bool) -> str:
+    return path.parent.name if by_folder else str(path)
+
+
+def _scene(truth: Path, record: Mapping[str, Any]) -> str | None:
+    """The scene the prediction was made from, if the truth has one of that name."""
+    wanted = part_of(record, "input").get("scene")
+    scenes = open_image(truth).scenes
+    return wanted if len(scenes) > 1 and wanted in scenes else None
+
+
+def _made_from(truth: Path, record: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether the prediction was made from this very file, and a note if it was made from another of its name."""
+    source = part_of(record, "input")
+    if source.get("name") != truth.name or "sha256_ends" not in source:
+        return False, ""
+    now = file_signature(truth)
+    if (now["sha256_ends"], now["size_bytes"]) == (source["sha256_ends"], source.get("size_bytes")):
+        return True, ""
+    return False, f"{truth.name} is not the file of that name that was predicted from: its content has changed since."
+
+
+def _light(real: ImageSource, record: Mapping[str, Any], made_from_it: bool) -> tuple[ImageSource | None, int]:
+    """Where the transmitted light is: in the truth's file, or in the file the record names."""
+    source = part_of(record, "input")
+    used = part_of(source, "channel").get("index")
+    if made_from_it and isinstance(used, int) and used < len(real.channels):
+        return real, used
+    if len(real.channels) > 1:
+        found = [c.index for c in real.channels if c.role is ChannelRole.TRANSMITTED]
+        if len(found) == 1:
+            return real, found[0]
+    path = Path(str(source.get("path") or ""))
+    if not isinstance(used, int) or not path.name or not path.exists():
+        return None, 0
+    try:
+        other = open_image(path)
+        other = other.with_scene(source["scene"]) if source.get("scene") in other.scenes else other
+    except ImageError:
+        return None, 0
+    same = used < len(other.channels) and all(other.sizes[axis] == real.sizes[axis] for axis in "TZYX")
+    return (other, used) if same else (None, 0)
+
+
+def _sizes(image: ImageSource) -> str:
+    axes = [axis for axis in "TZYX" if axis in "YX" or image.sizes[axis] > 1]
+    return f"{''.join(axes)} {' x '.join(str(image.sizes[axis]) for axis in axes)}"

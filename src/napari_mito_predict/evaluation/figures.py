@@ -1,0 +1,212 @@
+"""The pictures of an evaluation report, as PNG; drawn without a window."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from napari_mito_predict.evaluation.regions import PartScores
+    from napari_mito_predict.evaluation.report import Result
+    from napari_mito_predict.evaluation.views import Views
+
+_COLOURS = ("#4477aa", "#ee7733", "#228833", "#aa3377", "#66ccee", "#ccbb44")
+"""Told apart with any kind of colour vision (Paul Tol's bright and vibrant schemes)."""
+_GREY = "#777777"
+_CURVES = {"pcc": "PCC", "ssim_global": "SSIM, global", "ssim_windowed": "SSIM, windowed", "nrmse": "NRMSE"}
+_MOST_MODELS = len(_COLOURS)
+_DPI = 110
+
+
+def draw_views(results: Sequence[Result]) -> bytes:
+    """Input, truth, prediction and residual of one plane: a row for each model.
+
+    Truth and fitted prediction share one display range; the residual is shown in standard deviations of the truth.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Of one field and target, with views.
+    """
+    shown = [(result, result.views) for result in results[:_MOST_MODELS] if result.views is not None]
+    height, width = shown[0][1].truth.shape
+    figure = _figure(12.6, len(shown) * min(4.0, 2.85 * height / width) + 0.35)
+    rows = figure.subplots(len(shown), 4, squeeze=False)
+    limit = max(1.0, *(_residual_limit(views) for _, views in shown))
+    for row, (result, views) in zip(rows, shown, strict=True):
+        model = _plain(result.case.model)
+        _show_light(row[0], views)
+        _show(row[1], views.truth, views.truth_range, "truth")
+        _show(row[2], views.fitted, views.truth_range, f"prediction, fitted: {model}")
+        residual = views.residual / (views.truth_std or 1.0)
+        image = row[3].imshow(residual, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+        row[3].set_title("residual: truth − fitted", fontsize=9)
+        row[3].set_axis_off()
+        bar = figure.colorbar(image, ax=row[3], shrink=0.8, pad=0.02)
+        bar.set_label("standard deviations of the truth", fontsize=7)
+        bar.ax.tick_params(labelsize=7)
+    _scale_bar(rows[0][1], shown[0][1], shown[0][0].case.truth.voxel_size_um[2])
+    return _png(figure)
+
+
+def draw_curves(results: Sequence[Result]) -> bytes:
+    """Scores over z or t: a panel for each metric, a line for each model, the blurred input in grey.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Of one field and target.
+    """
+    several = len(results) > 1
+    figure = _figure(12.6, 2.5) if several else _figure(8, 4.4)
+    panels = figure.subplots(*((1, 4) if several else (2, 2))).flat
+    label, parts_of = _curve_axis(results[0])
+    for axis, (metric, title) in zip(panels, _CURVES.items(), strict=True):
+        for colour, result in zip(_COLOURS, results, strict=False):
+            values = [getattr(part.scores, metric) for part in parts_of(result)]
+            axis.plot(values, color=colour, linewidth=1.4, marker="o", markersize=2.5, label=f" {_name(result)}")
+        baseline = results[0].baseline_planes
+        if metric == "pcc" and len(baseline) == len(parts_of(results[0])):
+            axis.plot(baseline, color=_GREY, linewidth=1.2, linestyle="--", label=" blurred input")
+        axis.set_title(title, fontsize=9)
+        axis.set_xlabel(label, fontsize=8)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        _plain_axis(axis)
+        if metric == "pcc":
+            axis.legend(fontsize=7, frameon=False)
+    return _png(figure)
+
+
+def draw_scatter(results: Sequence[Result]) -> bytes:
+    """Truth against prediction as a 2-D histogram with the fitted line: a panel for each model.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Of one field and target, with views.
+    """
+    from matplotlib.colors import LogNorm
+
+    shown = [(result, result.views) for result in results[:_MOST_MODELS] if result.views is not None]
+    figure = _figure(4.2 * len(shown), 4.0 if len(shown) == 1 else 3.5)
+    for axis, (result, views) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+        counts = np.ma.masked_equal(views.counts.T, 0)
+        x, y = views.prediction_edges, views.truth_edges
+        image = axis.pcolormesh(x, y, counts, cmap="viridis", norm=LogNorm(), rasterized=True)
+        line = result.scaling.offset + result.scaling.gain * x
+        axis.plot(x, line, color="#ee7733", linewidth=1.4)
+        axis.set_ylim(float(y[0]), float(y[-1]))
+        axis.set_xlabel("prediction (its own, relative units)", fontsize=8)
+        axis.set_ylabel("truth (its own units)", fontsize=8)
+        axis.set_title(f"{_name(result)}, PCC {result.scores.pcc:.3f}", fontsize=9)
+        _plain_axis(axis)
+        bar = figure.colorbar(image, ax=axis)
+        bar.set_label("voxels", fontsize=7)
+        bar.ax.tick_params(labelsize=7)
+    return _png(figure)
+
+
+def draw_fields(values: Mapping[str, Mapping[str, float]], metric: str) -> bytes:
+    """One metric of every field: a column for each model, a line for each field.
+
+    Parameters
+    ----------
+    values : mapping
+        Model -> field -> value.
+    metric : str
+        For the label.
+    """
+    models = list(values)[:_MOST_MODELS]
+    figure = _figure(max(3.6, 1.5 * len(models) + 1.4), 3.1)
+    axis = figure.subplots()
+    for field in sorted({field for model in models for field in values[model]}):
+        axis.plot([values[model].get(field, math.nan) for model in models], color="#bbbbbb", linewidth=0.8, zorder=1)
+    for x, (model, colour) in enumerate(zip(models, _COLOURS, strict=False)):
+        column = list(values[model].values())
+        axis.scatter([x] * len(column), column, color=colour, s=14, zorder=2)
+        axis.hlines(float(np.nanmean(column)), x - 0.2, x + 0.2, color=colour, linewidth=2.5, zorder=3)
+    axis.set_xticks(range(len(models)), [_plain(model) for model in models])
+    axis.set_xlim(-0.5, len(models) - 0.5)
+    axis.set_ylabel(metric, fontsize=8)
+    _plain_axis(axis)
+    return _png(figure)
+
+
+def _curve_axis(result: Result) -> tuple[str, Callable[[Result], Sequence[PartScores]]]:
+    """Over time points where there are several, else over Z steps."""
+    if result.time_points:
+        return "time point (from 0)", lambda r: r.time_points
+    return "Z step (from 0)", lambda r: r.planes
+
+
+def _show_light(axis: Axes, views: Views) -> None:
+    if views.light is None:
+        axis.text(0.5, 0.5, "transmitted light\nnot found", ha="center", va="center", fontsize=9, color=_GREY)
+        axis.set_axis_off()
+        return
+    finite = views.light[np.isfinite(views.light)]
+    low, high = np.percentile(finite, (0.5, 99.5)) if finite.size else (0.0, 1.0)
+    _show(axis, views.light, (float(low), float(high)), "transmitted light")
+
+
+def _show(axis: Axes, plane: NDArray[np.float32], span: tuple[float, float], title: str) -> None:
+    axis.imshow(plane, cmap="gray", vmin=span[0], vmax=span[1], interpolation="nearest")
+    axis.set_title(title, fontsize=9)
+    axis.set_axis_off()
+
+
+def _scale_bar(axis: Axes, views: Views, pixel_um: float | None) -> None:
+    """A bar of a round length, about a fifth of the picture."""
+    if not pixel_um:
+        return
+    height, width = views.truth.shape
+    pixel = pixel_um * views.binning
+    wanted = width * pixel / 5
+    power = 10.0 ** math.floor(math.log10(wanted))
+    length = max(step * power for step in (1, 2, 5) if step * power <= wanted)
+    x, y = width * 0.05, height * 0.94
+    axis.plot([x, x + length / pixel], [y, y], color="white", linewidth=3, solid_capstyle="butt")
+    axis.text(x, y - height * 0.025, f"{length:g} µm", color="white", fontsize=8, va="bottom")
+
+
+def _residual_limit(views: Views) -> float:
+    values = np.abs(views.residual[np.isfinite(views.residual)]) / (views.truth_std or 1.0)
+    return float(np.percentile(values, 99.5)) if values.size else 1.0
+
+
+def _plain_axis(axis: Axes) -> None:
+    axis.tick_params(labelsize=7)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _name(result: Result) -> str:
+    return _plain(result.case.model)
+
+
+def _plain(text: str) -> str:
+    """Text that is neither taken for a formula nor longer than a panel is wide."""
+    short = text if len(text) <= 32 else f"…{text[-31:]}"
+    return short.replace("$", r"\$")
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained", dpi=_DPI)
+
+
+def _png(figure: Figure) -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    stream = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(stream)  # type: ignore[no-untyped-call]
+    return stream.getvalue()

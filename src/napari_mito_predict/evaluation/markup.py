@@ -1,0 +1,70 @@
+"""Pieces of HTML: every text that comes from a file or a name is escaped here."""
+
+from __future__ import annotations
+
+import base64
+import html
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def number(metric: str, value: float) -> str:
+    """A score as text; ``–`` where it has no meaning."""
+    if math.isinf(value):
+        return "∞"
+    if not math.isfinite(value):
+        return "–"
+    shown = f"{value:.4g}" if metric == "mae" else f"{value:.2f}" if metric == "psnr" else f"{value:.3f}"
+    return shown.replace("-", "−")
+
+
+def with_error(mean: float, error: float) -> str:
+    """``+0.025 ± 0.030``: two digits of the error, and as many places of the mean."""
+    if not math.isfinite(error):
+        return f"{mean:+.3g} (one field: no error)".replace("-", "−")
+    places = max(0, 1 - math.floor(math.log10(error))) if error > 0 else 4
+    return f"{mean:+.{places}f} ± {error:.{places}f}".replace("-", "−")
+
+
+def row(heads: Sequence[object], cells: Iterable[tuple[str, bool]], kind: str = "") -> str:
+    """A table row: plain heads, then cells and whether each is the best of its column."""
+    opening = f'<tr class="{kind}">' if kind else "<tr>"
+    named = "".join(f"<td>{text(str(head))}</td>" for head in heads)
+    values = "".join(f'<td class="best">{text(v)}</td>' if best else f"<td>{text(v)}</td>" for v, best in cells)
+    return f"{opening}{named}{values}</tr>"
+
+
+def table(head: Sequence[str], rows: Sequence[str]) -> str:
+    """A table that scrolls where the window is too narrow."""
+    titles = "".join(f"<th>{text(name)}</th>" for name in head)
+    return f'<div class="scroll"><table><thead><tr>{titles}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def picture(png: bytes, caption: str) -> str:
+    """A PNG inside the page."""
+    encoded = base64.b64encode(png).decode("ascii")
+    source = f"data:image/png;base64,{encoded}"
+    return f'<figure><img alt="{text(caption)}" src="{source}"><figcaption>{text(caption)}</figcaption></figure>'
+
+
+def section(parts: Iterable[str]) -> str:
+    """A box of the page, of HTML parts; empty ones are left out."""
+    return f"<section>{''.join(part for part in parts if part)}</section>"
+
+
+def title(target: str) -> str:
+    """A target as people write it."""
+    return {"mitochondria": "Mitochondria", "dna": "DNA"}.get(target, target)
+
+
+def count(n: int, what: str) -> str:
+    """``1 field``, ``2 fields``."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def text(value: str) -> str:
+    """Any text, escaped."""
+    return html.escape(value, quote=True)

@@ -1,0 +1,115 @@
+"""Which truth belongs to which prediction, by the record beside it or by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_mito_predict.errors import EvaluationError, UnreadableImageError
+from napari_mito_predict.evaluation.provenance import find_record, part_of, read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+IMAGE_SUFFIXES = (".czi", ".tif", ".tiff", ".zarr")
+
+
+def match(predictions: Path, truths: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
+    """Find the truth of each prediction in a folder.
+
+    The record beside a prediction names the file it was made from; a truth of that name is taken, whatever its suffix.
+    Without a record, the name of the prediction has to begin with the name of the truth: ``cells_mitochondria.ome.tif``
+    belongs to ``cells.czi``. Predictions and truths may lie in one folder, if every prediction has its record.
+
+    Parameters
+    ----------
+    predictions : Path
+        A prediction, or a folder of them.
+    truths : Path
+        An image, or a folder of them.
+
+    Returns
+    -------
+    pairs : list of (Path, Path)
+        Prediction and truth.
+    skipped : list of str
+        One sentence for each prediction without a truth.
+
+    Raises
+    ------
+    EvaluationError
+        Not one prediction has a truth.
+    """
+    if is_image(predictions) and is_image(truths):
+        return [(predictions, truths)], []
+    candidates = [truths] if is_image(truths) else truths_in(truths)
+    pairs, skipped = [], []
+    for prediction in [predictions] if is_image(predictions) else predictions_in(predictions):
+        try:
+            fitting = _truths_of(prediction, [path for path in candidates if path != prediction])
+        except EvaluationError as error:
+            skipped.append(f"{prediction}: {error}")
+            continue
+        if len(fitting) == 1:
+            pairs.append((prediction, fitting[0]))
+        else:
+            found = " and ".join(path.name for path in fitting)
+            reason = f"could belong to {found}" if fitting else f"no truth of its name in {truths}"
+            skipped.append(f"{prediction}: {reason}.")
+    if not pairs:
+        raise EvaluationError(
+            f"{predictions}: none of its predictions has a truth in {truths}. {' '.join(skipped[:3])} A prediction "
+            "named cells_mitochondria.ome.tif belongs to a truth named cells.czi, cells.ome.tif or cells.tif."
+        )
+    return pairs, skipped
+
+
+def images_in(folder: Path) -> list[Path]:
+    """What looks like an image in `folder`, by name.
+
+    Raises
+    ------
+    UnreadableImageError
+        There is no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise UnreadableImageError(f"{folder}: no such file or folder.")
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    if not found:
+        raise UnreadableImageError(f"{folder}: no CZI, TIFF or OME-Zarr image in this folder.")
+    return found
+
+
+def predictions_in(folder: Path) -> list[Path]:
+    """The images in `folder` that have a record; all of them where none has."""
+    found = images_in(folder)
+    return [path for path in found if find_record(path)] or found
+
+
+def truths_in(folder: Path) -> list[Path]:
+    """The images in `folder` that are not predictions of ours."""
+    return [path for path in images_in(folder) if not find_record(path)]
+
+
+def is_image(path: Path) -> bool:
+    """A file or an OME-Zarr, not a folder of images."""
+    return path.suffix.lower() == ".zarr" or not path.is_dir()
+
+
+def _truths_of(prediction: Path, candidates: Sequence[Path]) -> list[Path]:
+    made_from = str(part_of(read_record(prediction), "input").get("path") or "")
+    if made_from:
+        name = made_from.replace("\\", "/").rsplit("/", 1)[-1]
+        exact = [path for path in candidates if path.name == name]
+        return exact or [path for path in candidates if _stem(path) == _stem(Path(name))]
+    stem = _stem(prediction)
+    fitting = [path for path in candidates if stem == _stem(path) or stem.startswith(f"{_stem(path)}_")]
+    longest = max((len(_stem(path)) for path in fitting), default=0)
+    return [path for path in fitting if len(_stem(path)) == longest]
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    for suffix in (*IMAGE_SUFFIXES, ".ome"):
+        name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
+    return name

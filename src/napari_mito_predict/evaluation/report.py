@@ -1,0 +1,329 @@
+"""Everything an evaluation report says, as data: no drawing and no HTML."""
+
+from __future__ import annotations
+
+import math
+import platform
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_mito_predict.errors import EvaluationError, MitoPredictError
+from napari_mito_predict.evaluation.alignment import ShiftCheck, check_shift
+from napari_mito_predict.evaluation.baselines import BlurredInput, MeanTruth, noise_ceiling
+from napari_mito_predict.evaluation.cases import Case, check_grid, distinct_models, read_all
+from napari_mito_predict.evaluation.compare import HIGHER_IS_BETTER, Comparison, compare
+from napari_mito_predict.evaluation.metrics import Scaling, Scores, evaluate
+from napari_mito_predict.evaluation.provenance import find_card
+from napari_mito_predict.evaluation.regions import PartScores, evaluate_planes, evaluate_time_points, foreground
+from napari_mito_predict.evaluation.views import Views, take_views
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_mito_predict.image import ImageSource
+    from napari_mito_predict.models import ModelCard
+
+BLURRED = "blurred transmitted light"
+OTHERS = "mean truth of the other fields"
+_PACKAGES = ("napari-mito-predict", "numpy", "scipy", "scikit-image", "matplotlib")
+_MOST_VIEWS = 24
+"""Pictures are kept for this many fields; a report of hundreds could not be opened."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One prediction beside its truth.
+
+    Attributes
+    ----------
+    case : Case
+        Which files, field, target and model.
+    scaling : Scaling
+        Percentiles and fit, measured over the whole volume and used for all its parts.
+    scores : Scores
+        Over all voxels that are finite in both.
+    regions : dict of str to Scores
+        ``"foreground"`` and ``"mask"``, where there are such.
+    threshold : float
+        Of the foreground, in the truth's units.
+    planes, time_points : tuple of PartScores
+        The time points only where there are several.
+    baselines : dict of str to Scores
+        What has to be beaten.
+    baseline_planes : tuple of float
+        PCC of the blurred input in each plane, in the order of `planes`.
+    blur : BlurredInput or None
+        Which blur and sign fit this field best.
+    ceiling : float
+        Noise ceiling of the PCC; NaN without a repeat.
+    not_finite : int
+        Voxels that are not finite in prediction or truth, and so left out.
+    shift : ShiftCheck or None
+        Whether the truth is shifted against the prediction; nothing else here is corrected for it.
+    views : Views or None
+        Planes and histogram to be drawn.
+    card : ModelCard or None
+        Of the model, where it is still installed.
+    """
+
+    case: Case
+    scaling: Scaling
+    scores: Scores
+    regions: dict[str, Scores] = field(default_factory=dict)
+    threshold: float = math.nan
+    planes: tuple[PartScores, ...] = ()
+    time_points: tuple[PartScores, ...] = ()
+    baselines: dict[str, Scores] = field(default_factory=dict)
+    baseline_planes: tuple[float, ...] = ()
+    blur: BlurredInput | None = None
+    ceiling: float = math.nan
+    not_finite: int = 0
+    shift: ShiftCheck | None = None
+    views: Views | None = None
+    card: ModelCard | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """All results, what follows from them, and what was left out.
+
+    Attributes
+    ----------
+    results : tuple of Result
+        In the order of fields and targets.
+    comparisons : tuple of Comparison
+        For each target and metric that several models share fields in.
+    skipped : tuple of str
+        One sentence for each prediction that could not be compared.
+    created : str
+        ISO time, UTC.
+    versions : dict
+        What computed this.
+    """
+
+    results: tuple[Result, ...]
+    comparisons: tuple[Comparison, ...]
+    skipped: tuple[str, ...]
+    created: str
+    versions: dict[str, str]
+
+    @property
+    def disclaimers(self) -> tuple[str, ...]:
+        """Each once."""
+        return tuple(dict.fromkeys(r.case.disclaimer for r in self.results if r.case.disclaimer))
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The truth of one field, and what is known without any prediction."""
+
+    values: NDArray[Any]
+    light: NDArray[Any] | None
+    mask: NDArray[Any] | None
+    foreground: NDArray[np.bool_]
+    threshold: float
+    baselines: dict[str, Scores]
+    baseline_planes: tuple[float, ...]
+    blur: BlurredInput | None
+    ceiling: float
+
+    @classmethod
+    def read(cls, case: Case, mask: ImageSource | None, repeat: ImageSource | None, *, thorough: bool) -> Truth:
+        """Read it; the baseline costs several seconds in large stacks and comes with `thorough` only."""
+        values = read_all(case.truth, case.channel.index)
+        for other in (mask, repeat):
+            if other is not None:
+                check_grid(case.truth, other, str(case.truth.path or case.truth.name))
+        try:
+            chosen, threshold = foreground(values)
+        except EvaluationError as error:
+            raise EvaluationError(
+                f"{case.names}: channel '{case.channel.label}' of the truth is constant or not finite, so nothing can "
+                "be compared with it. Choose another channel with --truth-channel, or check the file."
+            ) from error
+        ceiling = noise_ceiling([values, _repeated(repeat, case)]) if repeat is not None else math.nan
+        chosen_mask = None if mask is None else read_all(mask, 0) != 0
+        known: dict[str, Any] = {"baselines": {}, "baseline_planes": (), "blur": None}
+        light = read_all(case.light, case.light_channel) if thorough and case.light is not None else None
+        if light is not None:
+            blur = BlurredInput.fit([(light, values)])
+            blurred = blur(light)
+            planes = evaluate_planes(blurred, values)
+            known = {
+                "baselines": {BLURRED: evaluate(blurred, values)},
+                "baseline_planes": tuple(part.scores.pcc for part in planes),
+                "blur": blur,
+            }
+        return cls(values, light, chosen_mask, chosen, threshold, ceiling=ceiling, **known)
+
+
+def gather(
+    cases: Iterable[Case],
+    *,
+    mask: ImageSource | None = None,
+    repeat: ImageSource | None = None,
+    thorough: bool = True,
+    skipped: Iterable[str] = (),
+    on_case: Callable[[Case], object] = lambda case: None,
+) -> Report:
+    """Compare every prediction with its truth.
+
+    Parameters
+    ----------
+    cases : iterable of Case
+        Taken one after the other; cases of one field in a row share its truth, which is read once.
+    mask : ImageSource, optional
+        On the truth's grid; where its first channel is not 0 is scored on its own too.
+    repeat : ImageSource, optional
+        A second recording of the truth, with channels of the same names, for the noise ceiling.
+    thorough : bool
+        With baselines, registration check and pictures.
+    skipped : iterable of str
+        What was left out before; read after the last case, so that whoever makes the cases may add to it.
+    on_case : callable
+        Told each case before it is read.
+
+    Raises
+    ------
+    MitoPredictError
+        The reason, where not one case could be compared.
+    """
+    results: list[Result] = []
+    problems: list[str] = []
+    failure: MitoPredictError | None = None
+    for _, group in groupby(cases, key=_truth_key):
+        truth: Truth | None = None
+        for case in group:
+            on_case(case)
+            try:
+                truth = truth or Truth.read(case, mask, repeat, thorough=thorough)
+                keep = len({_truth_key(result.case) for result in results}) < _MOST_VIEWS
+                results.append(examine(case, truth, thorough=thorough, views=keep))
+            except MitoPredictError as error:
+                failure = failure or error
+                problems.append(str(error))
+    problems = [*skipped, *problems]
+    if not results:
+        raise failure or EvaluationError(f"There is nothing to compare. {' '.join(problems[:3])}".rstrip())
+    names = distinct_models([result.case for result in results])
+    named = [replace(r, case=replace(r.case, model=name)) for r, name in zip(results, names, strict=True)]
+    return Report(
+        results=tuple(_with_other_fields(named) if thorough else named),
+        comparisons=tuple(_comparisons(named)),
+        skipped=tuple(problems),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=_versions(),
+    )
+
+
+def examine(case: Case, truth: Truth, *, thorough: bool = True, views: bool = True) -> Result:
+    """Score one prediction.
+
+    Raises
+    ------
+    EvaluationError
+        Nothing can be compared: constant, not finite, or a mask of another size; names both files.
+    """
+    prediction = read_all(case.prediction, 0)
+    try:
+        scaling = Scaling.measure(prediction, truth.values)
+        scores = evaluate(prediction, truth.values, scaling=scaling)
+        parts = {"foreground": truth.foreground} | ({"mask": truth.mask} if truth.mask is not None else {})
+        regions = {
+            name: evaluate(prediction, truth.values, mask=part, scaling=scaling)
+            for name, part in parts.items()
+            if name == "mask" or (part & np.isfinite(prediction)).any()
+        }
+    except EvaluationError as error:
+        raise EvaluationError(f"{case.names}: {error}") from error
+    if math.isnan(scores.pcc):
+        raise EvaluationError(
+            f"{case.names}: the prediction is constant where both are finite, so there is nothing to compare. Was it "
+            "made from an empty image?"
+        )
+    series = case.truth.sizes["T"] > 1
+    return Result(
+        case=case,
+        scaling=scaling,
+        scores=scores,
+        regions=regions,
+        threshold=truth.threshold,
+        planes=evaluate_planes(prediction, truth.values, scaling=scaling),
+        time_points=evaluate_time_points(prediction, truth.values, scaling=scaling) if series else (),
+        baselines=dict(truth.baselines),
+        baseline_planes=truth.baseline_planes,
+        blur=truth.blur,
+        ceiling=truth.ceiling,
+        not_finite=int(prediction.size - scores.voxels),
+        shift=check_shift(prediction, truth.values, case.truth.voxel_size_um) if thorough else None,
+        views=take_views(prediction, truth.values, truth.light, scaling) if thorough and views else None,
+        card=find_card(case.record),
+    )
+
+
+def values_of(results: Iterable[Result], target: str, metric: str) -> dict[str, dict[str, float]]:
+    """Model -> field -> value of one metric over all voxels, for one target."""
+    found: dict[str, dict[str, float]] = {}
+    for result in results:
+        if result.case.target == target:
+            found.setdefault(result.case.model, {})[result.case.field] = getattr(result.scores, metric)
+    return found
+
+
+def targets_of(results: Iterable[Result]) -> list[str]:
+    """Each target once, in order."""
+    return list(dict.fromkeys(result.case.target for result in results))
+
+
+def _comparisons(results: list[Result]) -> Iterable[Comparison]:
+    for target in targets_of(results):
+        for metric in HIGHER_IS_BETTER:
+            found = compare(target, metric, values_of(results, target, metric))
+            if found is not None:
+                yield found
+
+
+def _with_other_fields(results: list[Result]) -> list[Result]:
+    """Add the mean of the other fields' truth as a baseline, where two fields or more have one shape and target."""
+    scores: dict[tuple[object, ...], Scores] = {}
+    groups: dict[tuple[str, tuple[int, ...]], dict[tuple[object, ...], Case]] = {}
+    for result in results:
+        shape = tuple(result.case.truth.sizes[axis] for axis in "TZYX")
+        groups.setdefault((result.case.target, shape), {})[_truth_key(result.case)] = result.case
+    for (_, shape), cases in groups.items():
+        if len(cases) > 1:
+            mean = MeanTruth(shape)
+            for case in cases.values():
+                mean.add(read_all(case.truth, case.channel.index))
+            for key, case in cases.items():
+                truth = read_all(case.truth, case.channel.index)
+                scores[key] = evaluate(mean.without(truth), truth)
+    return [
+        replace(result, baselines=result.baselines | {OTHERS: scores[key]})
+        if (key := _truth_key(result.case)) in scores
+        else result
+        for result in results
+    ]
+
+
+def _repeated(repeat: ImageSource, case: Case) -> NDArray[Any]:
+    channel = (
+        repeat.channels[0] if len(repeat.channels) == 1 else repeat.channel(case.channel.name or case.channel.index)
+    )
+    return read_all(repeat, channel.index)
+
+
+def _truth_key(case: Case) -> tuple[object, ...]:
+    return (case.field, str(case.truth.path or case.truth.name), case.truth.scene, case.channel.index, case.target)
+
+
+def _versions() -> dict[str, str]:
+    found: Mapping[str, str] = {name: metadata.version(name) for name in _PACKAGES}
+    return {"python": platform.python_version(), **found}

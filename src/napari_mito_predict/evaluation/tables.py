@@ -1,0 +1,140 @@
+"""A report as rows for a spreadsheet and as JSON for scripts."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from napari_mito_predict._files import atomic_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from napari_mito_predict.evaluation.metrics import Scores
+    from napari_mito_predict.evaluation.report import Report, Result
+
+NORMALISATION = (
+    "SSIM (global and windowed are different numbers): each image clipped to its 0.1-99.9 percentiles over the volume "
+    "and scaled to [0, 1], L = 1. R2, NRMSE, PSNR and MAE: after a least-squares fit of the prediction to the truth "
+    "over the volume, because predicted intensity is relative."
+)
+"""Has to stand wherever the numbers do."""
+_KEYS = ("field", "target", "model", "part", "t", "z")
+_SCORES = ("pcc", "ssim_global", "ssim_windowed", "r2", "nrmse", "psnr", "mae", "voxels")
+_FILES = ("prediction", "truth", "truth_channel", "disclaimer", "normalisation")
+
+
+def write_csv(report: Report, path: Path) -> Path:
+    """Write one row for each prediction and each of its parts: whole, foreground, mask, planes, time points, baselines.
+
+    Parameters
+    ----------
+    report : Report
+        What `gather` gave.
+    path : Path
+        Replaced where it exists. UTF-8; an empty cell means that the number has no meaning there.
+
+    Raises
+    ------
+    UnwritableOutputError
+        The folder is missing, read-only or full.
+    """
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, (*_KEYS, *_SCORES, *_FILES))
+        writer.writeheader()
+        for result in report.results:
+            writer.writerows(_rows(result))
+    return path
+
+
+def as_record(report: Report) -> dict[str, Any]:
+    """The whole report for JSON, without pictures; numbers without meaning are NaN.
+
+    Returns
+    -------
+    dict
+        ``results``, ``comparisons``, ``skipped``, ``created``, ``versions``.
+    """
+    return {
+        "results": [result_record(result) for result in report.results],
+        "comparisons": [asdict(comparison) for comparison in report.comparisons],
+        "skipped": list(report.skipped),
+        "created": report.created,
+        "versions": report.versions,
+    }
+
+
+def result_record(result: Result) -> dict[str, Any]:
+    """One prediction beside its truth, for JSON."""
+    record: dict[str, Any] = {
+        "field": result.case.field,
+        "target": result.case.target,
+        "model": result.case.model,
+        **_files(result),
+        **asdict(result.scores),
+        "regions": {name: asdict(scores) for name, scores in result.regions.items()},
+        "foreground_threshold": result.threshold,
+        "baselines": {name: asdict(scores) for name, scores in result.baselines.items()},
+        "noise_ceiling_pcc": result.ceiling,
+        "voxels_not_finite": result.not_finite,
+        "scaling": asdict(result.scaling),
+        "planes": [{"t": part.t, "z": part.z, **asdict(part.scores)} for part in result.planes],
+        "notes": list(result.case.notes),
+    }
+    if result.time_points:
+        record["time_points"] = [{"t": part.t, **asdict(part.scores)} for part in result.time_points]
+    if result.shift is not None:
+        record["shift"] = asdict(result.shift)
+    return record
+
+
+def _rows(result: Result) -> Iterator[dict[str, object]]:
+    head = {"field": result.case.field, "target": result.case.target, "model": result.case.model}
+
+    def row(part: str, scores: Scores, t: int | None = None, z: int | None = None) -> dict[str, object]:
+        values = {name: _cell(getattr(scores, name)) for name in _SCORES}
+        place = {"part": part, "t": "" if t is None else t, "z": "" if z is None else z}
+        return {name: _text(value) for name, value in (head | place | values | _files(result)).items()}
+
+    yield row("all", result.scores)
+    for name, scores in result.regions.items():
+        yield row(name, scores)
+    for name, scores in result.baselines.items():
+        yield row(f"baseline: {name}", scores)
+    for part in result.time_points:
+        yield row("time point", part.scores, part.t)
+    for part in result.planes:
+        yield row("plane", part.scores, part.t, part.z)
+
+
+def _files(result: Result) -> dict[str, object]:
+    case = result.case
+    return {
+        "prediction": case.prediction_name,
+        "truth": str(case.truth.path or case.truth.name),
+        "truth_channel": case.channel.name if case.channel.name is not None else case.channel.index,
+        "disclaimer": case.disclaimer,
+        "normalisation": NORMALISATION,
+    }
+
+
+def _cell(value: float) -> object:
+    if isinstance(value, int):
+        return value
+    return f"{value:.9g}" if value == value else ""
+
+
+def _text(value: object) -> object:
+    """A spreadsheet would run a cell that begins like a formula; numbers are ours and stay."""
+    risky = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and not _is_number(value)
+    return f"'{value}" if risky else value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
