@@ -1,4 +1,4 @@
-"""Comparing a prediction with the truth: guesses, numbers that follow the sliders, side by side."""
+"""Comparing a prediction with the truth: guesses, numbers that follow sliders and shapes, shifts, what is refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from napari.utils._proxies import PublicOnlyProxy
 from napari_mito_predict._widgets._layers import KEY
 from napari_mito_predict._widgets._side_by_side import grid_of
 from napari_mito_predict._widgets.compare import CAPTION, CompareWidget
-from napari_mito_predict.evaluation import pcc, ssim_global
+from napari_mito_predict.evaluation import evaluate, pcc, ssim_global
 
 RNG = np.random.default_rng(0)
 TRUTH = RNG.random((6, 32, 40), np.float32)
@@ -119,3 +119,178 @@ def test_side_by_side_and_everything_back_as_it_was(panel, viewer, qtbot):
     panel.side_by_side.click()
     assert not grid.enabled
     assert [layer.visible for layer in (light, truth, other, prediction)] == [True, False, True, True]
+
+
+def test_a_series_of_stacks_has_a_line_over_time_too(panel, viewer, qtbot):
+    truth, prediction = np.stack([TRUTH, TRUTH[::-1]]), np.stack([PREDICTION, PREDICTION])
+    viewer.add_image(truth, name="TMRM")
+    add_prediction(viewer, prediction)
+    expected = [pcc(p, t) for p, t in zip(prediction, truth, strict=True)]
+    qtbot.waitUntil(lambda: np.isfinite(panel.comparing.series).sum() == 2, timeout=60_000)
+    np.testing.assert_allclose(panel.comparing.series, expected)
+    assert not panel.over_time.isHidden()
+    panel.over_time.clicked.emit(1)
+    assert viewer.dims.current_step[0] == 1
+
+
+def test_planes_of_a_time_series_are_called_time(panel, viewer, qtbot):
+    viewer.add_image(TRUTH, name="TMRM", axis_labels=("t", "y", "x"))
+    add_prediction(viewer).axis_labels = ("t", "y", "x")
+    qtbot.waitUntil(lambda: panel.stack is not None, timeout=60_000)
+    assert panel.profile.accessibleName() == "PCC over time"
+
+
+# ------------------------------------------------------------------ regions
+
+SQUARE = np.array([[4, 5], [4, 22], [20, 22], [20, 5]])
+
+
+@pytest.fixture
+def drawn(panel, viewer, qtbot):
+    """Prediction and truth of other voxel sizes than the shapes, and a square drawn in the plane 0."""
+    viewer.add_image(TRUTH, name="TMRM", scale=(3, 0.5, 0.5), translate=(0, 2, 1))
+    prediction = add_prediction(viewer)
+    prediction.scale, prediction.translate = (3, 0.5, 0.5), (0, 2, 1)
+    shapes = viewer.add_shapes(SQUARE * 0.5 + (2, 1), name="nucleus")
+    panel.region.choose(shapes)
+    qtbot.waitUntil(lambda: panel.comparing.region_stack is not None, timeout=60_000)
+    return shapes
+
+
+def mask_of(shape, kind, size=(32, 40)):
+    """What napari itself makes of a shape in pixels of the plane."""
+    from napari.layers import Shapes
+
+    return Shapes(shape, shape_type=kind).to_masks(size)[0]
+
+
+def test_a_region_is_scored_in_this_plane_and_in_the_stack(panel, viewer, drawn, qtbot):
+    mask = mask_of(SQUARE, "rectangle")
+    stack = evaluate(PREDICTION, TRUTH, mask=np.broadcast_to(mask, TRUTH.shape))
+    assert panel.comparing.region_stack.pcc == pytest.approx(stack.pcc)
+    assert panel.comparing.region_stack.ssim == pytest.approx(stack.ssim_global)
+    assert panel.comparing.region_stack.voxels == stack.voxels
+    viewer.dims.set_current_step(0, 4)
+    plane = evaluate(PREDICTION[4], TRUTH[4], mask=mask)
+    qtbot.waitUntil(lambda: panel.numbers.region_plane[0].text() == f"{plane.pcc:.2f}", timeout=60_000)
+    assert panel.comparing.plane.region.pcc == pytest.approx(plane.pcc)
+    assert panel.comparing.plane.region.ssim == pytest.approx(plane.ssim_global)
+    assert panel.numbers.region_stack[1].text() == f"{stack.ssim_global:.2f}"
+    assert f"region: {plane.voxels:,} pixels of this plane; region: {stack.voxels:,}" in panel.coverage.text()
+
+
+def test_numbers_follow_the_edits_of_the_shapes(panel, viewer, drawn, qtbot):
+    drawn.data = [(SQUARE + 8) * 0.5 + (2, 1)]
+    mask = np.broadcast_to(mask_of(SQUARE + 8, "rectangle"), TRUTH.shape)
+    expected = evaluate(PREDICTION, TRUTH, mask=mask).pcc
+    qtbot.waitUntil(
+        lambda: (
+            panel.comparing.region_stack is not None and panel.comparing.region_stack.pcc == pytest.approx(expected)
+        ),
+        timeout=60_000,
+    )
+
+
+@pytest.mark.parametrize("kind", ["polygon", "ellipse", "rectangle"])
+def test_shapes_of_each_kind_are_rasterised_as_napari_does(kind):
+    from napari.layers import Image, Shapes
+
+    from napari_mito_predict._widgets._region import region_of
+
+    corners = np.array([[3.2, 4.7], [4.2, 33.1], [27.9, 31.6], [26.9, 3.2]])
+
+    class Dims:
+        ndim, displayed = 3, (1, 2)
+
+    class Viewer:
+        dims = Dims
+
+    found = region_of(Shapes(corners, shape_type=kind), Image(TRUTH), Viewer).mask
+    expected = mask_of(corners, kind)
+    assert np.count_nonzero(found != expected) <= 0.02 * expected.sum()
+
+
+def test_a_region_drawn_in_a_stack_counts_in_every_plane_of_it(panel, viewer, qtbot):
+    """A Shapes layer made in a viewer with sliders is three-dimensional: each shape has a plane of its own."""
+    viewer.add_image(TRUTH, name="TMRM")
+    add_prediction(viewer)
+    shapes = viewer.add_shapes(np.insert(SQUARE, 0, 3, axis=1), name="drawn in plane 3")
+    panel.region.choose(shapes)
+    qtbot.waitUntil(lambda: panel.comparing.region_stack is not None, timeout=60_000)
+    expected = evaluate(PREDICTION, TRUTH, mask=np.broadcast_to(mask_of(SQUARE, "rectangle"), TRUTH.shape))
+    assert panel.comparing.region_stack.pcc == pytest.approx(expected.pcc)
+    viewer.dims.order = (2, 0, 1)
+    qtbot.waitUntil(lambda: "Region in this plane" in panel.problem.text(), timeout=60_000)
+
+
+def test_shapes_that_enclose_nothing_are_asked_for(panel, viewer, qtbot):
+    viewer.add_image(TRUTH, name="TMRM")
+    add_prediction(viewer)
+    panel.region.choose(viewer.add_shapes(SQUARE[:2], shape_type="line", name="lines"))
+    qtbot.waitUntil(lambda: "Draw a polygon" in panel.problem.text(), timeout=30_000)
+    assert not panel.numbers.isHidden()
+    assert panel.numbers.region_plane[0].isHidden()
+
+
+# ------------------------------------------------------------------ what cannot be compared
+
+
+def test_a_plane_against_a_stack_is_refused(panel, viewer, qtbot):
+    truth = viewer.add_image(TRUTH[0], name="TMRM")
+    add_prediction(viewer)
+    panel.truth.choose(truth)
+    qtbot.waitUntil(lambda: "a plane cannot be compared with a stack" in panel.problem.text(), timeout=30_000)
+    assert panel.numbers.isHidden()
+    assert not panel.reports.report.isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("truth", "said"),
+    [
+        (np.ones_like(TRUTH), "the truth has the same value everywhere"),
+        (np.full_like(TRUTH, np.nan), "finite in both"),
+    ],
+)
+def test_a_truth_without_content_is_refused_in_words(panel, viewer, qtbot, truth, said):
+    layer = viewer.add_image(truth, name="TMRM", contrast_limits=(0, 1))
+    add_prediction(viewer)
+    panel.truth.choose(layer)
+    qtbot.waitUntil(lambda: panel.problem.text().startswith("Nothing to compare"), timeout=60_000)
+    assert said in panel.problem.text()
+    assert panel.numbers.isHidden()
+    assert panel.stack is None
+
+
+def test_a_plane_without_content_leaves_the_stack_its_numbers(panel, viewer, qtbot):
+    truth = TRUTH.copy()
+    truth[0], truth[1, :4] = 7, np.nan
+    viewer.add_image(truth, name="TMRM", contrast_limits=(0, 1))
+    add_prediction(viewer)
+    viewer.dims.set_current_step(0, 0)
+    qtbot.waitUntil(lambda: panel.problem.text().startswith("This plane: the truth has the same"), timeout=60_000)
+    qtbot.waitUntil(lambda: panel.stack is not None, timeout=60_000)
+    assert panel.stack.pcc == pytest.approx(pcc(PREDICTION, truth))
+    assert panel.stack.voxels == TRUTH.size - 4 * 40
+    assert not panel.numbers.isHidden()
+
+
+# ------------------------------------------------------------------ shifts
+
+
+def test_a_shifted_truth_is_told_and_nothing_is_moved(panel, viewer, qtbot):
+    from scipy.ndimage import gaussian_filter
+
+    structure = gaussian_filter(np.random.default_rng(1).random((8, 96, 96), np.float32), (1, 1.5, 1.5))
+    truth = viewer.add_image(np.roll(structure, (3, -5), (1, 2)), name="TMRM")
+    prediction = add_prediction(viewer, structure)
+    qtbot.waitUntil(lambda: panel.comparing.shift is not None, timeout=60_000)
+    said = panel._shift_box.itemAt(0).widget().accessibleName()
+    assert "The truth looks shifted by +3 voxels in Y, −5 in X (PCC " in said
+    assert "Nothing was moved." in said
+    np.testing.assert_array_equal(prediction.data, structure)
+    assert tuple(truth.translate) == (0, 0, 0)
+    panel.truth.choose(viewer.add_image(structure + 1, name="aligned"))
+    qtbot.waitUntil(lambda: panel._shift_box.count() == 0, timeout=60_000)
+    qtbot.waitUntil(lambda: panel.comparing.shift is not None, timeout=60_000)
+    assert panel.comparing.shift.significant
+    assert panel._shift_box.count() == 0

@@ -1,4 +1,4 @@
-"""What the compare step shows: a small table, and the PCC over the planes."""
+"""What the compare step shows: a small table, and the PCC over planes or time as a line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Numbers(QWidget):
-    """A small table: plane and stack, PCC and SSIM."""
+    """A small table: plane and stack, and what of them lies in a region; PCC and SSIM."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,48 +28,82 @@ class Numbers(QWidget):
             head = QLabel(text)
             head.setProperty("quiet", True)
             grid.addWidget(head, 0, column, Qt.AlignmentFlag.AlignRight)
-        self.plane, self.stack = (QLabel("–"), QLabel("–")), (QLabel("–"), QLabel("–"))
-        for row, (text, labels) in enumerate((("This plane", self.plane), ("Whole stack", self.stack)), 1):
-            grid.addWidget(QLabel(text), row, 0)
-            for column, label in enumerate(labels, 1):
-                label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-                grid.addWidget(label, row, column, Qt.AlignmentFlag.AlignRight)
+        self._names: list[QLabel] = []
+        self.plane = self._add_row(grid, "This plane")
+        self.stack = self._add_row(grid, "Whole stack")
+        self.region_plane = self._add_row(grid, "Region, this plane")
+        self.region_stack = self._add_row(grid, "Region, whole stack")
+        self.show_rows(stack=True, region=False)
 
-    def set_plane(self, scores: Agreement | None) -> None:
-        self._set(self.plane, scores)
+    def _add_row(self, grid: QGridLayout, text: str) -> tuple[QLabel, QLabel]:
+        row = grid.rowCount()
+        name, pcc, ssim = QLabel(text), QLabel("–"), QLabel("–")
+        self._names.append(name)
+        grid.addWidget(name, row, 0)
+        for column, label in enumerate((pcc, ssim), 1):
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            grid.addWidget(label, row, column, Qt.AlignmentFlag.AlignRight)
+        return pcc, ssim
+
+    def show_rows(self, *, stack: bool, region: bool) -> None:
+        """Show the rows of the stack and of the region, or do not."""
+        shown = (True, stack, region, region and stack)
+        rows = (self.plane, self.stack, self.region_plane, self.region_stack)
+        for name, labels, on in zip(self._names, rows, shown, strict=True):
+            for label in (name, *labels):
+                label.setVisible(on)
+
+    def set_plane(self, whole: Agreement | None, region: Agreement | None = None) -> None:
+        """Numbers of the plane on screen, and of its part in the region."""
+        self._set(self.plane, whole)
+        self._set(self.region_plane, region)
 
     def set_stack(self, scores: Agreement | None) -> None:
+        """Numbers of the whole stack."""
         self._set(self.stack, scores)
+
+    def set_region_stack(self, scores: Agreement | None) -> None:
+        """Numbers of the region in all planes of the stack."""
+        self._set(self.region_stack, scores)
 
     @staticmethod
     def _set(labels: tuple[QLabel, QLabel], scores: Agreement | None) -> None:
         for label, value in zip(labels, (scores.pcc, scores.ssim) if scores else (None, None), strict=True):
             label.setText("–" if value is None or not math.isfinite(value) else f"{value:.2f}")
+            label.setToolTip(f"{value:.4f}" if value is not None and math.isfinite(value) else "")
 
 
 class Profile(QWidget):
-    """PCC of every plane as a line; a click goes to that plane."""
+    """PCC of every plane, or time point, as a line; a click goes there."""
 
     clicked = Signal(int)
 
-    def __init__(self) -> None:
+    def __init__(self, title: str) -> None:
         super().__init__()
+        self._title = title
         self._values: tuple[float, ...] = ()
         self._current: int | None = None
         self.setFixedHeight(44)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setToolTip("PCC of each plane; click to go there")
-        self.setAccessibleName("PCC over the planes")
+        self.setToolTip(f"{title}; click to go there")
+        self.setAccessibleName(title)
         self.hide()
 
+    def set_title(self, title: str) -> None:
+        """What the line shows."""
+        self._title = title
+        self.setToolTip(f"{title}; click to go there")
+        self.setAccessibleName(title)
+        self.update()
+
     def set_values(self, values: tuple[float, ...]) -> None:
-        """PCC of each plane, NaN where it has none."""
+        """PCC of each, NaN where it has none."""
         self._values = values
         self.update()
 
     def set_current(self, plane: object) -> None:
-        """Which plane is on screen; anything but a number for none."""
+        """Which one is on screen; anything but a number for none."""
         self._current = plane if isinstance(plane, int) else None
         self.update()
 
@@ -98,7 +132,7 @@ class Profile(QWidget):
         painter.drawLine(area.bottomLeft(), area.bottomRight())
         quiet.setAlpha(150)
         painter.setPen(QPen(quiet))
-        painter.drawText(area, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignHCenter, "PCC over the planes")
+        painter.drawText(area, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignHCenter, self._title)
         if self._current is not None and self._current < len(values):
             x = point(self._current).x() if math.isfinite(values[self._current]) else 0.0
             painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))

@@ -1,180 +1,117 @@
-"""Compare a prediction with the truth: PCC and SSIM of this plane and of the whole stack, and side by side."""
+"""Compare a prediction with the truth: scores of plane, stack and region, three ways to look, report and methods."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from napari.layers import Image
-from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from napari.layers import Shapes
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtWidgets import QLabel, QToolButton, QVBoxLayout, QWidget
 
-from napari_mito_predict._widgets import _layers
+from napari_mito_predict._widgets._compare_pair import Pair
+from napari_mito_predict._widgets._compare_report import ReportRow
+from napari_mito_predict._widgets._compare_views import Views
+from napari_mito_predict._widgets._compare_words import CAPTION, coverage, methods_text, shift_words
+from napari_mito_predict._widgets._comparing import Comparing
+from napari_mito_predict._widgets._layers import facts_of
 from napari_mito_predict._widgets._numbers import Numbers, Profile
-from napari_mito_predict._widgets._parts import LayerCombo, follow, style_sheet, words
-from napari_mito_predict._widgets._scores import Agreement, StackAgreement, comparing_planes, comparing_stacks
-from napari_mito_predict._widgets._side_by_side import SideBySide
-from napari_mito_predict._widgets._view import plane_index, stack_axis, stack_index
-from napari_mito_predict._widgets._worker import Failure, Job, JobState
-from napari_mito_predict.image import ChannelRole
+from napari_mito_predict._widgets._parts import FindingLine, clear, column, follow, style_sheet, words
+from napari_mito_predict._widgets._region import Region, region_of
+from napari_mito_predict._widgets._view import along_z, is_series, plane_index, stack_axis, values_of
 
 if TYPE_CHECKING:
-    from napari.layers import Layer
+    from napari.layers import Image, Layer
     from napari.viewer import Viewer
 
-CAPTION = "Predicted brightness is relative, not calibrated."
-_ROLES = {"mitochondria": ChannelRole.MITOCHONDRIA, "dna": ChannelRole.DNA}
+    from napari_mito_predict._widgets._scores import StackAgreement
+    from napari_mito_predict.evaluation import ShiftCheck
+
+__all__ = ["CAPTION", "ComparePanel", "CompareWidget"]
+
+_SOON_MS = 10
+_EDITED_MS = 200
+_SHAPE_EVENTS = ("data", "set_data", "scale", "translate", "rotate", "shear", "affine")
+_PLANES, _TIME = "PCC over the planes", "PCC over time"
 
 
 class ComparePanel(QWidget):
-    """Choose a prediction and its truth; the numbers follow the sliders."""
+    """Choose a prediction and its truth; the numbers follow the sliders and the shapes of the region."""
 
     changed = Signal()
 
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self.stack: StackAgreement | None = None
-        self._stack_of: tuple[object, ...] = ()
+        self._region: Region | None = None
         self._followed: Layer | None = None
+        self._followed_shapes: Layer | None = None
+        self._shift_shown: ShiftCheck | None = None
+        self.comparing = Comparing(viewer, self)
         self._build()
-        self._plane_job, self._stack_job = Job(self), Job(self)
-        self._plane_job.yielded.connect(self._show_plane)
-        self._stack_job.yielded.connect(self._show_stack)
-        for job in (self._plane_job, self._stack_job):
-            job.failed.connect(self._show_failure)
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.setInterval(60)
-        self._soon.timeout.connect(self.update_numbers)
-        self.prediction.picked.connect(self._prediction_picked)
-        self.truth.picked.connect(self._later)
+        self._soon = self._timer(_SOON_MS, self.update_numbers)
+        self._edited = self._timer(_EDITED_MS, self._shapes_edited)
+        self.pair.changed.connect(self._later)
+        self.comparing.changed.connect(self._show)
         for emitter in (viewer.dims.events.current_step, viewer.dims.events.ndisplay, viewer.dims.events.order):
             follow(self, emitter, self._later)
-        follow(self, viewer.layers.events.inserted, self._guess)
-        follow(self, viewer.layers.events.removed, self._guess)
-        self._guess()
+        self.pair.guess()
 
     def _build(self) -> None:
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(4)
-        grid.setColumnStretch(1, 1)
-        self.prediction = LayerCombo(self._viewer, _layers.is_prediction, "no prediction yet")
-        self.truth = LayerCombo(self._viewer, _layers.is_input, "no truth chosen")
-        for row, (text, field) in enumerate((("Prediction", self.prediction), ("Truth", self.truth))):
-            label = QLabel(text)
-            field.setAccessibleName(text)
-            grid.addWidget(label, row, 0)
-            grid.addWidget(field, row, 1)
+        box = column(6)
+        self.setLayout(box)
+        self.pair = Pair(self._viewer)
+        self.prediction, self.truth, self.region = self.pair.prediction, self.pair.truth, self.pair.region
         self.numbers = Numbers()
-        self.profile = Profile()
+        self.profile, self.over_time = Profile(_PLANES), Profile(_TIME)
         self.profile.clicked.connect(self._jump)
+        self.over_time.clicked.connect(lambda t: self._go(0, t))
         self.problem = words()
-        self.side_by_side = QPushButton("&Side by side")
-        self.side_by_side.setCheckable(True)
-        self.side_by_side.setToolTip("Transmitted light, truth and prediction beside each other (Alt+S)")
-        self.side_by_side.toggled.connect(self._show_side_by_side)
-        self._sides = SideBySide(self._viewer)
+        self._shift_box = column()
+        self.views = Views(self._viewer)
+        self.side_by_side, self.overlay, self.difference = self.views.buttons
+        self.reports = ReportRow()
+        self.reports.methods_pressed.connect(self._copy_methods)
         self.disclaimer = words()
         self.caption = words(CAPTION, quiet=True)
-        for widget in (
-            self.numbers,
-            self.profile,
-            self.problem,
-            self.side_by_side,
-            self.disclaimer,
-            self.caption,
-        ):
-            grid.addWidget(widget, grid.rowCount(), 0, 1, 2)
+        self.what = QToolButton()
+        self.what.setText("What the numbers cover")
+        self.what.setCheckable(True)
+        self.what.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.what.setArrowType(Qt.ArrowType.RightArrow)
+        self.what.toggled.connect(self._unfold_coverage)
+        self.coverage = words(quiet=True)
+        self.coverage.hide()
+        above = (self.pair, self.numbers, self.profile, self.over_time, self.problem)
+        below = (self.views, self.reports, self.disclaimer, self.caption)
+        for widget in above:
+            box.addWidget(widget)
+        box.addLayout(self._shift_box)
+        for widget in below:
+            box.addWidget(widget)
+        box.addWidget(self.what, 0, Qt.AlignmentFlag.AlignLeft)
+        box.addWidget(self.coverage)
 
-    # ------------------------------------------------------------------ choosing
+    def _timer(self, milliseconds: int, call: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.timeout.connect(call)
+        return timer
 
-    def _guess(self, event: object = None) -> None:
-        if self.prediction.layer is None:
-            newest = next((layer for layer in reversed(self._viewer.layers) if _layers.is_prediction(layer)), None)
-            self.prediction.choose(newest)
-        elif self.truth.layer is None:
-            self._guess_truth()
-        self._later()
+    @property
+    def stack(self) -> StackAgreement | None:
+        """The numbers of the stack on screen, once they are known and mean something."""
+        stack = self.comparing.stack
+        return stack if stack is not None and not stack.problem else None
 
-    def _prediction_picked(self) -> None:
-        self._guess_truth()
-        self._later()
-
-    def _guess_truth(self) -> None:
-        """The layer of the same field that shows, by its role, what was predicted."""
-        prediction = self.prediction.layer
-        role = _ROLES.get(_layers.facts_of(prediction).get("target", ""))
-        if prediction is None or role is None:
-            return
-        current = self.truth.layer
-        if current is not None and _layers.role_of(current)[0] is role:
-            return
-        found = (
-            layer
-            for layer in reversed(self._viewer.layers)
-            if _layers.is_input(layer)
-            and getattr(layer.data, "shape", None) == prediction.data.shape
-            and _layers.role_of(layer)[0] is role
-        )
-        self.truth.choose(next(found, None))
-
-    # ------------------------------------------------------------------ numbers
+    # ------------------------------------------------------------------ following
 
     def _later(self, event: object = None) -> None:
         self._follow_prediction()
-        self._soon.start()
-
-    def update_numbers(self) -> None:
-        """Compute what is shown anew: this plane always, the stack where it is another one."""
-        prediction, truth = self.prediction.layer, self.truth.layer
-        self.disclaimer.setText(str(prediction.metadata.get("disclaimer", "")) if prediction else "")
-        self.disclaimer.setVisible(bool(self.disclaimer.text()))
-        problem = _problem(prediction, truth)
-        self.side_by_side.setEnabled(prediction is not None and truth is not None)
-        self.problem.setText(problem)
-        self.problem.setVisible(bool(problem))
-        self.numbers.setVisible(not problem)
-        self.profile.setVisible(not problem and self.stack is not None)
-        if problem or not isinstance(prediction, Image) or not isinstance(truth, Image):
-            self._forget()
-            return
-        plane, stack = plane_index(self._viewer, prediction), stack_index(self._viewer, prediction)
-        if plane is None:
-            self.numbers.set_plane(None)
-        else:
-            self._plane_job.start(comparing_planes(prediction.data, truth.data, plane))
-        key = (prediction, truth, stack, _layers.facts_of(prediction).get("complete"))
-        if key != self._stack_of:
-            self._stack_of = key
-            self.stack = None
-            self.numbers.set_stack(None)
-            if _layers.facts_of(prediction).get("complete", True):
-                self._stack_job.start(comparing_stacks(prediction.data, truth.data, stack))
-        self.profile.set_current(plane[stack_axis(prediction.data.shape)] if plane else None)
-        self.changed.emit()
-
-    def _forget(self) -> None:
-        self._stack_of, self.stack = (), None
-        self._plane_job.reset()
-        self._stack_job.reset()
-        self.profile.setVisible(False)
-        self.changed.emit()
-
-    def _show_plane(self, scores: Agreement) -> None:
-        self.numbers.set_plane(scores)
-
-    def _show_stack(self, scores: StackAgreement) -> None:
-        self.stack = scores
-        self.numbers.set_stack(scores)
-        self.profile.set_values(scores.profile)
-        self.profile.setVisible(len(scores.profile) > 2)
-        self.changed.emit()
-
-    def _show_failure(self, failure: Failure) -> None:
-        self.problem.setText(f"{failure.what} {failure.fix}")
-        self.problem.setVisible(True)
+        self._follow_shapes()
+        if not self._soon.isActive():  # else numbers would wait for a slider to stand still
+            self._soon.start()
 
     def _follow_prediction(self) -> None:
         """While a prediction is being painted, its numbers follow."""
@@ -187,28 +124,157 @@ class ComparePanel(QWidget):
                 layer.events.set_data.connect(self._repainted)
 
     def _repainted(self, event: object = None) -> None:
-        if not self._soon.isActive() and self._plane_job.state is not JobState.PREPARING:
+        if not self._soon.isActive() and not self.comparing.plane_is_late:
             self._soon.start()
 
-    # ------------------------------------------------------------------ viewing
+    def _follow_shapes(self) -> None:
+        """While the region is being drawn, its numbers follow."""
+        layer = self.region.layer
+        if layer != self._followed_shapes:
+            for name in _SHAPE_EVENTS:
+                if self._followed_shapes is not None:
+                    getattr(self._followed_shapes.events, name).disconnect(self._edit)
+                if layer is not None:
+                    getattr(layer.events, name).connect(self._edit)
+            self._followed_shapes = layer
 
-    def _show_side_by_side(self, on: bool) -> None:
-        self.side_by_side.setText("Over&lay again" if on else "&Side by side")
-        if not on:
-            self._sides.leave()
+    def _edit(self, event: object = None) -> None:
+        self._edited.start()  # anew with every change: not while something is being dragged
+
+    def _shapes_edited(self) -> None:
+        if self._current_region() is not self._region:
+            self.update_numbers()
+
+    def _current_region(self) -> Region | None:
+        """The region as it is now; the same object, with its mask, as long as nothing changed."""
+        shapes, pair = self.region.layer, self.pair.images
+        if not isinstance(shapes, Shapes) or pair is None:
+            return None
+        region = region_of(shapes, pair[0], self._viewer)
+        return self._region if self._region is not None and self._region.key == region.key else region
+
+    # ------------------------------------------------------------------ numbers
+
+    def update_numbers(self) -> None:
+        """Compute what is shown anew: this plane always, the rest where it is another one."""
+        pair = self._comparable
+        if pair is None:
+            self._region = None
+            self.comparing.forget()
+        else:
+            self._region = self._current_region()
+            complete = bool(facts_of(pair[0]).get("complete", True))
+            self.views.set_pair(pair, self.pair.light, complete=complete)
+            self.comparing.compare(*pair, self._drawn, complete=complete)
+        self._show()
+
+    @property
+    def _comparable(self) -> tuple[Image, Image] | None:
+        return None if self.pair.problem else self.pair.images
+
+    @property
+    def _drawn(self) -> Region | None:
+        """The region, if anything closed is drawn in it."""
+        return self._region if self._region is not None and self._region.outlines else None
+
+    def _show(self) -> None:
+        """Problems in words, numbers where there are any, and what they cover."""
+        pair, found = self._comparable, self.comparing
+        prediction = self.prediction.layer
+        _show_words(self.disclaimer, str(prediction.metadata.get("disclaimer", "")) if prediction else "")
+        _show_words(self.problem, self._problem())
+        self.numbers.setVisible(pair is not None and not (found.stack and found.stack.problem))
+        self.numbers.show_rows(stack=pair is not None and pair[0].ndim > 2, region=self._drawn is not None)
+        self.numbers.set_plane(*((found.plane.whole, found.plane.region) if found.plane else (None,)))
+        self.numbers.set_stack(found.stack)
+        self.numbers.set_region_stack(found.region_stack)
+        self._show_profiles(pair)
+        self._show_shift(found.shift)
+        of_region = (found.plane.region if found.plane else None, found.region_stack)
+        series = pair is not None and is_series(values_of(pair[0]).shape)
+        text = coverage(found.plane.whole if found.plane else None, found.stack, of_region, series=series)
+        self.coverage.setText(text)
+        self.what.setToolTip(text)
+        if pair is None:
+            self.views.set_pair(None, None, complete=False)
+        ready = pair is not None and self.stack is not None
+        self.reports.set_pair((*pair, self.pair.light) if pair is not None and ready else None)
+        self.changed.emit()
+
+    def _problem(self) -> str:
+        """All that stands in the way of numbers, a line each."""
+        found, plane = self.comparing, self.comparing.plane
+        lines = [self.pair.problem, found.failure]
+        if not self.pair.problem and self._region is not None and self._drawn is None:
+            lines.append(f"Draw a polygon, rectangle or ellipse in '{self.region.currentText()}'.")
+        if found.stack is not None and found.stack.problem:
+            lines.append(f"Nothing to compare: {found.stack.problem}.")
+        elif plane is not None and plane.whole.problem:
+            lines.append(f"This plane: {plane.whole.problem}.")
+        elif plane is not None and plane.region is not None and plane.region.problem:
+            lines.append(f"Region in this plane: {plane.region.problem}.")
+        return "\n".join(line for line in lines if line)
+
+    def _show_profiles(self, pair: tuple[Image, Image] | None) -> None:
+        stack, series = self.stack, self.comparing.series
+        self.profile.setVisible(stack is not None and len(stack.profile) > 2)
+        self.over_time.setVisible(len(series) > 1)
+        if pair is None:
             return
-        name = _layers.facts_of(self.prediction.layer).get("input_layer")
-        source = self._viewer.layers[name] if name in self._viewer.layers else None
-        self._sides.enter([layer for layer in (source, self.truth.layer, self.prediction.layer) if layer is not None])
+        plane, axis = plane_index(self._viewer, pair[0]), stack_axis(values_of(pair[0]).shape)
+        self.profile.set_title(_PLANES if along_z(pair[0]) else _TIME)
+        self.profile.set_values(stack.profile if stack is not None else ())
+        self.profile.set_current(plane[axis] if plane and axis >= 0 else None)
+        self.over_time.set_values(series)
+        self.over_time.set_current(plane[0] if plane else None)
+
+    def _show_shift(self, shift: ShiftCheck | None) -> None:
+        if shift is self._shift_shown:
+            return
+        self._shift_shown = shift
+        clear(self._shift_box)
+        if shift is not None and shift.shifted:
+            line = FindingLine("warning", shift_words(shift))
+            line.setToolTip("Looked for in the middle of the stack, at most 32 × 384 × 384 voxels of it")
+            self._shift_box.addWidget(line)
+
+    def _unfold_coverage(self, on: bool) -> None:
+        self.what.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
+        self.coverage.setVisible(on)
+
+    # ------------------------------------------------------------------ methods text
+
+    def _copy_methods(self) -> None:
+        pair, stack = self._comparable, self.stack
+        if pair is None or stack is None:
+            return
+        count = len(stack.profile)
+        text = methods_text(
+            facts_of(pair[0]).get("record") or {},
+            pair[1].name,
+            stack,
+            planes=f"{count} {'Z steps' if along_z(pair[0]) else 'time points'}" if count > 1 else "",
+            region=self.comparing.region_stack,
+            shift=self.comparing.shift,
+            disclaimer=str(pair[0].metadata.get("disclaimer", "")),
+        )
+        self.reports.copy(text)
+
+    # ------------------------------------------------------------------ jumping
 
     def _jump(self, plane: int) -> None:
         """Go to a plane of the stack."""
+        if self.prediction.layer is not None:
+            self._go(stack_axis(self.prediction.layer.data.shape), plane)
+
+    def _go(self, axis: int, step: int) -> None:
+        """Set a slider, given as an axis of the prediction."""
         prediction = self.prediction.layer
         if prediction is None:
             return
-        axis = self._viewer.dims.ndim - prediction.ndim + stack_axis(prediction.data.shape)
+        axis += self._viewer.dims.ndim - prediction.ndim
         if axis not in self._viewer.dims.displayed:
-            self._viewer.dims.set_current_step(axis, plane)
+            self._viewer.dims.set_current_step(axis, step)
 
 
 class CompareWidget(QWidget):
@@ -229,13 +295,6 @@ class CompareWidget(QWidget):
         self.setStyleSheet(style_sheet(str(self._viewer.theme)))
 
 
-def _problem(prediction: Layer | None, truth: Layer | None) -> str:
-    if prediction is None:
-        return "Predict first, then compare."
-    if truth is None:
-        return "Choose the layer with the real fluorescence as truth."
-    a, b = prediction.data.shape, getattr(truth.data, "shape", ())
-    if a != b:
-        sizes = [" × ".join(map(str, shape)) for shape in (a, b)]
-        return f"The prediction is {sizes[0]}, the truth {sizes[1]}: only images of the same field can be compared."
-    return ""
+def _show_words(label: QLabel, text: str) -> None:
+    label.setText(text)
+    label.setVisible(bool(text))
