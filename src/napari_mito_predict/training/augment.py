@@ -38,8 +38,9 @@ def augment(given: Image, truth: Image, changes: Augment, rng: np.random.Generat
         sigma = rng.uniform(0, changes.blur)
         given = gaussian_filter(given, (0,) * (given.ndim - 2) + (sigma, sigma), mode="nearest", truncate=3)
     if changes.intensity:
-        scale = 1 + rng.uniform(-changes.intensity, changes.intensity)
-        given = given * np.float32(scale) + np.float32(rng.uniform(-changes.intensity, changes.intensity))
+        scale = (1 + changes.intensity) ** rng.uniform(-1, 1)
+        offset = rng.uniform(-1, 1) * min(changes.intensity, 1.0)
+        given = given * np.float32(scale) + np.float32(offset)
     if changes.noise:
         sigma = rng.uniform(0, changes.noise) * float(rng.integers(2))  # half of the patches stay clean
         given = given + np.float32(sigma) * rng.standard_normal(given.shape, dtype=np.float32)

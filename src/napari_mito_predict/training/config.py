@@ -102,8 +102,9 @@ class Augment(_Part):
     """Largest standard deviation of Gaussian noise added to the input, in standard deviations of the input."""
     blur: float = Field(default=0.0, ge=0, le=3)
     """Largest sigma of a Gaussian blur of the input in y and x, in voxels."""
-    intensity: float = Field(default=0.0, ge=0, le=0.9)
-    """Largest relative change of the input's contrast, and largest offset in standard deviations."""
+    intensity: float = Field(default=0.0, ge=0, le=4)
+    """The input's contrast is multiplied or divided by up to 1 plus this, and its brightness moved by up to this (at
+    most 1) in standard deviations. Empty fields have a far higher contrast after normalisation than crowded ones."""
     zoom: float = Field(default=0.0, ge=0, le=0.5)
     """Largest relative change of size in y and x, input and truth alike."""
 
