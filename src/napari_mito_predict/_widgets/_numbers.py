@@ -83,7 +83,7 @@ class Profile(QWidget):
         self._title = title
         self._values: tuple[float, ...] = ()
         self._current: int | None = None
-        self.setFixedHeight(44)
+        self.setFixedHeight(36)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setToolTip(f"{title}; click to go there")
@@ -132,9 +132,16 @@ class Profile(QWidget):
         painter.drawLine(area.bottomLeft(), area.bottomRight())
         quiet.setAlpha(150)
         painter.setPen(QPen(quiet))
-        painter.drawText(area, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignHCenter, self._title)
+        # Where the line is not.
+        edge = Qt.AlignmentFlag.AlignBottom if _mean(values) > (low + high) / 2 else Qt.AlignmentFlag.AlignTop
+        painter.drawText(area, edge | Qt.AlignmentFlag.AlignHCenter, self._title)
         if self._current is not None and self._current < len(values):
             x = point(self._current).x() if math.isfinite(values[self._current]) else 0.0
             painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
         painter.setPen(QPen(text, 1.5))
         painter.drawPolyline(QPolygonF([point(i) for i in range(len(values)) if math.isfinite(values[i])]))
+
+
+def _mean(values: tuple[float, ...]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    return sum(finite) / len(finite) if finite else 0.0

@@ -7,29 +7,29 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Shapes
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QLabel, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from napari_mito_predict._widgets._compare_pair import Pair
 from napari_mito_predict._widgets._compare_report import ReportRow
 from napari_mito_predict._widgets._compare_views import Views
-from napari_mito_predict._widgets._compare_words import CAPTION, coverage, methods_text, shift_words
+from napari_mito_predict._widgets._compare_words import CAPTION, SHIFT_TIP, coverage, methods_text, shift_words
 from napari_mito_predict._widgets._comparing import Comparing
 from napari_mito_predict._widgets._layers import facts_of
 from napari_mito_predict._widgets._numbers import Numbers, Profile
-from napari_mito_predict._widgets._parts import FindingLine, clear, column, follow, style_sheet, words
+from napari_mito_predict._widgets._parts import column, follow, style_sheet
 from napari_mito_predict._widgets._region import Region, region_of
 from napari_mito_predict._widgets._view import along_z, is_series, plane_index, stack_axis, values_of
+from napari_mito_predict._widgets._wrapped import WarningLine, Wrapped
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
     from napari.viewer import Viewer
 
     from napari_mito_predict._widgets._scores import StackAgreement
-    from napari_mito_predict.evaluation import ShiftCheck
 
 __all__ = ["CAPTION", "ComparePanel", "CompareWidget"]
 
-_SOON_MS = 10
+_SOON_MS = 5
 _EDITED_MS = 200
 _SHAPE_EVENTS = ("data", "set_data", "scale", "translate", "rotate", "shear", "affine")
 _PLANES, _TIME = "PCC over the planes", "PCC over time"
@@ -46,7 +46,6 @@ class ComparePanel(QWidget):
         self._region: Region | None = None
         self._followed: Layer | None = None
         self._followed_shapes: Layer | None = None
-        self._shift_shown: ShiftCheck | None = None
         self.comparing = Comparing(viewer, self)
         self._build()
         self._soon = self._timer(_SOON_MS, self.update_numbers)
@@ -58,7 +57,7 @@ class ComparePanel(QWidget):
         self.pair.guess()
 
     def _build(self) -> None:
-        box = column(6)
+        box = column()
         self.setLayout(box)
         self.pair = Pair(self._viewer)
         self.prediction, self.truth, self.region = self.pair.prediction, self.pair.truth, self.pair.region
@@ -66,31 +65,33 @@ class ComparePanel(QWidget):
         self.profile, self.over_time = Profile(_PLANES), Profile(_TIME)
         self.profile.clicked.connect(self._jump)
         self.over_time.clicked.connect(lambda t: self._go(0, t))
-        self.problem = words()
-        self._shift_box = column()
+        self.problem = Wrapped()
+        self.warning = WarningLine()
+        self.warning.setToolTip(SHIFT_TIP)
         self.views = Views(self._viewer)
         self.side_by_side, self.overlay, self.difference = self.views.buttons
         self.reports = ReportRow()
         self.reports.methods_pressed.connect(self._copy_methods)
-        self.disclaimer = words()
-        self.caption = words(CAPTION, quiet=True)
+        self.disclaimer = Wrapped()
+        self.caption = Wrapped(CAPTION, quiet=True)
         self.what = QToolButton()
-        self.what.setText("What the numbers cover")
+        self.what.setText("Report")
+        self.what.setAccessibleName("Report, methods text, and what the numbers cover")
         self.what.setCheckable(True)
         self.what.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.what.setArrowType(Qt.ArrowType.RightArrow)
-        self.what.toggled.connect(self._unfold_coverage)
-        self.coverage = words(quiet=True)
-        self.coverage.hide()
-        above = (self.pair, self.numbers, self.profile, self.over_time, self.problem)
-        below = (self.views, self.reports, self.disclaimer, self.caption)
-        for widget in above:
+        self.what.toggled.connect(self._unfold)
+        self.coverage = Wrapped(quiet=True)
+        caption = QHBoxLayout()
+        caption.addWidget(self.caption, 1)
+        caption.addWidget(self.what, 0, Qt.AlignmentFlag.AlignTop)
+        shown: tuple[QWidget, ...] = (self.pair, self.numbers, self.profile, self.over_time, self.problem, self.warning)
+        for widget in (*shown, self.views, self.disclaimer):
             box.addWidget(widget)
-        box.addLayout(self._shift_box)
-        for widget in below:
-            box.addWidget(widget)
-        box.addWidget(self.what, 0, Qt.AlignmentFlag.AlignLeft)
-        box.addWidget(self.coverage)
+        box.addLayout(caption)
+        for folded in (self.reports, self.coverage):
+            box.addWidget(folded)
+            folded.hide()
 
     def _timer(self, milliseconds: int, call: Callable[[], None]) -> QTimer:
         timer = QTimer(self)
@@ -101,9 +102,13 @@ class ComparePanel(QWidget):
 
     @property
     def stack(self) -> StackAgreement | None:
-        """The numbers of the stack on screen, once they are known and mean something."""
-        stack = self.comparing.stack
-        return stack if stack is not None and not stack.problem else None
+        """The numbers of the stack on screen, once they are known."""
+        return self.comparing.stack
+
+    @property
+    def _scored(self) -> StackAgreement | None:
+        """The same where they mean something."""
+        return self.stack if self.stack is not None and not self.stack.problem else None
 
     # ------------------------------------------------------------------ following
 
@@ -181,23 +186,23 @@ class ComparePanel(QWidget):
         """Problems in words, numbers where there are any, and what they cover."""
         pair, found = self._comparable, self.comparing
         prediction = self.prediction.layer
-        _show_words(self.disclaimer, str(prediction.metadata.get("disclaimer", "")) if prediction else "")
-        _show_words(self.problem, self._problem())
+        self.disclaimer.say(str(prediction.metadata.get("disclaimer", "")) if prediction else "")
+        self.problem.say(self._problem())
         self.numbers.setVisible(pair is not None and not (found.stack and found.stack.problem))
         self.numbers.show_rows(stack=pair is not None and pair[0].ndim > 2, region=self._drawn is not None)
         self.numbers.set_plane(*((found.plane.whole, found.plane.region) if found.plane else (None,)))
         self.numbers.set_stack(found.stack)
         self.numbers.set_region_stack(found.region_stack)
         self._show_profiles(pair)
-        self._show_shift(found.shift)
+        self.warning.say(shift_words(found.shift) if found.shift is not None and found.shift.shifted else "")
         of_region = (found.plane.region if found.plane else None, found.region_stack)
         series = pair is not None and is_series(values_of(pair[0]).shape)
         text = coverage(found.plane.whole if found.plane else None, found.stack, of_region, series=series)
         self.coverage.setText(text)
-        self.what.setToolTip(text)
+        self.what.setToolTip(f"Report, methods text, and what the numbers cover:\n{text}")
         if pair is None:
             self.views.set_pair(None, None, complete=False)
-        ready = pair is not None and self.stack is not None
+        ready = pair is not None and self._scored is not None
         self.reports.set_pair((*pair, self.pair.light) if pair is not None and ready else None)
         self.changed.emit()
 
@@ -206,7 +211,8 @@ class ComparePanel(QWidget):
         found, plane = self.comparing, self.comparing.plane
         lines = [self.pair.problem, found.failure]
         if not self.pair.problem and self._region is not None and self._drawn is None:
-            lines.append(f"Draw a polygon, rectangle or ellipse in '{self.region.currentText()}'.")
+            name = self.region.currentText()
+            lines.append(f"'{name}' encloses nothing in this view: draw a polygon, rectangle or ellipse in it.")
         if found.stack is not None and found.stack.problem:
             lines.append(f"Nothing to compare: {found.stack.problem}.")
         elif plane is not None and plane.whole.problem:
@@ -216,7 +222,7 @@ class ComparePanel(QWidget):
         return "\n".join(line for line in lines if line)
 
     def _show_profiles(self, pair: tuple[Image, Image] | None) -> None:
-        stack, series = self.stack, self.comparing.series
+        stack, series = self._scored, self.comparing.series
         self.profile.setVisible(stack is not None and len(stack.profile) > 2)
         self.over_time.setVisible(len(series) > 1)
         if pair is None:
@@ -228,24 +234,15 @@ class ComparePanel(QWidget):
         self.over_time.set_values(series)
         self.over_time.set_current(plane[0] if plane else None)
 
-    def _show_shift(self, shift: ShiftCheck | None) -> None:
-        if shift is self._shift_shown:
-            return
-        self._shift_shown = shift
-        clear(self._shift_box)
-        if shift is not None and shift.shifted:
-            line = FindingLine("warning", shift_words(shift))
-            line.setToolTip("Looked for in the middle of the stack, at most 32 × 384 × 384 voxels of it")
-            self._shift_box.addWidget(line)
-
-    def _unfold_coverage(self, on: bool) -> None:
+    def _unfold(self, on: bool) -> None:
         self.what.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
-        self.coverage.setVisible(on)
+        for widget in (self.reports, self.coverage):
+            widget.setVisible(on)
 
     # ------------------------------------------------------------------ methods text
 
     def _copy_methods(self) -> None:
-        pair, stack = self._comparable, self.stack
+        pair, stack = self._comparable, self._scored
         if pair is None or stack is None:
             return
         count = len(stack.profile)
@@ -293,8 +290,3 @@ class CompareWidget(QWidget):
 
     def _restyle(self, event: object = None) -> None:
         self.setStyleSheet(style_sheet(str(self._viewer.theme)))
-
-
-def _show_words(label: QLabel, text: str) -> None:
-    label.setText(text)
-    label.setVisible(bool(text))

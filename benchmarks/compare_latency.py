@@ -1,0 +1,86 @@
+"""How long after a slider step the compare panel shows the numbers of the new plane, on a 32 x 1024 x 1024 stack.
+
+``python benchmarks/compare_latency.py [--size 1024] [--planes 32] [--steps 100] [--region]``; without a display it
+starts its own. Target: under 100 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import napari
+import numpy as np
+from qtpy.QtCore import QEventLoop
+
+from napari_mito_predict._widgets._layers import KEY
+from napari_mito_predict.cli._display import has_display, virtual_display
+
+if TYPE_CHECKING:
+    from napari_mito_predict._widgets.compare import CompareWidget
+
+LONGEST_S = 600
+
+
+def main(planes: int, size: int, steps: int, region: bool) -> None:
+    """Step through a stack of noise, print median and 99th percentile."""
+    viewer = napari.Viewer()
+    rng = np.random.default_rng(0)
+    truth = rng.integers(100, 4000, (planes, size, size), np.uint16)
+    prediction = truth.astype(np.float32) / 1000 + rng.standard_normal(truth.shape, np.float32)
+    viewer.add_image(truth, name="TMRM", visible=False)
+    facts = {"kind": "prediction", "target": "mitochondria"}
+    viewer.add_image(prediction, name="TMRM predicted", contrast_limits=(0, 4), metadata={KEY: facts})
+    widget: CompareWidget
+    _, widget = viewer.window.add_plugin_dock_widget("napari-mito-predict", "Compare with truth")
+    comparing = widget.panel.comparing
+    if region:
+        box = np.array([[0.2, 0.2], [0.2, 0.7], [0.6, 0.7], [0.6, 0.2]]) * size
+        widget.panel.region.choose(viewer.add_shapes(box, name="region"))
+    start = time.perf_counter()
+    until(lambda: comparing.stack is not None)
+    stack = time.perf_counter() - start
+    until(lambda: comparing.shift is not None and (comparing.region_stack is not None or not region))
+    rest = time.perf_counter() - start - stack
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; stack {stack:.1f} s, shift and region {rest:.1f} s")
+    waits = np.array([step(viewer, comparing, i % planes) for i in range(1, steps + 1)])
+    median, p99 = np.percentile(waits, (50, 99))
+    print(f"{planes} x {size} x {size}: median {median:.0f} ms, 99th percentile {p99:.0f} ms, n {waits.size}")
+    viewer.close()
+
+
+def step(viewer: napari.Viewer, comparing: object, plane: int) -> float:
+    """Milliseconds from a slider step to the numbers of that plane; drawing the plane itself is part of it."""
+    before = getattr(comparing, "plane", None)
+    start = time.perf_counter()
+    viewer.dims.set_current_step(0, plane)
+    until(lambda: getattr(comparing, "plane", None) is not before)
+    return (time.perf_counter() - start) * 1000
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Run the event loop, as napari does, until something is so."""
+    loop, end = QEventLoop(), time.perf_counter() + LONGEST_S
+    while not condition():
+        loop.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 1)
+        if time.perf_counter() > end:
+            raise SystemExit("nothing came")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--planes", type=int, default=32)
+    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--region", action="store_true", help="with a drawn rectangle of a fifth of the plane")
+    arguments = parser.parse_args()
+    options = (arguments.planes, arguments.size, arguments.steps, arguments.region)
+    if has_display():
+        main(*options)
+    else:
+        with virtual_display(1700, 1100) as name:
+            os.environ["DISPLAY"] = name
+            main(*options)
