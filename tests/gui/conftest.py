@@ -22,6 +22,9 @@ def models_folder(tmp_path_factory):
     from napari_mito_predict.networks.unet import UNet
 
     folder = tmp_path_factory.mktemp("models")
+    import torch
+
+    torch.manual_seed(0)  # some random networks of this size answer with a constant
     arguments = {"ndim": 3, "depth": 1, "base_channels": 2}
     for name, target, stain, colormap in (
         ("mito-z", "mitochondria", "TMRM", "magenta"),

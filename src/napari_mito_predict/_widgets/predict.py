@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, QTimer
@@ -234,7 +235,7 @@ class PredictWidget(QWidget):
 
     def _say_comparison(self) -> None:
         stack = self.compare.stack
-        if stack is not None:
+        if stack is not None and math.isfinite(stack.pcc):
             self._compare_step.set_summary(f"PCC {stack.pcc:.2f} · SSIM {stack.ssim:.2f}", "ok")
         else:
             self._compare_step.set_summary("" if self.compare.prediction.layer else "no prediction yet")
