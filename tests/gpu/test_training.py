@@ -56,9 +56,9 @@ def test_it_learns_and_leaves_a_model_for_any_device(request_for, precision: str
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 def test_the_scaler_of_float16_is_restored(request_for, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Run, "stop_requested", "pause")
-    run = train(request_for("run", precision="16"))
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "stop_requested", "pause")
+        run = train(request_for("run", precision="16"))
     state = run.load_checkpoint()
     assert state is not None
     assert state["scaler"]["scale"] > 0

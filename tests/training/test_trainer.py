@@ -103,9 +103,9 @@ def test_stop_file(fields, make_config, monkeypatch: pytest.MonkeyPatch, keep: b
             self.request_stop(keep=keep)
 
     whole = train(make_config(fields, "whole"))
-    monkeypatch.setattr(Run, "append_metrics", stop_at_three)
-    run = train(make_config(fields, "run"))
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "append_metrics", stop_at_three)
+        run = train(make_config(fields, "run"))
     assert run.status.iteration == 3
     if keep:
         assert run.status.state == "done"
@@ -121,9 +121,9 @@ def test_stop_file(fields, make_config, monkeypatch: pytest.MonkeyPatch, keep: b
 
 
 def test_a_paused_run_can_be_finished_as_it_is(fields, make_config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Run, "stop_requested", "pause")
-    run = train(make_config(fields, "run"))
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "stop_requested", "pause")
+        run = train(make_config(fields, "run"))
     assert run.status.state == "stopped"
     train(run, keep=True)
     assert (run.status.state, run.status.iteration) == ("done", 0)
@@ -153,9 +153,9 @@ def test_fine_tuning_starts_from_the_given_model(fields, make_config) -> None:
 
 
 def test_a_changed_request_or_changed_pixels_are_refused(fields, make_config, monkeypatch) -> None:
-    monkeypatch.setattr(Run, "stop_requested", "pause")
-    run = train(make_config(fields, "run"))
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "stop_requested", "pause")
+        run = train(make_config(fields, "run"))
     config = run.path / "config.yaml"
     text = config.read_text(encoding="utf-8")
     config.write_text(text.replace("seed: 0", "seed: 7").replace("learning_rate: 0.001", "learning_rate: 0.1"))
@@ -169,9 +169,9 @@ def test_a_changed_request_or_changed_pixels_are_refused(fields, make_config, mo
 
 
 def test_a_run_that_was_moved_goes_on(fields, make_config, monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(Run, "stop_requested", "pause")
-    run = train(make_config(fields, "run"))
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "stop_requested", "pause")
+        run = train(make_config(fields, "run"))
     moved = run.path.rename(tmp_path / "anderswo ä")
     assert train(Run(moved)).status.state == "done"
     assert (moved / "model" / "model.json").exists()
