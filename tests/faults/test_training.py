@@ -7,9 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import tifffile
 import torch
 
 from napari_mito_predict.errors import TrainingError
@@ -17,25 +15,12 @@ from napari_mito_predict.training import Run, TrainingConfig, train
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> TrainingConfig:
+def config(planes: Path, tmp_path: Path) -> TrainingConfig:
     """A tiny run on three single planes."""
-    for i in range(3):
-        light = np.random.default_rng(i).normal(1000, 100, (40, 44))
-        tifffile.imwrite(
-            tmp_path / f"f{i}.ome.tif",
-            np.stack([light, 2000 - light]).astype(np.uint16),
-            ome=True,
-            metadata={
-                "axes": "CYX",
-                "Channel": {"Name": ["TL", "TMRM"]},
-                **{f"PhysicalSize{a}": 0.1 for a in "XY"},
-                **{f"PhysicalSize{a}Unit": "µm" for a in "XY"},
-            },
-        )
     return TrainingConfig.parse(
         {
             "targets": {"mitochondria": "TMRM"},
-            "data": {"files": [str(tmp_path / "*.ome.tif")]},
+            "data": {"files": [str(planes / "*.ome.tif")]},
             "network": {"depth": 2, "base_channels": 8},
             "patch": (16, 16),
             "batch_size": 1,
