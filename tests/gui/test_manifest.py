@@ -95,8 +95,6 @@ def test_napari_asks_where_another_reader_takes_czi_too(manifest, czi, tmp_path)
 def test_the_sample_opens_with_all_its_channels():
     from napari_mito_predict._widgets import _sample
 
-    if not _sample.SAMPLE.exists():
-        pytest.skip("the sample CZI is not part of this checkout")
     layers = _sample.simulated_cell()
     assert len(layers) == 3
     assert [keywords["metadata"]["napari-mito-predict"]["role"] for _, keywords, _ in layers] == [

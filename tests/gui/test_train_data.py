@@ -140,10 +140,8 @@ def test_layers_are_written_with_scale_and_names(from_scratch, viewer, qtbot):
 
 
 def test_layers_of_a_simulated_file_are_refused(train_dock, viewer, qtbot):
-    from napari_mito_predict._widgets._sample import SAMPLE, simulated_cell
+    from napari_mito_predict._widgets._sample import simulated_cell
 
-    if not SAMPLE.exists():
-        pytest.skip("the sample CZI is not part of this checkout")
     for data, keywords, _ in simulated_cell():
         viewer.add_image(data, **keywords)
     train_dock.data.source.kind.setCurrentIndex(3)

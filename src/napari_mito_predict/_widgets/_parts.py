@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLayout,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QStyle,
     QStyleOptionComboBox,
@@ -273,6 +274,27 @@ def follow(widget: QWidget, emitter: Any, callback: Callable[..., None]) -> None
     """Call back on a napari event for as long as the widget lives."""
     emitter.connect(callback, position="last")
     widget.destroyed.connect(lambda: emitter.disconnect(callback))
+
+
+def stack_steps(dock: QWidget, steps: Sequence[Step]) -> None:
+    """Put unfolded steps under each other into a dock widget that scrolls up and down, never sideways."""
+    inside = QWidget()
+    box = QVBoxLayout(inside)
+    box.setContentsMargins(4, 4, 4, 4)
+    box.setSpacing(4)
+    for step in steps:
+        box.addWidget(step)
+        step.expand(animate=False)
+    box.addStretch(1)
+    scroll = QScrollArea()
+    scroll.setWidgetResizable(True)
+    scroll.setFrameShape(QFrame.Shape.NoFrame)
+    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    scroll.setWidget(inside)
+    outer = QVBoxLayout(dock)
+    outer.setContentsMargins(0, 0, 0, 0)
+    outer.addWidget(scroll)
+    dock.setMinimumWidth(300)
 
 
 def words(text: str = "", *, quiet: bool = False) -> QLabel:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QWidget
 
 from napari_mito_predict._widgets._docks import open_dock
 from napari_mito_predict._widgets._image_step import ImageStep
 from napari_mito_predict._widgets._models_step import ModelsStep
 from napari_mito_predict._widgets._outputs import Grid, Run
-from napari_mito_predict._widgets._parts import Step, follow, style_sheet
+from napari_mito_predict._widgets._parts import Step, follow, stack_steps, style_sheet
 from napari_mito_predict._widgets._predict_step import PredictStep
 from napari_mito_predict._widgets._prediction import (
     Finished,
@@ -76,24 +76,8 @@ class PredictWidget(QWidget):
         self._image_changed()
 
     def _build(self) -> None:
-        inside = QWidget()
-        box = QVBoxLayout(inside)
-        box.setContentsMargins(4, 4, 4, 4)
-        box.setSpacing(4)
-        for step in (self.image, self.models, self.predict, self._compare_step):
-            box.addWidget(step)
-            step.expand(animate=False)
+        stack_steps(self, (self.image, self.models, self.predict, self._compare_step))
         self._compare_step.collapse(animate=False)
-        box.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
-        self.setMinimumWidth(300)
 
     def _connect(self) -> None:
         self.image.changed.connect(self._image_changed)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_mito_predict._widgets._docks import docks_of, open_dock
-from napari_mito_predict._widgets._parts import follow, style_sheet
+from napari_mito_predict._widgets._parts import follow, stack_steps, style_sheet
 from napari_mito_predict._widgets._previews import PreviewLayers
 from napari_mito_predict._widgets._settings import use_models_folder
 from napari_mito_predict._widgets._train_check import Checked, Listed, checking, timing
@@ -70,23 +70,7 @@ class TrainWidget(QWidget):
         self._reattach()
 
     def _build(self) -> None:
-        inside = QWidget()
-        box = QVBoxLayout(inside)
-        box.setContentsMargins(4, 4, 4, 4)
-        box.setSpacing(4)
-        for step in (self.data, self.start, self.training):
-            box.addWidget(step)
-            step.expand(animate=False)
-        box.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
-        self.setMinimumWidth(300)
+        stack_steps(self, (self.data, self.start, self.training))
 
     def _connect(self) -> None:
         self.data.chosen.connect(self._data_chosen)
