@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,7 +65,8 @@ def train(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
         else:
             Run.create(request)
     config = run.config if leads or isinstance(request, Run) else request
-    with run.logging(), Heartbeat(run, silent=not leads) as heartbeat:
+    # The others may be here before the first has made the folder; and one log is enough.
+    with run.logging() if leads else nullcontext(), Heartbeat(run, silent=not leads) as heartbeat:
         try:
             _run(run, config, heartbeat)
         except MitoPredictError as error:
