@@ -196,3 +196,15 @@ def test_evaluate_refuses_other_sizes(mito_predict, predicted, make_czi):
     outcome = mito_predict("evaluate", predicted / "cells_mitochondria.ome.tif", path)
     assert outcome.code == 1
     assert outcome.err.count("\n") == 1
+
+
+def test_all_targets_in_one_file(mito_predict, installed, stack, tmp_path):
+    outcome = mito_predict("predict", stack, "-o", tmp_path / "out", "-m", "tiny", "--composite")
+    assert outcome.code == 0, outcome.err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "cells_predicted.ome.tif",
+        "cells_predicted.prediction.json",
+    ]
+    again = mito_predict("predict", stack, "-o", tmp_path / "out", "-m", "tiny", "--composite")
+    assert again.code == 1
+    assert "exists already" in again.err

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication
 from napari_mito_predict import errors
 from napari_mito_predict._widgets import _layers, _prediction
 from napari_mito_predict._widgets._worker import JobState
+from napari_mito_predict.image import open_image
 
 
 def finish(qtbot, dock):
@@ -267,3 +268,13 @@ def test_results_are_saved_too_where_a_folder_is_chosen(ready, qtbot, tmp_path):
     finish(qtbot, ready)
     assert ready.job.state is JobState.FAILED
     assert "exists" in ready.predict.failure.what.text()
+
+
+def test_both_targets_go_into_one_file_where_that_is_chosen(ready, qtbot, tmp_path):
+    ready.predict.set_output_folder(tmp_path)
+    ready.predict.one_file.setChecked(True)
+    ready.predict.predict.click()
+    finish(qtbot, ready)
+    assert ready.job.state is JobState.DONE
+    assert [path.name for path in tmp_path.glob("*.ome.tif")] == ["zellen ä_predicted.ome.tif"]
+    assert len(open_image(tmp_path / "zellen ä_predicted.ome.tif").channels) == 2

@@ -34,7 +34,7 @@ def test_files_of_one_folder_are_matched_and_sound(config: TrainingConfig) -> No
     for field in reader.all_fields:
         assert field.input.path.name == f"{field.name}_phase.tif"
         assert field.truths[0].path.name == f"{field.name}_nuclei.tif"
-    assert reader.sampling.third_axis is None
+    assert reader.sampling.third_axes == ()
     for field in (*reader.fields.test, *reader.fields.validation):
         (pair,), report = reader.read(field)
         assert pair.input.shape == pair.truth.shape[1:] == (1080, 1280)

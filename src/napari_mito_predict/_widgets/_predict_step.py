@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
+    QCheckBox,
     QFileDialog,
     QGridLayout,
     QHBoxLayout,
@@ -85,11 +86,14 @@ class PredictStep(Step):
         self.folder = QPushButton("do not save")
         self.folder.setToolTip("Also write the predictions as OME-TIFF into a folder")
         self.folder.clicked.connect(self._ask_for_folder)
+        self.one_file = QCheckBox("one file")
+        self.one_file.setToolTip("All targets into one file, as channels that open in their colours")
         fields = {"Device": self.device, "Precision": self.precision, "Computed in": self.tile, "Save to": self.folder}
         for row, (text, field) in enumerate(fields.items()):
             field.setAccessibleName(text)
             grid.addWidget(QLabel(text), row, 0)
-            grid.addWidget(field, row, 1)
+            grid.addWidget(field, row, 1, 1, 1 if field is self.folder else 2)
+        grid.addWidget(self.one_file, grid.rowCount() - 1, 2)
         for combo in (self.device, self.precision, self.tile):
             combo.currentIndexChanged.connect(lambda _: self.options_changed.emit())
         self.advanced.hide()
@@ -126,6 +130,11 @@ class PredictStep(Step):
     def output_folder(self) -> Path | None:
         """Where to save too."""
         return self._folder
+
+    @property
+    def composite(self) -> bool:
+        """Whether all targets go into one file."""
+        return bool(self.one_file.isChecked())
 
     def _ask_for_folder(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Save predictions to", str(self._folder or ""))

@@ -41,6 +41,8 @@ class Request:
         As for `napari_mito_predict.predict`.
     folder : Path, optional
         Where to save the predictions too.
+    composite : bool
+        Save them as the channels of one file.
     """
 
     source: ImageSource
@@ -51,6 +53,7 @@ class Request:
     precision: str = "auto"
     tile: str | tuple[int, int, int] = "auto"
     folder: Path | None = None
+    composite: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,7 @@ def predicting(request: Request, cache: ModelCache) -> Work:
         for block in plan.run(on_progress=live.report, cancel=cancelled):
             arrays[block.target][block.slices] = block.data
             live.painted += 1
-        _save(plan, arrays, paths)
+        _save(plan, arrays, paths, composite=request.composite)
         yield Finished(plan, time.monotonic() - start, tuple(paths.values()))
 
     return work
@@ -222,14 +225,23 @@ def _output_paths(plan: PredictionPlan, request: Request) -> dict[str, Path]:
         return {}
     scene = f"_scene{request.source.scene}" if request.source.scene else ""
     stem = f"{request.source.name}{scene}"
-    paths = {key: request.folder / f"{stem}_{key.replace('/', '_')}.ome.tif" for key in plan.outputs}
+    if request.composite:
+        paths = {" + ".join(plan.outputs): request.folder / f"{stem}_predicted.ome.tif"}
+    else:
+        paths = {key: request.folder / f"{stem}_{key.replace('/', '_')}.ome.tif" for key in plan.outputs}
     for path in paths.values():
         check_output(path)
     return paths
 
 
-def _save(plan: PredictionPlan, arrays: dict[str, NDArray[np.float32]], paths: dict[str, Path]) -> None:
-    from napari_mito_predict.prediction import Prediction
+def _save(
+    plan: PredictionPlan, arrays: dict[str, NDArray[np.float32]], paths: dict[str, Path], *, composite: bool
+) -> None:
+    from napari_mito_predict.prediction import Prediction, save_composite
 
+    predictions = {key: Prediction(arrays[key], output, plan.record(key)) for key, output in plan.outputs.items()}
     for key, path in paths.items():
-        Prediction(arrays[key], plan.outputs[key], plan.record(key)).save(path)
+        if composite:
+            save_composite(list(predictions.values()), path)
+        else:
+            predictions[key].save(path)

@@ -51,10 +51,9 @@ class Listed:
 
 @dataclass(frozen=True)
 class Checked:
-    """All fields were read: dimensions of their volumes, and the axis they extend along."""
+    """All fields were read: dimensions of their volumes."""
 
     ndim: int
-    third_axis: str | None
 
 
 def peeking(data: Mapping[str, Any]) -> Work:
@@ -90,7 +89,7 @@ def checking(config: TrainingConfig) -> Work:
             if cancelled():
                 return
             yield reader.read(field)[1]
-        yield Checked(reader.sampling.ndim, reader.sampling.third_axis)
+        yield Checked(reader.sampling.ndim)
 
     return work
 

@@ -115,6 +115,7 @@ class PredictWidget(QWidget):
             precision=self.predict.precision.currentData(),
             tile=self.predict.tile_of(chosen.source),
             folder=self.predict.output_folder,
+            composite=self.predict.composite,
         )
 
     def _plan(self) -> None:

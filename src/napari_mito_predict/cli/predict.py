@@ -78,6 +78,9 @@ def predict(
             "--tile", help="auto, whole, or voxels like 64x256x256 (z, y, x); changes memory use, not results."
         ),
     ] = "auto",
+    composite: Annotated[
+        bool, typer.Option("--composite", help="All targets as the channels of one file, each in its colour.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace predictions that exist.")] = False,
     axes: Annotated[
         str | None, typer.Option("--axes", help="Axes of a TIFF that does not say them, like ZYX or TYX.")
@@ -107,7 +110,7 @@ def predict(
         "precision": precision,
         "tile": parse_tile(tile),
     }
-    job = _Job(output, format_.suffix, overwrite, tuple(models or ()), options)
+    job = _Job(output, format_.suffix, overwrite, composite, tuple(models or ()), options)
     prepare_folder(output)
     files = [file for entry in inputs for file in _images_in(entry)]
     failed = 0
@@ -136,6 +139,7 @@ class _Job:
     folder: Path
     suffix: str
     overwrite: bool
+    composite: bool
     model_names: tuple[str, ...]
     options: dict[str, Any]
     records: list[dict[str, Any]] = field(default_factory=list)
@@ -144,18 +148,24 @@ class _Job:
 
     def run(self, image: ImageSource) -> None:
         """Predict one image and write the results."""
-        from napari_mito_predict.prediction import plan_prediction
+        from napari_mito_predict.prediction import plan_prediction, save_composite
 
         models = [self._model(name) for name in self.model_names or _bundled_for(image)]
         plan = plan_prediction(image, models, **self.options)
         self._tell(image, plan.findings)
-        paths = {key: self.folder / f"{_stem(image)}_{key.replace('/', '_')}{self.suffix}" for key in plan.outputs}
+        if self.composite:
+            paths = {" + ".join(plan.outputs): self.folder / f"{_stem(image)}_predicted{self.suffix}"}
+        else:
+            paths = {key: self.folder / f"{_stem(image)}_{key.replace('/', '_')}{self.suffix}" for key in plan.outputs}
         self._check_free(paths.values())
         with progress(image.name) as on_progress:
             predictions = plan.predict(on_progress=on_progress)
         self._tell(image, plan.findings)  # what was noticed on the way
         for key, path in paths.items():
-            predictions[key].save(path, overwrite=self.overwrite)
+            if self.composite:
+                save_composite(list(predictions.values()), path, overwrite=self.overwrite)
+            else:
+                predictions[key].save(path, overwrite=self.overwrite)
             self.records.append({"input": image.path, "scene": image.scene, "target": key, "output": path})
             say(f"Wrote {path}")
 

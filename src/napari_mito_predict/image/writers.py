@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 VoxelSize = Sequence[float | None]
 _AXIS_TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
 _UNKNOWN: VoxelSize = (None, None, None)
+_RGB = {
+    "red": (255, 0, 0),
+    "green": (0, 255, 0),
+    "blue": (0, 0, 255),
+    "cyan": (0, 255, 255),
+    "magenta": (255, 0, 255),
+    "yellow": (255, 255, 0),
+    "gray": (255, 255, 255),
+}
+"""The plain colours that colormaps of napari and channels of OME share."""
 
 
 def check_output(path: str | Path, *, overwrite: bool = False, needed_bytes: int = 0) -> Path:
@@ -72,6 +82,7 @@ def write_ome_tiff(
     *,
     axes: str,
     channel_names: Sequence[str] | None = None,
+    channel_colours: Sequence[str] | None = None,
     voxel_size_um: VoxelSize = _UNKNOWN,
     time_step_s: float | None = None,
     description: str = "",
@@ -89,6 +100,8 @@ def write_ome_tiff(
         One letter of ``TCZYX`` per axis, in that order.
     channel_names : sequence of str, optional
         One per channel.
+    channel_colours : sequence of str, optional
+        One per channel, such as ``"magenta"``; unknown ones are left to the viewer.
     voxel_size_um : sequence of float or None
         z, y, x in micrometres; unknown ones are left out, never written as 1.
     time_step_s : float, optional
@@ -114,6 +127,9 @@ def write_ome_tiff(
     metadata: dict[str, Any] = {"axes": axes}
     if names:
         metadata["Channel"] = {"Name": names}
+    colours = [_RGB.get(colour) for colour in channel_colours or ()]
+    if names and colours and all(colours):
+        metadata["Channel"]["Color"] = [_ome_colour(rgb) for rgb in colours if rgb]
     for axis, size in zip("ZYX", voxel_size_um, strict=True):
         if size is not None:
             metadata |= {f"PhysicalSize{axis}": float(size), f"PhysicalSize{axis}Unit": "µm"}
@@ -142,6 +158,7 @@ def write_ome_zarr(
     *,
     axes: str,
     channel_names: Sequence[str] | None = None,
+    channel_colours: Sequence[str] | None = None,
     voxel_size_um: VoxelSize = _UNKNOWN,
     time_step_s: float | None = None,
     description: str = "",
@@ -172,7 +189,7 @@ def write_ome_zarr(
                 array[index] = np.asarray(data[index])
         ome: dict[str, Any] = {"version": "0.5", "multiscales": [_multiscale(axes, voxel_size_um, time_step_s)]}
         if names:
-            ome["omero"] = {"channels": [{"label": name} for name in names]}
+            ome["omero"] = {"channels": _omero_channels(names, channel_colours or ())}
         group.attrs["ome"] = ome
         group.attrs["napari_mito_predict"] = {"empty_chunks_written": True, "description": description}
     return path
@@ -191,6 +208,19 @@ def _checked(data: Any, axes: str, channel_names: Sequence[str] | None) -> tuple
     if names and len(names) != channels:
         raise OutputError(f"{len(names)} channel names were given for {channels} channels.")
     return axes, names
+
+
+def _ome_colour(rgb: tuple[int, int, int]) -> int:
+    """OME's colour: red, green, blue and opacity as one signed 32-bit number."""
+    return int.from_bytes(bytes((*rgb, 255)), "big", signed=True)
+
+
+def _omero_channels(names: Sequence[str], colours: Sequence[str]) -> list[dict[str, str]]:
+    channels = [{"label": name} for name in names]
+    for channel, colour in zip(channels, colours, strict=False):
+        if colour in _RGB:
+            channel["color"] = bytes(_RGB[colour]).hex().upper()
+    return channels
 
 
 def _planes(data: Any, dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_mito_predict.prediction.composite import save_composite
     from napari_mito_predict.prediction.device import Device, choose_device, describe
     from napari_mito_predict.prediction.fit import check_fit, verdict
     from napari_mito_predict.prediction.plan import PredictionPlan, plan_prediction
@@ -27,10 +28,12 @@ __all__ = [
     "iter_predict",
     "plan_prediction",
     "predict",
+    "save_composite",
     "verdict",
 ]
 
 _HOMES = {
+    "composite": ("save_composite",),
     "device": ("Device", "choose_device", "describe"),
     "fit": ("check_fit", "verdict"),
     "plan": ("PredictionPlan", "plan_prediction"),

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from napari_mito_predict._files import atomic_write_text
 from napari_mito_predict.errors import ConfigError
-from napari_mito_predict.models.card import Name
+from napari_mito_predict.models.card import Name, ThirdAxis
 from napari_mito_predict.training.presets import PRESETS
 
 _LARGEST_CONFIG = 1 << 20
@@ -127,6 +127,8 @@ class TrainingConfig(_Part):
     network: NetworkConfig | None = None
     start_from: str | None = None
     """Model to fine-tune, by name or path; then no `network`."""
+    third_axes: tuple[ThirdAxis, ...] | None = Field(default=None, min_length=1)
+    """``[z, t]``: one model of z-stacks and time series alike. ``None``: of the kind that the first field is."""
     voxel_size_um: tuple[float | None, float, float] | None = None
     """Sampling ``(z, y, x)`` to train at; ``None``: that of the start model, else of the first field."""
     patch: tuple[int, ...] | None = None

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_mito_predict.errors import ModelError, TrainingDataError
+from napari_mito_predict.errors import TrainingDataError
 from napari_mito_predict.evaluation import BlurredInput
 from napari_mito_predict.image import ChannelRole, Finding, Level
-from napari_mito_predict.models import find_model, read_card
 from napari_mito_predict.training.checks import (
     FieldReport,
     Reference,
@@ -20,43 +19,19 @@ from napari_mito_predict.training.checks import (
     explain,
 )
 from napari_mito_predict.training.fields import Field, Fields, find_fields, split_fields
-from napari_mito_predict.training.pairs import OpenField, Pair, VoxelSize, open_field, prepare, read_volumes
+from napari_mito_predict.training.pairs import OpenField, Pair, open_field, prepare, read_volumes
+from napari_mito_predict.training.sampling import Sampling, choose_sampling, other_kind
 from napari_mito_predict.training.store import PairStore, store_size
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_mito_predict.models.card import ModelCard, ThirdAxis
     from napari_mito_predict.training.config import TrainingConfig
 
 _PATCH = {2: (256, 256), 3: (32, 64, 64)}
 _STRIP = 0.2
 _FITTED_ON = 8
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """The grid all fields are brought to.
-
-    Attributes
-    ----------
-    voxel_size_um : tuple of float or None
-        ``(z, y, x)``; z is None where the third axis is not z.
-    third_axis : {"z", "t"} or None
-        The axis volumes extend along.
-    third_axis_step : float or None
-        Its step, micrometres or seconds.
-    """
-
-    voxel_size_um: VoxelSize
-    third_axis: ThirdAxis | None
-    third_axis_step: float | None
-
-    @property
-    def ndim(self) -> int:
-        """Spatial dimensions of a volume."""
-        return 3 if self.third_axis else 2
 
 
 @dataclass(frozen=True)
@@ -154,7 +129,7 @@ class FieldReader:
         if not self.opened:
             raise TrainingDataError(" ".join(finding.message for finding in self._problems.values()))
         self.first = next(self.opened[f.name] for f in self.all_fields if f.name in self.opened)
-        self.sampling = choose_sampling(config, self.first)
+        self.sampling = choose_sampling(config, list(self.opened.values()))
 
     @property
     def all_fields(self) -> tuple[Field, ...]:
@@ -173,11 +148,9 @@ class FieldReader:
         if field.name in self._problems:
             return [], replace(report, findings=(self._problems[field.name],))
         opened = self.opened[field.name]
-        if opened.third_axis != self.sampling.third_axis:
-            mine, first = _KINDS[opened.third_axis], f"{self.first.field.name} is {_KINDS[self.first.third_axis]}"
-            message = f"{field.name}: {mine}, but {first}."
-            fix = "Train on one kind at a time: exclude the others."
-            return [], replace(report, findings=(Finding(Level.ERROR, "other-kind", message, fix),))
+        stranger = other_kind(opened, self.config, self.first)
+        if stranger is not None:
+            return [], replace(report, findings=(stranger,))
         found = list(opened.findings)
         pairs: list[Pair] = []
         digests: list[str] = []
@@ -189,7 +162,7 @@ class FieldReader:
                     digests.append(raw.digest())
                     pairs.append(prepare(raw, opened, self.sampling.voxel_size_um))
             if pairs and self.look_for_shifts:
-                along_z = self.sampling.third_axis == "z"
+                along_z = opened.third_axis == "z"
                 shifts, picture = check_shift(
                     pairs[len(pairs) // 2], self._reference, tuple(self.config.targets), along_third=along_z
                 )
@@ -285,42 +258,6 @@ def patch_of(config: TrainingConfig, ndim: int) -> tuple[int, ...]:
     return patch
 
 
-def choose_sampling(config: TrainingConfig, first: OpenField) -> Sampling:
-    """The sampling asked for, else that of the start model, else that of the first field.
-
-    Raises
-    ------
-    TrainingDataError
-        Nobody knows it.
-    """
-    axis = first.third_axis
-    z, y, x = config.voxel_size_um or _start_sampling(config) or (None, None, None)
-    z, y, x = z or first.image.voxel_size_um[0], y or first.image.voxel_size_um[1], x or first.image.voxel_size_um[2]
-    if y is None or x is None:
-        raise TrainingDataError(
-            f"{first.field.name}: the file does not know its voxel size. Give it: `voxel_size_um: [z, y, x]` in the "
-            "configuration, or in the widget under Advanced."
-        )
-    step = {"z": z, "t": first.image.time_step_s, None: None}[axis]
-    return Sampling((z if axis == "z" else None, y, x), axis, step)
-
-
-def start_card(config: TrainingConfig) -> ModelCard | None:
-    """The card of the model to start from.
-
-    Raises
-    ------
-    TrainingDataError
-        There is no such model, or it is damaged.
-    """
-    if not config.start_from:
-        return None
-    try:
-        return read_card(find_model(config.start_from))
-    except ModelError as error:
-        raise TrainingDataError(f"The start model cannot be used. {error}") from error
-
-
 def make_store(config: TrainingConfig, reader: FieldReader, folder: Path, free: int) -> PairStore:
     """In memory where that is asked for, or where the volumes fit and no other process shares them."""
     kept = [reader.opened[f.name] for f in reader.fields.training + reader.fields.validation if f.name in reader.opened]
@@ -362,11 +299,6 @@ def _first_of_each_kind(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple({(f.level, f.code, f.message.partition(":")[0]): f for f in reversed(findings)}.values())[::-1]
 
 
-def _start_sampling(config: TrainingConfig) -> VoxelSize | None:
-    card = start_card(config)
-    return card.input.voxel_size_um if card else None
-
-
 def _some_planes(pairs: Sequence[Pair]) -> Iterator[tuple[NDArray[np.float16], NDArray[np.float16]]]:
     """Input and first truth of a few volumes spread over all: the middle plane is enough to fit a blur."""
     for pair in pairs[:: max(1, len(pairs) // _FITTED_ON)]:
@@ -379,6 +311,3 @@ def _without_track(name: str) -> str:
     """Channel name without ZEN's track suffix: ``SYBR Gold-T2`` -> ``SYBR Gold``."""
     stem, dash, track = name.rpartition("-T")
     return stem if dash and track.isdigit() else name
-
-
-_KINDS = {"z": "a z-stack", "t": "a time series", None: "a single plane"}

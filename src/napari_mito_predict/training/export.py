@@ -18,8 +18,8 @@ from napari_mito_predict.evaluation import evaluate
 from napari_mito_predict.image import ChannelRole
 from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Target, Training, load_model, save_model
 from napari_mito_predict.training.config import NetworkConfig
-from napari_mito_predict.training.data import start_card
 from napari_mito_predict.training.pictures import draw_curve, draw_example
+from napari_mito_predict.training.sampling import start_card
 from napari_mito_predict.training.validation import predict_pair
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
         if start
         else Architecture(kind=shape.kind, arguments=shape.arguments(data.ndim, data.targets))
     )
-    step = {sampling.third_axis: sampling.third_axis_step} if sampling.third_axis and sampling.third_axis_step else {}
     validated = bool(data.fields.validation)
     return ModelCard(
         name=config.name,
@@ -62,8 +61,8 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
         architecture=architecture,
         input=Input(
             voxel_size_um=sampling.voxel_size_um,
-            third_axes=(sampling.third_axis,) if sampling.third_axis else (),
-            third_axis_step=step,
+            third_axes=sampling.third_axes,
+            third_axis_step=sampling.steps,
         ),
         training=Training(
             data="simulated cells" if data.simulated else "pairs of the user's own",

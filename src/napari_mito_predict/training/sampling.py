@@ -1,0 +1,116 @@
+"""The grid that all fields of a run are brought to, and which fields belong on one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_mito_predict.errors import ModelError, TrainingDataError
+from napari_mito_predict.image import Finding, Level
+from napari_mito_predict.models import find_model, read_card
+
+if TYPE_CHECKING:
+    from napari_mito_predict.models.card import ModelCard, ThirdAxis
+    from napari_mito_predict.training.config import TrainingConfig
+    from napari_mito_predict.training.pairs import OpenField, VoxelSize
+
+_KINDS = {"z": "a z-stack", "t": "a time series", None: "a single plane"}
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """The grid all fields are brought to.
+
+    Attributes
+    ----------
+    voxel_size_um : tuple of float or None
+        ``(z, y, x)``; z is None where no volume extends along z.
+    third_axes : tuple of {"z", "t"}
+        The axes volumes extend along: none for single planes, both for a model of stacks and series alike.
+    steps : dict of {"z", "t"} to float
+        Their steps, micrometres or seconds, where they are known.
+    """
+
+    voxel_size_um: VoxelSize
+    third_axes: tuple[ThirdAxis, ...]
+    steps: dict[ThirdAxis, float]
+
+    @property
+    def ndim(self) -> int:
+        """Spatial dimensions of a volume."""
+        return 3 if self.third_axes else 2
+
+
+def choose_sampling(config: TrainingConfig, fields: Sequence[OpenField]) -> Sampling:
+    """The sampling asked for, else that of the start model, else that of the first field of each kind.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    fields : sequence of OpenField
+        At least one.
+
+    Raises
+    ------
+    TrainingDataError
+        Nobody knows it.
+    """
+    first, axes = fields[0], config.third_axes or _axes_of(fields[0])
+    of_kind = {axis: next((field.image for field in fields if field.third_axis == axis), None) for axis in axes}
+    stack, series = of_kind.get("z"), of_kind.get("t")
+    z, y, x = config.voxel_size_um or _start_sampling(config) or (None, None, None)
+    z, y, x = (
+        z or (stack.voxel_size_um[0] if stack else None),
+        y or first.image.voxel_size_um[1],
+        x or first.image.voxel_size_um[2],
+    )
+    if y is None or x is None:
+        raise TrainingDataError(
+            f"{first.field.name}: the file does not know its voxel size. Give it: `voxel_size_um: [z, y, x]` in the "
+            "configuration, or in the widget under Advanced."
+        )
+    steps: dict[ThirdAxis, float | None] = {"z": z, "t": series.time_step_s if series else None}
+    known = {axis: step for axis, step in steps.items() if axis in axes and step}
+    return Sampling((z if "z" in axes else None, y, x), axes, known)
+
+
+def other_kind(field: OpenField, config: TrainingConfig, first: OpenField) -> Finding | None:
+    """What is wrong with a field that is of another kind than those trained on; the first field sets the kind."""
+    if field.third_axis in (config.third_axes or (first.third_axis,)):
+        return None
+    mine = _KINDS[field.third_axis]
+    if config.third_axes:
+        wanted = " or ".join(_KINDS[axis] for axis in config.third_axes)
+        message = f"{field.field.name}: {mine}, but `third_axes` asks for {wanted}."
+    else:
+        message = f"{field.field.name}: {mine}, but {first.field.name} is {_KINDS[first.third_axis]}."
+    fix = "Train on one kind at a time: exclude the others"
+    both = field.third_axis and first.third_axis and not config.third_axes
+    fix += ", or ask for one model of both with `third_axes: [z, t]`." if both else "."
+    return Finding(Level.ERROR, "other-kind", message, fix)
+
+
+def start_card(config: TrainingConfig) -> ModelCard | None:
+    """The card of the model to start from.
+
+    Raises
+    ------
+    TrainingDataError
+        There is no such model, or it is damaged.
+    """
+    if not config.start_from:
+        return None
+    try:
+        return read_card(find_model(config.start_from))
+    except ModelError as error:
+        raise TrainingDataError(f"The start model cannot be used. {error}") from error
+
+
+def _axes_of(field: OpenField) -> tuple[ThirdAxis, ...]:
+    return (field.third_axis,) if field.third_axis else ()
+
+
+def _start_sampling(config: TrainingConfig) -> VoxelSize | None:
+    card = start_card(config)
+    return card.input.voxel_size_um if card else None
