@@ -1,0 +1,105 @@
+"""Strip by strip equals one whole pass, for any U-Net, axis and strips."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_mito_predict.networks.unet import UNet
+from napari_mito_predict.prediction.streaming import UNetStream
+
+
+def _network(ndim: int, depth: int, convs: int, channels: tuple[int, int], seed: int) -> UNet:
+    torch.manual_seed(seed)
+    network = UNet(
+        ndim=ndim,
+        depth=depth,
+        base_channels=3,
+        convs_per_level=convs,
+        in_channels=channels[0],
+        out_channels=channels[1],
+    )
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm3d):
+            torch.nn.init.normal_(module.running_mean, 0, 0.2)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, 0, 0.2)
+    return network.eval()
+
+
+@st.composite
+def cases(draw):
+    ndim, depth = draw(st.sampled_from([2, 3])), draw(st.integers(1, 3))
+    cells = [draw(st.integers(1, 2)) for _ in range(ndim)]
+    axis = draw(st.integers(0, ndim - 1))
+    cells[axis] = draw(st.integers(1, 5))
+    shape = [n * 2**depth for n in cells]
+    strips = draw(st.lists(st.integers(1, shape[axis]), min_size=1, max_size=6))
+    convs = draw(st.integers(1, 3))
+    channels = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    return ndim, depth, convs, channels, shape, axis, strips, draw(st.integers(0, 99))
+
+
+@settings(max_examples=40, deadline=None)
+@given(cases())
+def test_strips_equal_the_whole(case):
+    ndim, depth, convs, channels, shape, axis, strips, seed = case
+    network = _network(ndim, depth, convs, channels, seed)
+    image = torch.randn(1, channels[0], *shape)
+    with torch.inference_mode():
+        whole = network(image)
+        streamed = _streamed(network, image, axis, strips)
+    assert streamed.shape == whole.shape
+    assert float((streamed - whole).abs().max()) < 1e-5 * float(whole.std()) + 1e-6
+
+
+def _streamed(network: UNet, image: torch.Tensor, axis: int, strips: list[int]) -> torch.Tensor:
+    """Through a stream, in strips of these sizes again and again."""
+    stream, start, size, pieces, i = UNetStream(network, axis), 0, image.shape[axis + 2], [], 0
+    while start < size:
+        rows = min(strips[i % len(strips)], size - start)
+        out = stream.push(image.narrow(axis + 2, start, rows), last=start + rows == size)
+        pieces += [] if out is None else [out]
+        start, i = start + rows, i + 1
+    return torch.cat(pieces, axis + 2)
+
+
+def test_what_is_kept_does_not_grow_with_the_length() -> None:
+    """Rows that wait inside: the same after 20 strips as after 10."""
+    network = _network(2, 3, 2, (1, 1), 0)
+    stream = UNetStream(network, 0)
+    kept = []
+    with torch.inference_mode():
+        for _ in range(20):
+            stream.push(torch.randn(1, 1, 16, 8), last=False)
+            kept.append(_kept(stream))
+    assert kept[9] == kept[19] > 0
+
+
+def _kept(stream: object, seen: set[int] | None = None) -> int:
+    """Bytes of all tensors in the object, each storage once, weights included."""
+    seen = set() if seen is None else seen
+    if isinstance(stream, torch.Tensor):
+        storage = stream.untyped_storage()
+        new = storage.data_ptr() not in seen
+        seen.add(storage.data_ptr())
+        return storage.nbytes() if new else 0
+    if isinstance(stream, list | tuple):
+        return sum(_kept(part, seen) for part in stream)
+    return sum(_kept(part, seen) for part in vars(stream).values()) if hasattr(stream, "__dict__") else 0
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16])
+def test_half_precision_is_close(dtype) -> None:
+    network = _network(3, 2, 2, (1, 1), 1)
+    image = torch.randn(1, 1, 16, 32, 16)
+    with torch.inference_mode():
+        whole = network(image)
+        stream = UNetStream(network, 1, dtype)
+        parts = [stream.push(image[:, :, :, i : i + 8].to(dtype), last=i == 24) for i in range(0, 32, 8)]
+    streamed = torch.cat([part for part in parts if part is not None], 3).float()
+    r = torch.corrcoef(torch.stack((whole.flatten(), streamed.flatten())))[0, 1]
+    assert float(r) > 0.999
