@@ -117,6 +117,11 @@ class TrainingDataError(TrainingError):
     """The pairs cannot be trained on; lists every problem at once."""
 
 
+# ---------------------------------------------------------------- studies
+class StudyError(MitoPredictError):
+    """A study cannot start or go on: an unknown recipe, data that it lacks, another study in its folder."""
+
+
 # ---------------------------------------------------------------- the rest
 class MissingExtraError(MitoPredictError):
     """An optional feature needs ``pip install napari-mito-predict[...]``."""

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Normalisation, Target, Training
+from napari_mito_predict.networks.gvtnet import GVTNet
+from napari_mito_predict.networks.gvto import GVTO
 from napari_mito_predict.networks.unet import UNet
 
 
@@ -20,6 +22,7 @@ class Fake(nn.Module):
         self.ndim = ndim
         self.in_channels = 1
         self.out_channels = targets
+        self.contexts = 0
         self.stride = (stride,) * ndim
         self.receptive_field = (field,) * ndim
         self.offsets = nn.Parameter(torch.arange(targets, dtype=torch.float32))
@@ -81,20 +84,39 @@ def make_unet() -> Callable[..., UNet]:
     """A small U-Net with random weights and random batch-norm statistics, so that every layer matters."""
 
     def make(ndim: int = 3, depth: int = 2, base_channels: int = 4, out_channels: int = 1, seed: int = 0) -> UNet:
-        generator = torch.Generator().manual_seed(seed)
         network = UNet(ndim=ndim, depth=depth, base_channels=base_channels, out_channels=out_channels)
-        with torch.no_grad():
-            for parameter in network.parameters():
-                fan = max(parameter[0].numel(), 1) if parameter.ndim > 1 else 4
-                parameter.copy_(torch.randn(parameter.shape, generator=generator) * (2 / fan) ** 0.5)
-            for module in network.modules():
-                if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
-                    module.weight.fill_(1.0)
-                    module.running_mean.copy_(torch.randn(module.running_mean.shape, generator=generator) * 0.3)
-                    module.running_var.copy_(0.5 + torch.rand(module.running_var.shape, generator=generator))
-        return network.eval()
+        return _randomised(network, seed)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_gvtnet() -> Callable[..., GVTNet]:
+    """The same of a GVTNet: ``make_gvtnet(ndim, depth, base_channels, attention="softmax", ...)``."""
+
+    def make(ndim: int = 3, depth: int = 2, base_channels: int = 4, seed: int = 0, **arguments: Any) -> GVTNet:
+        network = _randomised(GVTNet(ndim=ndim, depth=depth, base_channels=base_channels, **arguments), seed)
+        for module in network.modules():
+            if isinstance(module, GVTO):
+                # Random operators one after the other are chaotic: they would blow up the rounding of float32.
+                module.output.weight.data.mul_(0.1)
+        return network
+
+    return make
+
+
+def _randomised(network: nn.Module, seed: int) -> Any:
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            fan = max(parameter[0].numel(), 1) if parameter.ndim > 1 else 4
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * (2 / fan) ** 0.5)
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
+                module.weight.fill_(1.0)
+                module.running_mean.copy_(torch.randn(module.running_mean.shape, generator=generator) * 0.3)
+                module.running_var.copy_(0.5 + torch.rand(module.running_var.shape, generator=generator))
+    return network.eval()
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from napari_mito_predict.errors import InvalidModelError
-from napari_mito_predict.networks._protocol import Network
+from napari_mito_predict.networks._protocol import FieldNetwork, Network
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["KINDS", "Network", "build_network", "count_parameters"]
+__all__ = ["KINDS", "FieldNetwork", "Network", "build_network", "count_parameters"]
 
-KINDS = ("unet",)
+KINDS = ("unet", "gvtnet")
 
 
 def build_network(kind: str, arguments: Mapping[str, Any]) -> Network:
@@ -31,9 +31,10 @@ def build_network(kind: str, arguments: Mapping[str, Any]) -> Network:
     InvalidModelError
         The architecture or one of its arguments is unknown.
     """
+    from napari_mito_predict.networks.gvtnet import GVTNet
     from napari_mito_predict.networks.unet import UNet
 
-    classes = {"unet": UNet}
+    classes: dict[str, type[nn.Module]] = {"unet": UNet, "gvtnet": GVTNet}
     if kind not in classes:
         raise InvalidModelError(f"Unknown network '{kind}': expected one of {', '.join(KINDS)}.")
     try:

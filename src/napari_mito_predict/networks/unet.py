@@ -53,6 +53,7 @@ class UNet(nn.Module):
         self.convs_per_level = convs_per_level
         self.in_channels = in_channels
         self.out_channels = out_channels
+        self.contexts = 0  # convolutions only: nothing beyond the receptive field
         self.net_recurse = _Level(ndim, depth, in_channels, base_channels, convs_per_level)
         self.conv_out = _CONV[ndim](base_channels, out_channels, kernel_size=3, padding=1)
 

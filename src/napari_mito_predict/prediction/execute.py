@@ -12,6 +12,7 @@ import numpy as np
 from napari_mito_predict.errors import ImageContentError, InsufficientMemoryError, PredictionCancelled, PredictionError
 from napari_mito_predict.image import Finding, Level, check_volume
 from napari_mito_predict.prediction.blocks import plan_blocks
+from napari_mito_predict.prediction.context import FieldContexts, core_within, in_parts
 from napari_mito_predict.prediction.device import Device, choose_device
 from napari_mito_predict.prediction.forward import Forward
 from napari_mito_predict.prediction.normalize import as_float, measure, normalise
@@ -50,6 +51,21 @@ class Job:
     layout: Layout
     shape: tuple[int, int, int]
     grid: TileGrid
+
+    @property
+    def flat(self) -> bool:
+        """Whether the network takes each plane by itself."""
+        return self.model.network.ndim == 2
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether the network looks at the whole field, but gets tiles of it."""
+        return self.model.network.contexts != 0 and any(axis.divided for axis in self.grid.axes[self.flat :])
+
+    @property
+    def passes(self) -> int:
+        """How many times the tiles are gone through."""
+        return 1 + (self.model.network.contexts or 0) if self.in_parts else 1
 
     def prepared_like(self, other: Job) -> bool:
         """Whether both take the same prepared input."""
@@ -92,7 +108,7 @@ class Execution:
         self._networks: dict[int, Forward] = {}
         self._too_large: float = inf  # voxels of a window that did not fit into memory
         self._done = 0
-        self._total = sum(len(job.grid) * len(subject.volumes(job.layout)) for job in jobs)
+        self._total = sum(job.passes * len(job.grid) * len(subject.volumes(job.layout)) for job in jobs)
 
     def blocks(self) -> Iterator[Block]:
         """All blocks of all outputs; releases everything when it ends, fails, or is closed early."""
@@ -148,11 +164,17 @@ class Execution:
         back = Resampling.between(job.shape, self._subject.volume_shape(job.layout))
         result = np.zeros((len(job.keys), *job.shape), np.float32)
         waiting = [(block, set(block.tiles)) for block in plan_blocks(job.grid, back)]
+        contexts = FieldContexts(job.grid, flat=job.flat, needed=job.model.network.contexts)
+
+        def predicted(piece: Tile) -> np.ndarray | None:
+            if contexts.wanted(piece):
+                self._look_around(job, piece, prepared, contexts)
+            return self._apply(job, piece, prepared, lambda network, window: network(window, contexts.of(piece)))
+
         for tile in job.grid:
-            for piece, output in self._pieces(job, tile, prepared):
+            for piece, output in self._pieces(job, tile, predicted):
                 _add(result, job.grid, piece, output)
-                self._done += 1
-                self._report(f"{', '.join(job.model.targets)} ({job.model.name})")
+                self._did(job)
             for _, missing in waiting:
                 missing.discard(tile.index)
             ready = [block for block, missing in waiting if not missing]
@@ -164,13 +186,30 @@ class Execution:
                     t, slices, data = volume.place(self._subject, block.box, data)
                     yield Block(key, t, slices, data, self._done, self._total)
 
-    def _pieces(self, job: Job, tile: Tile, prepared: np.ndarray) -> Iterator[tuple[Tile, np.ndarray]]:
-        """The network's output for `tile`: in one piece, or in several where memory ran out."""
+    def _look_around(self, job: Job, piece: Tile, prepared: np.ndarray, contexts: FieldContexts) -> None:
+        """Take the averages that the network needs of the field around `piece`, which it does not see."""
+
+        def held(part: Tile) -> np.ndarray | None:
+            core, given = core_within(part, job.flat), contexts.of(part)
+            return self._apply(job, part, prepared, lambda network, window: network.context(window, core, given))
+
+        for tiles, average in contexts.passes(piece):
+            if not job.in_parts:  # it was to be done in one piece, but memory ran out
+                self._total += len(tiles)
+            for tile in tiles:
+                for part, context in self._pieces(job, tile, held):
+                    average.add(part, context)
+                    self._did(job)
+
+    def _pieces(
+        self, job: Job, tile: Tile, compute: Callable[[Tile], np.ndarray | None]
+    ) -> Iterator[tuple[Tile, np.ndarray]]:
+        """What `compute` makes of `tile`: in one piece, or in several where memory ran out and it gave None."""
         left = [tile]
         while left:
             piece = left.pop()
             if voxels(piece.read) < self._too_large:
-                output = self._apply(job, piece, prepared)
+                output = compute(piece)
                 if output is not None:
                     yield piece, output
                     continue
@@ -180,23 +219,31 @@ class Execution:
                 left += reversed(halves)
                 self._total += 1
                 self._note_smaller()
+                if job.model.network.contexts is None:
+                    self._note(in_parts(job.model.name))
             else:
                 self._fall_back(job)
                 left.append(piece)
 
-    def _apply(self, job: Job, piece: Tile, prepared: np.ndarray) -> np.ndarray | None:
+    def _apply(
+        self, job: Job, piece: Tile, prepared: np.ndarray, ask: Callable[[Forward, np.ndarray], np.ndarray | None]
+    ) -> np.ndarray | None:
         self._check_cancelled()
         network = self._networks.get(id(job))
         if network is None:
             network = Forward(job.model.network, self._device, self._cancelled, name=job.model.name)
             self._networks[id(job)] = network
         try:
-            return network(_window(prepared, job.grid, piece.read))
+            return ask(network, _window(prepared, job.grid, piece.read))
         except PredictionError as error:
             first = [max(0, span.start - axis.before) for span, axis in zip(piece.kept, job.grid.axes, strict=True)]
             place = ", ".join(f"{axis} {start}" for axis, start in zip("zyx", first, strict=True))
             message = f"{error} It happened in the part of {self._subject.image.name} that begins at {place}."
             raise type(error)(message) from error.__cause__
+
+    def _did(self, job: Job) -> None:
+        self._done += 1
+        self._report(f"{', '.join(job.model.targets)} ({job.model.name})")
 
     def _note_smaller(self) -> None:
         message = f"Memory on {self._device.name} ran out: going on in smaller parts, which takes longer."

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from napari_mito_predict.errors import PredictionCancelled, PredictionError
 from napari_mito_predict.prediction.memory import empty_cache, is_out_of_memory
@@ -45,13 +45,15 @@ class Forward:
         self._cancelled = cancelled
         self._copy: nn.Module | None = None
 
-    def __call__(self, window: np.ndarray) -> np.ndarray | None:
+    def __call__(self, window: np.ndarray, contexts: Sequence[np.ndarray] = ()) -> np.ndarray | None:
         """Predict one window.
 
         Parameters
         ----------
         window : ndarray, float32, (D, Y, X)
             Normalised; sizes divisible by the network's stride. A 2-D network takes the planes one by one.
+        contexts : sequence of ndarray, float32, (planes or 1, ...)
+            The network's averages over the field, where the window is only a part of it.
 
         Returns
         -------
@@ -65,8 +67,22 @@ class Forward:
         PredictionCancelled
             `cancelled` became true.
         """
+        output = self._guarded(window, lambda module, x: module(x, self._tensors(contexts)) if contexts else module(x))
+        if output is None:
+            return None
+        return output[0] if self._original.ndim == 3 else np.ascontiguousarray(output.swapaxes(0, 1))
+
+    def context(self, window: np.ndarray, core: tuple[slice, ...], given: Sequence[np.ndarray]) -> np.ndarray | None:
+        """What the part `core` of a window adds to the network's next average over the field, after those `given`.
+
+        Takes and raises what a prediction does; the answer is float32, (planes or 1, ...), or None.
+        """
+        return self._guarded(window, lambda module, x: module.context(x, core, self._tensors(given)))
+
+    def _guarded(self, window: np.ndarray, ask: Callable[[Any, Tensor], Tensor]) -> np.ndarray | None:
+        """The answer to `ask`, or None when memory ran out."""
         try:
-            return self._compute(window)
+            return self._compute(window, ask)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise PredictionError(self._explain(error)) from error
@@ -99,19 +115,21 @@ class Forward:
             return torch.contiguous_format
         return torch.channels_last_3d if self._original.ndim == 3 else torch.channels_last
 
-    def _compute(self, window: np.ndarray) -> np.ndarray:
+    def _compute(self, window: np.ndarray, ask: Callable[[Any, Tensor], Tensor]) -> np.ndarray:
         module, volumetric = self._loaded(), self._original.ndim == 3
         planes = torch.from_numpy(np.ascontiguousarray(window, dtype=np.float32))
         batch = planes[None, None] if volumetric else planes[:, None]
         # Entered and left within this call: the mode belongs to the thread, and a generator must not carry it outside.
         with torch.inference_mode(), self._precision():
             batch = batch.to(self.device.torch_device, memory_format=self._layout)
-            output = module(batch).float()
+            output = ask(module, batch).float()
             if not bool(torch.isfinite(output).all()):
                 hint = "" if self.device.precision == "32" else " Try again with precision 32."
                 raise PredictionError(f"{self.name} gave values that are not numbers (NaN or infinite).{hint}")
-            result = output[0] if volumetric else output.movedim(1, 0)
-            return np.ascontiguousarray(result.cpu().numpy())
+            return np.ascontiguousarray(output.cpu().numpy())
+
+    def _tensors(self, arrays: Sequence[np.ndarray]) -> list[Tensor]:
+        return [torch.from_numpy(array).to(self.device.torch_device) for array in arrays]
 
     def _precision(self) -> AbstractContextManager[Any]:
         if self.device.precision == "32":

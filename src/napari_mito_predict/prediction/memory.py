@@ -82,6 +82,7 @@ def choose_tiles(
     bytes_per_voxel: float,
     free: int,
     halo: int | None = None,
+    whole: bool = False,
 ) -> TileGrid:
     """The largest tiles that fit into memory and still let a person watch and cancel.
 
@@ -95,11 +96,17 @@ def choose_tiles(
         Of the network, in the precision used.
     free : int
         Bytes free on the device.
+    whole : bool
+        Rather everything at once, if it fits: for a network that looks at the whole field.
     """
     flat = receptive_field[0] == 1  # a 2-D network sees one plane at a time
     depth = 1 if flat else round_up(shape[0], stride[0])
     side = int((_LARGEST_CORE[kind] / depth) ** 0.5)
     core = [depth, *(min(max(side, _XY_RANGE[0]), _XY_RANGE[1]),) * 2]
+    if whole and prod(round_up(n, s) for n, s in zip((depth, *shape[1:]), stride, strict=True)) * bytes_per_voxel <= (
+        free * _SHARE
+    ):
+        core = [depth, *shape[1:]]
     while True:
         d, y, x = core
         grid = plan_tiles(shape, stride=stride, receptive_field=receptive_field, core=(d, y, x), halo=halo)

@@ -24,6 +24,7 @@ from napari_mito_predict.image import (
     open_image,
 )
 from napari_mito_predict.models import Model, load_model
+from napari_mito_predict.prediction.context import in_parts
 from napari_mito_predict.prediction.device import Device, choose_device
 from napari_mito_predict.prediction.execute import Cancel, Execution, Job, OnProgress
 from napari_mito_predict.prediction.fit import findings as fit_findings
@@ -53,7 +54,7 @@ class PredictionPlan:
     device : Device
         Where it will be computed, in which precision, and why.
     total : int
-        Number of tiles.
+        Number of tiles, counted once for each pass over them.
     estimate_bytes : int
         Memory it will need at its peak, roughly.
     """
@@ -85,7 +86,9 @@ class PredictionPlan:
         output, image = self.outputs[key], self.subject.image
         job = next(job for job in self.jobs if key in job.keys)
         card = job.model.card
-        exact = job.grid.exact
+        tiling = "exact" if job.grid.exact else "approximate: the halo is smaller than the network's reach"
+        if in_parts(card.name).code in {finding.code for finding in self.findings}:
+            tiling = "approximate: the network looks at the whole image, but was given it in parts"
         return {
             "target": output.target.name,
             "stain": output.target.stain,
@@ -119,7 +122,7 @@ class PredictionPlan:
                 "normalisation": card.input.normalisation.model_dump(mode="json"),
                 "tile": list(job.grid.core),
                 "halo": [axis.halo for axis in job.grid.axes],
-                "tiling": "exact" if exact else "approximate: the halo is smaller than the network's reach",
+                "tiling": tiling,
             },
             "notes": [f"{finding.message} {finding.fix}".rstrip() for finding in self._about(job)],
             "versions": versions(),
@@ -193,8 +196,9 @@ def plan_prediction(
                 "The halo is smaller than the network's reach: the prediction is approximate.",
             )
         )
+    found += [in_parts(job.model.name) for job in jobs if job.in_parts and job.model.network.contexts is None]
     outputs = {key: output for job in jobs for key, output in _outputs(subject, job)}
-    total = sum(len(job.grid) * len(subject.volumes(job.layout)) for job in jobs)
+    total = sum(job.passes * len(job.grid) * len(subject.volumes(job.layout)) for job in jobs)
     estimate += sum(4 * prod(output.shape) for output in outputs.values())
     return PredictionPlan(outputs, found, chosen, total, estimate, subject, jobs)
 
@@ -283,6 +287,7 @@ def _tiles(
             bytes_per_voxel=per_voxel,
             free=free,
             halo=halo,
+            whole=model.network.contexts != 0,
         )
     if tile == "whole":
         tile = shape

@@ -7,7 +7,7 @@ strip and these rows, however long the axis is.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +48,7 @@ class UNetStream:
     def __init__(
         self, network: UNet, axis: int, dtype: torch.dtype = torch.float32, device: torch.device | None = None
     ) -> None:
-        dim, to = axis + 2, {"dtype": dtype, "device": device}
+        dim, to = axis + 2, _Placement(dtype, device)
         self._level = _Level(network.net_recurse, dim, to)
         self._last = _Convolution(cast("_Conv", network.conv_out), None, dim, to)
 
@@ -69,6 +69,13 @@ class UNetStream:
             All outputs together have as many rows as all inputs.
         """
         return self._last.push(self._level.push(rows, last), last)
+
+
+class _Placement(NamedTuple):
+    """Where and in what the arithmetic is done."""
+
+    dtype: torch.dtype
+    device: torch.device | None
 
 
 class _Level:
@@ -159,7 +166,6 @@ class _Upsampling:
 
 _Conv = nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d
 _Norm = nn.BatchNorm2d | nn.BatchNorm3d
-_Placement = dict[str, object]
 
 
 def _convolutions(block: nn.Module, dim: int, to: _Placement) -> list[_Convolution]:
@@ -178,14 +184,14 @@ def _through(convolutions: list[_Convolution], rows: Rows, last: bool) -> Rows:
 def _folded(conv: _Conv, norm: _Norm | None, to: _Placement) -> tuple[Tensor, Tensor | None]:
     """Weight and bias of the convolution together with the batch normalisation behind it."""
     weight, bias = conv.weight, conv.bias
-    if norm is not None:
+    if norm is not None and norm.running_mean is not None and norm.running_var is not None:
         transposed = isinstance(conv, nn.ConvTranspose2d | nn.ConvTranspose3d)
         weight, bias = fuse_conv_bn_weights(
             weight, bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias, transpose=transposed
         )
     layout = torch.channels_last_3d if weight.ndim == 5 else torch.channels_last
-    placed = weight.detach().to(**to).contiguous(memory_format=layout)  # type: ignore[call-overload]
-    return placed, None if bias is None else bias.detach().to(**to)  # type: ignore[call-overload]
+    placed = weight.detach().to(to.device, to.dtype).contiguous(memory_format=layout)
+    return placed, None if bias is None else bias.detach().to(to.device, to.dtype)
 
 
 def _conv(module: nn.Module, name: str) -> _Conv:

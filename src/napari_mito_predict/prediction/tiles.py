@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil, prod
 
@@ -126,6 +126,11 @@ class AxisTiling:
     def exact(self) -> bool:
         """Whether the division leaves the network's answer unchanged."""
         return len(self.cores) == 1 or self.halo >= self.needed
+
+    @property
+    def divided(self) -> bool:
+        """Whether any tile reads less than everything."""
+        return any(self.window(i) != self.whole for i in range(len(self.cores)))
 
     def window(self, i: int) -> Span:
         """What tile `i` reads."""
@@ -244,6 +249,15 @@ class TileGrid:
         d, y, x = self.axes
         for i, j, k in itertools.product(*(range(len(axis.cores)) for axis in self.axes)):
             yield Tile((i, j, k), (d.window(i), y.window(j), x.window(k)), (d.kept(i), y.kept(j), x.kept(k)))
+
+    def with_full_halo(self) -> TileGrid:
+        """The same cores with the context that makes them exact."""
+        d, y, x = (replace(axis, halo=round_up(axis.needed, axis.stride)) for axis in self.axes)
+        return TileGrid((d, y, x))
+
+    def reads_all(self, tile: Tile, flat: bool = False) -> bool:
+        """Whether `tile` reads the padded volume from end to end, or its planes where `flat`."""
+        return all(span == axis.whole for span, axis in zip(tile.read[flat:], self.axes[flat:], strict=True))
 
     def split(self, tile: Tile) -> tuple[Tile, Tile] | None:
         """Two tiles that together keep what `tile` keeps and need less memory, or None when it is at its smallest.

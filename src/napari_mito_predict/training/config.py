@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from napari_mito_predict._files import atomic_write_text
 from napari_mito_predict.errors import ConfigError
@@ -15,6 +23,12 @@ from napari_mito_predict.models.card import Name, ThirdAxis
 from napari_mito_predict.training.presets import PRESETS
 
 _LARGEST_CONFIG = 1 << 20
+
+_KEYS_OF_KIND: dict[str, tuple[str, ...]] = {
+    "unet": ("convs_per_level",),
+    "gvtnet": ("attention", "heads", "down", "up", "momentum"),
+}
+"""Keys of `network` that mean something for one kind only."""
 
 _MAY_CHANGE = {"output", "devices", "threads", "compile", "cache", "look_for_shifts", "add_to_models"}
 
@@ -72,20 +86,46 @@ class Split(_Part):
 class NetworkConfig(_Part):
     """A network to train from scratch."""
 
-    kind: Literal["unet"] = "unet"
+    kind: Literal["unet", "gvtnet"] = "unet"
     ndim: Literal[2, 3] | None = None
     """``None``: 3-D if the data has a third axis."""
     depth: int = Field(default=4, ge=1, le=6)
+    """Down-samplings of a U-Net; levels of a GVTNet, which are one more than its down-samplings."""
     base_channels: int = Field(default=32, ge=2, le=128)
     convs_per_level: int = Field(default=2, ge=1, le=4)
+    """U-Net only."""
+    attention: Literal["linear", "softmax"] = "linear"
+    """This and all below: GVTNet only, see `napari_mito_predict.networks.gvtnet.GVTNet`."""
+    heads: int = Field(default=1, ge=1, le=32)
+    down: Literal["convolution", "v1", "v2"] = "convolution"
+    up: Literal["convolution", "v1", "v2"] = "convolution"
+    momentum: float = Field(default=0.003, gt=0, le=1)
 
-    def arguments(self, ndim: int, targets: int) -> dict[str, int]:
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> NetworkConfig:
+        foreign = sorted(self._foreign & self.model_fields_set)
+        if foreign:
+            raise ValueError(f"a {self.kind} has no '{foreign[0]}'")
+        if self.kind == "gvtnet" and self.base_channels % self.heads:
+            raise ValueError(f"'base_channels' ({self.base_channels}) has to be a multiple of 'heads' ({self.heads})")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_foreign(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if key not in self._foreign}
+
+    @property
+    def _foreign(self) -> set[str]:
+        """Keys of the other kinds."""
+        return set().union(*(keys for kind, keys in _KEYS_OF_KIND.items() if kind != self.kind))
+
+    def arguments(self, ndim: int, targets: int) -> dict[str, Any]:
         """Arguments of the network for `ndim`-dimensional data, as the model card keeps them."""
         return {
             "ndim": self.ndim or ndim,
             "depth": self.depth,
             "base_channels": self.base_channels,
-            "convs_per_level": self.convs_per_level,
+            **{key: getattr(self, key) for key in _KEYS_OF_KIND[self.kind]},
             "in_channels": 1,
             "out_channels": targets,
         }
@@ -123,7 +163,7 @@ class TrainingConfig(_Part):
     name: Name = "my-model"
     title: str = ""
     split: Split = Split()
-    preset: Literal["paper", "fnet", "quick", "robust"] = "paper"
+    preset: Literal["paper", "paper-deep", "fnet", "gvtnet", "quick", "robust"] = "paper"
     network: NetworkConfig | None = None
     start_from: str | None = None
     """Model to fine-tune, by name or path; then no `network`."""

@@ -9,11 +9,21 @@ _SMALL = {"network": {"depth": 3, "base_channels": 16}, "batch_size": 4, "schedu
 PRESETS: dict[str, dict[str, Any]] = {
     # Hsu, Lee & Wei 2021: mean squared error, Adam at 0.001, random patches.
     "paper": {"network": {"depth": 4, "base_channels": 32}, "iterations": 10_000, "batch_size": 8},
+    # "Modified with deeper layers", the paper says of its U-Net, and no more: one level more is our reading of it.
+    "paper-deep": {"network": {"depth": 5, "base_channels": 32}, "iterations": 10_000, "batch_size": 8},
     # Ounkomol et al. 2018: other betas and batches.
     "fnet": {
         "network": {"depth": 4, "base_channels": 32},
         "iterations": 50_000,
         "batch_size": 24,
+        "betas": (0.5, 0.999),
+    },
+    # Wang, Xie & Ji 2020, label-free experiments; their patch is the default one, 32 x 64 x 64.
+    "gvtnet": {
+        "network": {"kind": "gvtnet", "depth": 4, "base_channels": 32},
+        "iterations": 100_000,
+        "batch_size": 16,
+        "learning_rate": 1e-3,
         "betas": (0.5, 0.999),
     },
     "quick": {**_SMALL, "iterations": 2_000, "augment": {"flip": True}, "validate_every": 100},
