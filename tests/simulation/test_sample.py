@@ -7,7 +7,7 @@ from importlib.resources import as_file, files
 import numpy as np
 import pytest
 
-from napari_mito_predict.evaluation.metrics import pcc
+from napari_mito_predict.evaluation import pcc
 from napari_mito_predict.simulation import SIMULATOR_VERSION, conditions_for, read_provenance, simulate_stack
 
 pytest.importorskip("waveorder", reason="the simulator's optics: pip install napari-mito-predict[simulate]")

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from napari_mito_predict.evaluation.metrics import pcc
+from napari_mito_predict.evaluation import pcc
 from napari_mito_predict.simulation import Conditions, SimulatedImage, simulate_series, simulate_stack
 
 pytest.importorskip("waveorder", reason="the simulator's optics: pip install napari-mito-predict[simulate]")

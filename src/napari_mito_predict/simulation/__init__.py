@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_mito_predict.simulation.batch import Job, conditions_for, simulate_files
+    from napari_mito_predict.simulation.binning import binned
     from napari_mito_predict.simulation.conditions import SIMULATOR_VERSION, Conditions
     from napari_mito_predict.simulation.czi import SIMULATED_BY, read_provenance, write_czi
-    from napari_mito_predict.simulation.simulator import GroundTruth, SimulatedImage, simulate_series, simulate_stack
+    from napari_mito_predict.simulation.recording import GroundTruth, SimulatedImage
+    from napari_mito_predict.simulation.simulator import simulate_series, simulate_stack
 
 __all__ = [
     "SIMULATED_BY",
@@ -22,6 +24,7 @@ __all__ = [
     "GroundTruth",
     "Job",
     "SimulatedImage",
+    "binned",
     "conditions_for",
     "read_provenance",
     "simulate_files",
@@ -32,11 +35,12 @@ __all__ = [
 
 _HOME = {
     "Conditions": "conditions",
-    "GroundTruth": "simulator",
+    "GroundTruth": "recording",
     "Job": "batch",
     "SIMULATED_BY": "czi",
     "SIMULATOR_VERSION": "conditions",
-    "SimulatedImage": "simulator",
+    "SimulatedImage": "recording",
+    "binned": "binning",
     "conditions_for": "batch",
     "read_provenance": "czi",
     "simulate_files": "batch",

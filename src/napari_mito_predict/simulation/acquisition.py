@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 Counts = npt.NDArray[np.uint16]
 
-_COUNTS_PER_PHOTON = 100
 _DARK_PHOTONS = 10
 
 
@@ -53,10 +52,21 @@ def expose_transmitted(ideal: Array, field: Array, conditions: Conditions, rng: 
     return _digitise(recorded * conditions.tl_counts + conditions.tl_offset_counts)
 
 
-def expose_fluorescence(photons: Array, read_noise: float, rng: np.random.Generator) -> Counts:
-    """Record fluorescence; `photons` is the expected number per voxel, `read_noise` in photons. Keeps the shape."""
+def expose_fluorescence(photons: Array, read_noise: float, gain: float, rng: np.random.Generator) -> Counts:
+    """Record fluorescence, keeping the shape.
+
+    Parameters
+    ----------
+    photons : float array
+        Expected number per voxel.
+    read_noise : float
+        Standard deviation in photons.
+    gain : float
+        Grey levels per photon.
+    rng : Generator
+    """
     recorded = rng.poisson(photons) + rng.normal(0, read_noise, photons.shape) + _DARK_PHOTONS
-    return _digitise(recorded * _COUNTS_PER_PHOTON)
+    return _digitise(recorded * gain)
 
 
 def _digitise(counts: npt.NDArray[np.floating]) -> Counts:

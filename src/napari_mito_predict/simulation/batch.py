@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from napari_mito_predict.errors import OutputExistsError, SimulationError
-from napari_mito_predict.simulation.conditions import SIMULATOR_VERSION, Conditions
+from napari_mito_predict.simulation.binning import binned
+from napari_mito_predict.simulation.conditions import SIMULATOR_VERSION, Conditions, Detector
 from napari_mito_predict.simulation.czi import SIMULATED_BY, read_provenance, write_czi
 from napari_mito_predict.simulation.simulator import simulate_series, simulate_stack
 
@@ -32,6 +33,9 @@ class Job:
         (Z, Y, X) of a stack, (T, Y, X) of a series.
     step_s : float or None
         Time step in seconds; None for a stack.
+    binning : int
+        Rows and columns averaged to one after the recording, see `binned`. `shape` and the voxel size in `conditions`
+        are those of the recording: the file has `shape[1] // binning` rows.
     """
 
     path: Path
@@ -39,14 +43,24 @@ class Job:
     conditions: Conditions
     shape: tuple[int, int, int]
     step_s: float | None = None
+    binning: int = 1
 
 
 def conditions_for(
-    seed: int, *, randomise: bool = False, flip_z: bool = False, photons: float | None = None
+    seed: int,
+    *,
+    randomise: bool = False,
+    flip_z: bool = False,
+    photons: float | None = None,
+    detector: Detector = "confocal",
+    voxel_size_um: tuple[float, float, float] | None = None,
 ) -> Conditions:
-    """Conditions of the file with this seed: drawn from the seed, then with what was asked for explicitly."""
+    """Conditions of the file with this seed: drawn from the seed, then with what was asked for explicitly.
+
+    `detector` and `voxel_size_um` are those of `Conditions.matched`; with `randomise` they are drawn as well.
+    """
     rng = np.random.default_rng((seed, 1))
-    drawn = Conditions.randomised(rng) if randomise else Conditions.matched(rng)
+    drawn = Conditions.randomised(rng) if randomise else Conditions.matched(rng, detector, voxel_size_um)
     return dataclasses.replace(
         drawn, flip_z=drawn.flip_z != flip_z, photons=drawn.photons if photons is None else photons
     )
@@ -60,7 +74,8 @@ def simulate_files(jobs: Sequence[Job], processes: int = 1) -> Iterator[Path]:
     jobs : sequence of Job
         Their folders are created.
     processes : int
-        Number of processes; each needs about 1.5 GiB for stacks of 32 x 256 x 256 voxels.
+        Number of processes; each needs about 1.5 GiB for stacks of 32 x 256 x 256 voxels, 4.5 GiB for
+        32 x 1834 x 1834.
 
     Yields
     ------
@@ -103,10 +118,11 @@ def simulate_files(jobs: Sequence[Job], processes: int = 1) -> Iterator[Path]:
 
 def _simulate(job: Job) -> Path:
     if job.step_s is None:
-        write_czi(job.path, simulate_stack(job.seed, job.conditions, job.shape))
+        simulated = simulate_stack(job.seed, job.conditions, job.shape)
     else:
         frames, *shape_yx = job.shape
-        write_czi(job.path, simulate_series(job.seed, job.conditions, frames, job.step_s, (shape_yx[0], shape_yx[1])))
+        simulated = simulate_series(job.seed, job.conditions, frames, job.step_s, (shape_yx[0], shape_yx[1]))
+    write_czi(job.path, binned(simulated, job.binning))
     return job.path
 
 
@@ -117,7 +133,9 @@ def _require_same(job: Job) -> None:
         "simulator_version": SIMULATOR_VERSION,
         "seed": job.seed,
         "conditions": job.conditions.to_json(),
+        "binning": job.binning,
     }
+    found.setdefault("binning", 1)
     different = [key for key, value in wanted.items() if found.get(key) != value]
     if different:
         raise OutputExistsError(

@@ -6,10 +6,11 @@ A cell depends on its random generator and the field only, never on the sampling
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import map_coordinates
 
 from napari_mito_predict.simulation.shapes import Points, SmoothMap, grow_paths, sigmoid
 
@@ -19,17 +20,43 @@ Bounds = tuple[tuple[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Outline:
-    """Shape of nucleus and cell body."""
+class Chart:
+    """A map over (y, x) as values on a raster that starts at `corner` (um); 0 outside."""
 
-    centre: Points
-    radii: Points
+    values: Values
+    corner: tuple[float, float]
+    step_um: float
+
+    @classmethod
+    def of(cls, outline: Outline, bounds: Bounds, step_um: float = 0.25) -> Chart:
+        """Heights of `outline` within `bounds`."""
+        y, x = (np.arange(low, high + step_um, step_um) for low, high in zip(*bounds, strict=True))
+        return cls(np.asarray(outline.height(y[:, None], x[None]), np.float64), bounds[0], step_um)
+
+    def __call__(self, y: npt.ArrayLike, x: npt.ArrayLike) -> Values:
+        """Values at `y`, `x` (um), linearly interpolated."""
+        y, x = np.broadcast_arrays(y, x)
+        places = [(line - corner) / self.step_um for line, corner in zip((y, x), self.corner, strict=True)]
+        return np.asarray(map_coordinates(self.values, places, order=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """Shape of nucleus and cell body, which ends where one of the `neighbours` is nearer to its own nucleus.
+
+    With a `chart`, heights are looked up there: organelles are placed by asking for millions of them.
+    """
+
+    centre: npt.NDArray[np.floating]
+    radii: npt.NDArray[np.floating]
     angle: float
     reach: float
     lamella_um: float
     roughness: SmoothMap
     rim: SmoothMap
     ruffles: SmoothMap
+    neighbours: tuple[Outline, ...] = ()
+    chart: Chart | None = None
 
     def lateral(self, y: npt.ArrayLike, x: npt.ArrayLike) -> npt.NDArray[np.floating]:
         """Distance from the axis of the nucleus, in nuclear radii."""
@@ -38,10 +65,22 @@ class Outline:
 
     def height(self, y: npt.ArrayLike, x: npt.ArrayLike) -> npt.NDArray[np.floating]:
         """Thickness of the cell in um: a lamella that bulges over the nucleus and thins out at its rim."""
+        if self.chart is not None:
+            return self.chart(y, x)
         rho = self.lateral(y, x)
         bulge = (2 * self.radii[0] + 0.4) * np.exp(-((rho / 2) ** 2))
         thickness = np.maximum(bulge + self.lamella_um + 0.25 * self.ruffles(y, x), 0)
-        return np.asarray(thickness * sigmoid((self.reach + 0.45 * self.rim(y, x) - rho) * 3.5))
+        height = thickness * sigmoid((self.reach + 0.45 * self.rim(y, x) - rho) * 3.5)
+        if self.neighbours:
+            own = rho - 0.3 * self.rim(y, x)
+            nearest = np.minimum.reduce([cell.lateral(y, x) - 0.3 * cell.rim(y, x) for cell in self.neighbours])
+            height = height * sigmoid((nearest - own) * 9 + 1.5)  # a shallow furrow where two cells meet
+        return np.asarray(height)
+
+    @property
+    def reach_um(self) -> float:
+        """No part of the cell is farther than this from the axis of the nucleus."""
+        return float((self.reach + 2.5) * self.radii[1:].max())
 
     def nucleus(self, z: npt.ArrayLike, y: npt.ArrayLike, x: npt.ArrayLike) -> npt.NDArray[np.floating]:
         """Soft mask, 1 inside the nucleus."""
@@ -107,8 +146,13 @@ class Cell:
 
 def draw_cell(rng: np.random.Generator, bounds: Bounds, nucleus_in_view: bool = True) -> Cell:
     """Draw one random cell whose organelles fill the region `bounds`."""
-    outline = _draw_outline(rng, bounds, nucleus_in_view)
+    outline = draw_outline(rng, bounds, nucleus_in_view)
     area = (bounds[1][0] - bounds[0][0]) * (bounds[1][1] - bounds[0][1]) / 1000
+    return with_organelles(rng, outline, bounds, area)
+
+
+def with_organelles(rng: np.random.Generator, outline: Outline, bounds: Bounds, area: float) -> Cell:
+    """Fill the part of a cell inside `bounds`; numbers of organelles go with `area`, in 1000 um^2."""
     mitochondria = _draw_mitochondria(rng, outline, bounds, area)
     droplets = _scatter(rng, outline, bounds, rng.uniform(10, 70) * area, rng.uniform(0, 1))
     vesicles = _scatter(rng, outline, bounds, rng.uniform(50, 500) * area, 0.4)
@@ -132,7 +176,8 @@ def draw_cell(rng: np.random.Generator, bounds: Bounds, nucleus_in_view: bool = 
     )
 
 
-def _draw_outline(rng: np.random.Generator, bounds: Bounds, nucleus_in_view: bool) -> Outline:
+def draw_outline(rng: np.random.Generator, bounds: Bounds, nucleus_in_view: bool) -> Outline:
+    """Draw the shape of one cell whose nucleus lies in `bounds` or, if not `nucleus_in_view`, just outside."""
     low, high = np.array(bounds)
     radii = np.array([rng.uniform(1.1, 1.7), rng.uniform(4, 6.5), rng.uniform(5.5, 9)])
     place = rng.uniform(0.2, 0.8, 2)
@@ -240,3 +285,31 @@ def _scatter(rng: np.random.Generator, outline: Outline, bounds: Bounds, expecte
         weight = crowded * (height > 0.7)
         found = np.concatenate([found, points[(rng.random(len(yx)) < weight) & outline.cytoplasm(points)]])
     return found[:wanted]
+
+
+def within(cell: Cell, low: Points, high: Points) -> Cell:
+    """The cell with only those organelles that lie inside the box from `low` to `high`, (y, x) in um."""
+
+    def inside(points: Points) -> npt.NDArray[np.bool_]:
+        return np.asarray(np.all((points[:, 1:] > low) & (points[:, 1:] < high), axis=1))
+
+    def some(balls: Balls) -> Balls:
+        chosen = inside(balls.points)
+        return Balls(balls.points[chosen], balls.radius[chosen], balls.value[chosen])
+
+    mitochondria = cell.mitochondria
+    chosen = inside(mitochondria.points)
+    return replace(
+        cell,
+        mitochondria=replace(
+            mitochondria,
+            points=mitochondria.points[chosen],
+            radius=mitochondria.radius[chosen],
+            owner=mitochondria.owner[chosen],
+        ),
+        nucleoids=some(cell.nucleoids),
+        droplets=some(cell.droplets),
+        vesicles=some(cell.vesicles),
+        nucleoli=some(cell.nucleoli),
+        fibres=cell.fibres[inside(cell.fibres)],
+    )

@@ -11,7 +11,7 @@ from napari_mito_predict.errors import MissingExtraError, UnreadableImageError
 from napari_mito_predict.simulation.conditions import SIMULATOR_VERSION
 
 if TYPE_CHECKING:
-    from napari_mito_predict.simulation.simulator import SimulatedImage
+    from napari_mito_predict.simulation.recording import SimulatedImage
 
 SIMULATED_BY = "napari-mito-predict"
 """Value of the custom attribute `simulated_by` of every file written here."""
@@ -23,7 +23,8 @@ def write_czi(path: Path, simulated: SimulatedImage) -> None:
     """Write `simulated` as a CZI file, complete or not at all; an existing file is replaced.
 
     Channel names and voxel size go into the standard metadata fields. Custom attributes: `time_step_s` (of a series;
-    the writer has no time stamps), `simulated_by`, `simulator_version`, `seed` and `conditions` (JSON).
+    the writer has no time stamps), `simulated_by`, `simulator_version`, `seed`, `conditions` (JSON) and, where pixels
+    were averaged, `binning`.
 
     Parameters
     ----------
@@ -67,6 +68,8 @@ def provenance(simulated: SimulatedImage) -> dict[str, str | int | float]:
         "seed": simulated.seed,
         "conditions": simulated.conditions.to_json(),
     }
+    if simulated.binning != 1:
+        attributes["binning"] = simulated.binning
     if simulated.time_step_s is not None:
         attributes["time_step_s"] = float(simulated.time_step_s)
     return attributes

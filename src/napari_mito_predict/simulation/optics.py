@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _N_OIL, _NA_OIL = 1.515, 1.4
 _PSF_FIELD_UM = 8.0
+_REACH_UM = (5.0, 4.0)
+"""How far sideways a point spreads in an image made of blocks, transmitted light and fluorescence: beyond it lies about
+a millionth of the energy."""
 
 
 def transmitted_light(refractive_index: Array, conditions: Conditions) -> Array:
@@ -48,10 +51,7 @@ def transmitted_light(refractive_index: Array, conditions: Conditions) -> Array:
     MissingExtraError
         waveorder is not installed.
     """
-    # The scattering potential k0^2 (n^2 - n_m^2) in 1/um^2 is what the transfer function wants; the "cycles per
-    # voxel" of waveorder's own phantom would give a contrast about a thousand times too small.
-    k0 = 2 * np.pi / conditions.wavelength_um
-    potential = (k0**2 * (refractive_index**2 - N_MEDIUM**2)).astype(np.float32)
+    potential = scattering_potential(refractive_index, conditions)
     transfer = _phase_transfer(
         refractive_index.shape,
         conditions.voxel_size_um,
@@ -62,6 +62,64 @@ def transmitted_light(refractive_index: Array, conditions: Conditions) -> Array:
     )
     born = _model("phase_thick_3d").apply_transfer_function(torch.from_numpy(potential), transfer, 0, 1.0)
     return torch.exp(born - 1).numpy()
+
+
+def scattering_potential(refractive_index: Array, conditions: Conditions) -> Array:
+    """What the transfer function for transmitted light is applied to, in 1/um^2: k0^2 (n^2 - n_m^2).
+
+    The "cycles per voxel" of waveorder's own phantom would give a contrast about a thousand times too small.
+    """
+    k0 = 2 * np.pi / conditions.wavelength_um
+    return (k0**2 * (refractive_index**2 - N_MEDIUM**2)).astype(np.float32)
+
+
+def transmitted_kernel(planes: int, conditions: Conditions) -> Array:
+    """Point spread function of transmitted light, for blocks of a field too large for one transform.
+
+    Parameters
+    ----------
+    planes : int
+        Planes of the grid; along z the kernel wraps round as a transform does.
+    conditions : Conditions
+
+    Returns
+    -------
+    (planes, K, K) float32 array
+        Convolved with the scattering potential it gives the first Born contrast. Centred in y and x, plane 0 in focus.
+    """
+    side = 2 * int(np.ceil(1.2 * _REACH_UM[0] / conditions.voxel_size_um[1]))
+    transfer = _phase_transfer(
+        (planes, side, side),
+        conditions.voxel_size_um,
+        conditions.wavelength_um,
+        conditions.na_illumination,
+        conditions.na_detection,
+        conditions.flip_z,
+    )
+    kernel = _compact(transfer, conditions.voxel_size_um, _REACH_UM[0])
+    middle = kernel.shape[1] // 2
+    kernel[0, middle, middle] -= kernel.sum(dtype=np.float64)  # a uniform slab must stay invisible
+    return kernel
+
+
+def fluorescence_kernel(planes: int, emission_um: float, conditions: Conditions) -> Array:
+    """Confocal point spread function as `transmitted_kernel` gives it; its sum is 1."""
+    side = 2 * int(np.ceil(_PSF_FIELD_UM / conditions.voxel_size_um[1] / 2))
+    transfer = _confocal_transfer((planes, side, side), conditions.voxel_size_um, emission_um, conditions.pinhole_um)
+    kernel = _compact(transfer, conditions.voxel_size_um, _REACH_UM[1])
+    return np.asarray(kernel / kernel.sum(dtype=np.float64), np.float32)
+
+
+def _compact(transfer: torch.Tensor, voxel_um: tuple[float, float, float], reach_um: float) -> Array:
+    """Point spread function with nothing beyond `reach_um` sideways, so that blocks add up to exactly the whole."""
+    spread = torch.fft.fftshift(torch.fft.ifftn(transfer).real, dim=(1, 2)).numpy()
+    middle_y, middle_x = (size // 2 for size in spread.shape[1:])
+    reach = min(int(reach_um / max(voxel_um[1:])), middle_y - 1, middle_x - 1)
+    kernel = spread[:, middle_y - reach : middle_y + reach + 1, middle_x - reach : middle_x + reach + 1]
+    y, x = (np.arange(-reach, reach + 1) * step for step in voxel_um[1:])
+    distance = np.hypot(y[:, None], x[None]) / (reach * max(voxel_um[1:]))
+    window = np.sin(np.pi / 2 * np.clip(4 * (1 - distance), 0, 1)) ** 2
+    return np.asarray(kernel * window.astype(np.float32))
 
 
 def fluorescence(density: Array, emission_um: float, conditions: Conditions) -> Array:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_mito_predict.simulation.conditions import N_MEDIUM
-from napari_mito_predict.simulation.shapes import Array, Grid, stamp, texture
+from napari_mito_predict.simulation.shapes import Array, Grid, stamp
 
 if TYPE_CHECKING:
     from napari_mito_predict.simulation.cell import Cell
 
 _NUCLEOLUS_STEP, _CHROMATIN_STEP, _FIBRE_STEP = 0.028, 0.003, 0.01
 _FIBRE_RADIUS_UM = 0.1
+_HAZE = np.float32(0.004)
 _FINE_UM, _COARSE_UM, _CHROMATIN_UM = (0.2, 0.15, 0.15), (0.6, 0.7, 0.7), (0.35, 0.3, 0.3)
+
+Sigma = tuple[float, float, float]
+TEXTURES_UM: tuple[Sigma, ...] = (_FINE_UM, _COARSE_UM, _CHROMATIN_UM)
+CHURN_UM: Sigma = _FINE_UM
+"""Correlation lengths of the textures that a scaffold needs, and of the one that `churn` turns the finest towards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +49,28 @@ class Phantom:
     body: Array
     nucleus: Array
 
+    @classmethod
+    def empty(cls, grid: Grid) -> Phantom:
+        """Medium without cells."""
+        return cls(*(np.full(grid.shape, value, np.float32) for value in (N_MEDIUM, _HAZE, _HAZE, 0, 0, 0)))
+
     def beside(self, other: Phantom) -> Phantom:
         """This phantom with `other` where the other cell is the more solid of the two."""
         theirs = other.body > self.body
-        names = ("refractive_index", "tmrm", "nuclear_dna", "nucleoids", "body", "nucleus")
-        return Phantom(*(np.where(theirs, getattr(other, name), getattr(self, name)) for name in names))
+        return Phantom(*(np.where(theirs, getattr(other, name), getattr(self, name)) for name in _VOLUMES))
+
+    def add(self, other: Phantom, where: tuple[slice, slice, slice]) -> None:
+        """Put `other` into the part `where` of this phantom, in place; the more solid cell stays."""
+        theirs = (other.body > self.body[where]) | (self.body[where] < 1e-6)
+        for name in _VOLUMES:
+            np.copyto(getattr(self, name)[where], getattr(other, name), where=theirs)
 
 
-def build_scaffold(cell: Cell, grid: Grid, rng: np.random.Generator) -> Scaffold:
-    """Masks and textures of `cell` on `grid`; the textures come from `rng`."""
+_VOLUMES = tuple(field.name for field in fields(Phantom))
+
+
+def build_scaffold(cell: Cell, grid: Grid, weave: Callable[[Sigma], Array]) -> Scaffold:
+    """Masks and textures of `cell` on `grid`; `weave` gives a texture of that correlation length in um, (z, y, x)."""
     z, y, x = grid.axes()
     outline = cell.outline
     nucleus = outline.nucleus(z, y, x).astype(np.float32)
@@ -62,9 +82,9 @@ def build_scaffold(cell: Cell, grid: Grid, rng: np.random.Generator) -> Scaffold
         body=body,
         nucleus=nucleus,
         nucleoli=stamp(grid, cell.nucleoli.points, cell.nucleoli.radius, cell.nucleoli.value, 0.1) * nucleus,
-        fine=texture(rng, grid, _FINE_UM),
-        coarse=texture(rng, grid, _COARSE_UM),
-        chromatin=texture(rng, grid, _CHROMATIN_UM),
+        fine=weave(_FINE_UM),
+        coarse=weave(_COARSE_UM),
+        chromatin=weave(_CHROMATIN_UM),
     )
 
 
@@ -92,10 +112,10 @@ def build_phantom(cell: Cell, scaffold: Scaffold, ri_contrast: float = 1.0) -> P
     chromatin = np.clip(1 + 0.35 * scaffold.chromatin, 0, None)
     return Phantom(
         refractive_index=(N_MEDIUM + ri_contrast * step).astype(np.float32),
-        tmrm=tubes + np.float32(cell.tmrm_background) * body * (1 - 0.6 * nucleus) + np.float32(0.004),
+        tmrm=tubes + np.float32(cell.tmrm_background) * body * (1 - 0.6 * nucleus) + _HAZE,
         nuclear_dna=nucleus * (1 - 0.7 * scaffold.nucleoli) * chromatin * np.float32(cell.nuclear_dna)
         + np.float32(0.02) * body
-        + np.float32(0.004),
+        + _HAZE,
         nucleoids=stamp(grid, cell.nucleoids.points, cell.nucleoids.radius, cell.nucleoids.value),
         body=body,
         nucleus=nucleus,

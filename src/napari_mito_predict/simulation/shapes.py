@@ -17,6 +17,7 @@ Points = npt.NDArray[np.float64]
 
 _STEP_UM = 0.1
 _WAVES = 24
+_PART_GROUP = 1000
 
 
 def sigmoid(value: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
@@ -36,11 +37,27 @@ class Grid:
         Distance between voxels (z, y, x).
     origin_um : tuple of float
         Position of the centre of voxel (0, 0, 0).
+    part : bool
+        Whether this is a block of a larger grid, so that what is drawn must not depend on where it was cut.
     """
 
     shape: tuple[int, int, int]
     voxel_size_um: tuple[float, float, float]
     origin_um: tuple[float, float, float]
+    part: bool = False
+
+    def part_of(self, rows_columns: tuple[slice, slice]) -> Grid:
+        """The block of this grid with these rows and columns."""
+        corner = [rows.start for rows in rows_columns]
+        rows, columns = (rows.stop - rows.start for rows in rows_columns)
+        y, x = (o + c * v for o, c, v in zip(self.origin_um[1:], corner, self.voxel_size_um[1:], strict=True))
+        return Grid((self.shape[0], rows, columns), self.voxel_size_um, (self.origin_um[0], y, x), part=True)
+
+    def box(self, margin_um: float) -> tuple[Points, Points]:
+        """Lower and upper (y, x) corner in um, `margin_um` outside the grid."""
+        low = np.array(self.origin_um[1:])
+        high = low + np.multiply(self.shape[1:], self.voxel_size_um[1:])
+        return low - margin_um, high + margin_um
 
     def axes(self) -> tuple[Array, Array, Array]:
         """Positions of the voxels in um as three arrays that broadcast to (Z, Y, X)."""
@@ -136,8 +153,11 @@ def stamp(grid: Grid, points: Points, radii: npt.ArrayLike, values: npt.ArrayLik
     radii = np.broadcast_to(np.asarray(radii, np.float32), len(points))
     values = np.broadcast_to(np.asarray(values, np.float32), len(points))
     relative = (points - np.array(grid.origin_um)).astype(np.float32)
+    # How far the soft surface is drawn depends on the largest ball of a group, and so on the grouping, unless it is
+    # cut off at a level that every window holds.
+    faintest, group = (0.02, _PART_GROUP) if grid.part else (1e-3, 4000)
     # Sorted by radius, so that a few big balls do not make every small one expensive.
-    for chosen in np.array_split(np.argsort(radii), max(1, len(points) // 4000)):
+    for chosen in np.array_split(np.argsort(radii), max(1, len(points) // group)):
         if not len(chosen):
             continue
         half = np.ceil((radii[chosen].max() + 4 * soft_um) / voxel).astype(int)
@@ -147,7 +167,7 @@ def stamp(grid: Grid, points: Points, radii: npt.ArrayLike, values: npt.ArrayLik
         squared = sum((rest[:, None, i] + (window[:, i] * voxel[i]).astype(np.float32)) ** 2 for i in range(3))
         inside = sigmoid((radii[chosen, None] - np.sqrt(squared)) / np.float32(soft_um)) * values[chosen, None]
         index = centre[:, None] + window
-        keep = ((index >= 0) & (index < shape)).all(-1) & (np.abs(inside) > 1e-3 * np.abs(values[chosen, None]))
+        keep = ((index >= 0) & (index < shape)).all(-1) & (np.abs(inside) > faintest * np.abs(values[chosen, None]))
         np.maximum.at(volume, np.ravel_multi_index(tuple(index[keep].T), grid.shape), inside[keep])
     return volume.reshape(grid.shape)
 

@@ -4,69 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from napari_mito_predict.simulation.acquisition import Counts, expose_fluorescence, expose_transmitted, illumination
 from napari_mito_predict.simulation.cell import draw_cell
-from napari_mito_predict.simulation.conditions import N_MEDIUM, Conditions
+from napari_mito_predict.simulation.conditions import Conditions
 from napari_mito_predict.simulation.motion import Flow, moved
 from napari_mito_predict.simulation.optics import fluorescence, transmitted_light
-from napari_mito_predict.simulation.phantom import Phantom, build_phantom, build_scaffold, churn
-from napari_mito_predict.simulation.shapes import Array, Grid, texture
+from napari_mito_predict.simulation.phantom import CHURN_UM, Phantom, build_phantom, build_scaffold, churn
+from napari_mito_predict.simulation.recording import CHANNEL_NAMES, EMISSION_UM, GroundTruth, SimulatedImage
+from napari_mito_predict.simulation.shapes import Array, texture
+from napari_mito_predict.simulation.stage import CHURN_PER_S, MARGIN_YX, edge_windows, faded, mid_plane, padded_grid
+from napari_mito_predict.simulation.wide import WideScene, is_wide
 
-CHANNEL_NAMES = ("ESID-T1", "TMRM-T1", "SYBR Gold-T2")
-
-_EMISSION_UM = (0.58, 0.54)
-_MARGIN_UM, _MARGIN_YX = 1.2, 16
 _SERIES_PLANES = 24
-_CHURN_PER_S = 0.04
-
-
-@dataclass(frozen=True, slots=True)
-class GroundTruth:
-    """What no microscope could record: for evaluation, never written into the image file.
-
-    Attributes
-    ----------
-    nucleus, cell : (Z, Y, X) float32 arrays
-        Soft masks from 0 to 1; of a series, in its first frame.
-    mitochondria, dna, nucleoids : (T, Z, Y, X) float32 arrays
-        Noise-free images in expected photons; `nucleoids` is the part of `dna` that comes from mitochondrial DNA.
-    """
-
-    nucleus: Array
-    cell: Array
-    mitochondria: Array
-    dna: Array
-    nucleoids: Array
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedImage:
-    """A simulated recording.
-
-    Attributes
-    ----------
-    data : (C, T, Z, Y, X) uint16 array
-        Transmitted light, TMRM, SYBR Gold.
-    channel_names : tuple of str
-    voxel_size_um : tuple of float
-        (z, y, x).
-    time_step_s : float or None
-        None for a single stack.
-    seed : int
-    conditions : Conditions
-    truth : GroundTruth
-    """
-
-    data: Counts
-    channel_names: tuple[str, str, str]
-    voxel_size_um: tuple[float, float, float]
-    time_step_s: float | None
-    seed: int
-    conditions: Conditions
-    truth: GroundTruth
 
 
 def simulate_stack(
@@ -78,11 +31,12 @@ def simulate_stack(
     ----------
     seed : int
         Chooses the cell. The same seed shows the same cell whatever the optics and the detectors; with another
-        field or sampling only the fine textures differ.
+        field or sampling only the fine textures differ. A field wider than 60 um shows several cells.
     conditions : Conditions, optional
         Default: `Conditions.matched()`.
     shape : tuple of int
-        Planes, rows and columns.
+        Planes, rows and columns. More than 512 rows or columns are simulated in blocks, so that memory is needed
+        for little more than the result: 32 x 1834 x 1834 voxels take about 5 GB.
 
     Returns
     -------
@@ -94,7 +48,10 @@ def simulate_stack(
     MissingExtraError
         waveorder is not installed.
     """
-    scene = _Scene(seed, conditions or Conditions.matched(), shape)
+    conditions = conditions or Conditions.matched()
+    if is_wide(shape, conditions):
+        return WideScene(seed, conditions, shape).record([0.0], None)
+    scene = _Scene(seed, conditions, shape)
     return scene.image([scene.record(time_s=0.0)], None)
 
 
@@ -119,7 +76,8 @@ def simulate_series(
     shape_yx : tuple of int
         Rows and columns.
     on_frame : callable, optional
-        Called with the number of finished frames.
+        Called with the number of finished frames; those of a large field are all finished near the end, because
+        blocks come before frames.
 
     Returns
     -------
@@ -131,7 +89,10 @@ def simulate_series(
     MissingExtraError
         waveorder is not installed.
     """
-    scene = _Scene(seed, conditions or Conditions.matched(), (_SERIES_PLANES, *shape_yx))
+    conditions, shape = conditions or Conditions.matched(), (_SERIES_PLANES, *shape_yx)
+    if is_wide(shape, conditions):
+        return WideScene(seed, conditions, shape).record([frame * step_s for frame in range(frames)], step_s, on_frame)
+    scene = _Scene(seed, conditions, shape)
     recorded = []
     for frame in range(frames):
         recorded.append(scene.record(frame * step_s, plane=scene.mid_plane))
@@ -159,19 +120,21 @@ class _Scene:
         cells, textures, motion, neighbours, self._field_rng, self._noise = streams
         self.seed, self.conditions, self.shape = seed, conditions, shape
         below = cells.uniform(0.3, 1.0) - conditions.focus_offset_um  # how far under the coverslip the stack starts
-        self._grid, self._crop = _padded_grid(shape, conditions.voxel_size_um, -below)
-        voxel, margin = np.array(conditions.voxel_size_um[1:]), _MARGIN_YX * conditions.voxel_size_um[1]
+        self._grid, self._crop = padded_grid(shape, conditions.voxel_size_um, -below)
+        voxel, margin = np.array(conditions.voxel_size_um[1:]), MARGIN_YX * conditions.voxel_size_um[1]
         high = np.array(shape[1:]) * voxel + margin
         bounds = ((-margin, -margin), (float(high[0]), float(high[1])))
         self._cells = [draw_cell(cells, bounds, conditions.nucleus_in_view)]
         if conditions.neighbour:
             self._cells.append(draw_cell(neighbours, bounds, nucleus_in_view=False))
-        self._scaffolds = [build_scaffold(cell, self._grid, textures) for cell in self._cells]
+        self._scaffolds = [
+            build_scaffold(cell, self._grid, partial(texture, textures, self._grid)) for cell in self._cells
+        ]
         self._flow, self._motion = Flow.draw(motion), motion
         self._other_texture: Array | None = None
         self._photons_per_density: dict[int, float] = {}
         self._field = illumination(conditions, shape[1:], self._field_rng)
-        self.mid_plane = int(np.clip(round((below + 1.0) / conditions.voxel_size_um[0]), 1, shape[0] - 2))
+        self.mid_plane = mid_plane(below, conditions.voxel_size_um[0], shape[0])
 
     def record(self, time_s: float, plane: int | None = None) -> _Frame:
         """Take a stack `time_s` seconds after the start, or only its `plane`."""
@@ -181,17 +144,17 @@ class _Scene:
             if plane is None
             else (slice(self._crop[0].start + plane, self._crop[0].start + plane + 1), *self._crop[1:])
         )
-        light = transmitted_light(_faded(phantom.refractive_index, self._grid), self.conditions)[keep]
-        mitochondria = self._photons(0, fluorescence(phantom.tmrm, _EMISSION_UM[0], self.conditions)[keep])
-        nuclear = fluorescence(phantom.nuclear_dna, _EMISSION_UM[1], self.conditions)[keep]
-        nucleoids = fluorescence(phantom.nucleoids, _EMISSION_UM[1], self.conditions)[keep]
+        light = transmitted_light(faded(phantom.refractive_index, edge_windows(self._grid)), self.conditions)[keep]
+        mitochondria = self._photons(0, fluorescence(phantom.tmrm, EMISSION_UM[0], self.conditions)[keep])
+        nuclear = fluorescence(phantom.nuclear_dna, EMISSION_UM[1], self.conditions)[keep]
+        nucleoids = fluorescence(phantom.nucleoids, EMISSION_UM[1], self.conditions)[keep]
         dna = self._photons(1, nuclear + nucleoids)
-        noise = self.conditions.fluorescence_read_noise
+        noise, gain = self.conditions.fluorescence_read_noise, self.conditions.counts_per_photon
         data = np.stack(
             [
                 expose_transmitted(light, self._field, self.conditions, self._noise),
-                expose_fluorescence(mitochondria, noise[0], self._noise),
-                expose_fluorescence(dna, noise[1], self._noise),
+                expose_fluorescence(mitochondria, noise[0], gain, self._noise),
+                expose_fluorescence(dna, noise[1], gain, self._noise),
             ]
         )
         return _Frame(data, mitochondria, dna, self._photons(1, nucleoids))
@@ -223,9 +186,9 @@ class _Scene:
         cells, scaffolds = self._cells, self._scaffolds
         if time_s:
             if self._other_texture is None:
-                self._other_texture = texture(self._motion, self._grid, (0.2, 0.15, 0.15))
+                self._other_texture = texture(self._motion, self._grid, CHURN_UM)
             cells = [moved(cell, self._flow, time_s) for cell in cells]
-            scaffolds = [churn(scaffold, self._other_texture, _CHURN_PER_S * time_s) for scaffold in scaffolds]
+            scaffolds = [churn(scaffold, self._other_texture, CHURN_PER_S * time_s) for scaffold in scaffolds]
         phantoms = [
             build_phantom(cell, scaffold, self.conditions.ri_contrast)
             for cell, scaffold in zip(cells, scaffolds, strict=True)
@@ -238,26 +201,3 @@ class _Scene:
             bright = max(float(np.percentile(image, 99.8)), 1e-6)
             self._photons_per_density[channel] = self.conditions.peak_photons[channel] / bright
         return image * np.float32(self._photons_per_density[channel])
-
-
-def _padded_grid(
-    shape: tuple[int, int, int], voxel_um: tuple[float, float, float], first_plane_um: float
-) -> tuple[Grid, tuple[slice, slice, slice]]:
-    """Grid with a margin on all sides, and the slices that cut the margin off again: Fourier transforms wrap round."""
-    margins = (int(np.ceil(_MARGIN_UM / voxel_um[0])), _MARGIN_YX, _MARGIN_YX)
-    sizes = [size + 2 * margin for size, margin in zip(shape, margins, strict=True)]
-    origin = [-margin * step for margin, step in zip(margins, voxel_um, strict=True)]
-    grid = Grid((sizes[0], sizes[1], sizes[2]), voxel_um, (origin[0] + first_plane_um, origin[1], origin[2]))
-    crop = [slice(margin, margin + size) for margin, size in zip(margins, shape, strict=True)]
-    return grid, (crop[0], crop[1], crop[2])
-
-
-def _faded(refractive_index: Array, grid: Grid) -> Array:
-    """Let the cell fade into the medium within the margin, so that no edge appears where the transform wraps round."""
-    step = refractive_index - np.float32(N_MEDIUM)
-    for axis, (size, voxel) in enumerate(zip(grid.shape, grid.voxel_size_um, strict=True)):
-        ramp = max(2, int(0.7 / voxel)) if axis == 0 else _MARGIN_YX // 2
-        edge = np.minimum(np.arange(size), np.arange(size)[::-1]) / ramp
-        window = np.sin(np.pi / 2 * np.clip(edge, 0, 1)) ** 2
-        step = step * window.astype(np.float32).reshape([-1 if i == axis else 1 for i in range(3)])
-    return step + np.float32(N_MEDIUM)
