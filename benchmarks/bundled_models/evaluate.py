@@ -27,7 +27,7 @@ from napari_mito_predict.models.package import SAMPLE
 from napari_mito_predict.prediction import predict
 from napari_mito_predict.simulation import Conditions, SimulatedImage, simulate_series, simulate_stack
 
-FIRST_SEED = 300_000  # training uses 0 ... 5063; 100000 on decided the stages of the z models, 200000 of the t models
+FIRST_SEED = 300_000  # training uses 0 ... 5023; 100000 on decided the stages of the models for z-stacks
 OPTICS = {
     "matched optics": {},
     "z sense flipped": {"flip_z": True},
@@ -85,7 +85,7 @@ def score(paths: list[Path], axis: str, condition: str, seed: int) -> dict[str, 
     image = simulated(axis, seed, CONDITIONS[axis][condition])
     models = [read_package(path) for path in paths]
     third = (0, slice(None)) if axis == "z" else (slice(None), 0)
-    return {name: scores for name, scores in _scores(image, models, third)}
+    return dict(_scores(image, models, third))
 
 
 def _scores(image: SimulatedImage, models: list[Model], volume: tuple[object, ...]) -> Iterator[tuple[str, dict]]:

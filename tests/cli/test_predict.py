@@ -156,13 +156,15 @@ def test_all_scenes(mito_predict, installed, tmp_path):
     assert names == ["scenes_mitochondria.ome.tif", "scenes_scene1_mitochondria.ome.tif"]
 
 
-def test_no_bundled_model_for_series(mito_predict, make_czi, tmp_path):
+def test_a_time_series_gets_the_bundled_pair_for_series(mito_predict, make_czi, tmp_path):
     data = np.random.default_rng(1).integers(100, 4000, (8, 1, 1, 36, 44), np.uint16)
     path, _ = make_czi("series.czi", data, channel_names=["ESID"])
-    outcome = mito_predict("predict", path, "-o", tmp_path / "out")
-    assert outcome.code == 1
-    assert "time series" in outcome.err
-    assert "-m" in outcome.err
+    outcome = mito_predict("predict", path, "-o", tmp_path / "out", "--json")
+    assert outcome.code == 0, outcome.err
+    assert [record["target"] for record in json.loads(outcome.out)] == ["mitochondria", "dna"]
+    record = json.loads((tmp_path / "out" / "series_dna.prediction.json").read_text(encoding="utf-8"))
+    assert (record["model"]["name"], record["parameters"]["third_axis"]) == ("dna-t", "series")
+    assert open_image(tmp_path / "out" / "series_dna.ome.tif").sizes == {"T": 8, "C": 1, "Z": 1, "Y": 36, "X": 44}
 
 
 def test_evaluate_finds_the_truth_channel(mito_predict, predicted, stack):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_mito_predict.errors import UnknownModelError
-from napari_mito_predict.models import ModelCard, find_model, list_models, load_model, save_model
+from napari_mito_predict.models import ModelCard, bundled_names, find_model, list_models, load_model, save_model
 
 if TYPE_CHECKING:
     from napari_mito_predict.networks.unet import UNet
@@ -43,3 +43,15 @@ def test_broken_model_stays_in_the_list_with_its_problem(own: Path) -> None:
     assert broken.card is None
     assert broken.problem is not None
     assert "not a model card" in broken.problem
+
+
+def test_a_bundled_pair_for_each_third_axis() -> None:
+    assert bundled_names("z") == ["mito-z", "dna-z"]
+    assert bundled_names("t") == ["mito-t", "dna-t"]
+    for axis, step in (("z", 0.15), ("t", 30.0)):
+        for name in bundled_names(axis):
+            model = load_model(name)
+            assert model.third_axes == (axis,)
+            assert model.card.input.third_axis_step == {axis: step}
+            assert model.card.simulated
+            assert sum(file.stat().st_size for file in find_model(name).iterdir()) < 3.5e6
