@@ -6,6 +6,7 @@ import signal
 
 import numpy as np
 import pytest
+import yaml
 
 from napari_mito_predict.training import Run
 
@@ -125,3 +126,46 @@ def test_runs_are_listed_shown_and_stopped(mito_predict, config, tmp_path, monke
     assert mito_predict("runs", "stop", "run", "--keep").code == 0
     assert run.stop_requested == "keep"
     assert mito_predict("runs", "show", "nonsense").code == 1
+
+
+def test_a_recipe_as_a_configuration_to_change(mito_predict, config, tmp_path):
+    config(2)
+    outcome = mito_predict("train", "--recipe", "h1", "--data", tmp_path, "-o", tmp_path / "run", "--print-config")
+    assert outcome.code == 0, outcome.err
+    assert not (tmp_path / "run").exists()
+    request = yaml.safe_load(outcome.out)
+    assert (request["loss"], request["iterations"], request["patch"]) == ("mse", 10_000, [32, 64, 64])
+    small = {"iterations": 2, "patch": [8, 16, 16], "batch_size": 1, "threads": 1}
+    request |= small | {"network": {"depth": 1, "base_channels": 2}}
+    (tmp_path / "changed.yaml").write_text(yaml.safe_dump(request), encoding="utf-8")
+    trained = mito_predict("train", tmp_path / "changed.yaml")
+    assert trained.code == 0, trained.err
+    assert Run(tmp_path / "run").status.state == "done"
+
+
+def test_a_recipe_is_trained(mito_predict, config, tmp_path, monkeypatch):
+    config(2)
+    asked = []
+    monkeypatch.setattr("napari_mito_predict.training.train", lambda request, keep: asked.append(request))
+    outcome = mito_predict("train", "--recipe", "D2", "--data", tmp_path, "-o", tmp_path / "run")
+    assert asked, outcome.err
+    assert list(asked[0].targets) == ["dna"]
+    assert len(asked[0].data.files) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--recipe", "H1"], 2, "needs the pairs"),
+        (["--recipe", "H1", "--data", "."], 2, "the run folder"),
+        (["config.yaml", "--data", "."], 2, "go with --recipe"),
+        (["config.yaml", "--recipe", "H1"], 2, "give one of"),
+        (["--recipe", "X1", "--data", ".", "-o", "run"], 1, "No recipe 'X1'"),
+        (["--recipe", "H1", "--data", "nowhere", "-o", "run"], 1, "no such folder"),
+    ],
+)
+def test_half_a_recipe_is_refused(mito_predict, tmp_path, monkeypatch, arguments, code, said):
+    monkeypatch.chdir(tmp_path)
+    outcome = mito_predict("train", *arguments)
+    assert outcome.code == code
+    assert said in " ".join(outcome.err.replace("│", " ").split())

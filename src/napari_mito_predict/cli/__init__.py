@@ -17,6 +17,7 @@ from napari_mito_predict.cli.evaluate import evaluate
 from napari_mito_predict.cli.info import info
 from napari_mito_predict.cli.predict import predict
 from napari_mito_predict.cli.simulate import simulate
+from napari_mito_predict.cli.study import study
 from napari_mito_predict.cli.train import train
 from napari_mito_predict.errors import MitoPredictError
 
@@ -35,6 +36,7 @@ app.command()(train)
 app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")
 app.command()(simulate)
+app.command()(study)
 app.command()(demo)
 
 

@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from napari_mito_predict.simulation import Job
+
+_SIZE, _PLANES, _STEP_S = 256, 32, 5.0
 
 
 def simulate(
     output: Annotated[Path, typer.Argument(help="Folder for the CZI files; created when missing.")],
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A1...H2",
+            help="Imaged as in this row of the paper's Table 1; gives detector, pixel size, step, size and planes.",
+        ),
+    ] = None,
     count: Annotated[int, typer.Option("-n", "--count", min=1, help="How many files.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first file; each seed is one cell.")] = 0,
     randomise: Annotated[
         bool, typer.Option("--randomise", help="Spread optics, sampling and noise widely, for training.")
     ] = False,
     series: Annotated[bool, typer.Option("--series", help="Time series of one plane instead of z-stacks.")] = False,
-    size: Annotated[int, typer.Option(min=32, help="Rows and columns.")] = 256,
-    planes: Annotated[int, typer.Option(min=8, help="Planes of a z-stack, time points of a series.")] = 32,
-    step: Annotated[float, typer.Option(min=0.001, help="Seconds between the time points of a series.")] = 5.0,
+    size: Annotated[
+        int | None, typer.Option(min=32, help="Rows and columns. Default: 256, or those of the recipe.")
+    ] = None,
+    planes: Annotated[
+        int | None,
+        typer.Option(min=8, help="Planes of a z-stack, time points of a series. Default: 32, or those of the recipe."),
+    ] = None,
+    step: Annotated[
+        float | None, typer.Option(min=0.001, help="Seconds between the time points of a series. Default: 5.")
+    ] = None,
     flip_z: Annotated[
         bool, typer.Option("--flip-z", help="Let the light run the other way through the stack.")
     ] = False,
@@ -32,23 +51,26 @@ def simulate(
     Files that are there already are kept, so that an interrupted command can simply be repeated.
     Needs the packages of the extra "simulate".
 
+    Both targets of a letter of Table 1 are channels of the same files: H1 and H2 give the same. A size smaller than the
+    recipe's is a piece of its field at the same pixel size; whole fields take minutes each.
+
     Example: mito-predict simulate cells -n 8 --processes 2
+
+    Example: mito-predict simulate cells/H --recipe H1 -n 8 --size 256
     """
+    if recipe and (randomise or series or step):
+        raise typer.BadParameter("--recipe settles --randomise, --series and --step; leave them out")
     from rich.console import Console
     from rich.progress import track
 
-    from napari_mito_predict.simulation import Job, conditions_for, simulate_files
+    from napari_mito_predict.simulation import simulate_files
 
-    jobs = [
-        Job(
-            path=output / f"cell_{index:04d}.czi",
-            seed=seed + index,
-            conditions=conditions_for(seed + index, randomise=randomise, flip_z=flip_z, photons=photons),
-            shape=(planes, size, size),
-            step_s=step if series else None,
-        )
-        for index in range(count)
-    ]
+    files = [(output / f"cell_{index:04d}.czi", seed + index) for index in range(count)]
+    if recipe:
+        jobs = _of_recipe(recipe, files, size, planes, flip_z, photons)
+    else:
+        shape = (planes or _PLANES, size or _SIZE, size or _SIZE)
+        jobs = _of_own_settings(files, shape, (step or _STEP_S) if series else None, randomise, flip_z, photons)
     console = Console(stderr=True)
     for _ in track(
         simulate_files(jobs, processes),
@@ -59,3 +81,39 @@ def simulate(
     ):
         pass
     typer.echo(f"{len(jobs)} files in {output}")
+
+
+def _of_recipe(
+    name: str,
+    files: list[tuple[Path, int]],
+    size: int | None,
+    planes: int | None,
+    flip_z: bool,
+    photons: float | None,
+) -> list[Job]:
+    from napari_mito_predict.study.fields import simulation_jobs
+    from napari_mito_predict.study.recipes import find_recipe
+
+    return simulation_jobs(find_recipe(name), files, size=size, slices=planes, flip_z=flip_z, photons=photons)
+
+
+def _of_own_settings(
+    files: list[tuple[Path, int]],
+    shape: tuple[int, int, int],
+    step_s: float | None,
+    randomise: bool,
+    flip_z: bool,
+    photons: float | None,
+) -> list[Job]:
+    from napari_mito_predict.simulation import Job, conditions_for
+
+    return [
+        Job(
+            path=path,
+            seed=seed,
+            conditions=conditions_for(seed, randomise=randomise, flip_z=flip_z, photons=photons),
+            shape=shape,
+            step_s=step_s,
+        )
+        for path, seed in files
+    ]

@@ -31,6 +31,19 @@ def train(
     devices: Annotated[
         int | None, typer.Option("--devices", min=1, help="How many graphics cards (or processes) share each batch.")
     ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe", metavar="A1...H2", help="Train as in this row of the paper's Table 1; with --data, -o."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="With --recipe: folder of CZI, TIFF or OME-Zarr files of pairs.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="With --recipe: the run folder.")] = None,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Only print the training configuration, as YAML to keep and change.")
+    ] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Only read and check the fields, and say how long training would take.")
     ] = False,
@@ -41,17 +54,32 @@ def train(
     The run folder holds the loss curve (metrics.csv), the state (status.json) and the best model so far (model/),
     which `mito-predict predict -m RUN/model` takes. A file named `stop` in it, or Ctrl-C, pauses the run cleanly;
     `--resume RUN` goes on from there. `mito-predict runs` lists, shows and stops runs.
+
+    Instead of CONFIG, `--recipe H1 --data FOLDER -o RUN` takes the settings of the paper.
     """
-    if (config is None) == (resume is None):
-        raise typer.BadParameter("give either CONFIG.yaml or --resume RUN")
-    if resume and (devices or check):
-        raise typer.BadParameter("--devices and --check go with CONFIG.yaml; a resumed run keeps what it began with")
+    if sum(source is not None for source in (config, resume, recipe)) != 1:
+        raise typer.BadParameter("give one of CONFIG.yaml, --resume RUN or --recipe NAME")
+    if resume and (devices or check or print_config):
+        raise typer.BadParameter(
+            "--devices, --check and --print-config go with CONFIG.yaml; a resumed run keeps what it began with"
+        )
     if keep and not resume:
         raise typer.BadParameter("--keep goes with --resume RUN")
+    if recipe and not (data and output):
+        raise typer.BadParameter("--recipe needs the pairs (--data FOLDER) and the run folder (-o RUN)")
+    if not recipe and (data or output):
+        raise typer.BadParameter("--data and -o go with --recipe; CONFIG.yaml names files and run folder itself")
     from napari_mito_predict import training
     from napari_mito_predict.training.runs import remember
 
-    request = _request(config, devices) if config else None
+    request = None
+    if config:
+        request = _request(config, devices)
+    elif recipe and data and output:
+        request = _of_recipe(recipe, data, output, devices)
+    if print_config and request:
+        typer.echo(request.to_yaml(), nl=False)
+        return
     if check and request:
         _check(request)
         return
@@ -69,10 +97,22 @@ def train(
 def _request(path: Path, devices: int | None) -> TrainingConfig:
     from napari_mito_predict.training import TrainingConfig
 
-    config = TrainingConfig.load(path)
+    return _with_devices(TrainingConfig.load(path), devices)
+
+
+def _of_recipe(name: str, data: Path, output: Path, devices: int | None) -> TrainingConfig:
+    from napari_mito_predict.study.configs import files_in, recipe_config
+    from napari_mito_predict.study.recipes import find_recipe
+
+    return _with_devices(recipe_config(find_recipe(name), files_in(data), output), devices)
+
+
+def _with_devices(config: TrainingConfig, devices: int | None) -> TrainingConfig:
+    from napari_mito_predict.training import TrainingConfig
+
     if devices is None:
         return config
-    return TrainingConfig.parse(config.model_dump() | {"devices": devices}, source=f"{path} with --devices {devices}")
+    return TrainingConfig.parse(config.model_dump() | {"devices": devices}, source=f"--devices {devices}")
 
 
 def _check(config: TrainingConfig) -> None:

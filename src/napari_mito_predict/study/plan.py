@@ -1,0 +1,111 @@
+"""What a study is going to do, before anything of it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from napari_mito_predict.study.datasets import Dataset, own_datasets, simulated_dataset
+from napari_mito_predict.study.experiments import RunSpec, Study, needed, runs_of, tests_of
+from napari_mito_predict.study.recipes import LETTERS, RECIPES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from napari_mito_predict.simulation import Job
+    from napari_mito_predict.study.scales import Scale
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a command of the study is about to do.
+
+    Attributes
+    ----------
+    folder : Path
+        The study's.
+    scale : Scale
+    studies : dict
+        Study -> its runs; a run may belong to several.
+    datasets : dict
+        Letter -> its files.
+    jobs : tuple of Job
+        Files to simulate, those that are there already included; none with pairs of the user's own.
+    own : Path or None
+        The folder of these pairs.
+    """
+
+    folder: Path
+    scale: Scale
+    studies: dict[Study, tuple[RunSpec, ...]]
+    datasets: dict[str, Dataset]
+    jobs: tuple[Job, ...]
+    own: Path | None = None
+    tests: dict[RunSpec, str] = field(default_factory=dict)
+    """Run -> letters of the data sets it is tested on."""
+
+    @property
+    def runs(self) -> tuple[RunSpec, ...]:
+        """All runs, each once, those that take longest first, so that no core idles at the end."""
+        runs = dict.fromkeys(spec for specs in self.studies.values() for spec in specs)
+        return tuple(sorted(runs, key=lambda spec: -work(spec)))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files of all data sets."""
+        return tuple(path for dataset in self.datasets.values() for path in (*dataset.training, *dataset.test))
+
+    def run_folder(self, spec: RunSpec) -> Path:
+        """Where a run lives."""
+        return self.folder / "runs" / spec.name
+
+
+def make_plan(studies: Sequence[Study], scale: Scale, folder: Path, *, own: Path | None = None) -> Plan:
+    """Decide what is simulated, trained and tested.
+
+    Parameters
+    ----------
+    studies : sequence of str
+    scale : Scale
+    folder : Path
+        Of the study.
+    own : Path, optional
+        Pairs of the user's own instead of simulated ones.
+
+    Raises
+    ------
+    StudyError
+        A study lacks data.
+    """
+    folder = folder.absolute()
+    letters = [letter for letter in LETTERS if any(letter in needed(study) for study in studies)]
+    if own is not None:
+        datasets = dict(own_datasets(own, letters))
+        sets, most = {letter: len(found.training) for letter, found in datasets.items()}, None
+    else:
+        sets, most = {letter: scale.sets(RECIPES[f"{letter}1"])[0] for letter in letters}, max(scale.training_sizes)
+    chosen = {study: tuple(runs_of(study, scale, sets, most)) for study in studies}
+    tests = _tests(chosen)
+    jobs: list[Job] = []
+    if own is None:
+        datasets = {}
+        for letter in sorted(set("".join(tests.values()))):
+            training = [n for spec in tests for x, n in zip(spec.letters, spec.training, strict=True) if x == letter]
+            datasets[letter], more = simulated_dataset(folder / "data", letter, scale, max(training, default=0))
+            jobs += more
+    return Plan(folder, scale, chosen, datasets, tuple(jobs), own, tests)
+
+
+def work(spec: RunSpec) -> float:
+    """Roughly how much a training computes, to compare it with others."""
+    depth, height, width = spec.patch
+    return spec.iterations * depth * height * width * (1.5 if spec.network == "gvtnet" else 1.0)
+
+
+def _tests(studies: dict[Study, tuple[RunSpec, ...]]) -> dict[RunSpec, str]:
+    wanted: dict[RunSpec, set[str]] = {}
+    for study, specs in studies.items():
+        for spec in specs:
+            wanted.setdefault(spec, set()).update(tests_of(spec, study))
+    return {spec: "".join(sorted(letters)) for spec, letters in wanted.items()}
