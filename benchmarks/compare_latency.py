@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import napari
 import numpy as np
-from qtpy.QtCore import QEventLoop
+from qtpy.QtCore import QEventLoop, QTimer
 
 from napari_mito_predict._widgets._layers import KEY
 from napari_mito_predict.cli._display import has_display, virtual_display
@@ -62,10 +62,12 @@ def step(viewer: napari.Viewer, comparing: object, plane: int) -> float:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Run the event loop, as napari does, until something is so."""
+    """Run the event loop until something is so, asleep between events as napari is: spinning would cost a core."""
     loop, end = QEventLoop(), time.perf_counter() + LONGEST_S
+    awake = QTimer()
+    awake.start(1000)
     while not condition():
-        loop.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 1)
+        loop.processEvents(QEventLoop.ProcessEventsFlag.AllEvents | QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
         if time.perf_counter() > end:
             raise SystemExit("nothing came")
 

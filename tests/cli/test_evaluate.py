@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_mito_predict.evaluation import evaluate
+from napari_mito_predict.evaluation import evaluate, noise_ceiling
 from napari_mito_predict.image import ImageSource, open_image, write_ome_tiff
 
 VOXEL_UM = (0.15, 0.11, 0.11)
@@ -92,7 +92,9 @@ def test_two_folders_name_a_winner(mito_predict, predicted, better, scans, tmp_p
     assert found["pcc"]["winner"] == found["nrmse"]["winner"] == "better"
     assert found["pcc"]["fields"] == ["one", "two"]
     assert found["pcc"]["differences"][0]["model"] == "tiny"
-    assert "better has the best mean PCC over 2 fields" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "better has the best mean in every measure over 2 fields" in (tmp_path / "r.html").read_text(
+        encoding="utf-8"
+    )
     table = mito_predict("evaluate", predicted, better, scans)
     assert "WINNER" in table.out
     assert "2 of 2" in table.out
@@ -204,3 +206,99 @@ def test_predicting_on_the_fly_has_one_progress_bar(mito_predict, installed, sca
     outcome = mito_predict("evaluate", scans / "one.ome.tif", "-m", "tiny", "--json")
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["results"][0]["model"] == "tiny"
+
+
+@pytest.fixture
+def again(scans, tmp_path):
+    """A folder with other recordings of both fields: two of `one`, one of `two`; 200 counts of noise."""
+    folder = tmp_path / "again"
+    folder.mkdir()
+    for seed, name in enumerate(("one_1", "one_2", "two")):
+        data = open_image(scans / f"{name[:3]}.ome.tif").read(channel="TMRM")
+        noisy = (data + np.random.default_rng(seed).normal(0, 200, data.shape)).astype(np.float32)
+        path = folder / f"{name}.ome.tif"
+        write_ome_tiff(path, noisy, axes="ZYX", channel_names=["TMRM"], voxel_size_um=VOXEL_UM)
+    return folder
+
+
+def test_repeats_of_a_folder_give_each_field_its_own_ceiling(mito_predict, better, scans, again, tmp_path):
+    outcome = mito_predict("evaluate", better, scans, "--repeat", again, "--report", tmp_path / "r.html", "--json")
+    assert outcome.code == 0, outcome.err
+    found = {result["field"]: result["noise_ceiling_pcc"] for result in json.loads(outcome.out)["results"]}
+    read = {path.name[:-8]: open_image(path).read(channel=0) for path in again.iterdir()}
+    truths = {name: open_image(scans / f"{name}.ome.tif").read(channel="TMRM") for name in ("one", "two")}
+    assert found["one"] == pytest.approx(noise_ceiling([truths["one"], read["one_1"], read["one_2"]]), abs=1e-6)
+    assert found["two"] == pytest.approx(noise_ceiling([truths["two"], read["two"]]), abs=1e-6)
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert f"{found['one']:.3f}, from 3 recordings of the truth" in page
+    files = mito_predict(
+        "evaluate", better, scans, "--repeat", again / "one_1.ome.tif", "--repeat", again / "two.ome.tif", "--json"
+    )
+    assert all(0.9 < result["noise_ceiling_pcc"] < 1 for result in json.loads(files.out)["results"])
+
+
+def test_a_repeat_without_a_truth_is_told(mito_predict, better, scans, again):
+    (again / "one_1.ome.tif").rename(again / "other.ome.tif")
+    outcome = mito_predict("evaluate", better, scans, "--repeat", again)
+    assert outcome.code == 1
+    assert "other.ome.tif: a repeat, but no truth of its name" in outcome.err
+    assert "one" in outcome.out
+
+
+def test_a_repeat_of_another_size_is_one_line(mito_predict, better, scans, tmp_path):
+    path = tmp_path / "repeat.ome.tif"
+    write_ome_tiff(path, np.zeros((8, 36, 40), np.uint16), axes="ZYX", voxel_size_um=VOXEL_UM)
+    outcome = mito_predict("evaluate", better / "one_mitochondria.ome.tif", scans / "one.ome.tif", "--repeat", path)
+    assert outcome.code == 1
+    assert "repeat.ome.tif has other sizes than" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+# ------------------------------------------------------------------ what cannot be compared
+
+STACK = np.random.default_rng(3).normal(0, 1, (8, 36, 44)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("data", "axes", "said"),
+    [
+        (STACK[:, :, :40], "ZYX", "have different sizes"),
+        (STACK[0], "YX", "one is a single plane and the other is not"),
+        (np.ones_like(STACK), "ZYX", "the prediction is constant"),
+        (np.full_like(STACK, np.nan), "ZYX", "share no finite voxel"),
+    ],
+    ids=["shape", "plane", "constant", "nan"],
+)
+@pytest.mark.parametrize("options", [(), ("--report",)])
+def test_what_cannot_be_compared_is_one_line_with_both_files(mito_predict, scans, tmp_path, data, axes, said, options):
+    path = tmp_path / "made.ome.tif"
+    write_ome_tiff(path, data, axes=axes, channel_names=["TMRM predicted (x)"], voxel_size_um=VOXEL_UM)
+    report = tmp_path / "r.html"
+    outcome = mito_predict("evaluate", path, scans / "one.ome.tif", *options, *([report] if options else []))
+    assert outcome.code == 1
+    assert outcome.err.count("\n") == 1, outcome.err
+    for words in (said, "made.ome.tif", "one.ome.tif"):
+        assert words in outcome.err
+    assert not report.exists()
+
+
+@pytest.mark.parametrize("value", [7, np.nan])
+def test_a_truth_without_content_is_one_line(mito_predict, tmp_path, value):
+    for name, data in (("made", STACK), ("truth", np.full_like(STACK, value))):
+        write_ome_tiff(tmp_path / f"{name}.ome.tif", data, axes="ZYX", channel_names=[name], voxel_size_um=VOXEL_UM)
+    outcome = mito_predict("evaluate", tmp_path / "made.ome.tif", tmp_path / "truth.ome.tif")
+    assert outcome.code == 1
+    assert outcome.err.count("\n") == 1, outcome.err
+    assert "constant or not finite" in outcome.err
+    assert "truth.ome.tif" in outcome.err
+
+
+def test_some_nan_are_left_out_and_counted(mito_predict, tmp_path, scans):
+    data = STACK.copy()
+    data[0, 0, :5] = np.nan
+    write_ome_tiff(tmp_path / "made.ome.tif", data, axes="ZYX", channel_names=["TMRM"], voxel_size_um=VOXEL_UM)
+    outcome = mito_predict("evaluate", tmp_path / "made.ome.tif", scans / "one.ome.tif", "--json")
+    assert outcome.code == 0, outcome.err
+    record = json.loads(outcome.out)
+    assert record["voxels_not_finite"] == 5
+    assert record["voxels"] == STACK.size - 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,17 @@ def stack() -> np.ndarray:
 def sample(stack: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two images with structure and camera noise, (16, 64, 64), uint16."""
     return stack[1] // 2 + stack[2], stack[1]
+
+
+@pytest.fixture(scope="session")
+def recorded() -> tuple[np.ndarray, np.ndarray]:
+    """Two real images of one field, inverted phase contrast and nuclei, (1, 1080, 1280), uint16."""
+    root = Path(os.environ.get("MITO_PREDICT_REAL_DATA", Path(__file__).parents[3] / "shared" / "real"))
+    files = [root / "phase_to_nuclei" / f"testing_data_HeLa_set1_{what}.tif" for what in ("phase", "nuclei")]
+    if not files[0].is_file():
+        pytest.skip(f"real recordings are not at {root}; set MITO_PREDICT_REAL_DATA to their folder")
+    phase, nuclei = (open_image(file).read() for file in files)
+    return phase.max() - phase, nuclei
 
 
 @pytest.fixture(scope="session")

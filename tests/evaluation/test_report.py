@@ -17,8 +17,9 @@ from napari_mito_predict.errors import EvaluationError, UnwritableOutputError
 from napari_mito_predict.evaluation import evaluate
 from napari_mito_predict.evaluation.cases import open_case
 from napari_mito_predict.evaluation.html import render, write_html
-from napari_mito_predict.evaluation.report import BLURRED, OTHERS, gather
+from napari_mito_predict.evaluation.report import OTHERS, gather
 from napari_mito_predict.evaluation.tables import as_record, write_csv
+from napari_mito_predict.evaluation.truth import BLURRED
 from napari_mito_predict.image import open_image
 
 DISCLAIMER = "Trained on simulated cells, not validated on real ones."
@@ -68,7 +69,7 @@ def test_the_page_holds_numbers_pictures_and_the_disclaimer(report) -> None:
     assert f"{result.scores.ssim_windowed:.3f}" in page.text
     for words in (
         DISCLAIMER, "SSIM, global form", "SSIM, windowed", "different numbers", "Predicted intensity is relative",
-        "0.1–99.9 percentiles", "Otsu", "mito-z", "baseline: blurred transmitted light", "No shift", "scikit-image",
+        "0.1–99.9 percentiles", "Otsu", "mito-z", "baseline: blurred transmitted light", "no shift", "scikit-image",
     ):  # fmt: skip
         assert words in page.text, words
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
@@ -82,7 +83,9 @@ def test_the_page_holds_numbers_pictures_and_the_disclaimer(report) -> None:
 def test_the_page_needs_nothing_else(report) -> None:
     page = _Page(render(report))
     assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in page.tags}
-    assert not [attributes for _, attributes in page.tags if "href" in attributes]
+    places = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    links = [attributes["href"] or "" for _, attributes in page.tags if "href" in attributes]
+    assert {link.removeprefix("#") for link in links} <= places  # within the page only
     assert "http://" not in page.text
     assert "https://" not in page.text
 
@@ -140,10 +143,49 @@ def test_two_models_have_a_winner(two_models) -> None:
     assert comparison.differences[0].mean > 3 * comparison.differences[0].standard_error > 0
     assert OTHERS in found.results[0].baselines
     page = _Page(render(found))
-    assert "better has the best mean PCC over 2 fields" in page.text
+    assert "better has the best mean in every measure over 2 fields" in page.text
     assert "2 of 2" in page.text
     assert ("td", {"class": "best"}) in page.tags
     assert len([tag for tag, _ in page.tags if tag == "img"]) == 1 + 2 * 3
+
+
+def test_every_field_has_a_line_that_leads_to_it(two_models) -> None:
+    page = _Page(render(gather(two_models)))
+    places = [attributes["id"] for tag, attributes in page.tags if tag == "section" and "id" in attributes]
+    links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    assert links == [f"#{place}" for place in places]
+    assert len(set(places)) == 2
+    assert "foreground" in page.text
+
+
+def test_measures_that_disagree_are_told(two_models) -> None:
+    found = gather(two_models, thorough=False)
+    changed = []
+    for comparison in found.comparisons:
+        other = comparison.differences[0]
+        if comparison.metric == "ssim_global":
+            comparison = replace(comparison, winner="worse", differences=(replace(other, model="better"),))
+        if comparison.metric == "mae":
+            comparison = replace(comparison, winner="", differences=())
+        if comparison.metric == "pcc":
+            comparison = replace(comparison, differences=(replace(other, mean=0.01, standard_error=0.02),))
+        changed.append(comparison)
+    page = _Page(render(replace(found, comparisons=tuple(changed)))).text
+    assert "better has the best mean PCC, SSIM (windowed), R², NRMSE and PSNR" in page
+    assert "worse has the best mean SSIM (global)" in page
+    assert "the means are equal in MAE" in page
+    assert "The measures disagree" in page
+    assert page.count("(not told apart)") == 1
+
+
+def test_a_few_bright_cells_do_not_darken_the_pictures(stack, make_image) -> None:
+    truth = stack[1].copy()
+    truth[:, :2, :4] = 60_000  # 0.2 % of all
+    z = stack[1].astype(np.float32)
+    found = gather([open_case(make_image("out/c.ome.tif", z), make_image("c.ome.tif", truth, channels=("TMRM",)))])
+    views = found.results[0].views
+    assert views.truth_range == pytest.approx(np.percentile(truth, (0.5, 99.5)))
+    assert "0.5–99.5 percentiles of the truth" in _Page(render(found)).text
 
 
 def test_folders_of_one_model_name_are_told_apart(two_models) -> None:
@@ -180,7 +222,10 @@ def test_a_single_plane_has_no_curves(stack, make_image) -> None:
     z = stack[1][5].astype(np.float32)
     truth = make_image("plane.ome.tif", stack[1][5], axes="YX", channels=("TMRM",), voxel_size_um=(None, None, None))
     found = gather([open_case(make_image("out/plane.ome.tif", z, axes="YX"), truth)])
-    assert len([tag for tag, _ in _Page(render(found)).tags if tag == "img"]) == 2
+    page = _Page(render(found))
+    assert len([tag for tag, _ in page.tags if tag == "img"]) == 2
+    assert "Z step" not in next(attributes["alt"] for tag, attributes in page.tags if tag == "img")
+    assert "64 × 64 voxels (Y × X), voxel size not stated in the file" in page.text
 
 
 def test_mask_and_repeat(predicted, stack, make_image) -> None:
@@ -192,7 +237,7 @@ def test_mask_and_repeat(predicted, stack, make_image) -> None:
     found = gather(
         [open_case(*predicted)],
         mask=open_image(make_image("mask.ome.tif", mask)),
-        repeat=open_image(repeat),
+        repeats={predicted[1]: [repeat]},
     )
     (result,) = found.results
     a = open_image(predicted[0]).read()

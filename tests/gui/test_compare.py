@@ -298,3 +298,82 @@ def test_a_shifted_truth_is_told_and_nothing_is_moved(panel, viewer, qtbot):
     qtbot.waitUntil(lambda: panel.comparing.shift is not None, timeout=60_000)
     assert panel.comparing.shift.significant
     assert panel.warning.isHidden()
+
+
+# ------------------------------------------------------------------ drawing a region
+
+
+def test_a_region_is_drawn_with_one_button(panel, viewer, qtbot):
+    viewer.add_image(TRUTH, name="TMRM", scale=(3, 0.5, 0.5))
+    add_prediction(viewer).scale = (3, 0.5, 0.5)
+    qtbot.waitUntil(lambda: panel.stack is not None, timeout=60_000)
+    assert panel.region.isHidden()
+    viewer.dims.ndisplay = 3
+    panel.pair.draw.click()
+    shapes = viewer.layers["region"]
+    assert viewer.dims.ndisplay == 2
+    assert viewer.layers.selection.active == shapes
+    assert shapes.mode == "add_rectangle"
+    assert panel.region.layer == shapes
+    assert not panel.region.isHidden()
+    assert tuple(shapes.scale) == (0.5, 0.5)
+    shapes.add_rectangles(SQUARE)
+    qtbot.waitUntil(lambda: panel.comparing.region_stack is not None, timeout=60_000)
+    expected = evaluate(PREDICTION, TRUTH, mask=np.broadcast_to(mask_of(SQUARE, "rectangle"), TRUTH.shape))
+    assert panel.comparing.region_stack.pcc == pytest.approx(expected.pcc)
+    shapes.mode = "select"
+    panel.pair.draw.click()  # again: in the same layer
+    assert shapes.mode == "add_rectangle"
+    assert [layer.name for layer in viewer.layers].count("region") == 1
+    assert len(shapes.data) == 1
+
+
+def test_a_region_in_another_orientation_is_drawn_in_its_own_plane(panel, viewer, qtbot):
+    viewer.add_image(TRUTH, name="TMRM")
+    add_prediction(viewer)
+    viewer.dims.order = (2, 0, 1)
+    panel.pair.draw.click()
+    shapes = viewer.layers["region"]
+    assert shapes.ndim == 3
+    shapes.add_rectangles(np.array([[1, 4, 7], [1, 20, 7], [4, 20, 7], [4, 4, 7]]))
+    qtbot.waitUntil(lambda: panel.comparing.region_stack is not None, timeout=60_000)
+    assert panel.comparing.region_stack.voxels == 4 * 17 * 40
+
+
+def test_without_a_prediction_there_is_nothing_to_draw_on(panel):
+    assert not panel.pair.draw.isEnabled()
+
+
+def test_the_numbers_start_with_the_slider_and_do_not_wait_for_the_drawing(panel, viewer, qtbot):
+    viewer.add_image(TRUTH, name="TMRM")
+    add_prediction(viewer)
+    qtbot.waitUntil(lambda: panel.stack is not None and not panel.comparing.plane_is_late, timeout=60_000)
+    viewer.dims.set_current_step(0, 0)
+    assert panel.comparing.plane_is_late  # before any event is handled
+    shown(panel, qtbot, 0)
+
+
+@pytest.mark.parametrize("scale", [(3, 0.5, 0.5), (1, 0.6, 0.5)])
+def test_other_voxel_sizes_are_refused_in_words(panel, viewer, qtbot, scale):
+    truth = viewer.add_image(TRUTH, name="TMRM", scale=scale, units=("um",) * 3)
+    prediction = add_prediction(viewer)
+    prediction.scale, prediction.units = (1, 0.5, 0.5), ("um",) * 3
+    panel.update_numbers()
+    assert panel.truth.layer == truth
+    assert "different voxel sizes" in panel.problem.text()
+    assert "\n" not in panel.problem.text()
+    assert panel.numbers.isHidden()
+    assert not panel.reports.report.isEnabled()
+    truth.scale = (1, 0.5, 0.5)
+    panel.update_numbers()
+    assert not panel.problem.text()
+
+
+@pytest.mark.parametrize("bad", [np.ones_like(PREDICTION), np.full_like(PREDICTION, np.nan)])
+def test_a_prediction_without_content_is_refused_in_one_line(panel, viewer, qtbot, bad):
+    truth = viewer.add_image(TRUTH, name="TMRM")
+    viewer.add_image(bad, name="x", contrast_limits=(0, 1), metadata={KEY: {"kind": "prediction"}})
+    panel.truth.choose(truth)
+    qtbot.waitUntil(lambda: panel.problem.text().startswith("Nothing to compare"), timeout=60_000)
+    assert "\n" not in panel.problem.text()
+    assert not panel.reports.report.isEnabled()

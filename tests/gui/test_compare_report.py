@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from napari.utils._proxies import PublicOnlyProxy
@@ -46,7 +48,7 @@ def save_as(monkeypatch, path):
 def test_the_report_is_written_where_one_asks_for(panel, qtbot, tmp_path, monkeypatch):
     save_as(monkeypatch, tmp_path / "my report")
     panel.reports.report.click()
-    assert not panel.reports.report.isEnabled()
+    assert panel.reports.report.text() == "Cancel"
     assert not panel.reports.bar.isHidden()
     qtbot.waitUntil(lambda: panel.reports.job.state is JobState.DONE, timeout=120_000)
     assert panel.reports.line.text() == f"Saved my report.html in {tmp_path}."
@@ -118,3 +120,38 @@ def test_the_numbers_say_what_they_cover(panel):
     assert text.startswith("This plane: 672 pixels; stack: 3,360 voxels, all that is finite in both images.")
     assert "clipped to its 0.1–99.9 percentiles" in text
     assert "not calibrated" in panel.caption.text()
+
+
+def test_writing_can_be_cancelled_and_leaves_nothing(panel, qtbot, tmp_path, monkeypatch):
+    from napari_mito_predict.evaluation import report as made_by
+
+    begun, may_go_on = threading.Event(), threading.Event()
+    examine = made_by.examine
+
+    def slow(*args, **kwargs):
+        begun.set()
+        may_go_on.wait(60)
+        return examine(*args, **kwargs)
+
+    monkeypatch.setattr(made_by, "examine", slow)
+    (tmp_path / "a.html").write_text("an older one", encoding="utf-8")
+    save_as(monkeypatch, tmp_path / "a.html")
+    button = panel.reports.report
+    button.click()
+    qtbot.waitUntil(begun.is_set, timeout=60_000)
+    assert button.text() == "Cancel"
+    assert button.isEnabled()
+    button.click()
+    assert not button.isEnabled()
+    assert "Cancelling" in panel.reports.line.text()
+    may_go_on.set()
+    qtbot.waitUntil(lambda: panel.reports.job.state is JobState.IDLE, timeout=60_000)
+    assert button.text() == "Report…"
+    assert button.isEnabled()
+    assert panel.reports.line.text() == "Cancelled: a.html was not written."
+    assert panel.reports.failure.isHidden()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.html"]
+    assert (tmp_path / "a.html").read_text(encoding="utf-8") == "an older one"
+    button.click()
+    qtbot.waitUntil(lambda: panel.reports.job.state is JobState.DONE, timeout=120_000)
+    assert "<html" in (tmp_path / "a.html").read_text(encoding="utf-8")

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image, Shapes
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_mito_predict._widgets import _layers
 from napari_mito_predict._widgets._parts import LayerCombo, follow
-from napari_mito_predict._widgets._view import values_of
+from napari_mito_predict._widgets._region import draw_in
+from napari_mito_predict._widgets._view import letters_of, values_of
+from napari_mito_predict.evaluation.cases import other_voxel_sizes
 from napari_mito_predict.image import ChannelRole
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 _ROLES = {"mitochondria": ChannelRole.MITOCHONDRIA, "dna": ChannelRole.DNA}
+_DRAW_TIP = "Drag rectangles over the image; more shapes are among the tools of the Shapes layer"
 _TIP = "A Shapes layer: the numbers are given for its polygons, rectangles and ellipses too, in every plane"
 
 
@@ -39,12 +42,20 @@ class Pair(QWidget):
         grid.setVerticalSpacing(4)
         grid.setColumnStretch(1, 1)
         fields = (("Prediction", self.prediction), ("Truth", self.truth), ("Region", self.region))
-        for row, (text, field) in enumerate(fields):
+        for line, (text, field) in enumerate(fields):
             field.setAccessibleName(text)
             label = QLabel(text)
-            grid.addWidget(label, row, 0)
-            grid.addWidget(field, row, 1)
-        self._region_row = (label, self.region)
+            grid.addWidget(label, line, 0)
+            if field is not self.region:
+                grid.addWidget(field, line, 1)
+        self.draw = QPushButton("Draw a region")
+        self.draw.setToolTip(_DRAW_TIP)
+        self.draw.clicked.connect(self.draw_region)
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        row.addWidget(self.region, 1)
+        row.addWidget(self.draw, 1)
+        grid.addLayout(row, len(fields) - 1, 1)
         self._show_region()
         self.prediction.picked.connect(self._prediction_picked)
         self.truth.picked.connect(self.changed)
@@ -80,13 +91,22 @@ class Pair(QWidget):
         self._show_region()
         self.changed.emit()
 
+    def draw_region(self) -> None:
+        """Let the user drag rectangles in the chosen region, or in a new one."""
+        prediction = self.prediction.layer
+        if isinstance(prediction, Image):
+            self.region.choose(draw_in(self._viewer, prediction, self.region.layer))
+            self._show_region()
+
     def _show_region(self) -> None:
-        """Where nothing is drawn there is no room for it."""
-        for widget in self._region_row:
-            widget.setVisible(self.region.count() > 1)
+        """Where nothing is drawn there is nothing to choose from."""
+        self.region.setVisible(self.region.count() > 1)
+        self.draw.setText("Draw" if self.region.count() > 1 else "Draw a region")
+        self.draw.setEnabled(self.prediction.layer is not None)
 
     def _prediction_picked(self) -> None:
         self._guess_truth()
+        self._show_region()
         self.changed.emit()
 
     def _guess_truth(self) -> None:
@@ -115,9 +135,21 @@ def _problem(prediction: Layer | None, truth: Layer | None) -> str:
         return "Choose the layer with the real fluorescence as truth."
     a, b = tuple(values_of(prediction).shape), tuple(values_of(truth).shape)
     if a == b:
-        return ""
+        return _size_problem(prediction, truth)
     sizes = [" × ".join(map(str, shape)) for shape in (a, b)]
     said = f"The prediction is {sizes[0]}, the truth {sizes[1]}: "
     if len(a) != len(b):
         return f"{said}a plane cannot be compared with a stack. Choose a truth with the same planes."
     return f"{said}only images of the same field can be compared."
+
+
+def _size_problem(prediction: Image, truth: Image) -> str:
+    """Layers in pixels know no voxel size, and fit all."""
+    letters = letters_of(prediction)
+    said = other_voxel_sizes(*(_layers.source_of(layer, letters) for layer in (prediction, truth)))
+    if not said:
+        return ""
+    return (
+        f"Prediction and truth have different voxel sizes ({said.replace(' um', ' µm')}): they show different regions, "
+        "or one size is wrong. Choose the truth of this field, or correct the scale of its layer."
+    )

@@ -16,6 +16,7 @@ from napari_mito_predict._widgets._parts import FailurePanel, column
 from napari_mito_predict._widgets._view import letters_of, values_of
 from napari_mito_predict._widgets._worker import Failure, Job, JobState
 from napari_mito_predict._widgets._wrapped import Wrapped
+from napari_mito_predict.errors import PredictionCancelled
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from napari_mito_predict._widgets._worker import Work
     from napari_mito_predict.evaluation.cases import Case
 
+_REPORT_TIP = "All measures, baselines, pictures and curves of this pair as one HTML file"
+_CANCEL_TIP = "Stop writing the report; a file of that name stays as it was"
 _COPIED = "Copied a paragraph for your methods section."
 
 
@@ -34,15 +37,14 @@ class ReportRow(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._of: tuple[Image, Image, Image | None] | None = None
-        self._path = Path()
+        self._path, self._saved = Path(), False
         self.job = Job(self, "Mito Predict: writing a report")
         self.job.yielded.connect(self._written)
         self.job.failed.connect(self._failed)
         self.job.state_changed.connect(self._job_state)
         self.report, self.methods = QPushButton("Report…"), QPushButton("Copy methods text")
-        self.report.setToolTip("All measures, baselines, pictures and curves of this pair as one HTML file")
         self.methods.setToolTip("A paragraph for a paper: model, version, voxel size, scores and what they cover")
-        self.report.clicked.connect(self.ask)
+        self.report.clicked.connect(self._pressed)
         self.methods.clicked.connect(self.methods_pressed)
         self.bar = QProgressBar()
         self.bar.setRange(0, 0)
@@ -73,7 +75,13 @@ class ReportRow(QWidget):
             self.line.say("")
         self._of = of
         self.methods.setEnabled(of is not None)
-        self.report.setEnabled(of is not None and not self.job.state.busy)
+        self._show_button()
+
+    def _pressed(self) -> None:
+        if self.job.state.busy:
+            self.job.cancel()
+        else:
+            self.ask()
 
     def ask(self) -> None:
         """Ask for a file and write the report into it."""
@@ -93,7 +101,7 @@ class ReportRow(QWidget):
             if path.exists():
                 self.line.say(f"{path.name} exists already. Choose another name, or that very file.")
                 return
-        self._path = path
+        self._path, self._saved = path, False
         self.job.start(reporting(*self._of, path))
 
     def copy(self, text: str) -> None:
@@ -105,12 +113,24 @@ class ReportRow(QWidget):
 
     def _job_state(self, state: JobState) -> None:
         self.bar.setVisible(state.busy)
-        self.report.setEnabled(self._of is not None and not state.busy)
-        if state.busy:
+        self._show_button()
+        if state is JobState.CANCELLING:
+            self.line.say("Cancelling: what is being computed is finished first.")
+        elif state.busy:
             self.failure.show_failure(None)
             self.line.say(f"Comparing and drawing {self._path.name}: seconds to minutes, go on working meanwhile.")
+        elif state is JobState.IDLE and not self._saved:  # else it was done before it heard of the cancelling
+            self.line.say(f"Cancelled: {self._path.name} was not written.")
+
+    def _show_button(self) -> None:
+        """While a report is being written, its button cancels it."""
+        state = self.job.state
+        self.report.setText("Cancel" if state.busy else "Report…")
+        self.report.setToolTip(_CANCEL_TIP if state.busy else _REPORT_TIP)
+        self.report.setEnabled(state is not JobState.CANCELLING if state.busy else self._of is not None)
 
     def _written(self, path: Path) -> None:
+        self._saved = True
         self.line.say(f"Saved {path.name} in {path.parent}.")
 
     def _failed(self, failure: Failure) -> None:
@@ -128,10 +148,12 @@ def reporting(prediction: Image, truth: Image, light: Image | None, path: Path) 
         from napari_mito_predict.evaluation.report import gather
         from napari_mito_predict.image import check_output
 
+        def on_step() -> None:
+            if cancelled():
+                raise PredictionCancelled("The report was cancelled.")
+
         check_output(path, overwrite=True)
-        report = gather([case])
-        if not cancelled():
-            yield write_html(report, path)
+        yield write_html(gather([case], on_step=on_step), path, on_step=on_step)
 
     return work
 

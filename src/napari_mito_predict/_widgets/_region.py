@@ -85,6 +85,37 @@ def region_of(shapes: Shapes, layer: Layer, viewer: Viewer) -> Region:
     return Region(tuple(outlines), (first, second), (size[first], size[second]))
 
 
+def draw_in(viewer: Viewer, layer: Layer, shapes: Layer | None) -> Layer:
+    """Make the rectangle tool of `shapes` the active one; without such a layer, of a new one over `layer`.
+
+    In the usual orientation the new layer has two axes, so that what is drawn shows in every plane, as it counts in
+    every plane.
+    """
+    from napari.layers import Shapes
+
+    viewer.dims.ndisplay = 2  # rectangles are drawn in a plane
+    if not isinstance(shapes, Shapes):
+        n = viewer.dims.ndim
+        axes = 2 if tuple(viewer.dims.displayed) == (n - 2, n - 1) else n
+        placed: dict[str, Any] = {
+            key: tuple(values)[-axes:]
+            for key in ("scale", "translate", "units", "axis_labels")
+            if layer.ndim >= axes and (values := getattr(layer, key, None)) is not None
+        }
+        shapes = viewer.add_shapes(
+            ndim=axes,
+            name="region",
+            edge_width=max(1.0, max(layer.data.shape[-2:]) / 300),
+            edge_color="yellow",
+            face_color="transparent",
+            **placed,
+        )
+    shapes.visible = True
+    viewer.layers.selection.active = shapes
+    shapes.mode = "add_rectangle"
+    return shapes
+
+
 def _transform(shapes: Shapes, layer: Layer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """From pixels of the shapes to pixels of the layer, by way of the world: matrix and origin.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_mito_predict.evaluation import check_shift, pcc, ssim_global
+from napari_mito_predict.evaluation import check_shift, pcc, pcc_and_ssim
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,13 +42,8 @@ class Agreement:
     @classmethod
     def of(cls, prediction: NDArray[Any], truth: NDArray[Any]) -> Agreement:
         """Compare all voxels of two arrays of one shape."""
-        finite = np.isfinite(prediction) & np.isfinite(truth)
-        voxels = int(np.count_nonzero(finite))
-        if voxels < finite.size:
-            prediction, truth = prediction[finite], truth[finite]
-        r = pcc(prediction, truth)
-        problem = _why_none(prediction, truth) if np.isnan(r) else ""
-        return cls(r, ssim_global(prediction, truth), voxels, problem)
+        r, ssim, voxels = pcc_and_ssim(prediction, truth)
+        return cls(r, ssim, voxels, _why_none(prediction, truth) if np.isnan(r) else "")
 
 
 @dataclass(frozen=True)
@@ -132,7 +127,9 @@ def comparing_series(prediction: Any, truth: Any) -> Work:
 
 
 def _why_none(prediction: NDArray[Any], truth: NDArray[Any]) -> str:
-    """Why two arrays, finite throughout, have no correlation."""
+    """Why two arrays have no correlation."""
+    finite = np.isfinite(prediction) & np.isfinite(truth)
+    prediction, truth = prediction[finite], truth[finite]
     if prediction.size < 2:
         return "no two pixels here are finite in both images"
     constant = [name for name, image in (("prediction", prediction), ("truth", truth)) if image.min() == image.max()]

@@ -52,7 +52,8 @@ class ComparePanel(QWidget):
         self._edited = self._timer(_EDITED_MS, self._shapes_edited)
         self.pair.changed.connect(self._later)
         self.comparing.changed.connect(self._show)
-        for emitter in (viewer.dims.events.current_step, viewer.dims.events.ndisplay, viewer.dims.events.order):
+        follow(self, viewer.dims.events.current_step, self._stepped)
+        for emitter in (viewer.dims.events.ndisplay, viewer.dims.events.order):
             follow(self, emitter, self._later)
         self.pair.guess()
 
@@ -117,6 +118,11 @@ class ComparePanel(QWidget):
         self._follow_shapes()
         if not self._soon.isActive():  # else numbers would wait for a slider to stand still
             self._soon.start()
+
+    def _stepped(self, event: object = None) -> None:
+        """A slider moved: the worker starts at once, to compare while napari draws the plane."""
+        self._soon.stop()  # drawing the new plane started it
+        self.update_numbers()
 
     def _follow_prediction(self) -> None:
         """While a prediction is being painted, its numbers follow."""

@@ -58,8 +58,13 @@ def evaluate(
     mask: Annotated[
         Path | None, typer.Option("--mask", help="Image on the same grid: also score where it is not 0.")
     ] = None,
-    repeat: Annotated[
-        Path | None, typer.Option("--repeat", help="Second recording of TRUTH, for the noise ceiling of the PCC.")
+    repeats: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--repeat",
+            help="Second recording of TRUTH, for the noise ceiling of the PCC; repeat for more. For a folder of "
+            "truths: a folder of files named like them, or beginning with their names (`cells_2.czi`).",
+        ),
     ] = None,
     planes: Annotated[bool, typer.Option("--planes", help="Also for each plane.")] = False,
     report: Annotated[
@@ -93,7 +98,7 @@ def evaluate(
         _print_pcc(work, json)
         skipped = tuple(work.skipped)
     else:
-        found = work.gather(mask, repeat, thorough=report is not None)
+        found = work.gather(mask, repeats or [], thorough=report is not None)
         skipped = found.skipped
         _write(found, report, csv)
         if work.single:
@@ -124,12 +129,15 @@ class _Work:
 
         return len(self.predictions) == 1 and not self.models and is_image(self.predictions[0])
 
-    def gather(self, mask: Path | None, repeat: Path | None, *, thorough: bool) -> Report:
+    def gather(self, mask: Path | None, repeats: list[Path], *, thorough: bool) -> Report:
         """Score everything."""
+        from napari_mito_predict.evaluation.matching import match_repeats
         from napari_mito_predict.evaluation.report import gather
         from napari_mito_predict.image import open_image
 
         total = [0]
+        again, unmatched = match_repeats(repeats, self.truth) if repeats else ({}, [])
+        self.skipped += unmatched
         with progress("Comparing") as on_progress:
 
             def tell(case: Case) -> None:
@@ -139,7 +147,7 @@ class _Work:
             return gather(
                 self.cases(on_progress),
                 mask=None if mask is None else open_image(mask),
-                repeat=None if repeat is None else open_image(repeat),
+                repeats=again,
                 thorough=thorough,
                 skipped=self.skipped,
                 on_case=tell,

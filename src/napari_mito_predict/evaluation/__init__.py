@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from napari_mito_predict.evaluation.alignment import ShiftCheck, check_shift
 from napari_mito_predict.evaluation.baselines import BlurredInput, MeanTruth, noise_ceiling
-from napari_mito_predict.evaluation.metrics import Scaling, Scores, evaluate, pcc, ssim_global
+from napari_mito_predict.evaluation.correlation import pcc, pcc_and_ssim, ssim_global
+from napari_mito_predict.evaluation.metrics import Scaling, Scores, evaluate
 from napari_mito_predict.evaluation.regions import PartScores, evaluate_planes, evaluate_time_points, foreground
 from napari_mito_predict.evaluation.registration import Shift, edges, find_shift, move
 from napari_mito_predict.evaluation.streaming import StreamingPcc
@@ -28,5 +29,6 @@ __all__ = [
     "move",
     "noise_ceiling",
     "pcc",
+    "pcc_and_ssim",
     "ssim_global",
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_mito_predict.evaluation.metrics import pcc
+from napari_mito_predict.evaluation.correlation import pcc
 from napari_mito_predict.evaluation.registration import find_shift
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from napari_mito_predict.errors import EvaluationError
-from napari_mito_predict.evaluation.metrics import pcc
+from napari_mito_predict.evaluation.correlation import pcc
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,10 +37,16 @@ class BlurredInput:
     sign: int
 
     @classmethod
-    def fit(cls, pairs: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]]) -> BlurredInput:
+    def fit(
+        cls,
+        pairs: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]],
+        *,
+        on_step: Callable[[], object] = lambda: None,
+    ) -> BlurredInput:
         """The blur and sign that correlate best with the truth on `pairs` of input and truth of equal shape."""
         best, score = cls(0.0, 1), -np.inf
         for sigma in _SIGMAS:
+            on_step()
             values = [pcc(cls(sigma, 1)(given), truth) for given, truth in pairs]
             mean = float(np.nanmean(values)) if np.isfinite(values).any() else 0.0
             if abs(mean) > score:

@@ -179,14 +179,19 @@ def check_grid(predicted: ImageSource, real: ImageSource, prediction_name: str, 
         raise EvaluationError(
             f"{both} have different sizes. Compare a prediction with the file, scene and region it was made from."
         )
-    pairs = list(zip("zyx", predicted.voxel_size_um, real.voxel_size_um, strict=True))
-    other = [(axis, a, b) for axis, a, b in pairs if a and b and not math.isclose(a, b, rel_tol=_SAME_SIZE)]
-    if other and not trust_size:
-        said = ", ".join(f"{axis} {a:.4g} and {b:.4g} um" for axis, a, b in other)
+    said = other_voxel_sizes(predicted, real)
+    if said and not trust_size:
         raise EvaluationError(
             f"{both} have different voxel sizes ({said}). They show different regions, or one size is wrong: predict "
             "again from the file of the truth (with --voxel-size where that file is wrong)."
         )
+
+
+def other_voxel_sizes(first: ImageSource, second: ImageSource) -> str:
+    """Where both know their voxel size and the two differ, in words; else empty."""
+    pairs = list(zip("zyx", first.voxel_size_um, second.voxel_size_um, strict=True))
+    other = [(axis, a, b) for axis, a, b in pairs if a and b and not math.isclose(a, b, rel_tol=_SAME_SIZE)]
+    return ", ".join(f"{axis} {a:.4g} and {b:.4g} um" for axis, a, b in other)
 
 
 def field_name(image: ImageSource) -> str:

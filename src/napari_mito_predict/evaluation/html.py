@@ -4,60 +4,82 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_mito_predict._files import atomic_write_text
 from napari_mito_predict.evaluation import figures
-from napari_mito_predict.evaluation.compare import Comparison, mean_of
-from napari_mito_predict.evaluation.markup import count, number, picture, row, section, table, text, title, with_error
+from napari_mito_predict.evaluation.markup import (
+    LABELS,
+    count,
+    listed,
+    number,
+    picture,
+    row,
+    section,
+    table,
+    text,
+    title,
+)
 from napari_mito_predict.evaluation.page import COVERAGE, MEASURES, PAGE
-from napari_mito_predict.evaluation.report import Report, Result, targets_of, values_of
+from napari_mito_predict.evaluation.report import Report, Result, targets_of
+from napari_mito_predict.evaluation.summary import anchor, target_section
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari_mito_predict.evaluation.alignment import ShiftCheck
     from napari_mito_predict.evaluation.metrics import Scores
 
-LABELS = {
-    "pcc": "PCC",
-    "ssim_global": "SSIM, global form",
-    "ssim_windowed": "SSIM, windowed",
-    "r2": "R², fitted",
-    "nrmse": "NRMSE, fitted",
-    "psnr": "PSNR, fitted (dB)",
-    "mae": "MAE, fitted",
-}
 _WHAT_SIMULATED_MEANS = (
     "The model never saw a real microscope image. On real cells its output is a demonstration and a start for "
     "fine-tuning, not a measurement; scores on simulated cells say nothing of real ones."
 )
 _WEAK = 0.5
+_CALM = (
+    (True, "ok", "no shift of the truth against the prediction"),
+    (
+        False,
+        "soft",
+        "whether the truth is shifted cannot be told, for it matches the prediction nowhere better than chance",
+    ),
+)
 _REGIONS = {"foreground": "foreground", "mask": "within the mask"}
 
 
-def write_html(report: Report, path: Path) -> Path:
+def write_html(report: Report, path: Path, *, on_step: Callable[[], object] = lambda: None) -> Path:
     """Write the report, completely or not at all; `path` is replaced where it exists.
+
+    Parameters
+    ----------
+    report : Report
+        What `gather` gave.
+    path : Path
+        Of the file.
+    on_step : callable
+        Called now and then, the last time when all but the writing is done; what it raises ends it all.
 
     Raises
     ------
     UnwritableOutputError
         The folder is missing, read-only or full.
     """
-    atomic_write_text(path, render(report))
+    page = render(report, on_step=on_step)
+    on_step()
+    atomic_write_text(path, page)
     return path
 
 
-def render(report: Report) -> str:
+def render(report: Report, *, on_step: Callable[[], object] = lambda: None) -> str:
     """The report as HTML. Every name and text of a file is escaped; pictures are inline PNG."""
     fields = [list(group) for _, group in groupby(report.results, key=lambda r: (r.case.field, r.case.target))]
     body = [
         *map(_disclaimer, report.disclaimers),
-        *(_target(report, target) for target in targets_of(report.results)),
+        *(target_section(report, target) for target in targets_of(report.results)),
         COVERAGE,
-        *(_field(group) for group in fields),
+        *(_field(group, on_step) for group in fields),
         _models(report.results),
         _skipped(report.skipped),
         MEASURES,
@@ -76,8 +98,13 @@ def _subtitle(report: Report) -> str:
     models = len({result.case.model for result in report.results})
     return (
         f"{count(len(report.results), 'prediction')} of {count(fields, 'field')} by {count(models, 'model')}, "
-        f"compared with the fluorescence of the same fields. {report.created}."
+        f"compared with the fluorescence of the same fields. {_when(report.created)}."
     )
+
+
+def _when(created: str) -> str:
+    moment = datetime.fromisoformat(created)
+    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
 
 
 def _disclaimer(words: str) -> str:
@@ -85,89 +112,9 @@ def _disclaimer(words: str) -> str:
     return f'<div class="warn" role="note"><b>{text(words)}</b>{text(meaning)}</div>'
 
 
-def _target(report: Report, target: str) -> str:
-    """All models of one target: means over fields, the winner of each metric, and differences."""
-    results = [result for result in report.results if result.case.target == target]
-    comparisons = [comparison for comparison in report.comparisons if comparison.target == target]
-    by_metric = {comparison.metric: comparison for comparison in comparisons}
-    fields = len({result.case.field for result in results})
-    rows = []
-    for model in dict.fromkeys(result.case.model for result in results):
-        mine = [result for result in results if result.case.model == model]
-        cells = [_mean_cell(mine, metric, by_metric.get(metric)) for metric in LABELS]
-        rows.append(row([model, len({r.case.field for r in mine})], cells))
-    rows += _baseline_means(results)
-    over = "the field" if fields == 1 else "the fields that all models share" if comparisons else f"{fields} fields"
-    units = " MAE has the units of the truth." + (" ★ marks the best mean." if comparisons else "")
-    parts = [
-        f"<h2>{text(title(target))}: {'scores' if not comparisons else 'models side by side'}</h2>",
-        f'<p class="soft">All voxels, mean over {over}.{units}</p>',
-        table(["model", "fields", *LABELS.values()], rows),
-        *_ceiling(results),
-        _shifted_fields(results),
-        _winner(comparisons),
-    ]
-    if fields > 1:
-        drawn = figures.draw_fields(values_of(results, target, "pcc"), "PCC of each field")
-        parts.append(picture(drawn, "PCC of each field; a bar is the mean of a model"))
-    return section(parts)
-
-
-def _baseline_means(results: Sequence[Result]) -> list[str]:
-    """The baselines depend on the field only, so each field counts once."""
-    once = list({result.case.field: result for result in results}.values())
-    rows = []
-    for name in dict.fromkeys(name for result in once for name in result.baselines):
-        scores = [result.baselines[name] for result in once if name in result.baselines]
-        cells = [(number(metric, mean_of([getattr(s, metric) for s in scores])), False) for metric in LABELS]
-        rows.append(row([f"baseline: {name}", len(scores)], cells, "baseline"))
-    return rows
-
-
-def _ceiling(results: Sequence[Result]) -> list[str]:
-    ceilings = list({r.case.field: r.ceiling for r in results if math.isfinite(r.ceiling)}.values())
-    if not ceilings:
-        return []
-    mean = sum(ceilings) / len(ceilings)
-    return [f"<p><b>Noise ceiling of the PCC: {mean:.3f}</b> (from repeats of the truth; see the measures).</p>"]
-
-
-def _shifted_fields(results: Sequence[Result]) -> str:
-    shifted = dict.fromkeys(r.case.field for r in results if r.shift is not None and r.shift.shifted)
-    if not shifted:
-        return ""
-    fields = count(len({result.case.field for result in results}), "field")
-    return (
-        f'<div class="warn"><b>In {len(shifted)} of {fields} the truth looks shifted against a prediction: '
-        f"{text(', '.join(shifted))}.</b>Their scores enter the means above uncorrected.</div>"
-    )
-
-
-def _winner(comparisons: Sequence[Comparison]) -> str:
-    if not comparisons:
-        return ""
-    rows = []
-    for comparison in comparisons:
-        label, n = LABELS[comparison.metric], len(comparison.fields)
-        if not comparison.winner:
-            rows.append(row([label, "none: equal means"], [("", False), ("", False), (str(n), False), ("", False)]))
-        for other in comparison.differences:
-            difference = with_error(other.mean, other.standard_error)
-            cells = [other.model, difference, str(n), f"{other.better_in} of {n}"]
-            rows.append(row([label, comparison.winner], [(cell, False) for cell in cells]))
-    head = ["measure", "winner", "against", "mean difference ± standard error", "fields n", "winner better in"]
-    first = comparisons[0]
-    told = f"{first.winner} has the best mean PCC" if first.winner and first.metric == "pcc" else "No single winner"
-    return (
-        "<h3>Winner of each measure: differences field by field</h3>"
-        f"<p>{text(told)} over {count(len(first.fields), 'field')} that every model predicted. "
-        "Differences are winner minus other; lower is better for NRMSE and MAE. A difference smaller than its standard "
-        "error is no difference.</p>" + table(head, rows)
-    )
-
-
-def _field(results: Sequence[Result]) -> str:
+def _field(results: Sequence[Result], on_step: Callable[[], object]) -> str:
     """One field and target: numbers, pictures, curves, registration, provenance."""
+    on_step()
     first = results[0]
     case = first.case
     rows = []
@@ -180,7 +127,7 @@ def _field(results: Sequence[Result]) -> str:
         [
             f"<h2>{text(case.field)}: {text(title(case.target))}</h2>",
             f'<p class="soft">{text(_described(first))}</p>',
-            *(_shift(result) for result in results),
+            _shifts(results),
             *(_notes(result) for result in results),
             table(["", *LABELS.values(), "voxels"], rows),
             _views(drawn)
@@ -189,7 +136,8 @@ def _field(results: Sequence[Result]) -> str:
             _plots(results, drawn),
             *(_planes(result) for result in results),
             *(_provenance(result) for result in results),
-        ]
+        ],
+        anchor(first),
     )
 
 
@@ -198,10 +146,20 @@ def _named_regions(result: Result) -> dict[str, Scores]:
 
 
 def _described(result: Result) -> str:
-    truth = result.case.truth
-    sizes = " × ".join(str(truth.sizes[axis]) for axis in "TZYX")
+    truth, channel = result.case.truth, result.case.channel
+    axes = [axis for axis in "TZYX" if axis in "YX" or truth.sizes[axis] > 1]
+    sizes = " × ".join(str(truth.sizes[axis]) for axis in axes)
+    known = any(size is not None for size in truth.voxel_size_um)
     voxel = " × ".join("?" if size is None else f"{size:.4g}" for size in truth.voxel_size_um)
+    size = f"{voxel} µm (z, y, x)" if known else "voxel size not stated in the file"
     step = f", {truth.time_step_s:.4g} s between time points" if truth.time_step_s else ""
+    of = f"channel {channel.name} of " if channel.name else f"{channel.label} of " if len(truth.channels) > 1 else ""
+    left_out = f" Left out as not finite: {result.not_finite:,} voxels." if result.not_finite else ""
+    ceiling = (
+        f" Noise ceiling of the PCC: {result.ceiling:.3f}, from {count(result.recordings, 'recording')} of the truth."
+        if math.isfinite(result.ceiling)
+        else ""
+    )
     blur = result.blur
     baseline = (
         f" Blurred input: sigma {blur.sigma:g} voxels{', inverted' if blur.sign < 0 else ''}, the best for this field."
@@ -209,27 +167,28 @@ def _described(result: Result) -> str:
         else ""
     )
     return (
-        f"Truth: channel {result.case.channel.label} of {truth.path or truth.name}. {sizes} voxels (T × Z × Y × X), "
-        f"{voxel} µm (z, y, x){step}. Foreground above {result.threshold:.5g}. "
-        f"Left out as not finite: {result.not_finite} voxels.{baseline}"
+        f"Truth: {of}{truth.path or truth.name}. {sizes} voxels ({' × '.join(axes)}), {size}{step}. "
+        f"Foreground above {result.threshold:.5g}.{left_out}{baseline}{ceiling}"
     )
 
 
-def _shift(result: Result) -> str:
-    shift = result.shift
-    if shift is None:
-        return ""
-    model = text(result.case.model)
-    if not shift.shifted:
-        said = (
-            "No shift of the truth against the prediction."
-            if shift.significant
-            else "Whether the truth is shifted cannot be told: it matches the prediction nowhere better than chance."
-        )
-        return f'<p class="{"ok" if shift.significant else "soft"}">Registration ({model}): {said}</p>'
+def _shifts(results: Sequence[Result]) -> str:
+    """What was found of each prediction; in one line for all where nothing has to be done."""
+    told = [(result, result.shift) for result in results if result.shift is not None]
+    parts = [_shifted(result, shift) for result, shift in told if shift.shifted]
+    for significant, kind, said in _CALM:
+        models = [r.case.model for r, shift in told if not shift.shifted and shift.significant is significant]
+        if models:
+            by = f" ({listed(models)})" if len(results) > 1 else ""
+            parts.append(f'<p class="{kind}">Registration: {text(f"{said}{by}")}.</p>')
+    return "".join(parts)
+
+
+def _shifted(result: Result, shift: ShiftCheck) -> str:
     doubt = "It is weak, so the two may also show different structures. " if shift.pcc_after < _WEAK else ""
     return (
-        f'<div class="warn"><b>The truth looks shifted against the prediction ({model}): {text(_by(shift))}.</b>'
+        f'<div class="warn"><b>The truth looks shifted against the prediction ({text(result.case.model)}): '
+        f"{text(_by(shift))}.</b>"
         f"PCC over the voxels both share: {shift.pcc_before:.3f} before and {shift.pcc_after:.3f} after correction. "
         f"{doubt}All other numbers here are without correction. A shift comes from the microscope (stage, camera or "
         "colour offset between channels) or was learnt from training pairs that had it.</div>"
@@ -258,10 +217,15 @@ def _views(results: Sequence[Result]) -> str:
         return ""
     binned = f", {views.binning} × {views.binning} voxels averaged" if views.binning > 1 else ""
     warning = " ".join(dict.fromkeys(result.case.disclaimer for result in results if result.case.disclaimer))
+    sizes = results[0].case.truth.sizes
+    named = (("Time point", views.t, sizes["T"]), ("Z step", views.z, sizes["Z"]))
+    place = ", ".join(f"{name} {i}" for name, i, size in named if size > 1)
+    plane = f"{place} (from 0): the plane whose truth varies most{binned}. " if place else ""
+    averaged = "" if place or not binned else f"{binned[2:]}. "
     caption = (
-        f"Time point {views.t}, Z step {views.z} (from 0): the plane whose truth varies most{binned}. Truth and fitted "
-        f"prediction share one display range (0.1–99.9 percentiles of the truth). {warning}"
-    )
+        f"{plane}{averaged}Truth and fitted prediction share one display range (0.5–99.5 percentiles of the truth). "
+        f"{warning}"
+    ).rstrip()
     return picture(figures.draw_views(results), caption)
 
 
@@ -349,11 +313,3 @@ def _score_row(name: str, scores: Scores, kind: str = "") -> str:
 
 def _score_cells(scores: Scores) -> list[tuple[str, bool]]:
     return [*((number(metric, getattr(scores, metric)), False) for metric in LABELS), (f"{scores.voxels:,}", False)]
-
-
-def _mean_cell(results: Sequence[Result], metric: str, comparison: Comparison | None) -> tuple[str, bool]:
-    """Mean of one model: where several are compared, over the fields that all of them share."""
-    model = results[0].case.model
-    if comparison is not None:
-        return number(metric, comparison.means[model]), comparison.winner == model
-    return number(metric, mean_of([getattr(result.scores, metric) for result in results])), False

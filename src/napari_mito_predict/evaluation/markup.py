@@ -10,6 +10,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+LABELS = {
+    "pcc": "PCC",
+    "ssim_global": "SSIM, global form",
+    "ssim_windowed": "SSIM, windowed",
+    "r2": "R², fitted",
+    "nrmse": "NRMSE, fitted",
+    "psnr": "PSNR, fitted (dB)",
+    "mae": "MAE, fitted",
+}
+
+
+class Raw(str):
+    """A piece of HTML that is escaped already."""
+
 
 def number(metric: str, value: float) -> str:
     """A score as text; ``–`` where it has no meaning."""
@@ -32,7 +46,7 @@ def with_error(mean: float, error: float) -> str:
 def row(heads: Sequence[object], cells: Iterable[tuple[str, bool]], kind: str = "") -> str:
     """A table row: plain heads, then cells and whether each is the best of its column."""
     opening = f'<tr class="{kind}">' if kind else "<tr>"
-    named = "".join(f"<td>{text(str(head))}</td>" for head in heads)
+    named = "".join(f"<td>{head if isinstance(head, Raw) else text(str(head))}</td>" for head in heads)
     values = "".join(f'<td class="best">{text(v)}</td>' if best else f"<td>{text(v)}</td>" for v, best in cells)
     return f"{opening}{named}{values}</tr>"
 
@@ -50,14 +64,20 @@ def picture(png: bytes, caption: str) -> str:
     return f'<figure><img alt="{text(caption)}" src="{source}"><figcaption>{text(caption)}</figcaption></figure>'
 
 
-def section(parts: Iterable[str]) -> str:
-    """A box of the page, of HTML parts; empty ones are left out."""
-    return f"<section>{''.join(part for part in parts if part)}</section>"
+def section(parts: Iterable[str], name: str = "") -> str:
+    """A box of the page, of HTML parts; empty ones are left out. `name` is what links lead to it by."""
+    opening = f'<section id="{name}">' if name else "<section>"
+    return f"{opening}{''.join(part for part in parts if part)}</section>"
 
 
 def title(target: str) -> str:
     """A target as people write it."""
-    return {"mitochondria": "Mitochondria", "dna": "DNA"}.get(target, target)
+    return {"dna": "DNA"}.get(target, f"{target[:1].upper()}{target[1:]}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
 def count(n: int, what: str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict.errors import EvaluationError, UnreadableImageError
 from napari_mito_predict.evaluation.provenance import find_record, part_of, read_record
+from napari_mito_predict.image import file_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 IMAGE_SUFFIXES = (".czi", ".tif", ".tiff", ".zarr")
 
@@ -18,7 +20,9 @@ def match(predictions: Path, truths: Path) -> tuple[list[tuple[Path, Path]], lis
     """Find the truth of each prediction in a folder.
 
     The record beside a prediction names the file it was made from; a truth of that name is taken, whatever its suffix.
-    Without a record, the name of the prediction has to begin with the name of the truth: ``cells_mitochondria.ome.tif``
+    A file of one channel holds the input alone; its truth is the file that differs in the last word of its name only:
+    ``cells_nuclei.tif`` for ``cells_phase.tif``. Without a record, the name of the prediction has to begin with the
+    name of the truth: ``cells_mitochondria.ome.tif``
     belongs to ``cells.czi``. Predictions and truths may lie in one folder, if every prediction has its record.
 
     Parameters
@@ -96,16 +100,76 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() == ".zarr" or not path.is_dir()
 
 
+def match_repeats(repeats: Sequence[Path], truths: Path) -> tuple[dict[Path, list[Path]], list[str]]:
+    """Find which truth each repeat is another recording of.
+
+    To one truth belong all repeats, whatever their names. In a folder of truths a repeat is named like its truth, or
+    begins with that name: ``cells.czi`` in another folder, ``cells_2.czi`` or ``cells repeat.czi`` belong to
+    ``cells.czi``; the longest name counts.
+
+    Parameters
+    ----------
+    repeats : sequence of Path
+        Images, or folders of them.
+    truths : Path
+        An image, or a folder of them.
+
+    Returns
+    -------
+    found : dict of Path to list of Path
+        Truth -> its repeats.
+    skipped : list of str
+        One sentence for each repeat without a truth.
+    """
+    files = [file for given in repeats for file in ([given] if is_image(given) else images_in(given))]
+    if is_image(truths):
+        return {truths: [file for file in files if file != truths] or files}, []
+    candidates = truths_in(truths)
+    found: dict[Path, list[Path]] = {}
+    skipped = []
+    for file in files:
+        fitting = [path for path in candidates if _named_after(_stem(file), _stem(path))]
+        longest = max((len(_stem(path)) for path in fitting), default=0)
+        for path in fitting:
+            if len(_stem(path)) == longest and file != path:
+                found.setdefault(path, []).append(file)
+        if not fitting:
+            skipped.append(f"{file}: a repeat, but no truth of its name in {truths}.")
+    return found, skipped
+
+
 def _truths_of(prediction: Path, candidates: Sequence[Path]) -> list[Path]:
-    made_from = str(part_of(read_record(prediction), "input").get("path") or "")
+    source = part_of(read_record(prediction), "input")
+    made_from = str(source.get("path") or "")
     if made_from:
         name = made_from.replace("\\", "/").rsplit("/", 1)[-1]
-        exact = [path for path in candidates if path.name == name]
-        return exact or [path for path in candidates if _stem(path) == _stem(Path(name))]
+        # With one channel that file holds what was predicted from alone: its truth is another one.
+        others = [path for path in candidates if path.name != name or not _is_lone_input(path, source)]
+        exact = [path for path in others if path.name == name]
+        stem = _stem(Path(name))
+        same = [path for path in others if _stem(path) == stem]
+        return exact or same or [path for path in others if _kin(_stem(path), stem)]
     stem = _stem(prediction)
     fitting = [path for path in candidates if stem == _stem(path) or stem.startswith(f"{_stem(path)}_")]
     longest = max((len(_stem(path)) for path in fitting), default=0)
     return [path for path in fitting if len(_stem(path)) == longest]
+
+
+def _is_lone_input(path: Path, source: Mapping[str, Any]) -> bool:
+    """Whether this is the very file predicted from, and nothing else is in it."""
+    if part_of(source, "sizes").get("C") != 1 or not path.exists():
+        return False
+    return bool(file_signature(path)["sha256_ends"] == source.get("sha256_ends"))
+
+
+def _kin(name: str, other: str) -> bool:
+    """Two files of one field that differ in their last word only: ``cells_phase`` and ``cells_nuclei``."""
+    words = [re.split(r"[_\-. ]+", text.lower()) for text in (name, other)]
+    return len(words[0]) == len(words[1]) > 1 and words[0][:-1] == words[1][:-1] and not words[0][-1].isdigit()
+
+
+def _named_after(name: str, truth: str) -> bool:
+    return name == truth or (name.startswith(truth) and name[len(truth)] in "_-. ")
 
 
 def _stem(path: Path) -> str:

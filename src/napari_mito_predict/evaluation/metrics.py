@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_mito_predict.errors import EvaluationError
+from napari_mito_predict.evaluation.correlation import as_float, correlation, global_ssim, is_constant, same_shape
+from napari_mito_predict.evaluation.percentiles import outer_percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import ArrayLike, NDArray
 
-PERCENTILES = (0.1, 99.9)
-_C1, _C2 = 0.01**2, 0.03**2
 _WINDOW = 7
 _CHUNK = 1 << 22
 
@@ -95,11 +95,11 @@ class Scaling:
 
     @classmethod
     def _of(cls, a: NDArray[np.floating], b: NDArray[np.floating]) -> Scaling:
-        r = _correlation(a, b)
+        r = correlation(a, b)
         std_a, std_b = (float(image.std(dtype=np.float64)) for image in (a, b))
         gain = max(r, 0.0) * std_b / std_a if math.isfinite(r) and std_a else math.nan
         mean_a, mean_b = (float(image.mean(dtype=np.float64)) for image in (a, b))
-        return cls(_range(a), _range(b), mean_b - gain * mean_a, gain)
+        return cls(outer_percentiles(a), outer_percentiles(b), mean_b - gain * mean_a, gain)
 
     def fitted(self, prediction: NDArray[np.floating]) -> NDArray[np.floating]:
         """`prediction` in the truth's units."""
@@ -130,13 +130,14 @@ def evaluate(
     compared = _compared(a, b, mask)
     flat_a, flat_b = _select(a, b, compared)
     scaling = scaling or Scaling._of(flat_a, flat_b)
-    constant = _is_constant(flat_a) or _is_constant(flat_b)
+    constant = is_constant(flat_a) or is_constant(flat_b)
     mae, mse = (math.nan, math.nan) if constant else _errors(flat_a, flat_b, scaling)
     variance = float(flat_b.var(dtype=np.float64))
+    spans = (scaling.prediction_range, scaling.truth_range)
     low, high = scaling.truth_range
     return Scores(
-        pcc=_correlation(flat_a, flat_b),
-        ssim_global=math.nan if constant else _ssim_global(flat_a, flat_b, scaling),
+        pcc=correlation(flat_a, flat_b),
+        ssim_global=math.nan if constant else global_ssim(flat_a, flat_b, spans),
         ssim_windowed=math.nan if constant else _ssim_windowed(a, b, compared, scaling),
         r2=1 - mse / variance if variance else math.nan,
         nrmse=math.sqrt(mse / variance) if variance else math.nan,
@@ -144,61 +145,6 @@ def evaluate(
         mae=mae,
         psnr=_decibels(high - low, mse),
     )
-
-
-def pcc(prediction: ArrayLike, truth: ArrayLike) -> float:
-    """Pearson correlation over the voxels that are finite in both; NaN where one image is constant.
-
-    Parameters
-    ----------
-    prediction, truth : array_like
-        Same shape. For data larger than memory see `StreamingPcc`.
-
-    Raises
-    ------
-    EvaluationError
-        The shapes differ.
-    """
-    a, b = _pair(prediction, truth)
-    return _correlation(*_select(a, b, np.isfinite(a) & np.isfinite(b)))
-
-
-def ssim_global(prediction: ArrayLike, truth: ArrayLike) -> float:
-    """SSIM from one mean, variance and covariance over the whole image (Hsu, Lee & Wei 2021), L = 1.
-
-    Each image is clipped to its 0.1 and 99.9 percentiles and scaled to [0, 1] first, because prediction and truth have
-    other units. ``(2 ma mb + c1)(2 cov + c2) / ((ma^2 + mb^2 + c1)(va + vb + c2))``, ``c1 = 0.01^2``, ``c2 = 0.03^2``.
-
-    Parameters
-    ----------
-    prediction, truth : array_like
-        Same shape. NaN where one image is constant.
-
-    Raises
-    ------
-    EvaluationError
-        The shapes differ.
-    """
-    a, b = _pair(prediction, truth)
-    a, b = _select(a, b, np.isfinite(a) & np.isfinite(b))
-    if not a.size or _is_constant(a) or _is_constant(b):
-        return math.nan
-    return _ssim_global(a, b, Scaling(_range(a), _range(b), math.nan, math.nan))
-
-
-def _correlation(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    if a.size < 2 or _is_constant(a) or _is_constant(b):
-        return math.nan
-    a, b = a - float(a.mean(dtype=np.float64)), b - float(b.mean(dtype=np.float64))
-    # The largest value scales first, so that squares neither overflow nor vanish.
-    largest_a, largest_b = float(np.abs(a).max()), float(np.abs(b).max())
-    if not largest_a or not largest_b:
-        return math.nan
-    a, b = a / largest_a, b / largest_b
-    # einsum accumulates in the dtype it is given, np.dot too; float64 sums keep r exact for large volumes.
-    covariance = float(np.einsum("i,i", a, b, dtype=np.float64))
-    norm = math.sqrt(float(np.einsum("i,i", a, a, dtype=np.float64)) * float(np.einsum("i,i", b, b, dtype=np.float64)))
-    return max(-1.0, min(1.0, covariance / norm)) if norm else math.nan
 
 
 def _errors(a: NDArray[np.floating], b: NDArray[np.floating], scaling: Scaling) -> tuple[float, float]:
@@ -216,19 +162,6 @@ def _decibels(span: float, mse: float) -> float:
     if not span > 0 or math.isnan(mse):
         return math.nan
     return 10 * math.log10(span**2 / mse) if mse else math.inf
-
-
-def _ssim_global(a: NDArray[np.floating], b: NDArray[np.floating], scaling: Scaling) -> float:
-    unit_a, unit_b = to_unit(a, scaling.prediction_range), to_unit(b, scaling.truth_range)
-    if unit_a is None or unit_b is None:
-        return math.nan
-    mean_a, mean_b = float(unit_a.mean(dtype=np.float64)), float(unit_b.mean(dtype=np.float64))
-    a, b = unit_a - mean_a, unit_b - mean_b
-    var_a, var_b, covariance = (
-        float(np.einsum("i,i", p, q, dtype=np.float64)) / a.size for p, q in ((a, a), (b, b), (a, b))
-    )
-    luminance = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
-    return luminance * (2 * covariance + _C2) / (var_a + var_b + _C2)
 
 
 def _ssim_windowed(
@@ -275,21 +208,8 @@ def _planes(*images: NDArray[Any]) -> Iterator[tuple[NDArray[Any], ...]]:
 
 
 def _pair(prediction: ArrayLike, truth: ArrayLike) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    a, b = np.asarray(prediction), np.asarray(truth)
-    if a.shape != b.shape:
-        raise EvaluationError(
-            f"Prediction {a.shape} and truth {b.shape} have different shapes. Compare images on the same grid: "
-            "same file, scene and region."
-        )
-    return _as_float(a), _as_float(b)
-
-
-def _as_float(image: NDArray[np.generic]) -> NDArray[np.floating]:
-    if np.iscomplexobj(image):
-        raise EvaluationError("Complex numbers cannot be compared; give real images.")
-    return image.astype(
-        np.float32 if image.dtype.itemsize <= 2 or image.dtype == np.float32 else np.float64, copy=False
-    )
+    a, b = same_shape(prediction, truth)
+    return as_float(a), as_float(b)
 
 
 def _compared(a: NDArray[np.floating], b: NDArray[np.floating], mask: ArrayLike | None) -> NDArray[np.bool_]:
@@ -312,16 +232,6 @@ def _select(
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """The chosen voxels of both, in one axis."""
     return (a.ravel(), b.ravel()) if compared.all() else (a[compared], b[compared])
-
-
-def _is_constant(image: NDArray[np.floating]) -> bool:
-    """Exactly: the rounded mean of a constant may differ from it, and a correlation of rounding errors is no number."""
-    return not image.size or bool(image.min() == image.max())
-
-
-def _range(image: NDArray[np.floating]) -> tuple[float, float]:
-    low, high = np.percentile(image, PERCENTILES)
-    return float(low), float(high)
 
 
 def to_unit(image: NDArray[np.floating], span: tuple[float, float]) -> NDArray[np.floating] | None:

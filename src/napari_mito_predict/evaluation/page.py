@@ -46,6 +46,7 @@ figcaption { color: var(--soft); font-size: 13px; }
 ul { margin: 6px 0; padding-left: 20px; }
 li { margin: 3px 0; }
 details { margin: 8px 0; }
+a { color: var(--accent); }
 summary { cursor: pointer; color: var(--accent); font-size: 13.5px; }
 code { font-size: 12.5px; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 16px; font-size: 13.5px; margin: 8px 0; }

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_mito_predict.errors import EvaluationError
-from napari_mito_predict.evaluation.metrics import PERCENTILES, Scaling, Scores, evaluate
+from napari_mito_predict.evaluation.metrics import Scaling, Scores, evaluate
+from napari_mito_predict.evaluation.percentiles import outer_percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +69,7 @@ def foreground(truth: ArrayLike) -> tuple[NDArray[np.bool_], float]:
     image = np.asarray(truth)
     image = image.astype(np.uint8) if image.dtype == bool else image
     values = image[np.isfinite(image)]
-    low, high = np.percentile(values, PERCENTILES) if values.size else (0.0, 0.0)
+    low, high = outer_percentiles(values) if values.size else (0.0, 0.0)
     if not high > low:
         raise EvaluationError("The truth is constant, so it has no foreground.")
     otsu: Callable[..., float] = threshold_otsu

@@ -8,29 +8,28 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_mito_predict.errors import EvaluationError, MitoPredictError
+from napari_mito_predict.errors import EvaluationError, MitoPredictError, PredictionCancelled
 from napari_mito_predict.evaluation.alignment import ShiftCheck, check_shift
-from napari_mito_predict.evaluation.baselines import BlurredInput, MeanTruth, noise_ceiling
-from napari_mito_predict.evaluation.cases import Case, check_grid, distinct_models, read_all
+from napari_mito_predict.evaluation.baselines import BlurredInput, MeanTruth
+from napari_mito_predict.evaluation.cases import Case, distinct_models, read_all
 from napari_mito_predict.evaluation.compare import HIGHER_IS_BETTER, Comparison, compare
 from napari_mito_predict.evaluation.metrics import Scaling, Scores, evaluate
 from napari_mito_predict.evaluation.provenance import find_card
-from napari_mito_predict.evaluation.regions import PartScores, evaluate_planes, evaluate_time_points, foreground
+from napari_mito_predict.evaluation.regions import PartScores, evaluate_planes, evaluate_time_points
+from napari_mito_predict.evaluation.truth import Truth
 from napari_mito_predict.evaluation.views import Views, take_views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from napari_mito_predict.image import ImageSource
     from napari_mito_predict.models import ModelCard
 
-BLURRED = "blurred transmitted light"
 OTHERS = "mean truth of the other fields"
 _PACKAGES = ("napari-mito-predict", "numpy", "scipy", "scikit-image", "matplotlib")
 _MOST_VIEWS = 24
@@ -63,6 +62,8 @@ class Result:
         Which blur and sign fit this field best.
     ceiling : float
         Noise ceiling of the PCC; NaN without a repeat.
+    recordings : int
+        Of the truth, that the noise ceiling is from.
     not_finite : int
         Voxels that are not finite in prediction or truth, and so left out.
     shift : ShiftCheck or None
@@ -84,6 +85,7 @@ class Result:
     baseline_planes: tuple[float, ...] = ()
     blur: BlurredInput | None = None
     ceiling: float = math.nan
+    recordings: int = 1
     not_finite: int = 0
     shift: ShiftCheck | None = None
     views: Views | None = None
@@ -120,58 +122,15 @@ class Report:
         return tuple(dict.fromkeys(r.case.disclaimer for r in self.results if r.case.disclaimer))
 
 
-@dataclass(frozen=True)
-class Truth:
-    """The truth of one field, and what is known without any prediction."""
-
-    values: NDArray[Any]
-    light: NDArray[Any] | None
-    mask: NDArray[Any] | None
-    foreground: NDArray[np.bool_]
-    threshold: float
-    baselines: dict[str, Scores]
-    baseline_planes: tuple[float, ...]
-    blur: BlurredInput | None
-    ceiling: float
-
-    @classmethod
-    def read(cls, case: Case, mask: ImageSource | None, repeat: ImageSource | None, *, thorough: bool) -> Truth:
-        """Read it; the baseline costs several seconds in large stacks and comes with `thorough` only."""
-        values = read_all(case.truth, case.channel.index)
-        for other in (mask, repeat):
-            if other is not None:
-                check_grid(case.truth, other, str(case.truth.path or case.truth.name))
-        try:
-            chosen, threshold = foreground(values)
-        except EvaluationError as error:
-            raise EvaluationError(
-                f"{case.names}: channel '{case.channel.label}' of the truth is constant or not finite, so nothing can "
-                "be compared with it. Choose another channel with --truth-channel, or check the file."
-            ) from error
-        ceiling = noise_ceiling([values, _repeated(repeat, case)]) if repeat is not None else math.nan
-        chosen_mask = None if mask is None else read_all(mask, 0) != 0
-        known: dict[str, Any] = {"baselines": {}, "baseline_planes": (), "blur": None}
-        light = read_all(case.light, case.light_channel) if thorough and case.light is not None else None
-        if light is not None:
-            blur = BlurredInput.fit([(light, values)])
-            blurred = blur(light)
-            planes = evaluate_planes(blurred, values)
-            known = {
-                "baselines": {BLURRED: evaluate(blurred, values)},
-                "baseline_planes": tuple(part.scores.pcc for part in planes),
-                "blur": blur,
-            }
-        return cls(values, light, chosen_mask, chosen, threshold, ceiling=ceiling, **known)
-
-
 def gather(
     cases: Iterable[Case],
     *,
     mask: ImageSource | None = None,
-    repeat: ImageSource | None = None,
+    repeats: Mapping[Path, Sequence[Path]] | None = None,
     thorough: bool = True,
     skipped: Iterable[str] = (),
     on_case: Callable[[Case], object] = lambda case: None,
+    on_step: Callable[[], object] = lambda: None,
 ) -> Report:
     """Compare every prediction with its truth.
 
@@ -181,17 +140,22 @@ def gather(
         Taken one after the other; cases of one field in a row share its truth, which is read once.
     mask : ImageSource, optional
         On the truth's grid; where its first channel is not 0 is scored on its own too.
-    repeat : ImageSource, optional
-        A second recording of the truth, with channels of the same names, for the noise ceiling.
+    repeats : mapping of Path to sequence of Path, optional
+        For each truth further recordings of it, with channels of the same names, for the noise ceiling; see
+        `match_repeats`.
     thorough : bool
         With baselines, registration check and pictures.
     skipped : iterable of str
         What was left out before; read after the last case, so that whoever makes the cases may add to it.
     on_case : callable
         Told each case before it is read.
+    on_step : callable
+        Called now and then; a `PredictionCancelled` that it raises ends it all.
 
     Raises
     ------
+    PredictionCancelled
+        By `on_step`.
     MitoPredictError
         The reason, where not one case could be compared.
     """
@@ -203,9 +167,12 @@ def gather(
         for case in group:
             on_case(case)
             try:
-                truth = truth or Truth.read(case, mask, repeat, thorough=thorough)
+                known = (repeats or {}).get(case.truth.path or Path(), ())
+                truth = truth or Truth.read(case, mask, known, thorough=thorough, on_step=on_step)
                 keep = len({_truth_key(result.case) for result in results}) < _MOST_VIEWS
-                results.append(examine(case, truth, thorough=thorough, views=keep))
+                results.append(examine(case, truth, thorough=thorough, views=keep, on_step=on_step))
+            except PredictionCancelled:
+                raise
             except MitoPredictError as error:
                 failure = failure or error
                 problems.append(str(error))
@@ -223,7 +190,14 @@ def gather(
     )
 
 
-def examine(case: Case, truth: Truth, *, thorough: bool = True, views: bool = True) -> Result:
+def examine(
+    case: Case,
+    truth: Truth,
+    *,
+    thorough: bool = True,
+    views: bool = True,
+    on_step: Callable[[], object] = lambda: None,
+) -> Result:
     """Score one prediction.
 
     Raises
@@ -234,13 +208,14 @@ def examine(case: Case, truth: Truth, *, thorough: bool = True, views: bool = Tr
     prediction = read_all(case.prediction, 0)
     try:
         scaling = Scaling.measure(prediction, truth.values)
+        on_step()
         scores = evaluate(prediction, truth.values, scaling=scaling)
         parts = {"foreground": truth.foreground} | ({"mask": truth.mask} if truth.mask is not None else {})
-        regions = {
-            name: evaluate(prediction, truth.values, mask=part, scaling=scaling)
-            for name, part in parts.items()
-            if name == "mask" or (part & np.isfinite(prediction)).any()
-        }
+        regions = {}
+        for name, part in parts.items():
+            on_step()
+            if name == "mask" or (part & np.isfinite(prediction)).any():
+                regions[name] = evaluate(prediction, truth.values, mask=part, scaling=scaling)
     except EvaluationError as error:
         raise EvaluationError(f"{case.names}: {error}") from error
     if math.isnan(scores.pcc):
@@ -249,20 +224,28 @@ def examine(case: Case, truth: Truth, *, thorough: bool = True, views: bool = Tr
             "made from an empty image?"
         )
     series = case.truth.sizes["T"] > 1
+    on_step()
+    planes = evaluate_planes(prediction, truth.values, scaling=scaling)
+    on_step()
+    time_points = evaluate_time_points(prediction, truth.values, scaling=scaling) if series else ()
+    on_step()
+    shift = check_shift(prediction, truth.values, case.truth.voxel_size_um) if thorough else None
+    on_step()
     return Result(
         case=case,
         scaling=scaling,
         scores=scores,
         regions=regions,
         threshold=truth.threshold,
-        planes=evaluate_planes(prediction, truth.values, scaling=scaling),
-        time_points=evaluate_time_points(prediction, truth.values, scaling=scaling) if series else (),
+        planes=planes,
+        time_points=time_points,
         baselines=dict(truth.baselines),
         baseline_planes=truth.baseline_planes,
         blur=truth.blur,
         ceiling=truth.ceiling,
+        recordings=truth.recordings,
         not_finite=int(prediction.size - scores.voxels),
-        shift=check_shift(prediction, truth.values, case.truth.voxel_size_um) if thorough else None,
+        shift=shift,
         views=take_views(prediction, truth.values, truth.light, scaling) if thorough and views else None,
         card=find_card(case.record),
     )
@@ -311,13 +294,6 @@ def _with_other_fields(results: list[Result]) -> list[Result]:
         else result
         for result in results
     ]
-
-
-def _repeated(repeat: ImageSource, case: Case) -> NDArray[Any]:
-    channel = (
-        repeat.channels[0] if len(repeat.channels) == 1 else repeat.channel(case.channel.name or case.channel.index)
-    )
-    return read_all(repeat, channel.index)
 
 
 def _truth_key(case: Case) -> tuple[object, ...]:

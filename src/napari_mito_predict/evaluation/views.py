@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _LARGEST = 512
 _BINS = 96
+_SHOWN = (0.5, 99.5)
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Views:
     truth, fitted, residual : ndarray (Y, X), float32
         In the truth's units; `residual` is truth minus fitted prediction.
     truth_range : tuple of float
-        0.1 and 99.9 percentiles of the whole volume's truth.
+        0.5 and 99.5 percentiles of the whole volume's truth: a few very bright cells must not make all others black.
     truth_std : float
         Standard deviation of the whole volume's truth.
     binning : int
@@ -84,13 +85,18 @@ def take_views(prediction: NDArray[Any], truth: NDArray[Any], light: NDArray[Any
         truth=plane,
         fitted=fitted,
         residual=plane - fitted,
-        truth_range=scaling.truth_range,
+        truth_range=_shown_range(truth[finite]),
         truth_std=float(truth[finite].std(dtype=np.float64)),
         binning=binning,
         counts=counts,
         prediction_edges=prediction_edges,
         truth_edges=truth_edges,
     )
+
+
+def _shown_range(truth: NDArray[Any]) -> tuple[float, float]:
+    low, high = np.percentile(truth, _SHOWN)
+    return float(low), float(max(high, low + 1e-6))
 
 
 def _most_varied(truth: NDArray[Any]) -> tuple[int, int]:

@@ -1,0 +1,190 @@
+"""The top of an evaluation report: all models of one target, the winner of each measure, every field in a line."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import TYPE_CHECKING
+
+from napari_mito_predict.evaluation import figures
+from napari_mito_predict.evaluation.compare import Comparison, mean_of
+from napari_mito_predict.evaluation.markup import (
+    LABELS,
+    Raw,
+    count,
+    listed,
+    number,
+    picture,
+    row,
+    section,
+    table,
+    text,
+    title,
+    with_error,
+)
+from napari_mito_predict.evaluation.report import Report, Result, values_of
+from napari_mito_predict.evaluation.truth import BLURRED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+_SHORT = {
+    "pcc": "PCC",
+    "ssim_global": "SSIM (global)",
+    "ssim_windowed": "SSIM (windowed)",
+    "r2": "R²",
+    "nrmse": "NRMSE",
+    "psnr": "PSNR",
+    "mae": "MAE",
+}
+
+
+def target_section(report: Report, target: str) -> str:
+    """All models of one target: means over fields, the winner of each metric, and differences."""
+    results = [result for result in report.results if result.case.target == target]
+    comparisons = [comparison for comparison in report.comparisons if comparison.target == target]
+    by_metric = {comparison.metric: comparison for comparison in comparisons}
+    fields = len({result.case.field for result in results})
+    rows = []
+    for model in dict.fromkeys(result.case.model for result in results):
+        mine = [result for result in results if result.case.model == model]
+        cells = [_mean_cell(mine, metric, by_metric.get(metric)) for metric in LABELS]
+        rows.append(row([model, len({r.case.field for r in mine})], cells))
+        rows += _foreground_means(mine)
+    rows += _baseline_means(results)
+    over = "the field" if fields == 1 else "the fields that all models share" if comparisons else f"{fields} fields"
+    units = " MAE has the units of the truth." + (" ★ marks the best mean." if comparisons else "")
+    several = f"<h3>Each field</h3>{fields_table(results, comparisons)}" if fields > 1 else ""
+    parts = [
+        f"<h2>{text(title(target))}: {'scores' if not comparisons else 'models side by side'}</h2>",
+        f'<p class="soft">All voxels, and those of the foreground; mean over {over}.{units}</p>',
+        table(["model", "fields", *LABELS.values()], rows),
+        *_ceiling(results),
+        _shifted_fields(results),
+        _winner(comparisons),
+    ]
+    if fields > 1:
+        drawn = figures.draw_fields(values_of(results, target, "pcc"), "PCC of each field")
+        parts.append(several)
+        parts.append(picture(drawn, "PCC of each field; a bar is the mean of a model"))
+    return section(parts)
+
+
+def _foreground_means(results: Sequence[Result]) -> list[str]:
+    """Of one model; a row of its own, because a dark background alone can make a PCC high."""
+    scores = [result.regions["foreground"] for result in results if "foreground" in result.regions]
+    if not scores:
+        return []
+    cells = [(number(metric, mean_of([getattr(s, metric) for s in scores])), False) for metric in LABELS]
+    return [row([f"{results[0].case.model}, foreground", len(scores)], cells)]
+
+
+def _baseline_means(results: Sequence[Result]) -> list[str]:
+    """The baselines depend on the field only, so each field counts once."""
+    once = list({result.case.field: result for result in results}.values())
+    rows = []
+    for name in dict.fromkeys(name for result in once for name in result.baselines):
+        scores = [result.baselines[name] for result in once if name in result.baselines]
+        cells = [(number(metric, mean_of([getattr(s, metric) for s in scores])), False) for metric in LABELS]
+        rows.append(row([f"baseline: {name}", len(scores)], cells, "baseline"))
+    return rows
+
+
+def _ceiling(results: Sequence[Result]) -> list[str]:
+    ceilings = list({r.case.field: r.ceiling for r in results if math.isfinite(r.ceiling)}.values())
+    if not ceilings:
+        return []
+    mean = sum(ceilings) / len(ceilings)
+    return [f"<p><b>Noise ceiling of the PCC: {mean:.3f}</b> (from repeats of the truth; see the measures).</p>"]
+
+
+def _shifted_fields(results: Sequence[Result]) -> str:
+    shifted: dict[str, list[str]] = {}
+    for result in results:
+        if result.shift is not None and result.shift.shifted:
+            shifted.setdefault(result.case.field, []).append(result.case.model)
+    if not shifted:
+        return ""
+    models = {result.case.model for result in results}
+    fields = count(len({result.case.field for result in results}), "field")
+    named = [f"{field} (by {listed(found)})" if len(models) > 1 else field for field, found in shifted.items()]
+    return (
+        f'<div class="warn"><b>In {len(shifted)} of {fields} the truth looks shifted against a prediction: '
+        f"{text(listed(named))}.</b>Their scores enter the means above uncorrected.</div>"
+    )
+
+
+def _winner(comparisons: Sequence[Comparison]) -> str:
+    if not comparisons:
+        return ""
+    rows = []
+    for comparison in comparisons:
+        label, n = LABELS[comparison.metric], len(comparison.fields)
+        if not comparison.winner:
+            rows.append(row([label, "none: equal means"], [("", False), ("", False), (str(n), False), ("", False)]))
+        for other in comparison.differences:
+            difference = with_error(other.mean, other.standard_error)
+            cells = [other.model, difference, str(n), f"{other.better_in} of {n}"]
+            within = abs(other.mean) < other.standard_error
+            winner = f"{comparison.winner} (not told apart)" if within else comparison.winner
+            rows.append(row([label, winner], [(cell, False) for cell in cells], "baseline" if within else ""))
+    head = ["measure", "winner", "against", "mean difference ± standard error", "fields n", "winner better in"]
+    return (
+        "<h3>Winner of each measure: differences field by field</h3>"
+        f"<p><b>{text(_winners(comparisons))}</b></p>"
+        "<p>Differences are winner minus other; lower is better for NRMSE and MAE. A difference smaller than its "
+        "standard error is no difference.</p>" + table(head, rows)
+    )
+
+
+def _winners(comparisons: Sequence[Comparison]) -> str:
+    """Who has the best means, and in what the measures disagree."""
+    won: dict[str, list[str]] = {}
+    for comparison in comparisons:
+        won.setdefault(comparison.winner, []).append(_SHORT[comparison.metric])
+    first = comparisons[0]
+    over = f"over {count(len(first.fields), 'field')} that every model predicted"
+    if len(won) == 1 and first.winner:
+        return f"{first.winner} has the best mean in every measure {over}."
+    said = [f"{model} has the best mean {listed(measures)}" for model, measures in won.items() if model]
+    equal = [f"the means are equal in {listed(won[''])}"] if "" in won else []
+    apart = " The measures disagree: look at the pictures before choosing." if len(said) > 1 else ""
+    return f"{'; '.join([*said, *equal])}, {over}.{apart}"
+
+
+def fields_table(results: Sequence[Result], comparisons: Sequence[Comparison]) -> str:
+    """The PCC of every field by every model, with a link to the field's own part of the page."""
+    models = list(dict.fromkeys(result.case.model for result in results))
+    by_field: dict[str, dict[str, Result]] = {}
+    for result in results:
+        by_field.setdefault(result.case.field, {})[result.case.model] = result
+    baseline = any(BLURRED in result.baselines for result in results)
+    rows = []
+    for field, found in by_field.items():
+        values = {model: result.scores.pcc for model, result in found.items()}
+        best = max(values.values()) if len(found) == len(models) > 1 else math.nan
+        cells = [(number("pcc", values.get(model, math.nan)), values.get(model) == best) for model in models]
+        first = next(iter(found.values()))
+        if baseline:
+            known = first.baselines.get(BLURRED)
+            cells.append((number("pcc", known.pcc if known else math.nan), False))
+        shifted = [model for model, result in found.items() if result.shift is not None and result.shift.shifted]
+        cells.append(("looks shifted" if shifted else "", False))
+        name = f'<a href="#{anchor(first)}">{text(field)}</a>'
+        rows.append(row([Raw(name)], cells))
+    head = ["field, PCC of all voxels", *models, *(["blurred transmitted light"] if baseline else []), ""]
+    return table(head, rows)
+
+
+def anchor(result: Result) -> str:
+    """Where a field and target stand on the page; of the name nothing is used that could mean something in HTML."""
+    return "field-" + hashlib.sha256(f"{result.case.field}\0{result.case.target}".encode()).hexdigest()[:12]
+
+
+def _mean_cell(results: Sequence[Result], metric: str, comparison: Comparison | None) -> tuple[str, bool]:
+    """Mean of one model: where several are compared, over the fields that all of them share."""
+    model = results[0].case.model
+    if comparison is not None:
+        return number(metric, comparison.means[model]), comparison.winner == model
+    return number(metric, mean_of([getattr(result.scores, metric) for result in results])), False
