@@ -1,11 +1,14 @@
-"""Make the pictures in docs/images from a running napari: open the sample, predict, compare, fine-tune.
+"""Make the pictures in docs/images from a running napari: open the sample, predict, compare, fine-tune; and the report.
 
-``python docs/make_screenshots.py [FOLDER [predict] [fine-tune]]``; without a display it starts its own.
+``python docs/make_screenshots.py [FOLDER [predict] [fine-tune] [report]]``; without a display it starts its own. The
+report is drawn by Chromium, which has to be installed.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -35,7 +38,9 @@ DOCK_WIDTH = 330
 PATIENCE = 900.0
 
 
-PICTURES = ("predict", "fine-tune")
+REPORT = (1250, 2220)
+"""Pixels, from the top of the page; narrower windows fold its tables."""
+PICTURES = ("predict", "fine-tune", "report")
 
 
 def main(folder: Path, pictures: list[str]) -> None:
@@ -43,10 +48,28 @@ def main(folder: Path, pictures: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if "predict" in pictures:
         show_predicting(folder)
+    if "report" in pictures:
+        show_report(folder)
     if "fine-tune" in pictures:
         with tempfile.TemporaryDirectory() as scratch:
             os.environ["MITO_PREDICT_RUNS"], os.environ["MITO_PREDICT_MODELS"] = f"{scratch}/runs", f"{scratch}/models"
             show_fine_tuning(folder, make_fields(Path(scratch) / "day 1"))
+
+
+def show_report(folder: Path) -> None:
+    """The top of the report on the sample and the bundled models."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        raise SystemExit("the picture of the report needs Chromium")
+    with tempfile.TemporaryDirectory() as scratch:
+        page, picture = Path(scratch) / "report.html", folder / "report.png"
+        shutil.copy(SAMPLE, scratch)  # the report names files as they were given
+        evaluate = ["evaluate", SAMPLE.name, "-m", "mito-z", "-m", "dna-z", "--report", str(page)]
+        subprocess.run([sys.executable, "-m", "napari_mito_predict", *evaluate], cwd=scratch, check=True)
+        size = f"--window-size={REPORT[0]},{REPORT[1]}"
+        options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", size]
+        options.append("--force-device-scale-factor=0.8")
+        subprocess.run([browser, *options, f"--screenshot={picture.resolve()}", page.as_uri()], check=True)
 
 
 def show_predicting(folder: Path) -> None:

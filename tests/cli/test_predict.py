@@ -10,6 +10,8 @@ import pytest
 import tifffile
 
 from napari_mito_predict.image import open_image, write_ome_tiff
+from napari_mito_predict.models import Architecture, save_model
+from napari_mito_predict.networks import build_network
 
 VOXEL_UM = (0.15, 0.11, 0.11)
 
@@ -55,6 +57,17 @@ def test_tile_does_not_change_the_result(mito_predict, predicted, stack, tmp_pat
     mito_predict("predict", stack, "-o", tmp_path / "tiled", "-m", "tiny", "--tile", "8x16x16", "--precision", "32")
     mito_predict("predict", stack, "-o", tmp_path / "whole", "-m", "tiny", "--tile", "whole", "--precision", "32")
     tiled, whole = (open_image(tmp_path / f / "cells_mitochondria.ome.tif").read() for f in ("tiled", "whole"))
+    np.testing.assert_allclose(tiled, whole, atol=1e-4 * whole.std())
+
+
+def test_a_network_that_looks_at_the_whole_field(mito_predict, installed, tiny_card, stack, tmp_path):
+    network = build_network("gvtnet", arguments := {"ndim": 3, "depth": 2, "base_channels": 4})
+    card = tiny_card.model_copy(update={"architecture": Architecture(kind="gvtnet", arguments=arguments)})
+    save_model(installed, card, network.eval(), np.zeros((1, 8, 16, 16), np.float32))
+    for tile in ("8x16x16", "whole"):
+        done = mito_predict("predict", stack, "-o", tmp_path / tile, "-m", "tiny", "--tile", tile, "--precision", "32")
+        assert done.code == 0, done.err
+    tiled, whole = (open_image(tmp_path / f / "cells_mitochondria.ome.tif").read() for f in ("8x16x16", "whole"))
     np.testing.assert_allclose(tiled, whole, atol=1e-4 * whole.std())
 
 

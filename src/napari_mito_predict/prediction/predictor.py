@@ -47,7 +47,8 @@ def predict(
     precision : {"auto", "32", "bf16", "16"}
         Of the convolutions; ``"auto"`` is what this device is fast in.
     tile : {"auto", "whole"} or tuple of int
-        Parts to predict at a time, (D, Y, X) without context. It changes memory and speed, not the result.
+        Parts to predict at a time, (D, Y, X) without context. It changes memory and speed, not the result (but of
+        softmax attention, which is said then).
     on_progress : callable, optional
         Called with tiles done, tiles in all, and a message.
     cancel : callable, optional
