@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image, Shapes
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QToolButton, QWidget
 
 from napari_mito_predict._widgets import _layers
 from napari_mito_predict._widgets._parts import LayerCombo, follow
@@ -25,7 +25,10 @@ _TIP = "A Shapes layer: the numbers are given for its polygons, rectangles and e
 
 
 class Pair(QWidget):
-    """Three lists of layers; the newest prediction and its truth are chosen where nothing is."""
+    """Three lists of layers; the newest prediction and its truth are chosen where nothing is.
+
+    The button to draw a region is made here; whoever shows this finds a place for it.
+    """
 
     changed = Signal()
 
@@ -39,23 +42,20 @@ class Pair(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(4)
+        grid.setVerticalSpacing(2)  # four steps share the height of a small screen
         grid.setColumnStretch(1, 1)
         fields = (("Prediction", self.prediction), ("Truth", self.truth), ("Region", self.region))
-        for line, (text, field) in enumerate(fields):
+        for row, (text, field) in enumerate(fields):
             field.setAccessibleName(text)
             label = QLabel(text)
-            grid.addWidget(label, line, 0)
-            if field is not self.region:
-                grid.addWidget(field, line, 1)
-        self.draw = QPushButton("Draw a region")
+            grid.addWidget(label, row, 0)
+            grid.addWidget(field, row, 1)
+        self._region_row = (label, self.region)
+        self.draw = QToolButton()
+        self.draw.setText("Draw a region")
         self.draw.setToolTip(_DRAW_TIP)
         self.draw.clicked.connect(self.draw_region)
-        row = QHBoxLayout()
-        row.setSpacing(4)
-        row.addWidget(self.region, 1)
-        row.addWidget(self.draw, 1)
-        grid.addLayout(row, len(fields) - 1, 1)
+        self.draw.setMaximumHeight(self.region.sizeHint().height())
         self._show_region()
         self.prediction.picked.connect(self._prediction_picked)
         self.truth.picked.connect(self.changed)
@@ -99,9 +99,9 @@ class Pair(QWidget):
             self._show_region()
 
     def _show_region(self) -> None:
-        """Where nothing is drawn there is nothing to choose from."""
-        self.region.setVisible(self.region.count() > 1)
-        self.draw.setText("Draw" if self.region.count() > 1 else "Draw a region")
+        """Where nothing is drawn there is no room for it."""
+        for widget in self._region_row:
+            widget.setVisible(self.region.count() > 1)
         self.draw.setEnabled(self.prediction.layer is not None)
 
     def _prediction_picked(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Shapes
 from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_mito_predict._widgets._compare_pair import Pair
 from napari_mito_predict._widgets._compare_report import ReportRow
@@ -85,7 +85,12 @@ class ComparePanel(QWidget):
         self.coverage = Wrapped(quiet=True)
         caption = QHBoxLayout()
         caption.addWidget(self.caption, 1)
-        caption.addWidget(self.what, 0, Qt.AlignmentFlag.AlignTop)
+        tools = QVBoxLayout()
+        tools.setSpacing(3)
+        for tool in (self.what, self.pair.draw):
+            tool.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            tools.addWidget(tool)
+        caption.addLayout(tools)
         shown: tuple[QWidget, ...] = (self.pair, self.numbers, self.profile, self.over_time, self.problem, self.warning)
         for widget in (*shown, self.views, self.disclaimer):
             box.addWidget(widget)

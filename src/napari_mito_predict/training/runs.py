@@ -18,6 +18,8 @@ RUNS_VARIABLE = "MITO_PREDICT_RUNS"
 _INDEX = "known-runs.txt"
 _children: dict[Path, subprocess.Popen[bytes]] = {}
 """The last trainer started here for each run; kept, because a process that nobody asks after stays a zombie."""
+_leaving: list[subprocess.Popen[bytes]] = []
+"""Earlier trainers of resumed runs: their last words are written before they are gone."""
 # With a session of its own on other systems: what lets the child outlive its parent, and keeps Ctrl-C from reaching it.
 _DETACHED = 0
 if sys.platform == "win32":
@@ -73,7 +75,8 @@ def launch(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
     """
     run = Run.create(request) if isinstance(request, TrainingConfig) else request
     remember(run)
-    has_ended(run)
+    earlier = _children.pop(run.path, None)
+    _leaving[:] = [child for child in (*_leaving, *([earlier] if earlier else [])) if child.poll() is None]
     command = [sys.executable, "-m", "napari_mito_predict", "train", "--resume", str(run.path)]
     try:
         with (run.path / "log.txt").open("ab") as log:
