@@ -18,7 +18,7 @@ MINIMAL = {"targets": {"mitochondria": "TMRM"}, "data": {"files": ["a.czi"]}, "o
 
 
 def test_a_run_learns_and_leaves_a_verified_model(fields, make_config) -> None:
-    run = train(make_config(fields, "run", network=SMALL, iterations=30, validate_every=15, learning_rate=1e-2))
+    run = train(make_config(fields, "run", network=SMALL, iterations=20, validate_every=10, learning_rate=1e-2))
     assert run.status.state == "done"
     rows = [row for row in run.metrics if "val_pcc" in row]
     assert rows[-1]["val_pcc"] > 0.5
