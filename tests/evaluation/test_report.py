@@ -14,14 +14,16 @@ import numpy as np
 import pytest
 
 from napari_mito_predict.errors import EvaluationError, UnwritableOutputError
-from napari_mito_predict.evaluation import evaluate
+from napari_mito_predict.evaluation import evaluate, figures
 from napari_mito_predict.evaluation.cases import open_case
 from napari_mito_predict.evaluation.html import render, write_html
+from napari_mito_predict.evaluation.markup import number
 from napari_mito_predict.evaluation.report import OTHERS, gather
 from napari_mito_predict.evaluation.tables import as_record, write_csv
 from napari_mito_predict.evaluation.truth import BLURRED
 from napari_mito_predict.image import open_image
 
+_LINE = r"<tr[^>]*><td>([^<]+)</td><td>([0-9]+)</td><td[^>]*>([−0-9.]+)</td>"
 DISCLAIMER = "Trained on simulated cells, not validated on real ones."
 
 
@@ -176,6 +178,54 @@ def test_measures_that_disagree_are_told(two_models) -> None:
     assert "the means are equal in MAE" in page
     assert "The measures disagree" in page
     assert page.count("(not told apart)") == 1
+
+
+def test_every_mean_is_over_the_fields_that_all_models_share(two_models) -> None:
+    """Foreground and baselines were averaged over more fields than the scores they stand below."""
+    found = gather([case for case in two_models if (case.model, case.field) != ("worse", "two")])
+    first = next(r for r in found.results if r.case.model == "better" and r.case.field == "one")
+    page = render(found)
+    shown = {name: (n, pcc) for name, n, pcc in re.findall(_LINE, page[: page.index("Winner of each measure")])}
+    expected = {
+        "better": first.scores,
+        "better, foreground": first.regions["foreground"],
+        f"baseline: {BLURRED}": first.baselines[BLURRED],
+    }
+    for name, scores in expected.items():
+        assert shown[name] == ("1", f"{scores.pcc:.3f}".replace("-", "−")), name
+
+
+def test_another_winner_within_the_foreground_is_told(two_models) -> None:
+    found = gather(two_models, thorough=False)
+    assert "Within the foreground" not in render(found)
+    changed = []
+    for result in found.results:
+        pcc = {"better": 0.2, "worse": 0.4}[result.case.model]
+        regions = {"foreground": replace(result.regions["foreground"], pcc=pcc)}
+        changed.append(replace(result, regions=regions))
+    page = _Page(render(replace(found, results=tuple(changed)))).text
+    assert "Within the foreground worse has the better mean PCC, 0.400 against 0.200 of better." in page
+
+
+@pytest.mark.parametrize(("models", "truths", "panels"), [(1, 1, 4), (2, 1, 6), (3, 1, 8), (5, 2, 14)])
+def test_all_predictions_stand_beside_one_truth(report, monkeypatch, models, truths, panels) -> None:
+    """Truth and input were drawn anew for each model, which left half the room to what differs."""
+    drawn = []
+    monkeypatch.setattr(figures, "_png", lambda figure: drawn.append(figure) or b"")
+    (result,) = report.results
+    named = [replace(result, case=replace(result.case, model=f"model {i}")) for i in range(models)]
+    figures.draw_views(named)
+    titles = [axis.get_title() for axis in drawn[0].axes if axis.get_title()]
+    assert titles.count("truth") == titles.count("transmitted light") == truths
+    assert [title for title in titles if title.startswith("prediction")] == [
+        f"prediction, fitted: model {i}" for i in range(models)
+    ]
+    assert len([title for title in titles if title.startswith("residual")]) == models
+    assert len(titles) == panels
+
+
+def test_a_mean_error_has_four_digits_in_every_line() -> None:
+    assert [number("mae", value) for value in (24.9, 1715.2, 0.5)] == ["24.90", "1715", "0.5000"]
 
 
 def test_a_few_bright_cells_do_not_darken_the_pictures(stack, make_image) -> None:

@@ -24,13 +24,17 @@ _COLOURS = ("#4477aa", "#ee7733", "#228833", "#aa3377", "#66ccee", "#ccbb44")
 _GREY = "#777777"
 _CURVES = {"pcc": "PCC", "ssim_global": "SSIM, global", "ssim_windowed": "SSIM, windowed", "nrmse": "NRMSE"}
 _MOST_MODELS = len(_COLOURS)
+_IN_A_LINE = 3
+"""Predictions beside one truth: with more, cells get too small to judge."""
 _DPI = 110
 
 
 def draw_views(results: Sequence[Result]) -> bytes:
-    """Input, truth, prediction and residual of one plane: a row for each model.
+    """Input, truth, prediction and residual of one plane.
 
-    Truth and fitted prediction share one display range; the residual is shown in standard deviations of the truth.
+    One model gets a line of four pictures. Of several, all predictions stand beside the truth, each with its residual
+    below it, at most three in a line. Truth and fitted prediction share one display range; residuals are shown in
+    standard deviations of the truth.
 
     Parameters
     ----------
@@ -38,23 +42,34 @@ def draw_views(results: Sequence[Result]) -> bytes:
         Of one field and target, with views.
     """
     shown = [(result, result.views) for result in results[:_MOST_MODELS] if result.views is not None]
-    height, width = shown[0][1].truth.shape
-    figure = _figure(12.6, len(shown) * min(4.0, 2.85 * height / width) + 0.35)
-    rows = figure.subplots(len(shown), 4, squeeze=False)
+    first, first_views = shown[0]
+    height, width = first_views.truth.shape
+    blocks = math.ceil(len(shown) / _IN_A_LINE)
+    each = math.ceil(len(shown) / blocks)
+    lines, columns = (1, 4) if len(shown) == 1 else (2 * blocks, 1 + each)
+    figure = _figure(12.6, lines * min(4.0, 11.4 / columns * height / width) + 0.35)
+    panels = figure.subplots(lines, columns, squeeze=False)
+    for panel in panels.flat:
+        panel.set_axis_off()
     limit = max(1.0, *(_residual_limit(views) for _, views in shown))
-    for row, (result, views) in zip(rows, shown, strict=True):
-        model = _plain(result.case.model)
-        _show_light(row[0], views)
-        _show(row[1], views.truth, views.truth_range, "truth")
-        _show(row[2], views.fitted, views.truth_range, f"prediction, fitted: {model}")
-        residual = views.residual / (views.truth_std or 1.0)
-        image = row[3].imshow(residual, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
-        row[3].set_title("residual: truth − fitted", fontsize=9)
-        row[3].set_axis_off()
-        bar = figure.colorbar(image, ax=row[3], shrink=0.8, pad=0.02)
-        bar.set_label("standard deviations of the truth", fontsize=7)
-        bar.ax.tick_params(labelsize=7)
-    _scale_bar(rows[0][1], shown[0][1], shown[0][0].case.truth.voxel_size_um[2])
+    images = []
+    for i, (result, views) in enumerate(shown):
+        line, column = 2 * (i // each), 1 + i % each
+        light, truth = (panels[0, 0], panels[0, 1]) if lines == 1 else (panels[line + 1, 0], panels[line, 0])
+        prediction, residual = panels[0, 2:] if lines == 1 else panels[line : line + 2, column]
+        if column == 1:
+            _show_light(light, views)
+            _show(truth, views.truth, views.truth_range, "truth")
+        named = _plain(result.case.model)
+        _show(prediction, views.fitted, views.truth_range, f"prediction, fitted: {named}")
+        values = views.residual / (views.truth_std or 1.0)
+        images.append(residual.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"))
+        residual.set_title("residual: truth − fitted" + ("" if lines == 1 else f", {named}"), fontsize=9)
+    beside = (0.0, 0.5 if lines == 1 else 0.1 / lines)
+    bar = figure.colorbar(images[0], ax=list(panels.flat), pad=0.01, shrink=0.8 / lines, anchor=beside)
+    bar.set_label("standard deviations of the truth", fontsize=7)
+    bar.ax.tick_params(labelsize=7)
+    _scale_bar(panels[0, 1 if lines == 1 else 0], first_views, first.case.truth.voxel_size_um[2])
     return _png(figure)
 
 

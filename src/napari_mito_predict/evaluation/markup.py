@@ -25,13 +25,17 @@ class Raw(str):
     """A piece of HTML that is escaped already."""
 
 
+class Name(str):
+    """Words in a table, which begin where their column does; numbers end there."""
+
+
 def number(metric: str, value: float) -> str:
     """A score as text; ``–`` where it has no meaning."""
     if math.isinf(value):
         return "∞"
     if not math.isfinite(value):
         return "–"
-    shown = f"{value:.4g}" if metric == "mae" else f"{value:.2f}" if metric == "psnr" else f"{value:.3f}"
+    shown = f"{value:#.4g}".rstrip(".") if metric == "mae" else f"{value:.2f}" if metric == "psnr" else f"{value:.3f}"
     return shown.replace("-", "−")
 
 
@@ -46,14 +50,18 @@ def with_error(mean: float, error: float) -> str:
 def row(heads: Sequence[object], cells: Iterable[tuple[str, bool]], kind: str = "") -> str:
     """A table row: plain heads, then cells and whether each is the best of its column."""
     opening = f'<tr class="{kind}">' if kind else "<tr>"
-    named = "".join(f"<td>{head if isinstance(head, Raw) else text(str(head))}</td>" for head in heads)
+    named = "".join(f"<td{_kind(head)}>{head if isinstance(head, Raw) else text(str(head))}</td>" for head in heads)
     values = "".join(f'<td class="best">{text(v)}</td>' if best else f"<td>{text(v)}</td>" for v, best in cells)
     return f"{opening}{named}{values}</tr>"
 
 
+def _kind(cell: object) -> str:
+    return ' class="name"' if isinstance(cell, Name) else ""
+
+
 def table(head: Sequence[str], rows: Sequence[str]) -> str:
     """A table that scrolls where the window is too narrow."""
-    titles = "".join(f"<th>{text(name)}</th>" for name in head)
+    titles = "".join(f"<th{_kind(name)}>{text(name)}</th>" for name in head)
     return f'<div class="scroll"><table><thead><tr>{titles}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 

@@ -34,6 +34,7 @@ th, td { padding: 4px 10px 4px 0; text-align: right; border-bottom: 1px solid va
 th { font-weight: 600; color: var(--soft); }
 td { white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 190px; }
+th.name, td.name { text-align: left; }
 tr.baseline td { color: var(--soft); font-style: italic; }
 td.best { font-weight: 700; color: var(--accent); }
 td.best::after { content: " \\2605"; font-size: 11px; }

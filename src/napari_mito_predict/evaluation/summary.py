@@ -10,6 +10,7 @@ from napari_mito_predict.evaluation import figures
 from napari_mito_predict.evaluation.compare import Comparison, mean_of
 from napari_mito_predict.evaluation.markup import (
     LABELS,
+    Name,
     Raw,
     count,
     listed,
@@ -46,13 +47,14 @@ def target_section(report: Report, target: str) -> str:
     comparisons = [comparison for comparison in report.comparisons if comparison.target == target]
     by_metric = {comparison.metric: comparison for comparison in comparisons}
     fields = len({result.case.field for result in results})
+    averaged = _averaged(results, comparisons)
     rows = []
     for model in dict.fromkeys(result.case.model for result in results):
-        mine = [result for result in results if result.case.model == model]
+        mine = [result for result in averaged if result.case.model == model]
         cells = [_mean_cell(mine, metric, by_metric.get(metric)) for metric in LABELS]
         rows.append(row([model, len({r.case.field for r in mine})], cells))
         rows += _foreground_means(mine)
-    rows += _baseline_means(results)
+    rows += _baseline_means(averaged)
     over = "the field" if fields == 1 else "the fields that all models share" if comparisons else f"{fields} fields"
     units = " MAE has the units of the truth." + (" ★ marks the best mean." if comparisons else "")
     several = f"<h3>Each field</h3>{fields_table(results, comparisons)}" if fields > 1 else ""
@@ -62,13 +64,36 @@ def target_section(report: Report, target: str) -> str:
         table(["model", "fields", *LABELS.values()], rows),
         *_ceiling(results),
         _shifted_fields(results),
-        _winner(comparisons),
+        _winner(comparisons, _foreground_disagrees(averaged, by_metric.get("pcc"))),
     ]
     if fields > 1:
         drawn = figures.draw_fields(values_of(results, target, "pcc"), "PCC of each field")
         parts.append(several)
         parts.append(picture(drawn, "PCC of each field; a bar is the mean of a model"))
     return section(parts)
+
+
+def _averaged(results: Sequence[Result], comparisons: Sequence[Comparison]) -> list[Result]:
+    """What enters the means: where models are compared, the fields that all of them share."""
+    shared = {field for comparison in comparisons for field in comparison.fields}
+    return [result for result in results if not shared or result.case.field in shared]
+
+
+def _foreground_disagrees(results: Sequence[Result], comparison: Comparison | None) -> str:
+    """One sentence where another model has the better PCC of the foreground; a dark background may have decided."""
+    if comparison is None or not comparison.winner:
+        return ""
+    means = {}
+    for model in comparison.means:
+        mine = [r for r in results if r.case.model == model and r.case.field in comparison.fields]
+        means[model] = mean_of([r.regions["foreground"].pcc for r in mine if "foreground" in r.regions])
+    best = max(means, key=lambda model: means[model] if math.isfinite(means[model]) else -math.inf)
+    if not all(map(math.isfinite, means.values())) or means[best] <= means[comparison.winner]:
+        return ""
+    return (
+        f" Within the foreground {best} has the better mean PCC, {number('pcc', means[best])} against "
+        f"{number('pcc', means[comparison.winner])} of {comparison.winner}."
+    )
 
 
 def _foreground_means(results: Sequence[Result]) -> list[str]:
@@ -115,24 +140,37 @@ def _shifted_fields(results: Sequence[Result]) -> str:
     )
 
 
-def _winner(comparisons: Sequence[Comparison]) -> str:
+def _winner(comparisons: Sequence[Comparison], foreground: str) -> str:
     if not comparisons:
         return ""
     rows = []
     for comparison in comparisons:
         label, n = LABELS[comparison.metric], len(comparison.fields)
         if not comparison.winner:
-            rows.append(row([label, "none: equal means"], [("", False), ("", False), (str(n), False), ("", False)]))
+            rows.append(row([label, Name("none: equal means"), Name("")], [("", False), (str(n), False), ("", False)]))
         for other in comparison.differences:
             difference = with_error(other.mean, other.standard_error)
-            cells = [other.model, difference, str(n), f"{other.better_in} of {n}"]
+            cells = [difference, str(n), f"{other.better_in} of {n}"]
             within = abs(other.mean) < other.standard_error
             winner = f"{comparison.winner} (not told apart)" if within else comparison.winner
-            rows.append(row([label, winner], [(cell, False) for cell in cells], "baseline" if within else ""))
-    head = ["measure", "winner", "against", "mean difference ± standard error", "fields n", "winner better in"]
+            rows.append(
+                row(
+                    [label, Name(winner), Name(other.model)],
+                    [(cell, False) for cell in cells],
+                    "baseline" if within else "",
+                )
+            )
+    head = [
+        "measure",
+        Name("winner"),
+        Name("against"),
+        "mean difference ± standard error",
+        "fields n",
+        "winner better in",
+    ]
     return (
         "<h3>Winner of each measure: differences field by field</h3>"
-        f"<p><b>{text(_winners(comparisons))}</b></p>"
+        f"<p><b>{text(_winners(comparisons) + foreground)}</b></p>"
         "<p>Differences are winner minus other; lower is better for NRMSE and MAE. A difference smaller than its "
         "standard error is no difference.</p>" + table(head, rows)
     )
