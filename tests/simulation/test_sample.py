@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib.resources import as_file, files
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from napari_mito_predict.evaluation import pcc
-from napari_mito_predict.simulation import SIMULATOR_VERSION, conditions_for, read_provenance, simulate_stack
+from napari_mito_predict.simulation import (
+    SIMULATOR_VERSION,
+    Job,
+    conditions_for,
+    read_provenance,
+    simulate_files,
+    simulate_stack,
+)
 
 pytest.importorskip("waveorder", reason="the simulator's optics: pip install napari-mito-predict[simulate]")
 pyczi = pytest.importorskip("pylibCZIrw.czi", reason="pip install napari-mito-predict[simulate]")
@@ -34,3 +43,12 @@ def test_sample_is_what_the_documented_command_writes() -> None:
     assert pcc(planes[1], truth.mitochondria[0, 12]) > 0.9
     assert pcc(planes[2], truth.dna[0, 12]) > 0.9
     assert np.ptp(planes[0]) > 1000
+
+
+def test_file_of_an_earlier_version_is_recognised_as_finished(tmp_path: Path) -> None:
+    path = tmp_path / "cell.czi"
+    with as_file(files("napari_mito_predict") / "_sample" / "simulated_cell.czi") as sample:
+        shutil.copy(sample, path)
+    written = path.stat().st_mtime_ns
+    assert list(simulate_files([Job(path, SEED, conditions_for(SEED), SHAPE)])) == [path]
+    assert path.stat().st_mtime_ns == written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from napari_mito_predict.study.experiments import STUDIES, find_studies, runs_of
 from napari_mito_predict.study.findings import compare
 from napari_mito_predict.study.plan import make_plan
 from napari_mito_predict.study.recipes import RECIPES
-from napari_mito_predict.study.results import Row, Summary, collect, read_rows, summarise, write_rows
+from napari_mito_predict.study.results import Row, Summary, collect, read_rows, scored_on_all, summarise, write_rows
 from napari_mito_predict.study.scales import SCALES
 from napari_mito_predict.study.scoring import FieldScore, scores_file, write_scores
 from napari_mito_predict.study.tasks import training_task
@@ -129,6 +130,13 @@ def test_means_are_over_fields_then_seeds(tmp_path):
     assert found.values == pytest.approx((0.3, 0.5))
     assert found.mean == pytest.approx(0.4)
     assert found.spread == pytest.approx(0.1 * math.sqrt(2))
+
+
+def test_what_is_pooled_leaves_out_runs_that_lack_a_data_set():
+    stacks = [replace(_row(seed, "a", 0.7), run=f"runs/{seed}") for seed in (0, 1)]
+    series = replace(stacks[0], tested_on="D", field="b", pcc=0.3)
+    found = summarise(scored_on_all([*stacks, series], "HD"), lambda row: row.recipe)["H1"]
+    assert found.values == pytest.approx((0.5,))
 
 
 @pytest.mark.parametrize(

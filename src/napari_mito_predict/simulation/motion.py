@@ -34,11 +34,19 @@ class Flow:
     rate: Points
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> Flow:
-        """Draw a random flow of at most about a micrometre, mostly in plane."""
+    def draw(cls, rng: np.random.Generator, waves: float = 0.5) -> Flow:
+        """Draw a random flow of about a micrometre, mostly in plane.
+
+        Parameters
+        ----------
+        rng : Generator
+        waves : float
+            Spread of the wavevectors in rad per um. With 0.5, that of small fields, what drifts for more than about
+            half a minute gathers on lines here and there; with 0.15 it does not.
+        """
         return cls(
             rng.normal(0, 0.35, (_FLOWS, 3)) * [0.3, 1, 1],
-            rng.normal(0, 0.5, (_FLOWS, 3)),
+            rng.normal(0, waves, (_FLOWS, 3)),
             rng.uniform(0, 6, _FLOWS),
             rng.normal(0, 0.04, _FLOWS),
         )

@@ -36,7 +36,7 @@ def simulate_stack(
         Default: `Conditions.matched()`.
     shape : tuple of int
         Planes, rows and columns. More than 512 rows or columns are simulated in blocks, so that memory is needed
-        for little more than the result: 32 x 1834 x 1834 voxels take 4.3 GiB.
+        for little more than the result: 32 x 1834 x 1834 voxels take up to 4.5 GiB.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from napari_mito_predict._files import atomic_path
 from napari_mito_predict.study.experiments import TIME, Study, Z
 from napari_mito_predict.study.paper import TABLE_2
 from napari_mito_predict.study.recipes import LETTERS, RECIPES, TARGETS
-from napari_mito_predict.study.results import Row, Summary, summarise
+from napari_mito_predict.study.results import Row, Summary, scored_on_all, summarise
 from napari_mito_predict.study.scoring import BLURRED, MODEL
 
 if TYPE_CHECKING:
@@ -151,12 +151,14 @@ def _combined(rows: Sequence[Row], cells: str) -> Figure:
         for i, letters in enumerate((Z, TIME, Z + TIME)):
             mine = [row for row in rows if row.recipe == f"{letters}{index}"]
             places = {kind: x + (i - 1) * 0.27 for x, kind in enumerate(kinds)}
-            found = {kind: [row for row in mine if row.tested_on in tested_on] for kind, tested_on in kinds.items()}
+            found = {kind: scored_on_all(mine, tested_on) for kind, tested_on in kinds.items()}
             for kind, some in found.items():
                 name = letters if kind == "both" else ""
                 _bars(axis, some, lambda row, kind=kind: kind, places, 0.25, letters, label=bool(name), seeds=True)  # type: ignore[misc]
         axis.set_xticks(range(3), [f"tested on\n{kind}" for kind in kinds])
         axis.set_title(f"{NAMES[target]}, PCC on {cells}", fontsize=9)
+        if not any(row.recipe.endswith(index) and row.target == target for row in rows):
+            axis.text(0.5, 0.5, "not trained yet", ha="center", color=_GREY, transform=axis.transAxes)
     last = panels[2]
     for i, (name, recipes) in enumerate(
         (("right: one model each", [f"{Z}1", f"{Z}2"]), ("right: one of both", [f"{Z}12"]))
@@ -196,6 +198,10 @@ def _bars(
     """Means as bars; on them a dot for each seed, with the spread over seeds, or else one for each test field."""
     found = summarise(rows, key, metric)
     shown = {place: x for place, x in places.items() if place in found}
+    axis.axhline(0, color="#333333", linewidth=0.6)
+    axis.spines[["top", "right"]].set_visible(False)
+    if not shown:  # runs that are not finished; an empty bar would still get a legend, of another colour
+        return
     heights = [found[place].mean for place in shown]
     text = (name or NAMES[colour]) if label else None
     axis.bar(list(shown.values()), heights, width, color=COLOURS[colour], alpha=0.55 * alpha, label=text)
@@ -212,8 +218,6 @@ def _bars(
     for place, x in shown.items():
         if place in blurred:
             axis.hlines(blurred[place].mean, x - width / 2, x + width / 2, color=_GREY, linewidth=1.2, zorder=2)
-    axis.axhline(0, color="#333333", linewidth=0.6)
-    axis.spines[["top", "right"]].set_visible(False)
 
 
 def _curve(rows: Sequence[Row], key: Callable[[Row], int], label: str, cells: str) -> Figure:

@@ -20,6 +20,7 @@ from napari_mito_predict.study.results import (
     Summary,
     collect,
     read_rows,
+    scored_on_all,
     summarise,
     table_file,
     write_rows,
@@ -113,7 +114,8 @@ def _warning(plan: Plan) -> str:
 
 def _study(plan: Plan, study: Study, rows: Sequence[Row], cells: str) -> str:
     figure = save_figure(study, rows, plan.folder / "figures", cells)
-    here = "".join(f"<li>{text(line)}</li>" for line in findings(study, rows))
+    found = findings(study, rows) or ["Too few trainings are finished yet to compare anything."]
+    here = "".join(f"<li>{text(line)}</li>" for line in found)
     return section(
         [
             f"<h2>{text(TITLES[study])}</h2>",
@@ -168,16 +170,17 @@ def _table_2(rows: Sequence[Row]) -> str:
 
 def _combined_table(rows: Sequence[Row]) -> str:
     found = summarise(rows, lambda r: (r.recipe, r.target, r.tested_on))
-    both = summarise(rows, lambda r: (r.recipe, r.target))
+    both = summarise(scored_on_all(rows, Z + TIME), lambda r: (r.recipe, r.target))
+    trained = {(r.recipe, r.target) for r in rows}
     models = {Z: NAMES[Z], TIME: NAMES[TIME], Z + TIME: NAMES[Z + TIME]}
     lines = []
     for index, target in (("1", "mitochondria"), ("2", "dna"), ("12", "mitochondria"), ("12", "dna")):
         for letters, name in models.items():
             recipe = f"{letters}{index}"
-            if (recipe, target) not in both:
+            if (recipe, target) not in trained:
                 continue
             cells = [_cell(found, (recipe, target, letter)) for letter in (Z, TIME)]
-            cells.append(_cell(both, (recipe, target)) if index != "12" else "–")
+            cells.append(_cell(both, (recipe, target)))
             shown = f"{NAMES[target]}: {name}" + (", one network of both targets" if index == "12" else "")
             lines.append(row([shown], [(cell, False) for cell in cells]))
     pairs = "; ".join(f"{'z' if axis == 'z' else 'time'} {a:.4f} and {b:.4f}" for axis, (a, b) in COMBINED_PCC.items())

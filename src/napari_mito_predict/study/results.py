@@ -163,6 +163,14 @@ def summarise(
     return {name: _summary(by_seed) for name, by_seed in groups.items()}
 
 
+def scored_on_all(rows: Sequence[Row], letters: str) -> list[Row]:
+    """Rows of the runs that have scores on all of these data sets: what is pooled has to be complete."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        found[row.run].add(row.tested_on)
+    return [row for row in rows if set(letters) <= found[row.run] and row.tested_on in letters]
+
+
 def write_summary(path: Path, rows: Sequence[Row]) -> None:
     """One line for each model, data set and target: means over fields and seeds, with the spread over seeds."""
 
