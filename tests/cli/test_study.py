@@ -25,7 +25,6 @@ PROCESSES = "2"
 def whole(tmp_path_factory) -> Path:
     """A folder with all studies at scale smoke."""
     pytest.importorskip("waveorder", reason="the simulator's optics: pip install napari-mito-predict[simulate]")
-    pytest.importorskip("matplotlib")
     folder = tmp_path_factory.mktemp("study")
     command = _command("all", folder)
     ended = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)

@@ -88,6 +88,7 @@ def render(report: Report, *, on_step: Callable[[], object] = lambda: None) -> s
     names = ", ".join(dict.fromkeys(result.case.field for result in report.results))
     return PAGE.substitute(
         title=text(f"Truth beside prediction: {names[:120]}"),
+        heading="Truth beside prediction",
         subtitle=text(_subtitle(report)),
         body="\n".join(part for part in body if part),
     )

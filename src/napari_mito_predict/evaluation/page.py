@@ -1,4 +1,4 @@
-"""The frame and the fixed words of the HTML report."""
+"""The frame of HTML pages, and the fixed words of the report."""
 
 from __future__ import annotations
 
@@ -44,6 +44,8 @@ figcaption { color: var(--soft); font-size: 13px; }
 .pair { display: flex; flex-wrap: wrap; gap: 0 18px; align-items: flex-start; }
 .pair > figure { flex: 0 1 auto; }
 @media (min-width: 900px) { .pair.one { display: grid; grid-template-columns: 9fr 16fr; } }
+.sides { display: grid; grid-template-columns: 1fr 1fr; gap: 0 28px; }
+@media (max-width: 800px) { .sides { grid-template-columns: 1fr; } }
 ul { margin: 6px 0; padding-left: 20px; }
 li { margin: 3px 0; }
 details { margin: 8px 0; }
@@ -57,7 +59,7 @@ dd { margin: 0; overflow-wrap: anywhere; }
 </style>
 </head>
 <body><main>
-<header><h1>Truth beside prediction</h1><p class="soft">$subtitle</p></header>
+<header><h1>$heading</h1><p class="soft">$subtitle</p></header>
 $body
 </main></body></html>
 """)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from napari_mito_predict._files import atomic_write_text
 from napari_mito_predict.errors import StudyError
 from napari_mito_predict.evaluation.markup import count, picture, row, section, table, text
+from napari_mito_predict.evaluation.page import PAGE
 from napari_mito_predict.study.experiments import STUDIES, TIME, TITLES, Study, Z
 from napari_mito_predict.study.figures import NAMES, save_figure
 from napari_mito_predict.study.findings import findings
@@ -27,7 +28,6 @@ from napari_mito_predict.study.results import (
     write_runs,
     write_summary,
 )
-from napari_mito_predict.study.style import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from napari_mito_predict.study.plan import Plan
 
+_TITLE = "The paper's experiments, repeated"
 _CAPTIONS: dict[Study, str] = {
     "models": (
         "Bars: mean over test fields; grey lines: the blurred transmitted light, no network. Stars: the data sets that "
@@ -84,7 +85,8 @@ def write_page(plan: Plan) -> Path:
     atomic_write_text(
         path,
         PAGE.substitute(
-            title="The paper's experiments, repeated",
+            title=_TITLE,
+            heading=_TITLE,
             subtitle=text(
                 f"After {CITATION}. Scale {plan.scale.name}: {plan.scale.words}. "
                 f"{datetime.date.today().isoformat()}, napari-mito-predict {metadata.version('napari-mito-predict')}."
