@@ -135,7 +135,6 @@ def test_another_scale_in_the_same_folder_is_refused(whole, mito_predict):
 
 
 def test_dry_run_does_nothing(tmp_path, mito_predict):
-    pytest.importorskip("waveorder")
     outcome = mito_predict("study", "all", "--scale", "smoke", "-o", tmp_path / "study", "--dry-run")
     assert outcome.code == 0, outcome.err
     assert "HD1-unet-n3-3-p32-i4-s0" in outcome.out

@@ -21,14 +21,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import linregress, pearsonr
 from skimage.metrics import structural_similarity
+from torchmetrics import functional
+from torchmetrics.functional import image as images
 
 from napari_mito_predict.evaluation import evaluate
-
-torch = pytest.importorskip("torch")
-functional = pytest.importorskip("torchmetrics.functional")
-images = pytest.importorskip("torchmetrics.functional.image")
 
 
 @pytest.fixture(autouse=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from napari_mito_predict.simulation import Conditions, SimulatedImage, simulate_series, simulate_stack
 
 pytest.importorskip("waveorder", reason="the simulator's optics: pip install napari-mito-predict[simulate]")
-torch = pytest.importorskip("torch")
 
 RECORDED_WITH = "numpy 2.4.6, scipy 1.17.1, torch 2.13.0+cpu, waveorder 3.0.2, AVX512, GenuineIntel"
 DIGESTS = {

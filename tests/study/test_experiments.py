@@ -57,7 +57,6 @@ def test_nothing_is_trained_and_tested_on(plan):
 
 
 def test_paper_scale_is_table_1(tmp_path):
-    pytest.importorskip("waveorder")
     plan = make_plan(["models"], SCALES["paper"], tmp_path)
     for letter, dataset in plan.datasets.items():
         recipe = RECIPES[f"{letter}1"]
@@ -70,7 +69,6 @@ def test_paper_scale_is_table_1(tmp_path):
 
 
 def test_f_and_g_are_the_same_cells(tmp_path):
-    pytest.importorskip("waveorder")
     for scale in SCALES.values():
         jobs = {job.path.stem: job for job in make_plan(["models"], scale, tmp_path).jobs}
         f, g = jobs["F-train-000"], jobs["G-train-000"]
@@ -107,7 +105,6 @@ def test_two_pairs_are_too_few(tmp_path):
 
 
 def test_a_study_counts_only_the_data_sets_it_asks_for(tmp_path):
-    pytest.importorskip("waveorder")
     plan = make_plan(["architecture", "combined"], SCALES["smoke"], tmp_path)
     shared = next(spec for spec in plan.studies["architecture"] if spec in plan.studies["combined"])
     for letter, pcc in (("H", 0.8), ("D", 0.2)):

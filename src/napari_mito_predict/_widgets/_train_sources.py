@@ -12,7 +12,7 @@ from superqt import QElidingLabel
 
 from napari_mito_predict._widgets._parts import Combo, column
 from napari_mito_predict._widgets._train_layers import LayersForm
-from napari_mito_predict.image import Channel, ChannelRole
+from napari_mito_predict.image import Channel, ChannelRole, list_images
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -25,7 +25,6 @@ _KINDS = {
     "table": "A table (CSV) of files",
     "layers": "Layers that are open",
 }
-_IMAGES = (".czi", ".tif", ".tiff", ".zarr")
 _FILTER = "Images (*.czi *.ome.tif *.ome.tiff *.tif *.tiff);;All files (*)"
 _NOTHING = "nothing chosen yet"
 
@@ -264,8 +263,7 @@ def _images(path: Path) -> list[Path]:
     path = path.absolute()
     if not path.is_dir() or path.suffix.lower() == ".zarr":
         return [path]
-    inside = (file for file in path.iterdir() if not file.name.startswith("."))
-    return sorted(file for file in inside if file.suffix.lower() in _IMAGES)
+    return list_images(path)
 
 
 def _page(buttons: Sequence[QPushButton], label: QLabel) -> QWidget:

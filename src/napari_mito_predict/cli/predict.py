@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from napari_mito_predict.image import Finding, ImageSource
     from napari_mito_predict.models import Model
 
-_IMAGE_SUFFIXES = (".czi", ".tif", ".tiff", ".zarr")
-
 
 class OutputFormat(StrEnum):
     """How predictions are written."""
@@ -200,11 +198,9 @@ def _images_in(entry: Path) -> list[Path]:
     """`entry` itself, or what looks like an image in that folder and is no prediction of ours."""
     if not entry.is_dir() or entry.suffix == ".zarr":
         return [entry]
-    found = sorted(
-        path
-        for path in entry.iterdir()
-        if path.suffix.lower() in _IMAGE_SUFFIXES and not path.name.startswith(".") and not _is_prediction(path)
-    )
+    from napari_mito_predict.image import list_images
+
+    found = [path for path in list_images(entry) if not _is_prediction(path)]
     if not found:
         raise UnreadableImageError(f"{entry}: no CZI, TIFF or OME-Zarr image in this folder.")
     return found

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict.errors import EvaluationError, UnreadableImageError
 from napari_mito_predict.evaluation.provenance import find_record, part_of, read_record
-from napari_mito_predict.image import file_signature
+from napari_mito_predict.image import IMAGE_SUFFIXES, file_signature, list_images
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-IMAGE_SUFFIXES = (".czi", ".tif", ".tiff", ".zarr")
 
 
 def match(predictions: Path, truths: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
@@ -78,7 +76,7 @@ def images_in(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise UnreadableImageError(f"{folder}: no such file or folder.")
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    found = list_images(folder)
     if not found:
         raise UnreadableImageError(f"{folder}: no CZI, TIFF or OME-Zarr image in this folder.")
     return found

@@ -3,12 +3,14 @@
 from napari_mito_predict.image.arrays import from_array
 from napari_mito_predict.image.channels import Channel, ChannelRole
 from napari_mito_predict.image.checks import Finding, Level, check_image, check_volume
+from napari_mito_predict.image.folders import IMAGE_SUFFIXES, list_images
 from napari_mito_predict.image.readers import open_image
 from napari_mito_predict.image.signature import file_signature
 from napari_mito_predict.image.source import ImageSource
 from napari_mito_predict.image.writers import check_output, write_ome_tiff, write_ome_zarr
 
 __all__ = [
+    "IMAGE_SUFFIXES",
     "Channel",
     "ChannelRole",
     "Finding",
@@ -19,6 +21,7 @@ __all__ = [
     "check_volume",
     "file_signature",
     "from_array",
+    "list_images",
     "open_image",
     "write_ome_tiff",
     "write_ome_zarr",

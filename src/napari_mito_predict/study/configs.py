@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import StudyError
+from napari_mito_predict.image import list_images
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 _FEW_SETS = 60
 """The paper trains for 10,000 to 20,000 iterations, by the amount of training data; the border is our reading."""
-
-_IMAGES = {".czi", ".tif", ".tiff", ".zarr"}
 
 
 def paper_iterations(recipe: Recipe) -> int:
@@ -34,7 +33,7 @@ def files_in(folder: Path) -> tuple[Path, ...]:
     """
     if not folder.is_dir():
         raise StudyError(f"{folder}: no such folder. Give one that holds CZI, TIFF or OME-Zarr files of pairs.")
-    found = tuple(path for path in sorted(folder.iterdir()) if path.suffix.lower() in _IMAGES)
+    found = tuple(list_images(folder))
     if not found:
         raise StudyError(f"{folder}: no images there (CZI, TIFF, OME-Zarr). Check the path.")
     return found

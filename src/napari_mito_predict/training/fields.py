@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_mito_predict.errors import ImageError, TrainingDataError
-from napari_mito_predict.image import open_image
+from napari_mito_predict.image import list_images, open_image
 
 if TYPE_CHECKING:
     from napari_mito_predict.training.config import Channel, Data, Split
-
-_IMAGES = (".czi", ".tif", ".tiff", ".zarr")
 
 
 @dataclass(frozen=True)
@@ -272,7 +270,7 @@ def _scenes(path: Path, axes: str | None) -> tuple[str, ...]:
 def _images_in(pattern: str) -> list[Path]:
     folder = Path(pattern)
     if folder.is_dir():
-        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGES)
+        found = list_images(folder)
     else:
         found = [Path(path) for path in sorted(glob.glob(pattern))]
     if not found:
