@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from napari_mito_predict.errors import TrainingDataError
@@ -24,12 +24,15 @@ def _names(fields: tuple[Field, ...]) -> list[str]:
     return [field.name for field in fields]
 
 
-@given(st.integers(1, 60), st.floats(0, 0.5), st.floats(0, 0.5), st.integers(0, 5))
+@given(st.integers(1, 60), st.floats(0, 0.99), st.floats(0, 0.99), st.integers(0, 5))
+@example(3, 0.5, 0.5, 0)  # 1.5 is rounded to 2, and one validates
 def test_every_field_goes_to_exactly_one_part(count: int, test: float, validation: float, seed: int) -> None:
     fields = split_fields(_fields(count), Split(test=test, validation=validation, seed=seed))
     together = [*fields.training, *fields.validation, *fields.test]
     assert sorted(together, key=lambda field: field.name) == _fields(count)
     assert fields.training
+    assert len(fields.test) == 0 or test
+    assert fields.validation or count < 3 or not validation
 
 
 def test_the_papers_split() -> None:

@@ -165,7 +165,7 @@ def split_fields(fields: Sequence[Field], split: Split) -> Fields:
     """Split whole fields into training, validation and test.
 
     Fractions are rounded; at least one test field unless ``test: 0``, and at least one validation field with three
-    fields or more. Fields can also be named.
+    fields or more. They never take the last field to train on. Fields can also be named.
 
     Raises
     ------
@@ -173,9 +173,10 @@ def split_fields(fields: Sequence[Field], split: Split) -> Fields:
         A named field does not exist or is named twice, or nothing is left to train on.
     """
     shuffled = [fields[i] for i in np.random.default_rng(split.seed).permutation(len(fields))]
-    test = _take(shuffled, split.test, minimum=1 if len(fields) > 1 else 0)
+    needed = 2 if len(fields) >= 3 and split.validation else 1  # by the other parts
+    test = _take(shuffled, split.test, minimum=1 if len(fields) > 1 else 0, left=needed)
     rest = [field for field in shuffled if field not in test]
-    validation = _take(rest, split.validation, minimum=1 if len(fields) >= 3 else 0)
+    validation = _take(rest, split.validation, minimum=1 if len(fields) >= 3 else 0, left=1)
     training = [field for field in rest if field not in validation]
     if not training:
         raise TrainingDataError(
@@ -185,7 +186,7 @@ def split_fields(fields: Sequence[Field], split: Split) -> Fields:
     return Fields(*(tuple(sorted(part, key=lambda field: field.name)) for part in (training, validation, test)))
 
 
-def _take(fields: Sequence[Field], wanted: float | tuple[str, ...], minimum: int) -> list[Field]:
+def _take(fields: Sequence[Field], wanted: float | tuple[str, ...], minimum: int, left: int) -> list[Field]:
     if isinstance(wanted, tuple):
         by_name = {field.name: field for field in fields}
         unknown = [name for name in wanted if name not in by_name]
@@ -194,7 +195,7 @@ def _take(fields: Sequence[Field], wanted: float | tuple[str, ...], minimum: int
                 f"No field named {', '.join(unknown)} (or it is used twice); fields: {', '.join(sorted(by_name))}."
             )
         return [by_name[name] for name in wanted]
-    count = max(round(wanted * len(fields)), minimum) if wanted else 0
+    count = max(0, min(max(round(wanted * len(fields)), minimum), len(fields) - left)) if wanted else 0
     return list(fields[:count])
 
 
