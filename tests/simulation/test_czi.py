@@ -13,6 +13,7 @@ from napari_mito_predict.simulation import (
     Job,
     SimulatedImage,
     conditions_for,
+    czi,
     read_provenance,
     simulate_files,
     simulate_series,
@@ -102,6 +103,20 @@ def test_files_of_another_request_are_not_taken_for_ours(tmp_path: Path) -> None
     noisier = dataclasses.replace(job, conditions=dataclasses.replace(job.conditions, photons=100))
     with pytest.raises(OutputExistsError, match="conditions"):
         list(simulate_files([noisier]))
+
+
+@pytest.mark.parametrize(("step_s", "accepted"), [(None, True), (2.5, False)], ids=["stack", "series"])
+def test_only_a_series_of_version_1_has_other_pixels(
+    step_s: float | None, accepted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Job(tmp_path / "cell.czi", SEED, Conditions.matched(), (3, 32, 32), step_s)
+    monkeypatch.setattr(czi, "SIMULATOR_VERSION", 1)
+    list(simulate_files([job]))
+    if accepted:
+        assert list(simulate_files([job])) == [job.path]
+    else:
+        with pytest.raises(OutputExistsError, match="simulator_version"):
+            list(simulate_files([job]))
 
 
 @pytest.mark.parametrize("randomise", [False, True])

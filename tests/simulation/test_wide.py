@@ -15,7 +15,6 @@ from napari_mito_predict.simulation import Conditions, SimulatedImage, blocks, s
 from napari_mito_predict.simulation.blocks import BlockImager, add_block
 from napari_mito_predict.simulation.conditions import N_MEDIUM
 from napari_mito_predict.simulation.culture import draw_culture
-from napari_mito_predict.simulation.motion import Flow
 from napari_mito_predict.simulation.optics import (
     fluorescence,
     fluorescence_kernel,
@@ -24,7 +23,7 @@ from napari_mito_predict.simulation.optics import (
     transmitted_light,
 )
 from napari_mito_predict.simulation.weave import Weave
-from napari_mito_predict.simulation.wide import WideScene, is_wide
+from napari_mito_predict.simulation.wide import is_wide
 
 if TYPE_CHECKING:
     from napari_mito_predict.simulation.cell import Cell
@@ -178,21 +177,3 @@ def test_wide_series_moves_but_does_not_flicker(
     means = series.data.mean(axis=(2, 3, 4))
     np.testing.assert_allclose(means / means[:, :1], 1, atol=0.03)
     assert 0.5 < pcc(series.truth.mitochondria[0], series.truth.mitochondria[1]) < 0.99
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_a_long_drift_does_not_gather_organelles_on_lines(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[Flow] = []
-    draw = Flow.draw
-    monkeypatch.setattr(Flow, "draw", lambda *settings: drawn.append(draw(*settings)) or drawn[-1])
-    WideScene(seed, Conditions.matched(voxel_size_um=(0.3, 0.8, 0.8)), (8, 80, 80))
-    y, x = np.meshgrid(np.arange(100.0), np.arange(100.0), indexing="ij")
-    places = np.column_stack([np.full(y.size, 1.5), y.ravel(), x.ravel()])
-    near = 1e-3
-    rows, columns = (
-        (drawn[0].displace(places + step, 600.0) - drawn[0].displace(places - step, 600.0))[:, 1:] / (2 * near)
-        for step in (np.array([0, near, 0]), np.array([0, 0, near]))
-    )
-    area = rows[:, 0] * columns[:, 1] - rows[:, 1] * columns[:, 0]
-    assert 0.2 < area.min() < area.max() < 3, "of what was a unit square before; 0 where it folds"
-    assert np.linalg.norm(drawn[0].displace(places, 600.0) - places, axis=1).mean() > 0.5

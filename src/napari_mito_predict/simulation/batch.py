@@ -15,7 +15,7 @@ import torch
 
 from napari_mito_predict.errors import OutputExistsError, SimulationError
 from napari_mito_predict.simulation.binning import binned
-from napari_mito_predict.simulation.conditions import SIMULATOR_VERSION, Conditions, Detector
+from napari_mito_predict.simulation.conditions import SAME_PIXELS_SINCE, SIMULATOR_VERSION, Conditions, Detector
 from napari_mito_predict.simulation.czi import SIMULATED_BY, read_provenance, write_czi
 from napari_mito_predict.simulation.simulator import simulate_series, simulate_stack
 
@@ -128,15 +128,17 @@ def _simulate(job: Job) -> Path:
 
 def _require_same(job: Job) -> None:
     found = read_provenance(job.path)
+    versions = range(SAME_PIXELS_SINCE["stack" if job.step_s is None else "series"], SIMULATOR_VERSION + 1)
     wanted = {
         "simulated_by": SIMULATED_BY,
-        "simulator_version": SIMULATOR_VERSION,
         "seed": job.seed,
         "conditions": job.conditions.to_json(),
         "binning": job.binning,
     }
     found.setdefault("binning", 1)
     different = [key for key, value in wanted.items() if found.get(key) != value]
+    if found.get("simulator_version") not in versions:
+        different.append("simulator_version")
     if different:
         raise OutputExistsError(
             f"{job.path}: this file exists already but differs from what was asked for ({', '.join(different)}). "

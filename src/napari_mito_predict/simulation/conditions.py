@@ -11,8 +11,11 @@ import numpy as np
 
 from napari_mito_predict.errors import SimulationError
 
-SIMULATOR_VERSION = 1
+SIMULATOR_VERSION = 2
 """Increased whenever the same seed and conditions give other pixels than before."""
+
+SAME_PIXELS_SINCE = {"stack": 1, "series": 2}
+"""The earliest version whose files are what this one would write. Version 2 mended the drift of time series."""
 
 N_MEDIUM = 1.337
 """Refractive index of the medium round the cells."""

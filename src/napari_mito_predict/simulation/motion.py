@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from napari_mito_predict.simulation.shapes import Points
 
 _FLOWS = 6
+_WAVES = 0.15
+"""Spread of the wavevectors in rad per um: waves so long that neighbours move together. With 0.5 the flow folds, and
+within half a minute organelles gather on lines, which no cell does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +37,11 @@ class Flow:
     rate: Points
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, waves: float = 0.5) -> Flow:
-        """Draw a random flow of about a micrometre, mostly in plane.
-
-        Parameters
-        ----------
-        rng : Generator
-        waves : float
-            Spread of the wavevectors in rad per um. With 0.5, that of small fields, what drifts for more than about
-            half a minute gathers on lines here and there; with 0.15 it does not.
-        """
+    def draw(cls, rng: np.random.Generator) -> Flow:
+        """Draw a random flow of about a micrometre, mostly in plane."""
         return cls(
             rng.normal(0, 0.35, (_FLOWS, 3)) * [0.3, 1, 1],
-            rng.normal(0, waves, (_FLOWS, 3)),
+            rng.normal(0, _WAVES, (_FLOWS, 3)),
             rng.uniform(0, 6, _FLOWS),
             rng.normal(0, 0.04, _FLOWS),
         )

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _CULTURE_FROM_UM = 60.0
 _MARGIN_UM = 2.5
-_WAVES = 0.15  # of the drift, in rad per um
 _ORGANELLE_UM = 3.0  # no organelle is larger
 _RASTER_UM, _RIM_UM = 0.5, 2.0  # organelles stick out of, or drift over, the rim of their cell by less than this
 
@@ -96,7 +95,7 @@ class WideScene:
         self._cells = [_single_precision(cell) for cell in self._cells]
         planes = self._grid.shape[0]
         self._weaves = {sigma: Weave(textures, sigma, voxel, planes) for sigma in TEXTURES_UM}
-        self._flow = Flow.draw(motion, _WAVES)
+        self._flow = Flow.draw(motion)
         self._other = Weave(motion, CHURN_UM, voxel, planes)
 
     def record(
