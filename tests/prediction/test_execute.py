@@ -212,7 +212,7 @@ def test_closing_early_releases_everything(make_model, make_unet, noise, monkeyp
     assert not torch.is_inference_mode_enabled()
     blocks.close()
     assert len(closed) == 1
-    assert closed[0]._copy is None
+    assert closed[0]._ready is None
 
 
 def test_the_model_is_left_as_it_was(make_model, make_unet, noise):

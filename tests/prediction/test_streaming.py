@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_mito_predict.networks.unet import UNet
-from napari_mito_predict.prediction.streaming import UNetStream
+from napari_mito_predict.prediction.streaming import FoldedUNet
 
 
 def _network(ndim: int, depth: int, convs: int, channels: tuple[int, int], seed: int) -> UNet:
@@ -58,7 +60,7 @@ def test_strips_equal_the_whole(case):
 
 def _streamed(network: UNet, image: torch.Tensor, axis: int, strips: list[int]) -> torch.Tensor:
     """Through a stream, in strips of these sizes again and again."""
-    stream, start, size, pieces, i = UNetStream(network, axis), 0, image.shape[axis + 2], [], 0
+    stream, start, size, pieces, i = FoldedUNet(network).stream(axis), 0, image.shape[axis + 2], [], 0
     while start < size:
         rows = min(strips[i % len(strips)], size - start)
         out = stream.push(image.narrow(axis + 2, start, rows), last=start + rows == size)
@@ -70,7 +72,7 @@ def _streamed(network: UNet, image: torch.Tensor, axis: int, strips: list[int]) 
 def test_what_is_kept_does_not_grow_with_the_length() -> None:
     """Rows that wait inside: the same after 20 strips as after 10."""
     network = _network(2, 3, 2, (1, 1), 0)
-    stream = UNetStream(network, 0)
+    stream = FoldedUNet(network).stream(0)
     kept = []
     with torch.inference_mode():
         for _ in range(20):
@@ -87,7 +89,7 @@ def _kept(stream: object, seen: set[int] | None = None) -> int:
         new = storage.data_ptr() not in seen
         seen.add(storage.data_ptr())
         return storage.nbytes() if new else 0
-    if isinstance(stream, list | tuple):
+    if isinstance(stream, list | tuple | deque):
         return sum(_kept(part, seen) for part in stream)
     return sum(_kept(part, seen) for part in vars(stream).values()) if hasattr(stream, "__dict__") else 0
 
@@ -98,7 +100,7 @@ def test_half_precision_is_close(dtype) -> None:
     image = torch.randn(1, 1, 16, 32, 16)
     with torch.inference_mode():
         whole = network(image)
-        stream = UNetStream(network, 1, dtype)
+        stream = FoldedUNet(network, dtype).stream(1)
         parts = [stream.push(image[:, :, :, i : i + 8].to(dtype), last=i == 24) for i in range(0, 32, 8)]
     streamed = torch.cat([part for part in parts if part is not None], 3).float()
     r = torch.corrcoef(torch.stack((whole.flatten(), streamed.flatten())))[0, 1]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING
@@ -18,8 +19,9 @@ from napari_mito_predict.prediction.forward import Forward
 from napari_mito_predict.prediction.normalize import as_float, measure, normalise
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.prediction.result import Block
-from napari_mito_predict.prediction.tiles import Box, Tile, TileGrid, reflect, voxels
+from napari_mito_predict.prediction.tiles import Tile, TileGrid, voxels
 from napari_mito_predict.prediction.volumes import Layout, Subject, Volume
+from napari_mito_predict.prediction.windows import put, window_of
 
 if TYPE_CHECKING:
     from napari_mito_predict.models import Model
@@ -171,12 +173,13 @@ class Execution:
                 self._look_around(job, piece, prepared, contexts)
             return self._apply(job, piece, prepared, lambda network, window: network(window, contexts.of(piece)))
 
-        for tile in job.grid:
-            for piece, output in self._pieces(job, tile, predicted):
-                _add(result, job.grid, piece, output)
+        for pieces in self._in_order(job, prepared, predicted):
+            for piece, output in pieces:
+                put(result, job.grid, piece, output)
                 self._did(job)
+                index = piece.index
             for _, missing in waiting:
-                missing.discard(tile.index)
+                missing.discard(index)
             ready = [block for block, missing in waiting if not missing]
             waiting = [entry for entry in waiting if entry[1]]
             for block in ready:
@@ -200,6 +203,39 @@ class Execution:
                 for part, context in self._pieces(job, tile, held):
                     average.add(part, context)
                     self._did(job)
+
+    def _in_order(
+        self, job: Job, prepared: np.ndarray, compute: Callable[[Tile], np.ndarray | None]
+    ) -> Iterator[Iterable[tuple[Tile, np.ndarray]]]:
+        """All tiles of a volume, each in one or more pieces."""
+        for band in job.grid.bands():
+            left = band
+            if job.grid.streamed is not None:
+                for tile, output in self._strips(job, band, prepared, job.grid.streamed):
+                    yield [(tile, output)]
+                    left = left[1:]
+            for tile in left:  # all of them, or those for which memory did not suffice
+                yield self._pieces(job, job.grid.alone(tile), compute)
+
+    def _strips(self, job: Job, band: list[Tile], prepared: np.ndarray, axis: int) -> Iterator[tuple[Tile, np.ndarray]]:
+        """Strips when they are complete, which is later than they are read; ends early when memory runs out."""
+        waiting, rows = deque(band), np.empty(0, np.float32)
+        push = self._network(job).strips(axis)
+
+        def take(network: Forward, window: np.ndarray) -> np.ndarray | None:
+            return push(window, tile is band[-1])
+
+        for tile in band:
+            output = self._apply(job, tile, prepared, take) if voxels(tile.read) < self._too_large else None
+            if output is None:
+                self._too_large = min(self._too_large, voxels(tile.read))
+                self._note_smaller()
+                return
+            rows = np.concatenate((rows, output), axis + 1) if rows.size else output
+            while waiting and waiting[0].kept[axis].size <= rows.shape[axis + 1]:
+                done = waiting.popleft()
+                complete, rows = np.split(rows, [done.kept[axis].size], axis + 1)
+                yield done, complete
 
     def _pieces(
         self, job: Job, tile: Tile, compute: Callable[[Tile], np.ndarray | None]
@@ -229,17 +265,19 @@ class Execution:
         self, job: Job, piece: Tile, prepared: np.ndarray, ask: Callable[[Forward, np.ndarray], np.ndarray | None]
     ) -> np.ndarray | None:
         self._check_cancelled()
-        network = self._networks.get(id(job))
-        if network is None:
-            network = Forward(job.model.network, self._device, self._cancelled, name=job.model.name)
-            self._networks[id(job)] = network
         try:
-            return ask(network, _window(prepared, job.grid, piece.read))
+            return ask(self._network(job), window_of(prepared, job.grid, piece.read))
         except PredictionError as error:
             first = [max(0, span.start - axis.before) for span, axis in zip(piece.kept, job.grid.axes, strict=True)]
             place = ", ".join(f"{axis} {start}" for axis, start in zip("zyx", first, strict=True))
             message = f"{error} It happened in the part of {self._subject.image.name} that begins at {place}."
             raise type(error)(message) from error.__cause__
+
+    def _network(self, job: Job) -> Forward:
+        if id(job) not in self._networks:
+            made = Forward(job.model.network, self._device, self._cancelled, name=job.model.name)
+            self._networks[id(job)] = made
+        return self._networks[id(job)]
 
     def _did(self, job: Job) -> None:
         self._done += 1
@@ -273,32 +311,3 @@ class Execution:
 
     def _report(self, message: str) -> None:
         self._on_progress(self._done, self._total, message)
-
-
-def _window(volume: np.ndarray, grid: TileGrid, read: Box) -> np.ndarray:
-    """The part `read` of the volume as padded by reflection, without making the padded volume."""
-    if all(
-        axis.inside.start <= span.start and span.stop <= axis.inside.stop
-        for span, axis in zip(read, grid.axes, strict=True)
-    ):
-        return volume[tuple(span.shift(-axis.before).slice for span, axis in zip(read, grid.axes, strict=True))]
-    positions = [
-        [reflect(p - axis.before, axis.size) for p in range(span.start, span.stop)]
-        for span, axis in zip(read, grid.axes, strict=True)
-    ]
-    return volume[np.ix_(*positions)]
-
-
-def _add(result: np.ndarray, grid: TileGrid, piece: Tile, output: np.ndarray) -> None:
-    """Put what `piece` keeps of the network's output (targets, D, Y, X) into the result, cropping the padding."""
-    kept = [span.clip(axis.inside) for span, axis in zip(piece.kept, grid.axes, strict=True)]
-    here = tuple(span.shift(-axis.before).slice for span, axis in zip(kept, grid.axes, strict=True))
-    given = output[:, *(span.shift(-read.start).slice for span, read in zip(kept, piece.read, strict=True))]
-    if grid.exact:
-        result[:, *here] = given
-        return
-    for i, (axis, span) in enumerate(zip(grid.axes, kept, strict=True)):
-        start = axis.kept(piece.index[i]).start
-        weights = np.asarray(axis.weights(piece.index[i])[span.start - start : span.stop - start], np.float32)
-        given = given * weights.reshape([-1 if a == i + 1 else 1 for a in range(4)])
-    result[:, *here] += given

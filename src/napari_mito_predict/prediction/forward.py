@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from napari_mito_predict.errors import PredictionCancelled, PredictionError
+from napari_mito_predict.networks.unet import UNet
 from napari_mito_predict.prediction.memory import empty_cache, is_out_of_memory
+from napari_mito_predict.prediction.streaming import FoldedUNet, UNetStream
 
 if TYPE_CHECKING:
     from napari_mito_predict.networks import Network
@@ -24,7 +26,9 @@ _log = logging.getLogger(__name__)
 
 
 class Forward:
-    """A private copy of a network on a device; the model that the user holds stays where and as it is.
+    """A network made ready for a device; the model that the user holds stays where and as it is.
+
+    A U-Net is computed by `FoldedUNet`, in one piece or in strips; other networks by a private copy.
 
     Parameters
     ----------
@@ -43,7 +47,7 @@ class Forward:
         self.name = name
         self._original = network
         self._cancelled = cancelled
-        self._copy: nn.Module | None = None
+        self._ready: FoldedUNet | nn.Module | None = None
 
     def __call__(self, window: np.ndarray, contexts: Sequence[np.ndarray] = ()) -> np.ndarray | None:
         """Predict one window.
@@ -67,9 +71,47 @@ class Forward:
         PredictionCancelled
             `cancelled` became true.
         """
-        output = self._guarded(window, lambda module, x: module(x, self._tensors(contexts)) if contexts else module(x))
-        if output is None:
-            return None
+
+        def ask(network: Any, x: Tensor) -> Tensor:
+            if isinstance(network, FoldedUNet):
+                return network(x, self._stop_if_cancelled)
+            return cast("Tensor", network(x, self._tensors(contexts)) if contexts else network(x))
+
+        output = self._guarded(window, ask)
+        return None if output is None else self._in_order(output)
+
+    def strips(self, axis: int) -> Callable[[np.ndarray, bool], np.ndarray | None]:
+        """Begin to predict strip by strip along `axis` of (D, Y, X); for networks that `can_stream`.
+
+        Returns
+        -------
+        callable
+            Takes the next window, all of the field but along `axis`, and whether it is the last; takes, gives and
+            raises what a prediction does. What it gives are the rows that are complete now, maybe none. After None it
+            is of no use any more.
+        """
+        spatial = axis - (3 - self._original.ndim)
+        stream: UNetStream | None = None
+
+        def push(window: np.ndarray, last: bool) -> np.ndarray | None:
+            def ask(network: Any, x: Tensor) -> Tensor:
+                nonlocal stream
+                if stream is None:
+                    stream = network.stream(spatial, self._stop_if_cancelled)
+                rows = stream.push(x, last=last)
+                return x.new_empty((len(x), self._original.out_channels, 0)) if rows is None else rows
+
+            output = self._guarded(window, ask)
+            if output is None or output.size:
+                return None if output is None else self._in_order(output)
+            shape = [self._original.out_channels, *window.shape]
+            shape[axis + 1] = 0
+            return np.empty(shape, np.float32)
+
+        return push
+
+    def _in_order(self, output: np.ndarray) -> np.ndarray:
+        """(targets, D, Y, X) of the network's own order."""
         return output[0] if self._original.ndim == 3 else np.ascontiguousarray(output.swapaxes(0, 1))
 
     def context(self, window: np.ndarray, core: tuple[slice, ...], given: Sequence[np.ndarray]) -> np.ndarray | None:
@@ -93,20 +135,27 @@ class Forward:
         return None
 
     def close(self) -> None:
-        """Release the copy and the device memory; it is made again when it is needed."""
-        self._copy = None
+        """Release the network and the device memory; it is made again when it is needed."""
+        self._ready = None
         empty_cache(self.device)
 
-    def _loaded(self) -> nn.Module:
-        """The copy on the device, made at the first pass: memory may run out here, too."""
-        if self._copy is None:
-            module = copy.deepcopy(cast("nn.Module", self._original)).eval().requires_grad_(False)
-            module = module.to(self.device.torch_device).to(memory_format=self._layout)  # type: ignore[call-overload]
-            for layer in module.modules():
-                if not any(layer.children()):
-                    layer.register_forward_pre_hook(self._stop_if_cancelled)
-            self._copy = module
-        return self._copy
+    def _loaded(self) -> FoldedUNet | nn.Module:
+        """The network on the device, made at the first pass: memory may run out here, too."""
+        if self._ready is None:
+            if isinstance(self._original, UNet):
+                device = self.device
+                self._ready = FoldedUNet(self._original, device.dtype, device.torch_device, self._layout)
+            else:
+                self._ready = self._copied()
+        return self._ready
+
+    def _copied(self) -> nn.Module:
+        module = copy.deepcopy(cast("nn.Module", self._original)).eval().requires_grad_(False)
+        module = module.to(self.device.torch_device).to(memory_format=self._layout)  # type: ignore[call-overload]
+        for layer in module.modules():
+            if not any(layer.children()):
+                layer.register_forward_pre_hook(self._stop_if_cancelled)
+        return cast("nn.Module", module)
 
     @property
     def _layout(self) -> torch.memory_format:
@@ -116,13 +165,15 @@ class Forward:
         return torch.channels_last_3d if self._original.ndim == 3 else torch.channels_last
 
     def _compute(self, window: np.ndarray, ask: Callable[[Any, Tensor], Tensor]) -> np.ndarray:
-        module, volumetric = self._loaded(), self._original.ndim == 3
+        network, volumetric = self._loaded(), self._original.ndim == 3
+        folded = isinstance(network, FoldedUNet)
         planes = torch.from_numpy(np.ascontiguousarray(window, dtype=np.float32))
         batch = planes[None, None] if volumetric else planes[:, None]
         # Entered and left within this call: the mode belongs to the thread, and a generator must not carry it outside.
-        with torch.inference_mode(), self._precision():
-            batch = batch.to(self.device.torch_device, memory_format=self._layout)
-            output = ask(module, batch).float()
+        with torch.inference_mode(), nullcontext() if folded else self._precision():
+            dtype = self.device.dtype if folded else torch.float32
+            batch = batch.to(self.device.torch_device, dtype, memory_format=self._layout)
+            output = ask(network, batch).float()
             if not bool(torch.isfinite(output).all()):
                 hint = "" if self.device.precision == "32" else " Try again with precision 32."
                 raise PredictionError(f"{self.name} gave values that are not numbers (NaN or infinite).{hint}")

@@ -28,8 +28,9 @@ from napari_mito_predict.prediction.context import in_parts
 from napari_mito_predict.prediction.device import Device, choose_device
 from napari_mito_predict.prediction.execute import Cancel, Execution, Job, OnProgress
 from napari_mito_predict.prediction.fit import findings as fit_findings
-from napari_mito_predict.prediction.memory import bytes_per_voxel, choose_tiles, free_memory
+from napari_mito_predict.prediction.memory import bytes_per_voxel, choose_strips, choose_tiles, free_memory
 from napari_mito_predict.prediction.result import Block, Output, Prediction, versions
+from napari_mito_predict.prediction.streaming import can_stream
 from napari_mito_predict.prediction.tiles import TileGrid, plan_tiles
 from napari_mito_predict.prediction.volumes import Subject, VoxelSize
 
@@ -187,7 +188,7 @@ def plan_prediction(
         grid = _tiles(model, shape, tile, halo, chosen, per_voxel, free)
         jobs.append(Job(model, keys, subject.layout(model.card), shape, grid))
         held = prod(shape) * (_BYTES_PREPARED + _BYTES_RESULT * len(keys))
-        estimate = max(estimate, held + int(prod(grid.largest_read) * per_voxel))
+        estimate = max(estimate, held + int(grid.held * per_voxel))
     if not all(job.grid.exact for job in jobs):
         found.append(
             Finding(
@@ -279,16 +280,11 @@ def _tiles(
 ) -> TileGrid:
     stride, field = _three(model.network.stride), _three(model.network.receptive_field)
     if tile == "auto":
-        return choose_tiles(
-            shape,
-            stride=stride,
-            receptive_field=field,
-            kind=device.kind,
-            bytes_per_voxel=per_voxel,
-            free=free,
-            halo=halo,
-            whole=model.network.contexts != 0,
-        )
+        limits: dict[str, Any] = {"kind": device.kind, "bytes_per_voxel": per_voxel, "free": free}
+        if halo is None and can_stream(model.network):
+            return choose_strips(shape, stride=stride, receptive_field=field, **limits)
+        whole = model.network.contexts != 0
+        return choose_tiles(shape, stride=stride, receptive_field=field, halo=halo, whole=whole, **limits)
     if tile == "whole":
         tile = shape
     core = tuple(tile) if isinstance(tile, Sequence) and not isinstance(tile, str) else ()

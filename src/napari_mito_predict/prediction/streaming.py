@@ -7,14 +7,19 @@ strip and these rows, however long the axis is.
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from napari_mito_predict.networks.unet import UNet
+from napari_mito_predict.prediction.folding import folded_level, folded_output
+
+if TYPE_CHECKING:
+    from napari_mito_predict.prediction.folding import Kernel, LevelKernels
 
 Rows = Tensor | None
 """``(N, C, *spatial)``, some rows along the streamed axis; None for none."""
@@ -24,33 +29,61 @@ _UPSAMPLE = {2: functional.conv_transpose2d, 3: functional.conv_transpose3d}
 
 
 def can_stream(network: object) -> bool:
-    """Whether `UNetStream` knows this network."""
+    """Whether `FoldedUNet` knows this network."""
     return isinstance(network, UNet)
 
 
-class UNetStream:
-    """A U-Net that takes its input in strips and gives its output in strips.
-
-    Batch normalisation is folded into the convolutions, with the statistics of evaluation mode.
+class FoldedUNet:
+    """The arithmetic of a U-Net in evaluation mode, batch normalisation folded into the convolutions.
 
     Parameters
     ----------
     network : UNet
         2-D or 3-D, any depth and number of convolutions; it is not changed.
-    axis : int
-        Spatial axis along which strips follow each other, 0 for the first.
     dtype : torch.dtype
         Of the arithmetic: float32, or bfloat16 or float16 for speed.
     device : torch.device, optional
         Where to compute; the network's own when absent.
+    layout : torch.memory_format
+        Of weights and features; channels last is what oneDNN and cuDNN compute in.
     """
 
     def __init__(
-        self, network: UNet, axis: int, dtype: torch.dtype = torch.float32, device: torch.device | None = None
+        self,
+        network: UNet,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | None = None,
+        layout: torch.memory_format | None = None,
     ) -> None:
-        dim, to = axis + 2, _Placement(dtype, device)
-        self._level = _Level(network.net_recurse, dim, to)
-        self._last = _Convolution(cast("_Conv", network.conv_out), None, dim, to)
+        self.ndim = network.ndim
+        self.dtype = dtype
+        self.layout = layout or (torch.channels_last_3d if self.ndim == 3 else torch.channels_last)
+
+        def place(values: Tensor) -> Tensor:
+            values = values.detach().to(device, dtype)
+            return values.contiguous(memory_format=self.layout) if values.ndim == self.ndim + 2 else values
+
+        self._level = folded_level(network.net_recurse, place)
+        self._output = folded_output(network, place)
+
+    def __call__(self, image: Tensor, before_layer: Callable[[], object] = lambda: None) -> Tensor:
+        """All of an image ``(N, in_channels, *spatial)`` at once: ``(N, out_channels, *spatial)`` in our dtype."""
+        return cast("Tensor", self.stream(0, before_layer).push(image, last=True))
+
+    def stream(self, axis: int, before_layer: Callable[[], object] = lambda: None) -> UNetStream:
+        """Begin to take an image in strips along the spatial axis `axis`, 0 for the first.
+
+        `before_layer` is called before every convolution; what it raises ends the stream, which is of no use then.
+        """
+        return UNetStream(self._level, self._output, axis + 2, before_layer)
+
+
+class UNetStream:
+    """Takes an image in strips and gives the output in strips; made by `FoldedUNet.stream`."""
+
+    def __init__(self, level: LevelKernels, output: Kernel, dim: int, before_layer: Callable[[], object]) -> None:
+        self._level = _Level(level, dim, before_layer)
+        self._last = _Convolution(output, dim, before_layer)
 
     def push(self, rows: Tensor, *, last: bool) -> Rows:
         """Take the next rows of the input; give those rows of the output that are complete now.
@@ -58,7 +91,7 @@ class UNetStream:
         Parameters
         ----------
         rows : Tensor, (N, in_channels, *spatial)
-            In the stream's dtype and on its device. All strips together are as long as the network's stride demands,
+            In the network's dtype and on its device. All strips together are as long as the network's stride demands,
             each strip may have any number of rows.
         last : bool
             No more will come: the output is completed.
@@ -71,54 +104,63 @@ class UNetStream:
         return self._last.push(self._level.push(rows, last), last)
 
 
-class _Placement(NamedTuple):
-    """Where and in what the arithmetic is done."""
-
-    dtype: torch.dtype
-    device: torch.device | None
-
-
 class _Level:
     """One level of the U with everything below it."""
 
-    def __init__(self, level: nn.Module, dim: int, to: _Placement) -> None:
+    def __init__(self, kernels: LevelKernels, dim: int, before: Callable[[], object]) -> None:
         self._dim = dim
-        self._more = _convolutions(level.get_submodule("sub_2conv_more"), dim, to)
+        self._more = [_Convolution(kernel, dim, before) for kernel in kernels.more]
         self._below: _Level | None = None
-        if level.depth == 0:
+        if kernels.coarser is None:
             return
-        self._down = _Downsampling(_conv(level, "conv_down"), _norm(level, "bn0"), dim, to)
-        self._below = _Level(level.get_submodule("sub_u"), dim, to)
-        self._up = _Upsampling(_conv(level, "convt"), _norm(level, "bn1"), to)
-        self._less = _convolutions(level.get_submodule("sub_2conv_less"), dim, to)
-        self._waiting: Rows = None
+        self._down = _Downsampling(kernels.coarser.down, dim, before)
+        self._below = _Level(kernels.coarser.below, dim, before)
+        self._up = _Upsampling(kernels.coarser.up, before)
+        self._less = [_Convolution(kernel, dim, before) for kernel in kernels.coarser.less]
+        self._waiting: deque[Tensor] = deque()
 
     def push(self, rows: Rows, last: bool) -> Rows:
         features = _through(self._more, rows, last)
         if self._below is None:
             return features
-        self._waiting = _joined(self._waiting, features, self._dim)
-        up = self._up.push(self._below.push(self._down.push(features), last))
-        joined = None
-        if up is not None and self._waiting is not None:
-            skipped, self._waiting = _split(self._waiting, up.shape[self._dim], self._dim)
-            joined = torch.cat((skipped, up), dim=1)
-        return _through(self._less, joined, last)
+        if features is not None:
+            self._waiting.append(features)
+        down = self._down.push(features)
+        del features  # the queue holds it as long as it is needed
+        up = self._up.push(self._below.push(down, last))
+        return _through(self._less, None if up is None else self._joined(up), last)
+
+    def _joined(self, up: Tensor) -> Tensor:
+        """The features that waited for these upsampled rows, and the rows, one after the other as channels."""
+        dim, count, channels = self._dim, up.shape[self._dim], up.shape[1]
+        shape = list(up.shape)
+        shape[1] = 2 * channels
+        layout = torch.channels_last_3d if up.ndim == 5 else torch.channels_last
+        joined = torch.empty(shape, dtype=up.dtype, device=up.device, memory_format=layout)
+        joined[:, channels:] = up
+        filled = 0
+        while filled < count:
+            features = self._waiting.popleft()
+            taken = min(features.shape[dim], count - filled)
+            joined[:, :channels].narrow(dim, filled, taken).copy_(features.narrow(dim, 0, taken))
+            if taken < features.shape[dim]:
+                self._waiting.appendleft(features.narrow(dim, taken, features.shape[dim] - taken))
+            filled += taken
+        return joined
 
 
 class _Convolution:
-    """3x3(x3) convolution with zeros around the image, and ReLU where batch normalisation follows it."""
+    """3x3(x3) convolution with zeros around the image, and ReLU but for the last."""
 
-    def __init__(self, conv: _Conv, norm: _Norm | None, dim: int, to: _Placement) -> None:
-        self._weight, self._bias = _folded(conv, norm, to)
-        self._rectify = norm is not None
-        self._dim = dim
-        self._convolve = _CONVOLVE[conv.weight.ndim - 2]
-        self._padding = tuple(0 if i + 2 == dim else 1 for i in range(conv.weight.ndim - 2))
+    def __init__(self, kernel: Kernel, dim: int, before: Callable[[], object]) -> None:
+        self._kernel, self._dim, self._before = kernel, dim, before
+        self._convolve = _CONVOLVE[kernel.ndim]
         self._held: Rows = None
         self._begun = False
 
     def push(self, rows: Rows, last: bool) -> Rows:
+        if rows is not None and last and not self._begun:  # all there is: the convolution adds its zeros itself
+            return self._apply(rows, 1)
         parts = [part for part in (self._held, rows) if part is not None]
         if not parts:
             return None
@@ -129,86 +171,53 @@ class _Convolution:
         size = window.shape[self._dim]
         # A copy: a view would keep the whole strip alive.
         self._held = None if last else window.narrow(self._dim, max(size - 2, 0), min(size, 2)).clone()
-        if size < 3:
-            return None
-        result = self._convolve(window, self._weight, self._bias, padding=self._padding)
-        return result.relu_() if self._rectify else result
+        return None if size < 3 else self._apply(window, 0)
+
+    def _apply(self, window: Tensor, zeros: int) -> Tensor:
+        """Convolve, with `zeros` rows of zeros at both ends along the streamed axis."""
+        self._before()
+        padding = tuple(zeros if i + 2 == self._dim else 1 for i in range(self._kernel.ndim))
+        result = self._convolve(window, self._kernel.weight, self._kernel.bias, padding=padding)
+        return result.relu_() if self._kernel.rectified else result
 
 
 class _Downsampling:
     """Convolution of kernel and stride 2, ReLU; keeps an odd row for its partner."""
 
-    def __init__(self, conv: _Conv, norm: _Norm, dim: int, to: _Placement) -> None:
-        self._weight, self._bias = _folded(conv, norm, to)
-        self._dim = dim
-        self._convolve = _CONVOLVE[conv.weight.ndim - 2]
+    def __init__(self, kernel: Kernel, dim: int, before: Callable[[], object]) -> None:
+        self._kernel, self._dim, self._before = kernel, dim, before
+        self._convolve = _CONVOLVE[kernel.ndim]
         self._held: Rows = None
 
     def push(self, rows: Rows) -> Rows:
-        whole = _joined(self._held, rows, self._dim)
-        if whole is None:
+        parts = [part for part in (self._held, rows) if part is not None]
+        if not parts:
             return None
+        whole = torch.cat(parts, self._dim) if len(parts) > 1 else parts[0]
         size = whole.shape[self._dim]
-        pairs, self._held = _split(whole, size - size % 2, self._dim)
-        return None if size < 2 else self._convolve(pairs, self._weight, self._bias, stride=2).relu_()
+        self._held = whole.narrow(self._dim, size - 1, 1).clone() if size % 2 else None
+        if size < 2:
+            return None
+        self._before()
+        pairs = whole.narrow(self._dim, 0, size - size % 2)
+        return self._convolve(pairs, self._kernel.weight, self._kernel.bias, stride=2).relu_()
 
 
 class _Upsampling:
     """Transposed convolution of kernel and stride 2, ReLU: each row becomes two."""
 
-    def __init__(self, conv: _Conv, norm: _Norm, to: _Placement) -> None:
-        self._weight, self._bias = _folded(conv, norm, to)
-        self._upsample = _UPSAMPLE[conv.weight.ndim - 2]
+    def __init__(self, kernel: Kernel, before: Callable[[], object]) -> None:
+        self._kernel, self._before = kernel, before
+        self._upsample = _UPSAMPLE[kernel.ndim]
 
     def push(self, rows: Rows) -> Rows:
-        return None if rows is None else self._upsample(rows, self._weight, self._bias, stride=2).relu_()
-
-
-_Conv = nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d
-_Norm = nn.BatchNorm2d | nn.BatchNorm3d
-
-
-def _convolutions(block: nn.Module, dim: int, to: _Placement) -> list[_Convolution]:
-    return [
-        _Convolution(_conv(block, f"conv{i}"), _norm(block, f"bn{i}"), dim, to)
-        for i in range(1, cast("int", block.convs) + 1)
-    ]
+        if rows is None:
+            return None
+        self._before()
+        return self._upsample(rows, self._kernel.weight, self._kernel.bias, stride=2).relu_()
 
 
 def _through(convolutions: list[_Convolution], rows: Rows, last: bool) -> Rows:
     for convolution in convolutions:
         rows = convolution.push(rows, last)
     return rows
-
-
-def _folded(conv: _Conv, norm: _Norm | None, to: _Placement) -> tuple[Tensor, Tensor | None]:
-    """Weight and bias of the convolution together with the batch normalisation behind it."""
-    weight, bias = conv.weight, conv.bias
-    if norm is not None and norm.running_mean is not None and norm.running_var is not None:
-        transposed = isinstance(conv, nn.ConvTranspose2d | nn.ConvTranspose3d)
-        weight, bias = fuse_conv_bn_weights(
-            weight, bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias, transpose=transposed
-        )
-    layout = torch.channels_last_3d if weight.ndim == 5 else torch.channels_last
-    placed = weight.detach().to(to.device, to.dtype).contiguous(memory_format=layout)
-    return placed, None if bias is None else bias.detach().to(to.device, to.dtype)
-
-
-def _conv(module: nn.Module, name: str) -> _Conv:
-    return cast("_Conv", module.get_submodule(name))
-
-
-def _norm(module: nn.Module, name: str) -> _Norm:
-    return cast("_Norm", module.get_submodule(name))
-
-
-def _joined(first: Rows, second: Rows, dim: int) -> Rows:
-    if first is None or second is None:
-        return second if first is None else first
-    return torch.cat((first, second), dim)
-
-
-def _split(rows: Tensor, count: int, dim: int) -> tuple[Tensor, Rows]:
-    """The first `count` rows, and a copy of the rest, which would otherwise keep all of them alive."""
-    rest = rows.shape[dim] - count
-    return rows.narrow(dim, 0, count), rows.narrow(dim, count, rest).clone() if rest else None

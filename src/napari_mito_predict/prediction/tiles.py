@@ -5,6 +5,9 @@ stride. The network pads its convolutions with zeros, so every edge it sees chan
 tiles equal to one pass over the padded volume: a window that touches the edge of the padded volume ends exactly there,
 so that the zeros come at the same place; any other window edge lies at least a halo away from the voxels that are kept.
 Tiles start on the stride grid, otherwise a voxel would fall into another phase of the strided convolutions.
+
+Along one axis tiles may be strips instead, which need no halo: a network that remembers what it saw takes them in order
+(see `napari_mito_predict.prediction.streaming`).
 """
 
 from __future__ import annotations
@@ -103,6 +106,8 @@ class AxisTiling:
         The halo that makes tiles exact.
     cores : tuple of Span
         What the tiles are there for; they partition ``[0, padded)``.
+    streamed : bool
+        Whether tiles are strips that the network takes in order, each without a halo.
     """
 
     size: int
@@ -112,6 +117,7 @@ class AxisTiling:
     halo: int
     needed: int
     cores: tuple[Span, ...]
+    streamed: bool = False
 
     @property
     def whole(self) -> Span:
@@ -125,7 +131,7 @@ class AxisTiling:
     @property
     def exact(self) -> bool:
         """Whether the division leaves the network's answer unchanged."""
-        return len(self.cores) == 1 or self.halo >= self.needed
+        return self.streamed or len(self.cores) == 1 or self.halo >= self.needed
 
     @property
     def divided(self) -> bool:
@@ -134,7 +140,7 @@ class AxisTiling:
 
     def window(self, i: int) -> Span:
         """What tile `i` reads."""
-        return self.cores[i].grow(self.halo, self.whole)
+        return self.cores[i].grow(0 if self.streamed else self.halo, self.whole)
 
     def kept(self, i: int) -> Span:
         """What of tile `i` goes into the result: its core, or all of it where neighbours have to be blended."""
@@ -186,6 +192,18 @@ def tile_axis(
     return AxisTiling(size, (padded - size) // 2, padded, stride, width, needed, cores)
 
 
+def strip_axis(size: int, *, stride: int, rows: int, needed: int) -> AxisTiling:
+    """Divide one axis into strips of `rows` voxels, rounded down to the stride; only the last may be smaller.
+
+    All of one size rather than about equal: memory and speed are those of the strip, whatever the length.
+    """
+    padded, rows = round_up(size, stride), max(rows // stride, 1) * stride
+    cores = tuple(Span(start, min(start + rows, padded)) for start in range(0, padded, rows))
+    return AxisTiling(
+        size, (padded - size) // 2, padded, stride, round_up(needed, stride), needed, cores, streamed=True
+    )
+
+
 @lru_cache(maxsize=16)
 def _total_ramps(axis: AxisTiling) -> list[float]:
     total = [0.0] * axis.padded
@@ -216,7 +234,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class TileGrid:
-    """The tiles of one volume, in reading order; axes are (D, Y, X)."""
+    """The tiles of one volume, in reading order, strips one after the other; axes are (D, Y, X)."""
 
     axes: tuple[AxisTiling, AxisTiling, AxisTiling]
 
@@ -237,6 +255,17 @@ class TileGrid:
         return d, y, x
 
     @property
+    def streamed(self) -> int | None:
+        """The axis along which tiles are strips."""
+        return next((i for i, axis in enumerate(self.axes) if axis.streamed), None)
+
+    @property
+    def held(self) -> int:
+        """Voxels whose features the network holds at a time, at most: of a tile, or of a strip and what waits."""
+        waiting = [axis.halo if axis.streamed and len(axis.cores) > 1 else 0 for axis in self.axes]
+        return prod(size + rows for size, rows in zip(self.largest_read, waiting, strict=True))
+
+    @property
     def padding(self) -> tuple[int, int, int]:
         """Voxels added by reflection."""
         d, y, x = (axis.padded - axis.size for axis in self.axes)
@@ -246,9 +275,25 @@ class TileGrid:
         return prod(len(axis.cores) for axis in self.axes)
 
     def __iter__(self) -> Iterator[Tile]:
-        d, y, x = self.axes
-        for i, j, k in itertools.product(*(range(len(axis.cores)) for axis in self.axes)):
-            yield Tile((i, j, k), (d.window(i), y.window(j), x.window(k)), (d.kept(i), y.kept(j), x.kept(k)))
+        for band in self.bands():
+            yield from band
+
+    def bands(self) -> Iterator[list[Tile]]:
+        """Tiles that follow each other: the strips of one band, or a tile alone where nothing is streamed."""
+        ranges = [range(len(axis.cores)) for axis in self.axes]
+        along = [ranges[i] if axis.streamed else None for i, axis in enumerate(self.axes)]
+        for first in itertools.product(*(range(1) if strips else r for strips, r in zip(along, ranges, strict=True))):
+            indices = itertools.product(*(strips or (i,) for strips, i in zip(along, first, strict=True)))
+            yield [self._tile(index) for index in indices]
+
+    def _tile(self, index: tuple[int, ...]) -> Tile:
+        (i, j, k), (d, y, x) = index, self.axes
+        return Tile((i, j, k), (d.window(i), y.window(j), x.window(k)), (d.kept(i), y.kept(j), x.kept(k)))
+
+    def alone(self, tile: Tile) -> Tile:
+        """A strip with all that it has to read where the network has not seen the strips before it."""
+        axis = self.streamed
+        return tile if axis is None else self._part(tile, axis, tile.kept[axis], self.axes[axis].whole)
 
     def with_full_halo(self) -> TileGrid:
         """The same cores with the context that makes them exact."""
@@ -268,17 +313,17 @@ class TileGrid:
         if not candidates:
             return None
         axis = max(candidates, key=lambda a: (a > 0, tile.kept[a].size))
-        kept, tiling = tile.kept[axis], self.axes[axis]
-        middle = kept.start + round_up(kept.size // 2, tiling.stride)
+        kept, within = tile.kept[axis], tile.read[axis]
+        middle = kept.start + round_up(kept.size // 2, self.axes[axis].stride)
         first, second = Span(kept.start, middle), Span(middle, kept.stop)
-        return self._part(tile, axis, first), self._part(tile, axis, second)
+        return self._part(tile, axis, first, within), self._part(tile, axis, second, within)
 
     def _divisible(self, tile: Tile, axis: int) -> bool:
         stride = self.axes[axis].stride
         return tile.kept[axis].size >= 2 * round_up(MIN_DEPTH if axis == 0 else 1, stride)
 
-    def _part(self, tile: Tile, axis: int, kept: Span) -> Tile:
-        read = kept.grow(round_up(self.axes[axis].needed, self.axes[axis].stride), tile.read[axis])
+    def _part(self, tile: Tile, axis: int, kept: Span, within: Span) -> Tile:
+        read = kept.grow(round_up(self.axes[axis].needed, self.axes[axis].stride), within)
         return Tile(tile.index, _replace(tile.read, axis, read), _replace(tile.kept, axis, kept))
 
 
@@ -309,6 +354,22 @@ def plan_tiles(
         for n, s, c, field, least in zip(shape, stride, core, receptive_field, smallest, strict=True)
     )
     return TileGrid((d, y, x))
+
+
+def plan_strips(
+    shape: tuple[int, int, int],
+    *,
+    stride: tuple[int, int, int],
+    receptive_field: tuple[int, int, int],
+    axis: int,
+    core: tuple[int, int, int],
+) -> TileGrid:
+    """Divide a volume into strips along `axis`, of ``core[axis]`` voxels; along the others as `plan_tiles` does."""
+    tiles = plan_tiles(shape, stride=stride, receptive_field=receptive_field, core=core)
+    needed = halo_needed(receptive_field[axis], stride[axis])
+    axes = list(tiles.axes)
+    axes[axis] = strip_axis(shape[axis], stride=stride[axis], rows=core[axis], needed=needed)
+    return TileGrid((axes[0], axes[1], axes[2]))
 
 
 def _replace(box: Box, axis: int, span: Span) -> Box:
