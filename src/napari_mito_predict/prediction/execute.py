@@ -109,6 +109,7 @@ class Execution:
         self._cancelled = cancel or (lambda: False)
         self._networks: dict[int, Forward] = {}
         self._too_large: float = inf  # voxels of a window that did not fit into memory
+        self._too_large_held: float = inf  # the same of strips, with what waits between them
         self._done = 0
         self._total = sum(job.passes * len(job.grid) * len(subject.volumes(job.layout)) for job in jobs)
 
@@ -210,7 +211,7 @@ class Execution:
         """All tiles of a volume, each in one or more pieces."""
         for band in job.grid.bands():
             left = band
-            if job.grid.streamed is not None:
+            if job.grid.streamed is not None and job.grid.held < self._too_large_held:
                 for tile, output in self._strips(job, band, prepared, job.grid.streamed):
                     yield [(tile, output)]
                     left = left[1:]
@@ -226,9 +227,9 @@ class Execution:
             return push(window, tile is band[-1])
 
         for tile in band:
-            output = self._apply(job, tile, prepared, take) if voxels(tile.read) < self._too_large else None
+            output = self._apply(job, tile, prepared, take)
             if output is None:
-                self._too_large = min(self._too_large, voxels(tile.read))
+                self._too_large_held = job.grid.held
                 self._note_smaller()
                 return
             rows = np.concatenate((rows, output), axis + 1) if rows.size else output
@@ -298,7 +299,7 @@ class Execution:
         for network in self._networks.values():
             network.close()
         self._networks.clear()
-        lost, self._too_large = self._device.name, inf
+        lost, self._too_large, self._too_large_held = self._device.name, inf, inf
         chosen = choose_device("cpu", "32" if self._device.precision == "32" else "auto")
         self._device = replace(chosen, reason=f"memory of {lost} ran out")
         message = f"Memory of {lost} is too small even for the smallest part: going on with the processor, more slowly."
