@@ -106,9 +106,9 @@ def test_the_processor_helps_out_a_small_gpu(make_model, make_fake, noise, monke
 
     model.network.layer = Full()
     model.network.on_call = None
-    from napari_mito_predict.prediction import execute
+    from napari_mito_predict.prediction import compute
 
-    chosen = execute.choose_device
+    chosen = compute.choose_device
 
     def choose(*arguments):
         nonlocal full
@@ -116,7 +116,7 @@ def test_the_processor_helps_out_a_small_gpu(make_model, make_fake, noise, monke
         model.network.layer = torch.nn.Identity()
         return chosen(*arguments)
 
-    monkeypatch.setattr(execute, "choose_device", choose)
+    monkeypatch.setattr(compute, "choose_device", choose)
     monkeypatch.setattr(type(model.network), "__deepcopy__", lambda self, memo: _with_layer(self))
     data = plan.predict()["mitochondria"].data
     np.testing.assert_allclose(data, normalised(volume), atol=1e-5)
@@ -246,10 +246,10 @@ def test_several_models_read_and_prepare_once(make_model, make_fake, noise, monk
     reads, read = [], type(image).read
     monkeypatch.setattr(type(image), "read", lambda self, *a, **k: reads.append((a, k)) or read(self, *a, **k))
     measured = []
-    from napari_mito_predict.prediction import execute
+    from napari_mito_predict.prediction import prepare
 
-    measure = execute.measure
-    monkeypatch.setattr(execute, "measure", lambda *a, **k: measured.append(1) or measure(*a, **k))
+    measure = prepare.measure
+    monkeypatch.setattr(prepare, "measure", lambda *a, **k: measured.append(1) or measure(*a, **k))
     models = [
         make_model(make_fake(), name="a"),
         make_model(make_fake(targets=2), name="b", targets=("dna", "membrane")),

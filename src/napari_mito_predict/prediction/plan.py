@@ -26,8 +26,9 @@ from napari_mito_predict.image import (
 from napari_mito_predict.models import Model, load_model
 from napari_mito_predict.prediction.context import in_parts
 from napari_mito_predict.prediction.device import Device, choose_device
-from napari_mito_predict.prediction.execute import Cancel, Execution, Job, OnProgress
+from napari_mito_predict.prediction.execute import Cancel, Execution, OnProgress
 from napari_mito_predict.prediction.fit import findings as fit_findings
+from napari_mito_predict.prediction.job import Job
 from napari_mito_predict.prediction.memory import bytes_per_voxel, choose_strips, choose_tiles, free_memory
 from napari_mito_predict.prediction.result import Block, Output, Prediction, versions
 from napari_mito_predict.prediction.streaming import can_stream
@@ -36,6 +37,9 @@ from napari_mito_predict.prediction.volumes import Subject, VoxelSize
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from napari_mito_predict.prediction.look import Look
+    from napari_mito_predict.prediction.prepare import KnownStatistics
 
 _ARRAY_AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
 # Raw input (16 bit), the same as float32, resampled and normalised; then one result per target.
@@ -68,9 +72,36 @@ class PredictionPlan:
     subject: Subject = field(repr=False)
     jobs: list[Job] = field(repr=False)
 
-    def run(self, *, on_progress: OnProgress | None = None, cancel: Cancel | None = None) -> Iterator[Block]:
-        """Compute, block by block; see `iter_predict`."""
-        return Execution(self.subject, self.jobs, self.device, self._note, on_progress, cancel).blocks()
+    def run(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        cancel: Cancel | None = None,
+        look: Look | None = None,
+        known: KnownStatistics | None = None,
+    ) -> Iterator[Block]:
+        """Compute, block by block; see `iter_predict`.
+
+        Parameters
+        ----------
+        on_progress, cancel : callable, optional
+            See `predict`; called from the thread that computes.
+        look : Look, optional
+            What is predicted first, and a second time with the rest.
+        known : KnownStatistics, optional
+            Statistics measured before; those measured now are added.
+        """
+        return Execution(self.subject, self.jobs, self.device, self._note, on_progress, cancel, look, known).blocks()
+
+    def first_look(
+        self, look: Look, *, cancel: Cancel | None = None, known: KnownStatistics | None = None
+    ) -> Iterator[Block]:
+        """Compute what is looked at, and no more."""
+        return Execution(self.subject, self.jobs, self.device, self._note, None, cancel, look, known).first()
+
+    def measure(self, look: Look, known: KnownStatistics, *, cancel: Cancel | None = None) -> None:
+        """Measure the volume that is looked at, so that `first_look` and `run` begin at once."""
+        Execution(self.subject, self.jobs, self.device, self._note, None, cancel, look, known).measure()
 
     def predict(self, *, on_progress: OnProgress | None = None, cancel: Cancel | None = None) -> dict[str, Prediction]:
         """Compute everything; see `napari_mito_predict.prediction.predict`."""

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from napari_mito_predict.prediction.ahead import ahead
+
+
+def test_the_same_items_in_order():
+    assert list(ahead(i for i in range(5))) == [0, 1, 2, 3, 4]
+    assert list(ahead(i for i in ())) == []
+
+
+def test_one_item_is_made_while_the_last_is_used():
+    made = threading.Event()
+
+    def items():
+        yield 0
+        made.set()
+        yield 1
+        raise AssertionError("two ahead")
+
+    found = ahead(items())
+    assert next(found) == 0
+    assert made.wait(10), "the next one is made although nobody asked for it"
+    found.close()
+
+
+def test_errors_come_after_what_was_made_before():
+    def items():
+        yield 1
+        raise ValueError("second")
+
+    found = ahead(items())
+    assert next(found) == 1
+    with pytest.raises(ValueError, match="second"):
+        next(found)
+
+
+def test_closing_stops_what_is_under_way():
+    begun, stopped, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def items():
+        yield 1
+        begun.set()
+        assert stopped.wait(10)
+        try:
+            yield 2
+        finally:
+            ended.set()
+
+    found = ahead(items(), stopped.set)
+    assert next(found) == 1
+    assert begun.wait(10)
+    found.close()
+    assert ended.is_set(), "it is closed, too"
