@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from napari_mito_predict.evaluation import Scores, evaluate
     from napari_mito_predict.image import ChannelRole, ImageSource, from_array, open_image
     from napari_mito_predict.models import Model, ModelCard, list_models, load_model
-    from napari_mito_predict.prediction import Block, Prediction, iter_predict, plan_prediction, predict, save_composite
+    from napari_mito_predict.prediction import (
+        Block,
+        Prediction,
+        iter_predict,
+        plan_prediction,
+        predict,
+        predict_to_zarr,
+        save_composite,
+    )
     from napari_mito_predict.training import Run, TrainingConfig, train
 
 __all__ = [
@@ -40,6 +48,7 @@ __all__ = [
     "open_image",
     "plan_prediction",
     "predict",
+    "predict_to_zarr",
     "save_composite",
     "train",
 ]
@@ -49,7 +58,15 @@ _HOME = {
     "evaluation": ("Scores", "evaluate"),
     "image": ("ChannelRole", "ImageSource", "from_array", "open_image"),
     "models": ("Model", "ModelCard", "list_models", "load_model"),
-    "prediction": ("Block", "Prediction", "iter_predict", "plan_prediction", "predict", "save_composite"),
+    "prediction": (
+        "Block",
+        "Prediction",
+        "iter_predict",
+        "plan_prediction",
+        "predict",
+        "predict_to_zarr",
+        "save_composite",
+    ),
     "training": ("Run", "TrainingConfig", "train"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

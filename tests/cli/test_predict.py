@@ -12,6 +12,7 @@ import tifffile
 from napari_mito_predict.image import open_image, write_ome_tiff
 from napari_mito_predict.models import Architecture, save_model
 from napari_mito_predict.networks import build_network
+from napari_mito_predict.prediction import PredictionPlan
 
 VOXEL_UM = (0.15, 0.11, 0.11)
 
@@ -223,3 +224,46 @@ def test_all_targets_in_one_file(mito_predict, installed, stack, tmp_path):
     again = mito_predict("predict", stack, "-o", tmp_path / "out", "-m", "tiny", "--composite")
     assert again.code == 1
     assert "exists already" in again.err
+
+
+@pytest.mark.parametrize("composite", [False, True])
+def test_ome_zarr_is_written_while_predicting(mito_predict, installed, stack, tmp_path, monkeypatch, composite):
+    pytest.importorskip("zarr", minversion="3", exc_type=ImportError)
+    flags = ["-m", "tiny", "--precision", "32", "--json", *(["--composite"] if composite else [])]
+    whole = mito_predict("predict", stack, "-o", tmp_path / "tiff", *flags)
+    monkeypatch.setattr(PredictionPlan, "predict", lambda *_, **__: pytest.fail("held the whole result"))
+    outcome = mito_predict("predict", stack, "-o", tmp_path / "ö", *flags, "--format", "ome-zarr")
+    assert outcome.code == 0, outcome.err
+    assert "not validated on real ones" in outcome.err
+    (record,), (other,) = json.loads(outcome.out), json.loads(whole.out)
+    assert record["target"] == other["target"] == "mitochondria"
+    assert f"Wrote {record['output']}" in outcome.err
+    name = "cells_predicted" if composite else "cells_mitochondria"
+    assert sorted(p.name for p in (tmp_path / "ö").iterdir()) == [f"{name}.ome.zarr", f"{name}.prediction.json"]
+    a, b = open_image(record["output"]), open_image(other["output"])
+    np.testing.assert_array_equal(a.read(), b.read())
+    assert (a.channels[0].name, a.voxel_size_um) == (b.channels[0].name, pytest.approx(b.voxel_size_um))
+
+
+def test_an_existing_ome_zarr_is_kept_unless_told(mito_predict, installed, stack, tmp_path):
+    pytest.importorskip("zarr", minversion="3", exc_type=ImportError)
+    target = tmp_path / "cells_mitochondria.ome.zarr"
+    target.mkdir()
+    arguments = ("predict", stack, "-o", tmp_path, "-m", "tiny", "--format", "ome-zarr")
+    outcome = mito_predict(*arguments)
+    assert outcome.code == 1
+    assert "exists already" in outcome.err
+    assert not list(target.iterdir())
+    assert mito_predict(*arguments, "--overwrite").code == 0
+    assert open_image(target).sizes["Z"] == 8
+
+
+def test_what_does_not_fit_into_memory_is_refused_with_the_way_out(
+    mito_predict, installed, stack, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("napari_mito_predict.prediction.memory.free_memory", lambda device: 4 * 8 * 36 * 44 - 1)
+    monkeypatch.setattr(PredictionPlan, "predict", lambda *_, **__: pytest.fail("computed before it was known"))
+    outcome = mito_predict("predict", stack, "-o", tmp_path / "out", "-m", "tiny")
+    assert outcome.code == 1
+    assert "--format ome-zarr" in outcome.err
+    assert not list((tmp_path / "out").iterdir())

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from napari_mito_predict.errors import OutputExistsError, UnwritableOutputError
-from napari_mito_predict.image import open_image
-from napari_mito_predict.image.writers import write_ome_tiff
+from napari_mito_predict.image import open_image, write_ome_tiff
 from napari_mito_predict.prediction import predict
 from napari_mito_predict.prediction.result import record_path
 

@@ -4,10 +4,12 @@ from napari_mito_predict.image.arrays import from_array
 from napari_mito_predict.image.channels import Channel, ChannelRole
 from napari_mito_predict.image.checks import Finding, Level, check_image, check_volume
 from napari_mito_predict.image.folders import IMAGE_SUFFIXES, list_images
+from napari_mito_predict.image.output import check_output
 from napari_mito_predict.image.readers import open_image
 from napari_mito_predict.image.signature import file_signature
 from napari_mito_predict.image.source import ImageSource
-from napari_mito_predict.image.writers import check_output, write_ome_tiff, write_ome_zarr
+from napari_mito_predict.image.tiff_writer import write_ome_tiff
+from napari_mito_predict.image.zarr_writer import create_ome_zarr, write_ome_zarr
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -19,6 +21,7 @@ __all__ = [
     "check_image",
     "check_output",
     "check_volume",
+    "create_ome_zarr",
     "file_signature",
     "from_array",
     "list_images",

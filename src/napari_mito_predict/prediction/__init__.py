@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_mito_predict.prediction.plan import PredictionPlan, plan_prediction
     from napari_mito_predict.prediction.predictor import iter_predict, predict
     from napari_mito_predict.prediction.result import Block, Output, Prediction
+    from napari_mito_predict.prediction.to_zarr import predict_to_zarr
 
 __all__ = [
     "Block",
@@ -28,6 +29,7 @@ __all__ = [
     "iter_predict",
     "plan_prediction",
     "predict",
+    "predict_to_zarr",
     "save_composite",
     "verdict",
 ]
@@ -39,6 +41,7 @@ _HOMES = {
     "plan": ("PredictionPlan", "plan_prediction"),
     "predictor": ("iter_predict", "predict"),
     "result": ("Block", "Output", "Prediction"),
+    "to_zarr": ("predict_to_zarr",),
 }
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from napari_mito_predict.errors import OutputError
-from napari_mito_predict.prediction.result import Prediction, write_predictions
+from napari_mito_predict.prediction.files import check_one_grid, composite_record, write_predictions
+
+if TYPE_CHECKING:
+    from napari_mito_predict.prediction.result import Prediction
 
 
 def save_composite(predictions: Sequence[Prediction], path: str | Path, *, overwrite: bool = False) -> Path:
@@ -36,16 +38,7 @@ def save_composite(predictions: Sequence[Prediction], path: str | Path, *, overw
         Nothing has been written then.
     """
     predictions = list(predictions)
-    if not predictions:
-        raise OutputError(f"{path}: there are no predictions to put together.")
-    grids = {f"{p.output.axes} {' x '.join(map(str, p.data.shape))}" for p in predictions}
-    if len(grids) > 1:
-        raise OutputError(f"{path}: predictions of one grid go together, these have {' and '.join(sorted(grids))}.")
-    return write_predictions(path, predictions, _record(predictions), overwrite=overwrite)
-
-
-def _record(predictions: Sequence[Prediction]) -> dict[str, Any]:
-    """One record for all: the disclaimers where readers of single records look for them, then each in full."""
-    disclaimers = dict.fromkeys(p.output.disclaimer for p in predictions if p.output.disclaimer)
-    channels = [{"channel": p.output.title, **p.record} for p in predictions]
-    return {"disclaimer": " ".join(disclaimers), "channels": channels}
+    outputs = [prediction.output for prediction in predictions]
+    check_one_grid(path, outputs)
+    record = composite_record(outputs, [prediction.record for prediction in predictions])
+    return write_predictions(path, predictions, record, overwrite=overwrite)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import platform
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from napari_mito_predict._files import atomic_write_text
-
 if TYPE_CHECKING:
+    import numpy as np
+
     from napari_mito_predict.models.card import Target
     from napari_mito_predict.prediction.volumes import VoxelSize
 
@@ -145,39 +141,9 @@ class Prediction:
         OutputExistsError, UnwritableOutputError
             Nothing has been written then.
         """
+        from napari_mito_predict.prediction.files import write_predictions
+
         return write_predictions(path, [self], self.record, overwrite=overwrite)
-
-
-def write_predictions(
-    path: str | Path, predictions: Sequence[Prediction], record: dict[str, Any], *, overwrite: bool = False
-) -> Path:
-    """Write predictions of one grid as the channels of one image, and `record` beside it; see `Prediction.save`."""
-    from napari_mito_predict.image.writers import check_output, write_ome_tiff, write_ome_zarr
-
-    path, outputs = Path(path), [prediction.output for prediction in predictions]
-    beside = record_path(path)
-    check_output(beside, overwrite=overwrite)
-    write = write_ome_zarr if path.suffix.lower() == ".zarr" else write_ome_tiff
-    axes = outputs[0].axes
-    channel = axes.index("Z" if "Z" in axes else "Y")
-    written = write(
-        path,
-        _together([prediction.data for prediction in predictions], channel),
-        axes=f"{axes[:channel]}C{axes[channel:]}",
-        channel_names=[output.title for output in outputs],
-        channel_colours=[output.target.colormap for output in outputs],
-        voxel_size_um=outputs[0].voxel_size_um,
-        time_step_s=outputs[0].time_step_s,
-        description=" ".join(dict.fromkeys(output.disclaimer for output in outputs)),
-        overwrite=overwrite,
-    )
-    atomic_write_text(beside, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
-    return written
-
-
-def _together(arrays: Sequence[np.ndarray], axis: int) -> np.ndarray:
-    """Stacked along a new axis; a single one without a copy."""
-    return np.expand_dims(arrays[0], axis) if len(arrays) == 1 else np.stack(arrays, axis)
 
 
 def record_path(path: str | Path) -> Path:

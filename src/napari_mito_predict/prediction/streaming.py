@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from math import prod
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -75,15 +76,15 @@ class FoldedUNet:
 
         `before_layer` is called before every convolution; what it raises ends the stream, which is of no use then.
         """
-        return UNetStream(self._level, self._output, axis + 2, before_layer)
+        return UNetStream(self._level, self._output, _Place(axis + 2, self.layout, before_layer))
 
 
 class UNetStream:
     """Takes an image in strips and gives the output in strips; made by `FoldedUNet.stream`."""
 
-    def __init__(self, level: LevelKernels, output: Kernel, dim: int, before_layer: Callable[[], object]) -> None:
-        self._level = _Level(level, dim, before_layer)
-        self._last = _Convolution(output, dim, before_layer)
+    def __init__(self, level: LevelKernels, output: Kernel, place: _Place) -> None:
+        self._level = _Level(level, place)
+        self._last = _Convolution(output, place)
 
     def push(self, rows: Tensor, *, last: bool) -> Rows:
         """Take the next rows of the input; give those rows of the output that are complete now.
@@ -104,19 +105,48 @@ class UNetStream:
         return self._last.push(self._level.push(rows, last), last)
 
 
+class _Place:
+    """What all parts of a stream share: the axis, who asks before each layer, and memory for what a layer reads.
+
+    That memory is used again and again: to be given fresh memory takes several times as long as to write to it.
+    """
+
+    def __init__(self, dim: int, layout: torch.memory_format, before_layer: Callable[[], object]) -> None:
+        self.dim = dim
+        self.before_layer = before_layer
+        self._layout = layout
+        self._memory: Tensor | None = None
+
+    def window(self, like: Tensor | _Skipped, rows: int) -> Tensor:
+        """Uninitialised, of the shape of `like` but for the number of rows; valid until the next one is asked for."""
+        shape = list(like.shape)
+        shape[self.dim] = rows
+        size = prod(shape)
+        if self._memory is None or self._memory.numel() < size:
+            self._memory = None  # released before there is more
+            self._memory = torch.empty(size, dtype=like.dtype, device=like.device)
+        if self._layout is torch.contiguous_format:
+            return self._memory[:size].view(shape)
+        return self._memory[:size].view(shape[0], *shape[2:], shape[1]).movedim(-1, 1)
+
+    def rows(self, tensor: Tensor, start: int, count: int) -> Tensor:
+        """`count` rows of it from `start`, as a view."""
+        return tensor.narrow(self.dim, start, count)
+
+
 class _Level:
     """One level of the U with everything below it."""
 
-    def __init__(self, kernels: LevelKernels, dim: int, before: Callable[[], object]) -> None:
-        self._dim = dim
-        self._more = [_Convolution(kernel, dim, before) for kernel in kernels.more]
+    def __init__(self, kernels: LevelKernels, place: _Place) -> None:
+        self._place = place
+        self._more = [_Convolution(kernel, place) for kernel in kernels.more]
         self._below: _Level | None = None
         if kernels.coarser is None:
             return
-        self._down = _Downsampling(kernels.coarser.down, dim, before)
-        self._below = _Level(kernels.coarser.below, dim, before)
-        self._up = _Upsampling(kernels.coarser.up, before)
-        self._less = [_Convolution(kernel, dim, before) for kernel in kernels.coarser.less]
+        self._down = _Downsampling(kernels.coarser.down, place)
+        self._below = _Level(kernels.coarser.below, place)
+        self._up = _Upsampling(kernels.coarser.up, place)
+        self._less = [_Convolution(kernel, place) for kernel in kernels.coarser.less]
         self._waiting: deque[Tensor] = deque()
 
     def push(self, rows: Rows, last: bool) -> Rows:
@@ -128,96 +158,124 @@ class _Level:
         down = self._down.push(features)
         del features  # the queue holds it as long as it is needed
         up = self._up.push(self._below.push(down, last))
-        return _through(self._less, None if up is None else self._joined(up), last)
+        return _through(self._less, None if up is None else _Skipped(self._place, self._waiting, up), last)
 
-    def _joined(self, up: Tensor) -> Tensor:
-        """The features that waited for these upsampled rows, and the rows, one after the other as channels."""
-        dim, count, channels = self._dim, up.shape[self._dim], up.shape[1]
-        shape = list(up.shape)
-        shape[1] = 2 * channels
-        layout = torch.channels_last_3d if up.ndim == 5 else torch.channels_last
-        joined = torch.empty(shape, dtype=up.dtype, device=up.device, memory_format=layout)
-        joined[:, channels:] = up
-        filled = 0
+
+class _Skipped:
+    """Upsampled rows with the features that waited for them, as channels of one tensor: written where it is needed."""
+
+    def __init__(self, place: _Place, waiting: deque[Tensor], up: Tensor) -> None:
+        self._place, self._waiting, self._up = place, waiting, up
+        self.dtype, self.device = up.dtype, up.device
+        self.shape = (up.shape[0], 2 * up.shape[1], *up.shape[2:])
+
+    def write(self, window: Tensor) -> None:
+        """Fill `window`, and take the features that it needs from the queue."""
+        place, channels = self._place, self._up.shape[1]
+        window[:, channels:] = self._up
+        filled, count = 0, self._up.shape[place.dim]
         while filled < count:
             features = self._waiting.popleft()
-            taken = min(features.shape[dim], count - filled)
-            joined[:, :channels].narrow(dim, filled, taken).copy_(features.narrow(dim, 0, taken))
-            if taken < features.shape[dim]:
-                self._waiting.appendleft(features.narrow(dim, taken, features.shape[dim] - taken))
+            size = features.shape[place.dim]
+            taken = min(size, count - filled)
+            place.rows(window[:, :channels], filled, taken).copy_(place.rows(features, 0, taken))
+            if taken < size:
+                self._waiting.appendleft(place.rows(features, taken, size - taken))
             filled += taken
-        return joined
 
 
 class _Convolution:
     """3x3(x3) convolution with zeros around the image, and ReLU but for the last."""
 
-    def __init__(self, kernel: Kernel, dim: int, before: Callable[[], object]) -> None:
-        self._kernel, self._dim, self._before = kernel, dim, before
-        self._convolve = _CONVOLVE[kernel.ndim]
+    def __init__(self, kernel: Kernel, place: _Place) -> None:
+        self._kernel, self._place = kernel, place
         self._held: Rows = None
         self._begun = False
 
-    def push(self, rows: Rows, last: bool) -> Rows:
-        if rows is not None and last and not self._begun:  # all there is: the convolution adds its zeros itself
-            return self._apply(rows, 1)
-        parts = [part for part in (self._held, rows) if part is not None]
-        if not parts:
+    def push(self, rows: Tensor | _Skipped | None, last: bool) -> Rows:
+        if rows is None and not (last and self._begun):
             return None
-        edge = torch.zeros_like(parts[0].narrow(self._dim, 0, 1))
-        parts = [*([] if self._begun else [edge]), *parts, *([edge] if last else [])]
-        self._begun = True
-        window = torch.cat(parts, self._dim) if len(parts) > 1 else parts[0]
-        size = window.shape[self._dim]
-        # A copy: a view would keep the whole strip alive.
-        self._held = None if last else window.narrow(self._dim, max(size - 2, 0), min(size, 2)).clone()
-        return None if size < 3 else self._apply(window, 0)
+        if rows is not None and last and not self._begun:  # all there is: the convolution adds its zeros itself
+            return self._apply(self._window(rows, 0, 0) if isinstance(rows, _Skipped) else rows, zeros=1)
+        window = self._window(rows, 0 if self._begun else 1, 1 if last else 0)
+        self._begun, size = True, window.shape[self._place.dim]
+        self._held = None if last else self._place.rows(window, max(size - 2, 0), min(size, 2)).clone()
+        return None if size < 3 else self._apply(window, zeros=0)
+
+    def _window(self, rows: Tensor | _Skipped | None, zeros_before: int, zeros_after: int) -> Tensor:
+        """The rows that were held, and these, between zeros."""
+        dim, place = self._place.dim, self._place
+        held = 0 if self._held is None else self._held.shape[dim]
+        start = zeros_before + held
+        count = 0 if rows is None else rows.shape[dim]
+        like = cast("Tensor", self._held) if rows is None else rows
+        window = place.window(like, start + count + zeros_after)
+        place.rows(window, 0, zeros_before).zero_()
+        if self._held is not None:
+            place.rows(window, zeros_before, held).copy_(self._held)
+        if isinstance(rows, _Skipped):
+            rows.write(place.rows(window, start, count))
+        elif rows is not None:
+            place.rows(window, start, count).copy_(rows)
+        place.rows(window, start + count, zeros_after).zero_()
+        return window
 
     def _apply(self, window: Tensor, zeros: int) -> Tensor:
         """Convolve, with `zeros` rows of zeros at both ends along the streamed axis."""
-        self._before()
-        padding = tuple(zeros if i + 2 == self._dim else 1 for i in range(self._kernel.ndim))
-        result = self._convolve(window, self._kernel.weight, self._kernel.bias, padding=padding)
+        padding = tuple(zeros if i + 2 == self._place.dim else 1 for i in range(self._kernel.ndim))
+        self._place.before_layer()
+        result = _convolve(self._kernel, window, padding, stride=1)
         return result.relu_() if self._kernel.rectified else result
 
 
 class _Downsampling:
     """Convolution of kernel and stride 2, ReLU; keeps an odd row for its partner."""
 
-    def __init__(self, kernel: Kernel, dim: int, before: Callable[[], object]) -> None:
-        self._kernel, self._dim, self._before = kernel, dim, before
-        self._convolve = _CONVOLVE[kernel.ndim]
+    def __init__(self, kernel: Kernel, place: _Place) -> None:
+        self._kernel, self._place = kernel, place
         self._held: Rows = None
 
     def push(self, rows: Rows) -> Rows:
-        parts = [part for part in (self._held, rows) if part is not None]
-        if not parts:
+        if rows is None:
             return None
-        whole = torch.cat(parts, self._dim) if len(parts) > 1 else parts[0]
-        size = whole.shape[self._dim]
-        self._held = whole.narrow(self._dim, size - 1, 1).clone() if size % 2 else None
+        place, count = self._place, rows.shape[self._place.dim]
+        pairs = rows
+        if self._held is not None:
+            pairs = place.window(rows, count + 1)
+            place.rows(pairs, 0, 1).copy_(self._held)
+            place.rows(pairs, 1, count).copy_(rows)
+        size = pairs.shape[place.dim]
+        self._held = place.rows(pairs, size - 1, 1).clone() if size % 2 else None
         if size < 2:
             return None
-        self._before()
-        pairs = whole.narrow(self._dim, 0, size - size % 2)
-        return self._convolve(pairs, self._kernel.weight, self._kernel.bias, stride=2).relu_()
+        place.before_layer()
+        even = place.rows(pairs, 0, size - size % 2)
+        return _convolve(self._kernel, even, (0,) * self._kernel.ndim, stride=2).relu_()
 
 
 class _Upsampling:
     """Transposed convolution of kernel and stride 2, ReLU: each row becomes two."""
 
-    def __init__(self, kernel: Kernel, before: Callable[[], object]) -> None:
-        self._kernel, self._before = kernel, before
-        self._upsample = _UPSAMPLE[kernel.ndim]
+    def __init__(self, kernel: Kernel, place: _Place) -> None:
+        self._kernel, self._place = kernel, place
 
     def push(self, rows: Rows) -> Rows:
         if rows is None:
             return None
-        self._before()
-        return self._upsample(rows, self._kernel.weight, self._kernel.bias, stride=2).relu_()
+        self._place.before_layer()
+        upsample = _UPSAMPLE[self._kernel.ndim]
+        return upsample(rows, self._kernel.weight, self._kernel.bias, stride=2).relu_()
 
 
-def _through(convolutions: list[_Convolution], rows: Rows, last: bool) -> Rows:
+def _convolve(kernel: Kernel, rows: Tensor, padding: tuple[int, ...], stride: int) -> Tensor:
+    """What torch does, but by oneDNN also where there are few rows: torch has a slow way of its own for those."""
+    if rows.dtype == torch.float32 and rows.device.type == "cpu" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        ones = (1,) * kernel.ndim
+        return torch.mkldnn_convolution(rows, kernel.weight, kernel.bias, padding, (stride,) * kernel.ndim, ones, 1)
+    return _CONVOLVE[kernel.ndim](rows, kernel.weight, kernel.bias, padding=padding, stride=stride)
+
+
+def _through(convolutions: list[_Convolution], rows: Tensor | _Skipped | None, last: bool) -> Rows:
     for convolution in convolutions:
         rows = convolution.push(rows, last)
-    return rows
+    return cast("Rows", rows)

@@ -1,0 +1,102 @@
+"""Images to OME-TIFF: complete under their final name, or not there at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+
+from napari_mito_predict._files import atomic_path
+from napari_mito_predict.image.output import RGB, UNKNOWN, check_layout, check_output, plane_indices, size_bytes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def write_ome_tiff(
+    path: str | Path,
+    data: Any,
+    *,
+    axes: str,
+    channel_names: Sequence[str] | None = None,
+    channel_colours: Sequence[str] | None = None,
+    voxel_size_um: Sequence[float | None] = UNKNOWN,
+    time_step_s: float | None = None,
+    description: str = "",
+    overwrite: bool = False,
+) -> Path:
+    """Write an OME-TIFF that Fiji, napari and Bio-Formats open with names, scale and times.
+
+    Parameters
+    ----------
+    path : str or Path
+        Ends with ``.ome.tif`` by custom; its folder must exist.
+    data : numpy.ndarray or dask.array.Array
+        Any real dtype; dask arrays are computed one plane after the other.
+    axes : str
+        One letter of ``TCZYX`` per axis, in that order.
+    channel_names : sequence of str, optional
+        One per channel.
+    channel_colours : sequence of str, optional
+        One per channel, such as ``"magenta"``; unknown ones are left to the viewer.
+    voxel_size_um : sequence of float or None
+        z, y, x in micrometres; unknown ones are left out, never written as 1.
+    time_step_s : float, optional
+        Seconds between time points.
+    description : str
+        Goes into the description of the image.
+    overwrite : bool
+        Whether it may replace an existing file.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    OutputExistsError, UnwritableOutputError
+        See `check_output`; checked before anything is computed.
+    OutputError
+        Axes or names do not fit the data.
+    """
+    axes, names = check_layout(data.shape, data.dtype, axes, channel_names)
+    path = check_output(path, overwrite=overwrite, needed_bytes=size_bytes(data.shape, data.dtype))
+    metadata: dict[str, Any] = {"axes": axes}
+    if names:
+        metadata["Channel"] = {"Name": names}
+    colours = [RGB.get(colour) for colour in channel_colours or ()]
+    if names and colours and all(colours):
+        metadata["Channel"]["Color"] = [_ome_colour(rgb) for rgb in colours if rgb]
+    for axis, size in zip("ZYX", voxel_size_um, strict=True):
+        if size is not None:
+            metadata |= {f"PhysicalSize{axis}": float(size), f"PhysicalSize{axis}Unit": "µm"}
+    if time_step_s is not None:
+        metadata |= {"TimeIncrement": float(time_step_s), "TimeIncrementUnit": "s"}
+    if description:
+        metadata["Description"] = description
+    dtype = np.dtype(np.uint8 if data.dtype == bool else data.dtype).newbyteorder("=")
+    with atomic_path(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            _planes(data, dtype),
+            shape=tuple(data.shape),
+            dtype=dtype,
+            ome=True,
+            photometric="minisblack",
+            metadata=metadata,
+            bigtiff=size_bytes(data.shape, data.dtype) > 2**31,
+        )
+    return path
+
+
+def _ome_colour(rgb: tuple[int, int, int]) -> int:
+    """OME's colour: red, green, blue and opacity as one signed 32-bit number."""
+    return int.from_bytes(bytes((*rgb, 255)), "big", signed=True)
+
+
+def _planes(data: Any, dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
+    for index in plane_indices(data.shape):
+        yield np.ascontiguousarray(data[index], dtype=dtype)

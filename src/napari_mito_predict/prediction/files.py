@@ -1,0 +1,95 @@
+"""Predictions as files: channels of an image, and the record of how they were made beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_mito_predict._files import atomic_write_text
+from napari_mito_predict.errors import OutputError
+from napari_mito_predict.image import check_output, write_ome_tiff, write_ome_zarr
+from napari_mito_predict.prediction.result import record_path
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from napari_mito_predict.prediction.result import Output, Prediction
+
+
+def write_predictions(
+    path: str | Path, predictions: Sequence[Prediction], record: dict[str, Any], *, overwrite: bool = False
+) -> Path:
+    """Write predictions of one grid as the channels of one image, and `record` beside it; see `Prediction.save`."""
+    path, outputs = Path(path), [prediction.output for prediction in predictions]
+    check_output(record_path(path), overwrite=overwrite)
+    data = _Channels([prediction.data for prediction in predictions], channel_axis(outputs[0]))
+    write = write_ome_zarr if path.suffix.lower() == ".zarr" else write_ome_tiff
+    written = write(path, data, overwrite=overwrite, **image_metadata(outputs))
+    write_record(path, record)
+    return written
+
+
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """Write `record` beside the image `path`."""
+    atomic_write_text(record_path(path), json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
+def composite_record(outputs: Sequence[Output], records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One record for all: the disclaimers where readers of single records look for them, then each in full."""
+    channels = [{"channel": output.title, **record} for output, record in zip(outputs, records, strict=True)]
+    return {"disclaimer": " ".join(_disclaimers(outputs)), "channels": channels}
+
+
+def image_metadata(outputs: Sequence[Output]) -> dict[str, Any]:
+    """What writers of images are told about `outputs`, each of which is a channel."""
+    first, channel = outputs[0], channel_axis(outputs[0])
+    return {
+        "axes": f"{first.axes[:channel]}C{first.axes[channel:]}",
+        "channel_names": [output.title for output in outputs],
+        "channel_colours": [output.target.colormap for output in outputs],
+        "voxel_size_um": first.voxel_size_um,
+        "time_step_s": first.time_step_s,
+        "description": " ".join(_disclaimers(outputs)),
+    }
+
+
+def channel_axis(output: Output) -> int:
+    """Where the axis of the channels goes: before z, y and x."""
+    return output.axes.index("Z" if "Z" in output.axes else "Y")
+
+
+def check_one_grid(path: str | Path, outputs: Sequence[Output]) -> None:
+    """Find out whether `outputs` can be channels of one image.
+
+    Raises
+    ------
+    OutputError
+        There are none, or they are not of the same size and axes.
+    """
+    if not outputs:
+        raise OutputError(f"{path}: there are no predictions to put together.")
+    grids = {f"{output.axes} {' x '.join(map(str, output.shape))}" for output in outputs}
+    if len(grids) > 1:
+        raise OutputError(f"{path}: predictions of one grid go together, these have {' and '.join(sorted(grids))}.")
+
+
+def _disclaimers(outputs: Sequence[Output]) -> list[str]:
+    return list(dict.fromkeys(output.disclaimer for output in outputs if output.disclaimer))
+
+
+class _Channels:
+    """Arrays along a new axis, without the copy of all that a stack would be: writers take one plane at a time."""
+
+    def __init__(self, arrays: Sequence[np.ndarray], axis: int) -> None:
+        self._arrays = arrays
+        self._axis = axis
+        shape = arrays[0].shape
+        self.shape = (*shape[:axis], len(arrays), *shape[axis:])
+        self.dtype = arrays[0].dtype
+
+    def __getitem__(self, index: tuple[int, ...]) -> np.ndarray:
+        before, channel, after = index[: self._axis], index[self._axis], index[self._axis + 1 :]
+        plane: np.ndarray = self._arrays[channel][before + after]
+        return plane

@@ -1,0 +1,128 @@
+"""Predictions larger than memory: every block goes to disk as it is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from napari_mito_predict.errors import OutputError
+from napari_mito_predict.image import check_output, create_ome_zarr
+from napari_mito_predict.prediction.files import (
+    channel_axis,
+    check_one_grid,
+    composite_record,
+    image_metadata,
+    write_record,
+)
+from napari_mito_predict.prediction.result import record_path
+
+if TYPE_CHECKING:
+    from napari_mito_predict.image.zarr_chunks import ChunkWriter
+    from napari_mito_predict.prediction.execute import Cancel, OnProgress
+    from napari_mito_predict.prediction.plan import PredictionPlan
+    from napari_mito_predict.prediction.result import Block, Output
+
+
+def predict_to_zarr(
+    plan: PredictionPlan,
+    paths: Mapping[str, str | Path] | str | Path,
+    *,
+    overwrite: bool = False,
+    on_progress: OnProgress | None = None,
+    cancel: Cancel | None = None,
+) -> list[Path]:
+    """Predict into OME-Zarr, block by block: what `plan.predict` gives and saves, without ever holding the whole.
+
+    Images appear under their names when everything is done, each with its ``<name>.prediction.json``; after an error,
+    a cancel or Ctrl-C nothing is left behind, and what was there before is untouched.
+
+    Parameters
+    ----------
+    plan : PredictionPlan
+        From `plan_prediction`.
+    paths : mapping of str to path, or path
+        One file for each of ``plan.outputs``; or one file for all of them, as its channels.
+    overwrite : bool
+        Replace existing files.
+    on_progress, cancel : callable, optional
+        See `predict`.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+
+    Raises
+    ------
+    OutputExistsError, UnwritableOutputError
+        Before anything is computed, if that is when it can be known.
+    OutputError
+        Paths and outputs do not match, or outputs of several grids shall be channels of one file.
+    MissingReaderError
+        The extra ``zarr`` is not installed.
+    MitoPredictError
+        As `predict`.
+    """
+    files = _files(plan, paths)
+    needed = sum(4 * prod(output.shape) for output in plan.outputs.values())  # float32
+    for file in files:
+        check_output(file.path, overwrite=overwrite, needed_bytes=needed)
+        check_output(record_path(file.path), overwrite=overwrite)
+    with ExitStack() as stack:
+        write: dict[str, Callable[[Block], None]] = {}
+        for file in files:
+            writer = stack.enter_context(file.create(overwrite=overwrite))
+            write |= {output.key: file.channel(writer, i) for i, output in enumerate(file.outputs)}
+        blocks = cast("Generator[Block, None, None]", plan.run(on_progress=on_progress, cancel=cancel))
+        for block in stack.enter_context(closing(blocks)):
+            write[block.target](block)
+    for file in files:
+        write_record(file.path, file.record(plan))
+    return [file.path for file in files]
+
+
+@dataclass(frozen=True)
+class _File:
+    """One image to be written, and the outputs that are its channels."""
+
+    path: Path
+    outputs: list[Output]
+    composite: bool
+
+    def create(self, *, overwrite: bool) -> AbstractContextManager[ChunkWriter]:
+        shape, axis = self.outputs[0].shape, channel_axis(self.outputs[0])
+        shape = (*shape[:axis], len(self.outputs), *shape[axis:])
+        return create_ome_zarr(self.path, shape, np.float32, overwrite=overwrite, **image_metadata(self.outputs))
+
+    def channel(self, writer: ChunkWriter, index: int) -> Callable[[Block], None]:
+        """Give what takes the blocks of one output."""
+        axis, place = channel_axis(self.outputs[0]), slice(index, index + 1)
+
+        def write(block: Block) -> None:
+            region = (*block.slices[:axis], place, *block.slices[axis:])
+            writer.write(region, np.expand_dims(block.data, axis))
+
+        return write
+
+    def record(self, plan: PredictionPlan) -> dict[str, Any]:
+        records = [plan.record(output.key) for output in self.outputs]
+        return composite_record(self.outputs, records) if self.composite else records[0]
+
+
+def _files(plan: PredictionPlan, paths: Mapping[str, str | Path] | str | Path) -> list[_File]:
+    if isinstance(paths, str | Path):
+        outputs = list(plan.outputs.values())
+        check_one_grid(paths, outputs)
+        return [_File(Path(paths), outputs, composite=True)]
+    if paths.keys() != plan.outputs.keys():
+        raise OutputError(f"Paths were given for {', '.join(paths)}; the plan predicts {', '.join(plan.outputs)}.")
+    files = [_File(Path(paths[key]), [output], composite=False) for key, output in plan.outputs.items()]
+    if len({file.path for file in files}) < len(files):
+        raise OutputError("Two outputs were given the same path. One file for all is a single path, not a mapping.")
+    return files
