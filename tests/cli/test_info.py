@@ -72,4 +72,6 @@ def test_nothing_given_is_a_wrong_command() -> None:
 
 
 def test_device_says_what_computes() -> None:
-    assert "Predictions run on" in info("--device").stdout
+    said = info("--device").stdout
+    assert "Predictions run on" in said
+    assert "mito-z: " in said or "single precision" in said, "where half precision is used, what it does to each model"

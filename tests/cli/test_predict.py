@@ -231,7 +231,7 @@ def test_ome_zarr_is_written_while_predicting(mito_predict, installed, stack, tm
     pytest.importorskip("zarr", minversion="3", exc_type=ImportError)
     flags = ["-m", "tiny", "--precision", "32", "--json", *(["--composite"] if composite else [])]
     whole = mito_predict("predict", stack, "-o", tmp_path / "tiff", *flags)
-    monkeypatch.setattr(PredictionPlan, "predict", lambda *_, **__: pytest.fail("held the whole result"))
+    monkeypatch.setattr(PredictionPlan, "run", lambda *_, **__: pytest.fail("held the whole result"))
     outcome = mito_predict("predict", stack, "-o", tmp_path / "ö", *flags, "--format", "ome-zarr")
     assert outcome.code == 0, outcome.err
     assert "not validated on real ones" in outcome.err
@@ -261,8 +261,8 @@ def test_an_existing_ome_zarr_is_kept_unless_told(mito_predict, installed, stack
 def test_what_does_not_fit_into_memory_is_refused_with_the_way_out(
     mito_predict, installed, stack, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("napari_mito_predict.prediction.memory.free_memory", lambda device: 4 * 8 * 36 * 44 - 1)
-    monkeypatch.setattr(PredictionPlan, "predict", lambda *_, **__: pytest.fail("computed before it was known"))
+    monkeypatch.setattr("napari_mito_predict.prediction.plan.free_memory", lambda device: 4 * 8 * 36 * 44 - 1)
+    monkeypatch.setattr(PredictionPlan, "run", lambda *_, **__: pytest.fail("computed before it was known"))
     outcome = mito_predict("predict", stack, "-o", tmp_path / "out", "-m", "tiny")
     assert outcome.code == 1
     assert "--format ome-zarr" in outcome.err

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict.cli._console import progress, say
-from napari_mito_predict.errors import InsufficientMemoryError, OutputExistsError, UnknownModelError
+from napari_mito_predict.errors import OutputExistsError, UnknownModelError
 
 if TYPE_CHECKING:
     from napari_mito_predict.image import Finding, ImageSource
@@ -55,7 +54,6 @@ class PredictionJob:
         if self.format is OutputFormat.OME_ZARR:
             self._write_blocks(image, plan, paths)
         else:
-            _check_memory(image, plan)
             self._write_whole(image, plan, paths)
 
     def _write_blocks(self, image: ImageSource, plan: PredictionPlan, paths: dict[str, Path]) -> None:
@@ -119,20 +117,6 @@ class PredictionJob:
     def _wrote(self, image: ImageSource, key: str, path: Path) -> None:
         self.records.append({"input": image.path, "scene": image.scene, "target": key, "output": path})
         say(f"Wrote {path}")
-
-
-def _check_memory(image: ImageSource, plan: PredictionPlan) -> None:
-    """Refuse what would be killed by the operating system in the middle: memory is promised to anybody who asks."""
-    from napari_mito_predict.prediction import choose_device
-    from napari_mito_predict.prediction.memory import free_memory
-
-    needed = sum(4 * prod(output.shape) for output in plan.outputs.values())  # float32
-    free = free_memory(choose_device("cpu", "32"))
-    if needed > free:
-        raise InsufficientMemoryError(
-            f"{image.name}: the predictions need {needed / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are "
-            "free. Write them while they are computed: --format ome-zarr."
-        )
 
 
 def _bundled_for(image: ImageSource) -> list[str]:

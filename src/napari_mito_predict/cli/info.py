@@ -63,9 +63,12 @@ def info(
 
 
 def _device() -> list[str]:
-    from napari_mito_predict.prediction.device import describe
+    from napari_mito_predict.models import bundled_names, load_model
+    from napari_mito_predict.prediction.device import choose_device, describe
+    from napari_mito_predict.prediction.precision import describe_agreement
 
-    return describe()
+    models = [load_model(name) for name in (*bundled_names("z"), *bundled_names("t"))]
+    return [*describe(), *describe_agreement(models, choose_device())]
 
 
 def _record(file: Path, axes: str | None, pixels: bool) -> dict[str, Any]:

@@ -12,9 +12,9 @@ import shutil
 import uuid
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import numpy as np
 
@@ -35,6 +35,13 @@ _SELF_TEST_TOLERANCE = 1e-3
 processors and torch versions differ by some 1e-5, one wrong layer by about 1."""
 
 
+class Sample(NamedTuple):
+    """A small normalised input ``(C, *spatial)``, and the float32 output ``(targets, *spatial)`` that belongs to it."""
+
+    given: np.ndarray
+    expected: np.ndarray
+
+
 @dataclass(frozen=True)
 class Model:
     """Network + trained weights + card: the thing a user picks.
@@ -48,10 +55,13 @@ class Model:
     network : Network
         In evaluation mode, float32, on the CPU. Normalised input ``(N, 1, *spatial)``, output
         ``(N, targets, *spatial)``.
+    sample : Sample, optional
+        What the package holds for its self-test.
     """
 
     card: ModelCard
     network: Network
+    sample: Sample | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -169,7 +179,7 @@ def read_package(path: Path) -> Model:
             f"{path}: the weights are damaged (SHA-256 {found[:12]}..., the card says "
             f"{card.weights.sha256[:12] or 'nothing'}...). Get the model again from where it came from."
         )
-    return Model(card, _network(card, weights, str(path)))
+    return Model(card, _network(card, weights, str(path)), _sample(path))
 
 
 @dataclass(frozen=True)
@@ -192,8 +202,7 @@ def verify_model(path: Path) -> VerifyReport:
         As `read_package`.
     """
     model = read_package(path)
-    with np.load(io.BytesIO(_read(path, SAMPLE)), allow_pickle=False) as sample:
-        given, expected = sample["input"], sample["output"]
+    given, expected = _read_sample(path)
     found = _forward(model.network, given)
     difference = float(np.abs(found - expected).max() / max(float(expected.std()), 1e-12))
     passed = difference <= _SELF_TEST_TOLERANCE
@@ -201,6 +210,19 @@ def verify_model(path: Path) -> VerifyReport:
     return VerifyReport(
         model.name, passed, difference, f"{model.name} {verdict} (largest difference {difference:.1e} std)."
     )
+
+
+def _read_sample(path: Path) -> Sample:
+    with np.load(io.BytesIO(_read(path, SAMPLE)), allow_pickle=False) as sample:
+        return Sample(sample["input"], sample["output"])
+
+
+def _sample(path: Path) -> Sample | None:
+    """The sample, or None where it is missing or unreadable: only a self-test needs it."""
+    try:
+        return _read_sample(path)
+    except (DamagedModelError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
 
 
 def _stored(tensor: torch.Tensor, precision: str) -> torch.Tensor:

@@ -108,6 +108,11 @@ def describe() -> list[str]:
     if platform.system() == "Darwin":
         lines.append(f"Apple GPU (mps): {'available' if torch.backends.mps.is_available() else 'not available'}")
     chosen = choose_device()
+    lines.append(
+        "Kernels: batch normalisation is folded into the convolutions; "
+        + ("channels first, as Apple GPUs have it; " if chosen.kind == "mps" else "channels last; ")
+        + "no torch.compile: it takes a while before anything is seen, and on processors the result was slower."
+    )
     lines.append(f"Predictions run on {chosen}: {chosen.reason}")
     return lines
 

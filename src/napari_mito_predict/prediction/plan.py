@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from napari_mito_predict.errors import ImageError, ModelMismatchError, PredictionError, UnsupportedImageError
+from napari_mito_predict.errors import (
+    ImageError,
+    InsufficientMemoryError,
+    ModelMismatchError,
+    PredictionError,
+    UnsupportedImageError,
+)
 from napari_mito_predict.image import (
     ChannelRole,
     Finding,
@@ -30,6 +36,7 @@ from napari_mito_predict.prediction.execute import Cancel, Execution, OnProgress
 from napari_mito_predict.prediction.fit import findings as fit_findings
 from napari_mito_predict.prediction.job import Job
 from napari_mito_predict.prediction.memory import bytes_per_voxel, choose_strips, choose_tiles, free_memory
+from napari_mito_predict.prediction.precision import checked
 from napari_mito_predict.prediction.result import Block, Output, Prediction, versions
 from napari_mito_predict.prediction.streaming import can_stream
 from napari_mito_predict.prediction.tiles import TileGrid, plan_tiles
@@ -105,10 +112,8 @@ class PredictionPlan:
 
     def predict(self, *, on_progress: OnProgress | None = None, cancel: Cancel | None = None) -> dict[str, Prediction]:
         """Compute everything; see `napari_mito_predict.prediction.predict`."""
-        try:
-            data = {key: np.zeros(output.shape, np.float32) for key, output in self.outputs.items()}
-        except MemoryError as error:
-            raise _too_large(self.subject, self.outputs) from error
+        self._check_memory()
+        data = {key: np.zeros(output.shape, np.float32) for key, output in self.outputs.items()}
         for block in self.run(on_progress=on_progress, cancel=cancel):
             data[block.target][block.slices] = block.data
         return {key: Prediction(data[key], output, self.record(key)) for key, output in self.outputs.items()}
@@ -161,6 +166,20 @@ class PredictionPlan:
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 
+    def _check_memory(self) -> None:
+        """Refuse what the operating system would end in the middle: it promises memory to anybody who asks."""
+        needed, free = self._result_bytes, free_memory(choose_device("cpu", "32"))
+        if needed > free:
+            raise InsufficientMemoryError(
+                f"{self.subject.image.name}: the predictions need {needed / 2**30:.1f} GiB of memory, and "
+                f"{free / 2**30:.1f} GiB are free. Write them while they are computed: --format ome-zarr, or "
+                "predict_to_zarr in Python."
+            )
+
+    @property
+    def _result_bytes(self) -> int:
+        return sum(4 * prod(output.shape) for output in self.outputs.values())  # float32
+
     def _about(self, job: Job) -> list[Finding]:
         """Findings that concern this model: not those that only name another one."""
         others = {other.model.name for other in self.jobs} - {job.model.name}
@@ -209,6 +228,9 @@ def plan_prediction(
     models = _models(model_or_models)
     found = _findings(subject, models)
     chosen = choose_device(device, precision)
+    if precision == "auto":
+        chosen, said = checked(chosen, models)
+        found += said
     free = free_memory(chosen)
     names = Counter(target for model in models for target in model.targets)
     jobs, estimate = [], 0
@@ -344,13 +366,3 @@ def _three(sizes: Sequence[int]) -> tuple[int, int, int]:
     """(D, Y, X); a 2-D network takes D plane by plane."""
     d, y, x = (1, *sizes) if len(sizes) == 2 else sizes
     return int(d), int(y), int(x)
-
-
-def _too_large(subject: Subject, outputs: dict[str, Output]) -> PredictionError:
-    from napari_mito_predict.errors import InsufficientMemoryError
-
-    needed = sum(4 * prod(output.shape) for output in outputs.values()) / 2**30
-    return InsufficientMemoryError(
-        f"The predictions of {subject.image.name} need {needed:.1f} GiB of memory, more than is free. Predict a part "
-        "of it, or block by block with iter_predict."
-    )

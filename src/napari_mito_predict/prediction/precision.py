@@ -1,0 +1,81 @@
+"""Whether a model may be computed in half precision: asked of the sample that comes with it, once for each device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from napari_mito_predict.image import Finding, Level
+from napari_mito_predict.prediction.device import Device, choose_device
+from napari_mito_predict.prediction.forward import Forward
+
+if TYPE_CHECKING:
+    from napari_mito_predict.models import Model
+    from napari_mito_predict.networks import Network
+
+LOWEST = 0.9999
+"""Pearson correlation with the float32 output that half precision must reach."""
+
+_found: WeakKeyDictionary[Network, dict[tuple[str, str], float]] = WeakKeyDictionary()
+
+
+def checked(device: Device, models: Iterable[Model]) -> tuple[Device, list[Finding]]:
+    """The device, in single precision where half precision would change the answer of any of these models.
+
+    Parameters
+    ----------
+    device : Device
+        As `choose_device` gave it for the precision ``"auto"``.
+    models : iterable of Model
+        Those without a sample are trusted.
+    """
+    for model in models:
+        r = agreement(model, device)
+        if r is not None and r < LOWEST:
+            message = (
+                f"{model.name} would give other values in {device.precision} (PCC {r:.5f} with single precision on its "
+                f"sample, {LOWEST} is needed): everything is computed in single precision."
+            )
+            return choose_device(device.kind, "32"), [Finding(Level.INFO, "single-precision", message)]
+    return device, []
+
+
+def agreement(model: Model, device: Device) -> float | None:
+    """How well the model's output in the device's precision agrees with float32 on its sample, or None without one.
+
+    The Pearson correlation, for a sample with a variance of at least 1. Outputs are z-scores: over a whole image their
+    variance is about 1. A sample that shows next to nothing has less, and rounding would weigh more there than it ever
+    does in an image, so that a variance of 1 is taken then.
+    """
+    if device.precision == "32" or model.sample is None:
+        return None
+    known = _found.setdefault(model.network, {})
+    key = (device.kind, device.precision)
+    if key not in known:
+        given, expected = model.sample
+        output = Forward(model.network, device, lambda: False, name=model.name)(given.reshape(-1, *given.shape[-2:]))
+        if output is None:
+            return None
+        known[key] = min(_agreement(a, b) for a, b in zip(output, expected, strict=True))
+    return known[key]
+
+
+def describe_agreement(models: Iterable[Model], device: Device) -> list[str]:
+    """In words for people, what `checked` decides for each of these models by itself."""
+    lines = []
+    for model in models:
+        r = agreement(model, device)
+        if r is not None:
+            verdict = "is good enough" if r >= LOWEST else "is not good enough, float32 is used"
+            lines.append(f"{model.name}: {device.precision} agrees with float32 to a PCC of {r:.6f} and {verdict}.")
+    return lines
+
+
+def _agreement(found: np.ndarray, expected: np.ndarray) -> float:
+    """``1 - E / 2`` with the variance of the error in units of the output's: the correlation, for small errors."""
+    error = float(np.var(found.astype(np.float64) - expected.reshape(found.shape)))
+    variance = max(float(np.var(expected.astype(np.float64))), 1.0)
+    return 1 - error / (2 * variance)
