@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
@@ -19,8 +19,10 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from exact_streaming.not_measured import NotMeasured
-from exact_streaming.subject import Subject
-from napari_mito_predict.networks.unet import UNet
+
+if TYPE_CHECKING:
+    from exact_streaming.subject import Subject
+    from napari_mito_predict.networks.unet import UNet
 
 DTYPES = {"32": torch.float32, "bf16": torch.bfloat16}
 

@@ -1,51 +1,51 @@
 """bioimageio.core's prediction block by block: blocks with a halo, which is cut off.
 
 The model description is written to a temporary folder: the weights as a state dictionary, the architecture imported
-from our package, sizes in steps of the network's stride. A block's shape, as bioimageio.core counts it, includes the
-halo. At the volume's border it adds the halo by reflection, where one whole pass has the zeros of its convolutions:
-so errors are given for the inside of the volume, too. It has no setting for precision: float32 only.
+from our package, sizes in steps of the network's stride. A block's shape, as bioimageio.core counts it, is what we call
+a block with its halo. At the volume's border it adds the halo by reflection, where one whole pass has the zeros of its
+convolutions: so errors are given for the inside of the volume, too. It has no setting for precision: float32 only.
 
 Measured with bioimageio.core 0.11 (bioimageio.spec 0.5.12), which needs pydantic < 2.13.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from exact_streaming.not_measured import NotMeasured
-from exact_streaming.subject import Subject
-from napari_mito_predict.networks.unet import UNet
-from napari_mito_predict.prediction.tiles import halo_needed
+
+if TYPE_CHECKING:
+    from exact_streaming.subject import Subject
+    from napari_mito_predict.networks.unet import UNet
 
 
 def blocks(subject: Subject, precision: str, settings: dict[str, Any]) -> Callable[[], np.ndarray]:
-    """`settings`: block, halo in y and x; without a halo, all that the network looks at."""
+    """`settings`: block (what is kept), halo in y and x; without a halo, all that the network looks at."""
     if precision != "32":
         raise NotMeasured("bioimageio.core predicts in float32 only")
-    os.environ.setdefault("TQDM_DISABLE", "1")
     try:
         from bioimageio.core import create_prediction_pipeline
         from bioimageio.core.digest_spec import create_sample_for_model
     except ImportError as error:
         raise NotMeasured("not installed: pip install bioimageio.core") from error
     network = subject.network
-    halo = settings["halo"] or halo_needed(network.receptive_field[1], network.stride[1])
+    halo = settings["halo"] or subject.reach
     folder = tempfile.TemporaryDirectory(prefix="bioimageio-")
     description = describe(network, Path(folder.name), halo)
     pipeline = create_prediction_pipeline(description, devices=["cpu"], weights_format="pytorch_state_dict")
 
     def predict(_keep: Any = folder) -> np.ndarray:
         volume = subject.normalised
-        inner = [min(n, b) for n, b in zip(volume.shape, settings["block"], strict=True)]
-        core = [max(inner[0], network.stride[0]), *(max(n - 2 * halo, network.stride[1]) for n in inner[1:])]
-        shape = {"batch": 1, "channel": 1, "z": core[0], "y": core[1] + 2 * halo, "x": core[2] + 2 * halo}
+        z, y, x = (min(n, size) for n, size in zip(volume.shape, settings["block"], strict=True))
+        if y + 2 * halo > volume.shape[1] or x + 2 * halo > volume.shape[2]:
+            raise NotMeasured(f"it takes no volume smaller than a block with its halo of {halo}")
+        shape = {"batch": 1, "channel": 1, "z": z, "y": y + 2 * halo, "x": x + 2 * halo}
         sample = create_sample_for_model(description, inputs={"raw": volume[None, None]})
         given = pipeline.predict_sample_with_fixed_blocking(sample, input_block_shape={"raw": shape})
         return np.ascontiguousarray(given.members["predicted"].data.values[0, 0], np.float32)

@@ -7,16 +7,18 @@ volume, reflection padding, strips, result. `network_only` takes the normalised 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from exact_streaming.bare import DTYPES, batch
-from exact_streaming.subject import Subject
-from napari_mito_predict.networks.unet import UNet
 from napari_mito_predict.prediction import plan_prediction
 from napari_mito_predict.prediction.streaming import FoldedUNet
+
+if TYPE_CHECKING:
+    from exact_streaming.subject import Subject
+    from napari_mito_predict.networks.unet import UNet
 
 _LARGEST_STRIP, _FEWEST_ROWS = 3 * 2**20, 64
 """In voxels, and in rows: what the engine chooses on a processor whose memory is not short."""

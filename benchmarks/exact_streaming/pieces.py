@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from exact_streaming.bare import array, autocast, batch, channels_last
-from exact_streaming.subject import Subject
+
+if TYPE_CHECKING:
+    from exact_streaming.subject import Subject
 
 
 def pieces(subject: Subject, precision: str, settings: dict[str, Any]) -> Callable[[], np.ndarray]:
@@ -49,7 +51,7 @@ def starts(length: int, size: int, overlap: int) -> list[int]:
 
 
 def triangle(size: int, overlap: int) -> np.ndarray:
-    """Weights along an axis: up over `overlap` voxels, level, down; float32. At a volume's edge the sum evens it out."""
+    """Weights along an axis, float32: up over `overlap` voxels, level, down; dividing by the sum mends the edges."""
     ramp = np.arange(1, size + 1, dtype=np.float32) / (overlap + 1)
     weights: np.ndarray = np.minimum(np.minimum(ramp, ramp[::-1]), 1)
     return weights

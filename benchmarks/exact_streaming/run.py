@@ -2,7 +2,7 @@
 
     python benchmarks/exact_streaming/run.py --output results.json [--scale full|quick|smoke] [--only NAME ...]
 
-Parts, which `--only` picks, as it does any piece of a measurement's name (``--only largest``, ``--only 32x512x512/bf16``):
+Parts; `--only` picks them, or any piece of a measurement's name (``--only largest``, ``--only 32x512x512/bf16``):
 
 compare
     One volume, one network, all ways in one process in the order A B A B ...; see `exact_streaming.timing` for times
@@ -14,8 +14,10 @@ largest
 training
     Our training loop beside the same arithmetic with nothing around it.
 
-All numbers go to the JSON file, after each measurement; what is in it is not measured again but with ``--again``. The
-tables are printed as Markdown. Nothing else should run meanwhile.
+All numbers go to the JSON file, after each measurement; what is in it is not measured again but with ``--again``. What
+could not be measured is tried again; one way that failed among others that did not, only with ``--again``. The tables
+are printed as Markdown. Nothing else should run meanwhile. MONAI and bioimageio.core are left out where they are not
+installed; see `exact_streaming.blocks` for versions that go together.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Scale:
     piece, piece_overlap
         Of the piecewise way.
     block, block_halo
-        What bioimageio.core reads at a time, and the usual context in it.
+        What bioimageio.core keeps of one pass, and the usual context around it.
     lengths : tuple of Shape
         Of the volumes in the part `scaling`.
     largest : Shape
@@ -111,7 +111,7 @@ SCALES = {
         window_batches=(1, 2),
         piece=(16, 16, 16),
         piece_overlap=4,
-        block=(16, 24, 24),
+        block=(16, 16, 16),
         block_halo=4,
         lengths=((16, 32, 32), (16, 64, 32)),
         largest=(16, 40, 40),

@@ -12,6 +12,7 @@ from torch import nn
 from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Target, Training, load_model
 from napari_mito_predict.networks.unet import UNet
 from napari_mito_predict.prediction.normalize import as_float, measure, normalise
+from napari_mito_predict.prediction.tiles import halo_needed
 
 _GRAIN = 8
 """Voxels along y and x over which the coarse structures of the volume extend."""
@@ -36,16 +37,22 @@ class Subject:
             raise TypeError(f"{self.model.name} is no U-Net")
         return self.model.network
 
+    @property
+    def reach(self) -> int:
+        """How far the network looks in y and x, in voxels: a multiple of its stride."""
+        return halo_needed(self.network.receptive_field[1], self.network.stride[1])
+
     @cached_property
     def normalised(self) -> np.ndarray:
         """The volume as our engine gives it to the network, which all other ways begin with: float32."""
         values = as_float(self.raw)
         return normalise(values, measure(values, self.model.card.input.normalisation))
 
-    def small(self) -> Subject:
-        """The same model with a volume just large enough, for warming up."""
-        stride = self.network.stride
-        return Subject(self.model, make_volume((max(16, stride[0]), 4 * stride[1], 4 * stride[2])))
+    def small(self, *, wide: bool = False) -> Subject:
+        """The same model with a small volume, to warm up; `wide` enough for a block and all the network looks at."""
+        planes, side, _ = self.network.stride
+        size = 4 * side + (2 * self.reach if wide else 0)
+        return Subject(self.model, make_volume((max(16, planes), size, size)))
 
 
 def make_model(network: str) -> Model:

@@ -8,14 +8,17 @@ forward; each window is padded with zeros by the network's convolutions, and kno
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from exact_streaming.bare import array, autocast, batch, channels_last
 from exact_streaming.not_measured import NotMeasured
-from exact_streaming.subject import Subject
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from exact_streaming.subject import Subject
 
 
 def windows(subject: Subject, precision: str, settings: dict[str, Any]) -> Callable[[], np.ndarray]:

@@ -231,7 +231,7 @@ def test_ome_zarr_is_written_while_predicting(mito_predict, installed, stack, tm
     pytest.importorskip("zarr", minversion="3", exc_type=ImportError)
     flags = ["-m", "tiny", "--precision", "32", "--json", *(["--composite"] if composite else [])]
     whole = mito_predict("predict", stack, "-o", tmp_path / "tiff", *flags)
-    monkeypatch.setattr(PredictionPlan, "run", lambda *_, **__: pytest.fail("held the whole result"))
+    monkeypatch.setattr(PredictionPlan, "predict", lambda *_, **__: pytest.fail("held the whole result"))
     outcome = mito_predict("predict", stack, "-o", tmp_path / "ö", *flags, "--format", "ome-zarr")
     assert outcome.code == 0, outcome.err
     assert "not validated on real ones" in outcome.err

@@ -168,11 +168,13 @@ class Forward:
         network, volumetric = self._loaded(), self._original.ndim == 3
         folded = isinstance(network, FoldedUNet)
         planes = torch.from_numpy(np.ascontiguousarray(window, dtype=np.float32))
+        if self.device.kind == "cuda":
+            planes = planes.pin_memory()  # copied while the host goes on
         batch = planes[None, None] if volumetric else planes[:, None]
         # Entered and left within this call: the mode belongs to the thread, and a generator must not carry it outside.
         with torch.inference_mode(), nullcontext() if folded else self._precision():
             dtype = self.device.dtype if folded else torch.float32
-            batch = batch.to(self.device.torch_device, dtype, memory_format=self._layout)
+            batch = batch.to(self.device.torch_device, non_blocking=True).to(dtype, memory_format=self._layout)
             output = ask(network, batch).float()
             if not bool(torch.isfinite(output).all()):
                 hint = "" if self.device.precision == "32" else " Try again with precision 32."
