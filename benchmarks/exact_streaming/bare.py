@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 DTYPES = {"32": torch.float32, "bf16": torch.bfloat16}
 
-_LIVE = 7.5
-"""Copies of the finest features that are alive at once in `UNet.forward`, with the convolution's own."""
+_LIVE = 9.5
+"""Copies of the finest features that are alive at once in `UNet.forward`, with what the convolutions take: measured."""
 
 
 def bare(subject: Subject, precision: str, _: dict[str, Any]) -> Callable[[], np.ndarray]:
