@@ -72,7 +72,7 @@ SCALES = {
         ),
         windows=((32, 128, 128), (32, 256, 256)),
         window_overlaps=(0.25, 0.5),
-        window_batches=(1, 2, 3, 4),
+        window_batches=(1, 4),
         piece=(32, 512, 512),
         piece_overlap=16,
         block=(32, 256, 256),

@@ -38,7 +38,8 @@ def test_errors_come_after_what_was_made_before():
         next(found)
 
 
-def test_closing_stops_what_is_under_way():
+@pytest.mark.parametrize("how", [None, KeyboardInterrupt])
+def test_closing_stops_what_is_under_way(how):
     begun, stopped, ended = threading.Event(), threading.Event(), threading.Event()
 
     def items():
@@ -53,5 +54,9 @@ def test_closing_stops_what_is_under_way():
     found = ahead(items(), stopped.set)
     assert next(found) == 1
     assert begun.wait(10)
-    found.close()
+    if how is None:
+        found.close()
+    else:
+        with pytest.raises(how):
+            found.throw(how)
     assert ended.is_set(), "it is closed, too"

@@ -21,7 +21,8 @@ def ahead(items: Generator[T], stop: Callable[[], object] = lambda: None) -> Gen
         Used by that thread alone; one item is made ahead, no more. What it raises is raised here.
         Closed at the end.
     stop : callable
-        Called when this iterator is closed early, before it waits for the item under way, which may then end itself.
+        Called when this iterator is closed early or interrupted, before it waits for the item under way, which may then
+        end itself.
     """
     with closing(items), ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
         made = thread.submit(next, items, _END)
@@ -29,7 +30,7 @@ def ahead(items: Generator[T], stop: Callable[[], object] = lambda: None) -> Gen
             while (item := made.result()) is not _END:
                 made = thread.submit(next, items, _END)
                 yield cast("T", item)
-        except GeneratorExit:
+        except BaseException:  # closed early, or Ctrl-C
             stop()
             made.cancel()
             raise
