@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,18 @@ def test_zero_mean_and_unit_variance_of_the_clipped_volume(clip):
     assert abs(result.mean(dtype=np.float64)) < 1e-5
     assert result.std(dtype=np.float64) == pytest.approx(1, abs=1e-4)
     assert (result.max() < 50) == (clip is not None)
+
+
+@pytest.mark.parametrize("clip", [None, (0.1, 99.9), (0.0, 100.0), (3.3, 50.0)])
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+@pytest.mark.parametrize("shape", [(1, 2, 2), (3, 7, 9), (5, 40, 50)])
+def test_a_histogram_tells_what_the_values_tell(shape, dtype, clip):
+    largest = np.iinfo(dtype).max
+    volume = np.random.default_rng(0).integers(0, largest, shape, dtype, endpoint=True)
+    of_counts = measure(volume, Normalisation(clip_percentiles=clip))
+    of_values = measure(volume.astype(np.float64), Normalisation(clip_percentiles=clip))
+    np.testing.assert_allclose(astuple(of_counts), astuple(of_values), rtol=1e-12)
+    np.testing.assert_array_equal(normalise(volume, of_counts), normalise(volume.astype(np.float32), of_counts))
 
 
 def test_a_large_offset_costs_no_digits():

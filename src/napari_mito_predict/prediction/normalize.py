@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,9 @@ from napari_mito_predict.errors import ImageContentError, UnsupportedImageError
 
 if TYPE_CHECKING:
     from napari_mito_predict.models.card import Normalisation
+
+COUNTED = tuple(np.dtype(t) for t in ("u1", "u2"))
+"""Whose statistics `measure` takes from a histogram."""
 
 _EXACT_IN_FLOAT32 = tuple(np.dtype(t) for t in ("bool", "u1", "i1", "u2", "i2", "f2", "f4"))
 
@@ -47,8 +51,8 @@ def measure(volume: np.ndarray, normalisation: Normalisation, *, where: str = ""
 
     Parameters
     ----------
-    volume : ndarray, (D, Y, X), float
-        Finite values, see `as_float`.
+    volume : ndarray, (D, Y, X), uint8, uint16 or float
+        Finite values, see `as_float`. Of whole numbers a histogram tells everything, some ten times as fast.
     normalisation : Normalisation
         The model card's: percentiles to clip to, or none.
     where : str
@@ -59,13 +63,8 @@ def measure(volume: np.ndarray, normalisation: Normalisation, *, where: str = ""
     ImageContentError
         All values are equal, before or after clipping.
     """
-    low, high = float(volume.min()), float(volume.max())
-    if normalisation.clip_percentiles is not None:
-        low, high = (float(p) for p in np.percentile(volume, normalisation.clip_percentiles))
-    # Plane by plane: the float64 copies stay small. Two passes: no cancellation for images with a large offset.
-    mean = sum(float(_clipped(plane, low, high).sum()) for plane in volume) / volume.size
-    squares = sum(float(np.square(_clipped(plane, low, high) - mean).sum()) for plane in volume)
-    std = float(np.sqrt(squares / volume.size))
+    found = _of_counts if volume.dtype in COUNTED else _of_values
+    low, high, mean, std = found(volume, normalisation.clip_percentiles)
     if not std > 1e-12 * max(abs(mean), 1e-300) or low == high:
         place = f" ({where})" if where else ""
         raise ImageContentError(
@@ -75,8 +74,41 @@ def measure(volume: np.ndarray, normalisation: Normalisation, *, where: str = ""
     return Statistics(low, high, mean, std)
 
 
+def _of_values(volume: np.ndarray, clip: tuple[float, float] | None) -> tuple[float, float, float, float]:
+    low, high = float(volume.min()), float(volume.max())
+    if clip is not None:
+        low, high = (float(p) for p in np.percentile(volume, clip))
+    # Plane by plane: the float64 copies stay small. Two passes: no cancellation for images with a large offset.
+    mean = sum(float(_clipped(plane, low, high).sum()) for plane in volume) / volume.size
+    squares = sum(float(np.square(_clipped(plane, low, high) - mean).sum()) for plane in volume)
+    return low, high, mean, float(np.sqrt(squares / volume.size))
+
+
+def _of_counts(volume: np.ndarray, clip: tuple[float, float] | None) -> tuple[float, float, float, float]:
+    """The same of whole numbers, from how often each occurs."""
+    levels = np.iinfo(volume.dtype).max + 1
+    counts = np.zeros(levels, np.int64)
+    for plane in volume:  # numpy counts in 64-bit copies
+        counts += np.bincount(plane.ravel(), minlength=levels)
+    present = np.flatnonzero(counts)
+    low, high = float(present[0]), float(present[-1])
+    if clip is not None:
+        upto = np.cumsum(counts)
+        low, high = (_percentile(upto, percent) for percent in clip)
+    values = np.clip(np.arange(levels, dtype=np.float64), low, high)
+    mean = float(counts @ values) / volume.size
+    return low, high, mean, float(np.sqrt(counts @ np.square(values - mean) / volume.size))
+
+
+def _percentile(upto: np.ndarray, percent: float) -> float:
+    """`numpy.percentile` (linear) of whole numbers, of which ``upto[i]`` are at most `i`."""
+    place = percent / 100 * (int(upto[-1]) - 1)
+    below, above = (float(np.searchsorted(upto, rank, side="right")) for rank in (floor(place), ceil(place)))
+    return below + (above - below) * (place - floor(place))
+
+
 def normalise(volume: np.ndarray, statistics: Statistics) -> np.ndarray:
-    """``(clip(volume) - mean) / std`` as a new float32 array; computed in float64, plane by plane."""
+    """``(clip(volume) - mean) / std`` of any real numbers as a new float32 array; in float64, plane by plane."""
     result = np.empty(volume.shape, np.float32)
     for plane, out in zip(volume, result, strict=True):
         out[...] = (_clipped(plane, statistics.low, statistics.high) - statistics.mean) / statistics.std

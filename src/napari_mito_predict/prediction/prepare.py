@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from napari_mito_predict.prediction.normalize import Statistics, as_float, measure, normalise
+from napari_mito_predict.prediction.normalize import COUNTED, Statistics, as_float, measure, normalise
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.prediction.tiles import Span, reflect
 
@@ -93,7 +93,11 @@ def prepare(
     statistics = known.get(subject, volume, job) if known else None
     if statistics is not None:
         return Prepared(raw, job.shape, statistics)
-    resampled = Resampling.between(raw.shape, job.shape).whole(as_float(raw))
+    resampling = Resampling.between(raw.shape, job.shape)
+    if resampling.identity:
+        resampled = raw if raw.dtype in COUNTED else as_float(raw)
+    else:
+        resampled = resampling.whole(as_float(raw))
     where = f"{subject.image.name}, {volume.where}"
     statistics = measure(resampled, job.model.card.input.normalisation, where=where)
     if known:
