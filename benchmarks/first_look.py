@@ -87,14 +87,15 @@ class Seen:
     def __init__(self, start: float, layer: Image, world: np.ndarray) -> None:
         self.painted = self.drawn = float("nan")
         self._start, self._layer, self._world = start, layer, world
+        self._empty = np.float32(layer.contrast_limits[0])  # what is not painted yet
         layer.events.set_data.connect(self._drawn)
-        self.look()
+        self._drawn()
 
     def look(self) -> None:
         """Whether it is painted now."""
         index = np.round(self._layer.world_to_data(self._world)).astype(int)
         inside = ((index >= 0) & (index < self._layer.data.shape)).all()
-        if np.isnan(self.painted) and inside and self._layer.data[tuple(index)] != self._layer.contrast_limits[0]:
+        if np.isnan(self.painted) and inside and self._layer.data[tuple(index)] != self._empty:
             self.painted = time.perf_counter() - self._start
 
     def _drawn(self, event: object = None) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
-from napari_mito_predict._widgets import _layers
+from napari_mito_predict._widgets import _layers, _removal
 from napari_mito_predict.image import ChannelRole, from_array, open_image
 
 
@@ -127,3 +127,22 @@ def test_color_pictures_and_predictions_are_no_input():
     prediction = Image(np.zeros((8, 8)), metadata={_layers.KEY: {"kind": "prediction"}})
     assert not _layers.is_input(prediction)
     assert _layers.is_prediction(prediction)
+
+
+def test_each_layer_is_gone_from_the_canvas_before_the_next_one_goes(viewer, monkeypatch):
+    """Else Mesa's software renderer crashes later, and the process with it."""
+    drawn = []
+    monkeypatch.setattr(_removal, "_draw", lambda: drawn.append(len(viewer.layers)))
+    mine, *ours = (viewer.add_image(np.ones((4, 4))) for _ in range(4))
+    viewer.layers.remove(ours[0])
+    _removal.take_away(viewer, ours)
+    assert list(viewer.layers) == [mine]
+    assert drawn == [2, 1]
+
+
+def test_canvases_on_screen_are_drawn_at_once(make_napari_viewer, qtbot):
+    viewer, drawn = make_napari_viewer(show=True), []
+    qtbot.wait(100)
+    viewer.window._qt_viewer.canvas._scene_canvas.events.draw.connect(drawn.append)
+    _removal._draw()
+    assert len(drawn) == 1

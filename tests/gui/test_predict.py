@@ -30,11 +30,11 @@ def held(monkeypatch):
 
     go, run = threading.Event(), PredictionPlan.run
 
-    def slow(self, *, on_progress=None, cancel=None):
+    def slow(self, *, cancel=None, **options):
         while not go.wait(0.01):
             if cancel():
                 raise errors.PredictionCancelled("Cancelled; nothing was written.")
-        yield from run(self, on_progress=on_progress, cancel=cancel)
+        yield from run(self, cancel=cancel, **options)
 
     monkeypatch.setattr(PredictionPlan, "run", slow)
     yield go
@@ -132,7 +132,7 @@ def test_pressed_twice_predicts_once(ready, viewer, qtbot, held):
 def test_an_engine_error_is_shown_and_the_button_comes_back(ready, viewer, qtbot, monkeypatch, error):
     from napari_mito_predict.prediction import PredictionPlan
 
-    def broken(self, *, on_progress=None, cancel=None):
+    def broken(self, *, cancel=None, **options):
         raise error
         yield
 
@@ -153,11 +153,11 @@ def test_a_failed_run_can_be_tried_again(ready, viewer, qtbot, monkeypatch):
 
     run, failed = PredictionPlan.run, []
 
-    def once(self, *, on_progress=None, cancel=None):
+    def once(self, *, cancel=None, **options):
         if not failed:
             failed.append(True)
             raise RuntimeError("a hiccup")
-        yield from run(self, on_progress=on_progress, cancel=cancel)
+        yield from run(self, cancel=cancel, **options)
 
     monkeypatch.setattr(PredictionPlan, "run", once)
     for expected in (JobState.FAILED, JobState.DONE):

@@ -11,6 +11,7 @@ import numpy as np
 from napari.layers import Image
 
 from napari_mito_predict._widgets._layers import KEY, placement_of
+from napari_mito_predict._widgets._removal import take_away
 from napari_mito_predict._widgets._view import values_of
 from napari_mito_predict.errors import EvaluationError
 from napari_mito_predict.evaluation import Scaling
@@ -109,9 +110,7 @@ class OwnLayers:
     def leave(self) -> None:
         """Take them away, and show again what was visible."""
         gone, self._layers = self._layers, []
-        for layer in gone:
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+        take_away(self._viewer, gone)
         before, self._visible = self._visible, {}
         for other, visible in before.items():
             if other in self._viewer.layers:

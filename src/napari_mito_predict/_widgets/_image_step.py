@@ -31,6 +31,7 @@ from napari_mito_predict._widgets._parts import (
     column,
     follow,
 )
+from napari_mito_predict._widgets._removal import take_away
 from napari_mito_predict._widgets._voxel_size import VoxelSizeBoxes, is_unknown, sizes_line
 from napari_mito_predict._widgets._worker import Failure, Job, JobState
 from napari_mito_predict.image import ChannelRole, ImageSource, open_image
@@ -52,6 +53,8 @@ class Input:
         The image.
     channel : int
         Index of the transmitted-light channel in it.
+    layer : Image
+        The layer that shows this channel.
     grid : Grid
         Where it lies in the viewer.
     voxel_size_um : tuple of float or None, optional
@@ -60,6 +63,7 @@ class Input:
 
     source: ImageSource
     channel: int
+    layer: Image
     grid: Grid
     voxel_size_um: tuple[float | None, float | None, float | None] | None
 
@@ -180,10 +184,11 @@ class ImageStep(Step):
 
     def _forget_other_scenes(self, source: ImageSource) -> None:
         """Take away the layers that we made of other scenes of this file; predictions stay."""
-        for layer in list(self._viewer.layers):
-            facts = _layers.facts_of(layer)
-            if facts.get("kind") == "input" and facts["path"] == str(source.path):
-                self._viewer.layers.remove(layer)
+        made = [(layer, _layers.facts_of(layer)) for layer in self._viewer.layers]
+        take_away(
+            self._viewer,
+            [layer for layer, facts in made if facts.get("kind") == "input" and facts["path"] == str(source.path)],
+        )
 
     def _change_scene(self, index: int) -> None:
         if self.input is not None and self.input.source.path is not None and index != self.input.source.scene:
@@ -235,14 +240,14 @@ class ImageStep(Step):
         if facts.get("kind") == "input":
             source = self._source(facts["path"], facts["scene"])
             axes = "ZYX" if source.sizes["T"] == 1 else "TZYX"
-            return Input(source, facts["channel"], Grid(layer, axes), self.voxel.value(source)), ""
+            return Input(source, facts["channel"], layer, Grid(layer, axes), self.voxel.value(source)), ""
         axes = _layers.axes_of(layer) or self.axes.currentData()
         if not axes:
             return None, "say what the planes are"
         if "C" in axes:
             return None, "split the channels of this layer first"
         source = self._source_of(layer, axes)
-        return Input(source, 0, Grid(layer, axes), self.voxel.value(source)), ""
+        return Input(source, 0, layer, Grid(layer, axes), self.voxel.value(source)), ""
 
     def _source(self, path: str, scene: int) -> ImageSource:
         if (path, scene) not in self._sources:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image
 
 from napari_mito_predict._widgets._layers import KEY, like_layer, placement_of
+from napari_mito_predict._widgets._removal import take_away
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,16 +74,33 @@ class Run:
 
     def remove(self) -> None:
         """Take away these layers, and no others."""
-        for layer in self._still_there():
-            self._viewer.layers.remove(layer)
-        self.layers = []
+        gone, self.layers = self.layers, []
+        take_away(self._viewer, gone)
 
     def _still_there(self) -> list[Image]:
         return [layer for layer in self.layers if layer in self._viewer.layers]
 
 
-def _make_layer(grid: Grid, output: Output, record: dict[str, Any], array: NDArray[np.float32]) -> Image:
+def output_layer(
+    output: Output, data: NDArray[np.float32], name: str, facts: dict[str, Any], placement: dict[str, Any]
+) -> Image:
+    """A layer that looks as this output shall look, whatever is in it yet."""
     low, high = output.target.contrast_limits
+    image = Image(
+        data,
+        name=name,
+        colormap=output.target.colormap,
+        blending="additive",
+        contrast_limits=(low, high),
+        metadata={KEY: facts, "disclaimer": output.disclaimer},
+        **placement,
+    )
+    # Room to stretch the contrast in both directions; napari would find limits in an array that is still empty.
+    image.contrast_limits_range = (low - (high - low), high + (high - low))
+    return image
+
+
+def _make_layer(grid: Grid, output: Output, record: dict[str, Any], array: NDArray[np.float32]) -> Image:
     facts = {
         "kind": "prediction",
         "key": output.key,
@@ -92,15 +110,4 @@ def _make_layer(grid: Grid, output: Output, record: dict[str, Any], array: NDArr
         "record": record,
         "complete": False,
     }
-    image = Image(
-        like_layer(array, grid.axes, grid.shape),
-        name=output.title,
-        colormap=output.target.colormap,
-        blending="additive",
-        contrast_limits=(low, high),
-        metadata={KEY: facts, "disclaimer": output.disclaimer},
-        **grid.placement,
-    )
-    # Room to stretch the contrast in both directions; napari would find limits in an array that is still empty.
-    image.contrast_limits_range = (low - (high - low), high + (high - low))
-    return image
+    return output_layer(output, like_layer(array, grid.axes, grid.shape), output.title, facts, grid.placement)

@@ -40,6 +40,7 @@ class PredictStep(Step):
     start_pressed = Signal()
     cancel_pressed = Signal()
     remove_pressed = Signal()
+    preview_toggled = Signal(bool)
     options_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -48,16 +49,29 @@ class PredictStep(Step):
         self._missing = "choose an image first"
         self._has_run = False
         self._state = JobState.IDLE
-        self.predict = QPushButton("P&redict")
-        self.predict.setProperty("main", True)
-        self.predict.clicked.connect(self.start_pressed)
-        self.body.addWidget(self.predict)
+        self._build_start()
         self._build_cost()
         self._build_advanced()
         self._build_progress()
         self.show_state(JobState.IDLE)
 
     # ------------------------------------------------------------------ building
+
+    def _build_start(self) -> None:
+        self.predict = QPushButton("P&redict")
+        self.predict.setProperty("main", True)
+        self.predict.clicked.connect(self.start_pressed)
+        self.preview = QCheckBox("Preview her&e")
+        self.preview.setToolTip(
+            "Predict what you are looking at, and keep up as you move and zoom (Alt+E).\n"
+            "Of a large field of view the middle is taken: zoom in. Gone when you switch it off, or press Predict."
+        )
+        self.preview.toggled.connect(self.preview_toggled)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self.predict, 1)
+        row.addWidget(self.preview)
+        self.body.addLayout(row)
 
     def _build_cost(self) -> None:
         self.cost = QElidingLabel("")
@@ -190,13 +204,19 @@ class PredictStep(Step):
         percent = 100 * live.done // max(live.total, 1)
         self.set_summary(f"{percent} %{rest}", "info")
 
+    def show_preview(self, text: str) -> None:
+        """Say what is previewed; nothing for no preview."""
+        if not self._state.busy:
+            self.note.setText(text)
+            self._enable()
+
     def show_finished(self, finished: Finished) -> None:
         """Say how long it took and what was written."""
         files = f" Saved {', '.join(path.name for path in finished.files)}." if finished.files else ""
         self.note.setText(f"Done in {duration(finished.seconds)}.{files}")
 
-    def show_failure(self, failure: Failure) -> None:
-        """Say what went wrong and what to do."""
+    def show_failure(self, failure: Failure | None) -> None:
+        """Say what went wrong and what to do; None for nothing."""
         self.failure.show_failure(failure)
 
     def set_has_run(self, has_run: bool) -> None:
@@ -212,6 +232,7 @@ class PredictStep(Step):
         self.predict.setToolTip(
             self._missing.capitalize() if self._missing else "Predict with all checked models (Alt+R)"
         )
+        self.preview.setEnabled(self.predict.isEnabled() or self.preview.isChecked())
         self.advanced.setEnabled(not busy)
         self.bar.setVisible(busy)
         self.cancel.setVisible(busy)
@@ -222,6 +243,9 @@ class PredictStep(Step):
 
     def _say(self) -> None:
         match self._state:
+            case state if self.preview.isChecked() and not state.busy:
+                failed = self.failure.isVisibleTo(self)
+                self.set_summary(*(("no preview", "error") if failed else ("preview", "info")))
             case JobState.PREPARING:
                 self.set_summary("preparing…", "info")
             case JobState.CANCELLING:

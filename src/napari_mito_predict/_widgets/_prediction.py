@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_mito_predict.errors import MitoPredictError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_mito_predict._widgets._model_cache import ModelCache
     from napari_mito_predict._widgets._worker import Work
     from napari_mito_predict.image import ImageSource
-    from napari_mito_predict.models import Model
     from napari_mito_predict.prediction import Output, PredictionPlan
-
-_PROBE = (16, 128, 128)
+    from napari_mito_predict.prediction.look import Look
 
 
 @dataclass(frozen=True)
@@ -110,40 +111,6 @@ class Finished:
     files: tuple[Path, ...]
 
 
-class ModelCache:
-    """The models of the last request, so that a second run starts at once; older ones are let go."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._models: dict[str, Model] = {}
-        self._speeds: dict[tuple[object, ...], float] = {}
-
-    def get(self, names: tuple[str, ...]) -> list[Model]:
-        """Load those not at hand, in the order of `names`."""
-        from napari_mito_predict.models import load_model
-
-        with self._lock:
-            self._models = {name: self._models.get(name) or load_model(name) for name in names}
-            return list(self._models.values())
-
-    def forget(self, name: str) -> None:
-        """Let go of a model that changed on disk."""
-        with self._lock:
-            self._models.pop(name, None)
-
-    def seconds_per_voxel(self, request: Request, plan: PredictionPlan) -> float:
-        """How long these models take for a voxel on this device, measured once on a little noise."""
-        from napari_mito_predict.prediction import predict
-
-        key = (request.models, plan.device.kind, plan.device.precision)
-        if key not in self._speeds:
-            noise = np.random.default_rng(0).random(_PROBE, np.float32)
-            start = time.monotonic()
-            predict(noise, self.get(request.models), device=plan.device.kind, precision=plan.device.precision)
-            self._speeds[key] = (time.monotonic() - start) / noise.size
-        return self._speeds[key]
-
-
 def make_plan(request: Request, cache: ModelCache) -> PredictionPlan:
     """Decide everything, compute nothing."""
     from napari_mito_predict.prediction import plan_prediction
@@ -159,20 +126,25 @@ def make_plan(request: Request, cache: ModelCache) -> PredictionPlan:
     )
 
 
-def planning(request: Request, cache: ModelCache) -> Work:
-    """Work that yields the plan of `request`, and once more when it is known how long it will take."""
+def planning(request: Request, cache: ModelCache, look: Look) -> Work:
+    """Work that yields the plan of `request`, and once more when it is known how long it will take.
+
+    Meanwhile the volume that is looked at is measured, so that predicting it begins at once.
+    """
 
     def work(cancelled: Callable[[], bool]) -> Iterator[object]:
         plan = make_plan(request, cache)
         yield Planned(plan, cost_of(plan, None))
+        with suppress(MitoPredictError), cache.turn(cancelled):  # said when it is to be predicted
+            plan.measure(look, cache.known, cancel=cancelled)
         if not cancelled():
             yield Planned(plan, cost_of(plan, cache.seconds_per_voxel(request, plan)))
 
     return work
 
 
-def predicting(request: Request, cache: ModelCache) -> Work:
-    """Work that predicts: yields `Started`, and `Finished` at the end.
+def predicting(request: Request, cache: ModelCache, look: Look) -> Work:
+    """Work that predicts, what is looked at before the rest: yields `Started`, and `Finished` at the end.
 
     The arrays of `Started` are painted here, block by block; whoever shows them only has to look again.
     """
@@ -184,7 +156,9 @@ def predicting(request: Request, cache: ModelCache) -> Work:
         arrays = {key: _empty(output) for key, output in plan.outputs.items()}
         live = Live(total=plan.total)
         yield Started(plan, arrays, live)
-        for block in plan.run(on_progress=live.report, cancel=cancelled):
+        with cache.turn(cancelled):  # what is being measured will be known
+            pass
+        for block in plan.run(on_progress=live.report, cancel=cancelled, look=look, known=cache.known):
             arrays[block.target][block.slices] = block.data
             live.painted += 1
         _save(plan, arrays, paths, composite=request.composite)

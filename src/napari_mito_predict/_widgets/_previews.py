@@ -13,6 +13,7 @@ from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
 from napari_mito_predict._widgets._layers import KEY, contrast_of
+from napari_mito_predict._widgets._removal import take_away
 from napari_mito_predict._widgets._worker import Job
 from napari_mito_predict.errors import ModelError
 
@@ -133,8 +134,7 @@ class PreviewLayers(QObject):
     def follow(self, run: Run | None) -> None:
         """Show the previews of this run from now on, and those of no other."""
         self._job.reset()
-        for layer in self._still_there([*self.stills, *self.stacks]):
-            self._viewer.layers.remove(layer)
+        take_away(self._viewer, [*self.stills, *self.stacks])
         self.stills, self.stacks, self._waiting, self.previews = [], [], [], None
         self._run = run
         self._frames = Frames(run.model_folder) if run is not None else None

@@ -71,16 +71,17 @@ class Job(QObject):
 
     All signals arrive on the GUI thread. Starting anew cancels what ran before and drops its results, however late
     they come. A job with a description is a long one: it goes on at low priority, and napari asks before closing the
-    window loses it.
+    window loses it. A short one may go on at low priority too.
     """
 
     state_changed = Signal(object)
     yielded = Signal(object)
     failed = Signal(object)
 
-    def __init__(self, parent: QObject, description: str = "") -> None:
+    def __init__(self, parent: QObject, description: str = "", *, low_priority: bool = False) -> None:
         super().__init__(parent)
         self._description = description
+        self._kind = _PatientWorker if description or low_priority else _ClosingWorker
         self._state = JobState.IDLE
         self._generation = 0
         self._worker: GeneratorWorker | None = None
@@ -100,13 +101,13 @@ class Job(QObject):
         self._cancelled = self._latest[0] = threading.Event()
         self._generation += 1
         self._set_state(JobState.PREPARING)
-        create, kind = (create_task, _PatientWorker) if self._description else (create_worker, _ClosingWorker)
+        create = create_task if self._description else create_worker
         worker = create(
             _named(_guarded, self._description),
             self._generation,
             work,
             self._cancelled,
-            _worker_class=kind,
+            _worker_class=self._kind,
             _start_thread=False,
         )
         worker.yielded.connect(self._receive)

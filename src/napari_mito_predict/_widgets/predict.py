@@ -10,6 +10,8 @@ from qtpy.QtWidgets import QWidget
 
 from napari_mito_predict._widgets._docks import open_dock
 from napari_mito_predict._widgets._image_step import ImageStep
+from napari_mito_predict._widgets._look import look_of
+from napari_mito_predict._widgets._model_cache import ModelCache
 from napari_mito_predict._widgets._models_step import ModelsStep
 from napari_mito_predict._widgets._outputs import Grid, Run
 from napari_mito_predict._widgets._parts import Step, follow, stack_steps, style_sheet
@@ -17,13 +19,14 @@ from napari_mito_predict._widgets._predict_step import PredictStep
 from napari_mito_predict._widgets._prediction import (
     Finished,
     Live,
-    ModelCache,
     Planned,
     Request,
     Started,
     planning,
     predicting,
 )
+from napari_mito_predict._widgets._preview_here import PreviewHere
+from napari_mito_predict._widgets._preview_layers import Aim
 from napari_mito_predict._widgets._settings import use_models_folder
 from napari_mito_predict._widgets._worker import Failure, Job, JobState
 from napari_mito_predict._widgets.compare import ComparePanel
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.viewer import Viewer
+
+    from napari_mito_predict._widgets._image_step import Input
+    from napari_mito_predict.prediction.look import Look
 
 _MILLISECONDS_BETWEEN_REFRESHES = 200
 
@@ -54,6 +60,7 @@ class PredictWidget(QWidget):
         self._grid: Grid | None = None
         self._live: Live | None = None
         self._planned_for: Request | None = None
+        self._planned_input: Input | None = None
         self._start_when_planned = False
         self.image = ImageStep(napari_viewer)
         self.models = ModelsStep()
@@ -63,9 +70,10 @@ class PredictWidget(QWidget):
         self._compare_step.body.addWidget(self.compare)
         self.planning = Job(self)
         self.job = Job(self, "Mito Predict: predicting")
-        self._look = QTimer(self)
-        self._look.setInterval(_MILLISECONDS_BETWEEN_REFRESHES)
-        self._look.timeout.connect(self._look_again)
+        self.here = PreviewHere(napari_viewer, self._cache, self)
+        self._refresh = QTimer(self)
+        self._refresh.setInterval(_MILLISECONDS_BETWEEN_REFRESHES)
+        self._refresh.timeout.connect(self._look_again)
         self._plan_soon = QTimer(self)
         self._plan_soon.setSingleShot(True)
         self._plan_soon.setInterval(100)
@@ -90,6 +98,9 @@ class PredictWidget(QWidget):
         self.predict.start_pressed.connect(self.start)
         self.predict.cancel_pressed.connect(self.job.cancel)
         self.predict.remove_pressed.connect(self.remove_run)
+        self.predict.preview_toggled.connect(self.here.turn)
+        self.here.said.connect(self.predict.show_preview)
+        self.here.failed.connect(self.predict.show_failure)
         self.job.yielded.connect(self._work_says)
         self.job.failed.connect(self.predict.show_failure)
         self.job.state_changed.connect(self._job_state)
@@ -119,23 +130,31 @@ class PredictWidget(QWidget):
         )
 
     def _plan(self) -> None:
-        request = self._request()
+        request, chosen = self._request(), self.image.input
         if self.job.state.busy or (request is not None and request == self._planned_for):
             return
         self._planned_for = request
-        if request is None:
+        self._planned_input = chosen
+        self.here.aim(None)
+        if request is None or chosen is None:
             self.planning.reset()
             self.models.show_plan(None)
-            missing = "choose an image first" if self.image.input is None else "choose a model first"
+            missing = "choose an image first" if chosen is None else "choose a model first"
             self.predict.show_plan(None, missing)
         else:
             self.predict.show_plan(None)
-            self.planning.start(planning(request, self._cache))
+            self.planning.start(planning(request, self._cache, self._look(chosen)))
+
+    def _look(self, chosen: Input) -> Look:
+        """What of the image is on screen."""
+        return look_of(self._viewer, chosen.layer, chosen.grid.axes)
 
     def _planned(self, planned: Planned) -> None:
         self.models.show_plan(planned.plan)
         errors = [finding for finding in planned.plan.findings if str(finding.level) == "error"]
         self.predict.show_plan(planned, "see the notes under Models" if errors else "")
+        if (chosen := self._planned_input) is not None and not errors:
+            self.here.aim(Aim(planned.plan, chosen.layer, chosen.grid.axes))
         start, self._start_when_planned = self._start_when_planned and not errors, False
         if start:
             self.start()
@@ -149,12 +168,13 @@ class PredictWidget(QWidget):
 
     def start(self) -> None:
         """Predict; pressed again while one runs, nothing happens."""
-        request = self._request()
-        if request is None or self.job.state.busy or self.image.input is None:
+        request, chosen = self._request(), self.image.input
+        if request is None or chosen is None or self.job.state.busy:
             return
-        self._grid = self.image.input.grid
+        self.predict.preview.setChecked(False)
+        self._grid = chosen.grid
         self.run = None
-        self.job.start(predicting(request, self._cache))
+        self.job.start(predicting(request, self._cache, self._look(chosen)))
 
     def use_model(self, path: Path, title: str) -> None:
         """Offer a model that is not in the list, check only that one, and predict with it as soon as it is planned."""
@@ -184,11 +204,11 @@ class PredictWidget(QWidget):
         if isinstance(message, Started) and self._grid is not None:
             self.run = Run(self._viewer, self._grid, message)
             self._live = message.live
-            self._look.start()
+            self._refresh.start()
             self.predict.set_has_run(True)
             self._compare_first()
         elif isinstance(message, Finished):
-            self._look.stop()
+            self._refresh.stop()
             self.models.show_plan(message.plan)
             self.predict.show_finished(message)
             if self.run is not None:
@@ -203,7 +223,7 @@ class PredictWidget(QWidget):
 
     def _job_state(self, state: JobState) -> None:
         if not state.busy:
-            self._look.stop()
+            self._refresh.stop()
             self._plan_soon.start()
         if state in (JobState.IDLE, JobState.FAILED):
             self.remove_run()  # half a prediction would be taken for a whole one
