@@ -13,14 +13,14 @@ import numpy as np
 import torch
 
 from exact_streaming.bare import DTYPES, batch
-from napari_mito_predict.prediction import plan_prediction
+from napari_mito_predict.prediction import memory, plan_prediction
 from napari_mito_predict.prediction.streaming import FoldedUNet
 
 if TYPE_CHECKING:
     from exact_streaming.subject import Subject
     from napari_mito_predict.networks.unet import UNet
 
-_LARGEST_STRIP, _FEWEST_ROWS = 3 * 2**20, 64
+_LARGEST_STRIP, _FEWEST_ROWS = memory.LARGEST_STRIP["cpu"], memory.FEWEST_ROWS
 """In voxels, and in rows: what the engine chooses on a processor whose memory is not short."""
 
 

@@ -3,8 +3,8 @@
 Before: the volume is there, the way is made (its weights folded or copied, where it does so beforehand), and it has
 predicted a small volume, so that libraries are loaded. Then the kernel's mark of the peak is set back (Linux), and the
 way predicts once. *Growth* is peak less what was resident before. *Above the arrays* is growth less the arrays as large
-as the volume that a way has to make (`exact_streaming.ways.arrays`): the output, and for our engine also its normalised
-float32 copy and the result on the model's grid; the other ways were given the normalised volume.
+as the volume that a way has to make (`exact_streaming.ways.arrays`): the output, and for our engine also the stack as
+it read it and the result on the model's grid; the other ways were given the normalised volume.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def single_table(title: str, first: str, rows: dict[str, dict[str, Any]]) -> str
                 *_memory(row, "input_bytes", "growth_bytes", "above_output_bytes", "above_arrays_bytes"),
             ]
         )
-    note = "Arrays: the input, its normalised float32 copy, the result on the model's grid, and the output."
+    note = "Arrays: the input, the stack as read from it, the result on the model's grid, and the output."
     return f"### {title}\n\n{table(head, body)}\n\n{note}"
 
 

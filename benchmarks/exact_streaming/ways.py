@@ -67,5 +67,5 @@ def arrays(way: dict[str, Any], shape: list[int]) -> dict[str, int]:
     """Bytes of the arrays as large as the volume that a way makes, the input not counted."""
     voxels = prod(shape)
     if way["kind"] == "engine":
-        return {"prepared, float32": 4 * voxels, "result on the model's grid": 4 * voxels, "output": 4 * voxels}
+        return {"stack as read, 16 bit": 2 * voxels, "result on the model's grid": 4 * voxels, "output": 4 * voxels}
     return {"output": 4 * voxels}

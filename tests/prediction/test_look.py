@@ -17,8 +17,8 @@ CPU = {"device": "cpu", "precision": "32"}
 @pytest.fixture(autouse=True)
 def thin(monkeypatch: pytest.MonkeyPatch) -> None:
     """Strips of a few rows, so that small volumes have several."""
-    monkeypatch.setattr(memory, "_LARGEST_STRIP", {"cpu": 1})
-    monkeypatch.setattr(memory, "_FEWEST_ROWS", 1)
+    monkeypatch.setattr(memory, "LARGEST_STRIP", {"cpu": 1})
+    monkeypatch.setattr(memory, "FEWEST_ROWS", 1)
 
 
 def _plan(make_model, make_unet, data, axes="ZYX", **options):
@@ -59,7 +59,7 @@ def test_no_more_than_the_look(make_model, make_unet, noise):
 
 
 def test_a_small_image_is_done_at_once(make_model, make_unet, noise, monkeypatch):
-    monkeypatch.setattr(memory, "_FEWEST_ROWS", 64)
+    monkeypatch.setattr(memory, "FEWEST_ROWS", 64)
     plan = _plan(make_model, make_unet, noise(8, 40, 40))
     look = Look(0, 3, Span(10, 30), Span(10, 30))
     assert len(list(plan.run(look=look))) == 2

@@ -39,6 +39,14 @@ def test_windows_of_a_known_volume_equal_those_of_a_measured_one(make_model, mak
         np.testing.assert_allclose(lazily.window(grid, tile.read), expected, atol=1e-4)
 
 
+def test_without_resampling_nothing_is_made_whole(make_model, make_fake, noise):
+    plan = plan_prediction(noise(9, 30, 30), make_model(make_fake()), **CPU)
+    (job,) = plan.jobs
+    (volume,) = plan.subject.volumes(job.layout)
+    prepared = prepare(volume.read(plan.subject, lambda: None), plan.subject, volume, job)
+    assert prepared._whole is None
+
+
 def test_padding_is_by_reflection(make_model, make_fake, noise):
     plan = _plan(make_model, make_fake, noise(9, 30, 30))
     (job,) = plan.jobs

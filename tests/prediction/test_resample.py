@@ -33,6 +33,14 @@ def test_any_block_equals_that_part_of_the_whole(source, target, seed, data):
     assert (covered == 1).all()
 
 
+@pytest.mark.parametrize("target", [(9, 20, 31), (5, 33, 31), (9, 2, 3)])
+@pytest.mark.parametrize("threads", [2, 7])
+def test_threads_change_nothing(target, threads):
+    volume = np.random.default_rng(0).normal(size=(9, 20, 31)).astype(np.float32)
+    resampling = Resampling.between(volume.shape, target)
+    np.testing.assert_allclose(resampling.whole(volume, threads=threads), resampling.whole(volume), atol=1e-5)
+
+
 def test_blocks_wait_for_all_tiles_that_touch_what_they_need():
     resampling = Resampling.between((1, 32, 32), (1, 40, 40))
     grid = plan_tiles((1, 32, 32), stride=(1, 4, 4), receptive_field=(1, 9, 9), core=(1, 16, 16))

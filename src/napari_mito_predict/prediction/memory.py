@@ -26,9 +26,10 @@ _SHARE = 0.5
 # then costs 41 % more arithmetic, against 20 % for cores of 512 and 64 % for 256 (benchmarks/prediction_speed.py).
 _LARGEST_CORE = {"cpu": 32 * 384 * 384, "mps": 32 * 768 * 768, "cuda": 32 * 1024 * 1024}
 _XY_RANGE = (256, 1536)
-# The same for strips, which have no halo, in voxels. Few rows make the convolutions slow (benchmarks/exact_streaming).
-_LARGEST_STRIP = {"cpu": 3 * 2**20, "mps": 12 * 2**20, "cuda": 32 * 2**20}
-_FEWEST_ROWS = 64
+# The same for strips, which have no halo: on processors small ones are as fast, and stay in the caches longer. Below
+# some number of rows the coarse levels have too little to do.
+LARGEST_STRIP = {"cpu": 2**20, "mps": 12 * 2**20, "cuda": 32 * 2**20}
+FEWEST_ROWS = 64
 
 _OUT_OF_MEMORY = (
     "out of memory",  # CUDA, MPS, ROCm, XPU
@@ -137,21 +138,21 @@ def choose_strips(
 ) -> TileGrid:
     """Strips along the longest axis, as large as memory allows and a person likes to watch; see `choose_tiles`.
 
-    Where memory is too short for strips of `_FEWEST_ROWS` rows across the whole volume, it is divided into bands.
+    Where memory is too short for strips of `FEWEST_ROWS` rows across the whole volume, it is divided into bands.
     """
     flat = receptive_field[0] == 1
     core = [1 if flat else round_up(shape[0], stride[0]), *map(round_up, shape[1:], stride[1:])]
     axis = max((1, 2) if flat else (1, 2, 0), key=lambda a: core[a])
     others = [a for a in range(3) if a != axis]
     whole, affordable = core[axis], free * _SHARE / bytes_per_voxel
-    fewest = max(_FEWEST_ROWS, 2 * stride[axis])
+    fewest = max(FEWEST_ROWS, 2 * stride[axis])
     waiting = halo_needed(receptive_field[axis], stride[axis])
     while True:
         core[axis] = 1
         grid = plan_strips(shape, stride=stride, receptive_field=receptive_field, axis=axis, core=_three(core))
         across = prod(grid.largest_read[a] for a in others)
         rows = int(affordable / across)
-        rows = min(rows if rows >= whole else rows - waiting, max(_LARGEST_STRIP[kind] // across, fewest))
+        rows = min(rows if rows >= whole else rows - waiting, max(LARGEST_STRIP[kind] // across, fewest))
         divisible = [a for a in others if core[a] > max(2 * MIN_DEPTH if a == 0 else 64, stride[a])]
         if rows >= min(fewest, whole) or not divisible:
             core[axis] = max(min(rows, whole), stride[axis])

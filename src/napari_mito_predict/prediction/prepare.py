@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import torch
 
 from napari_mito_predict.prediction.normalize import COUNTED, Statistics, as_float, measure, normalise
 from napari_mito_predict.prediction.resample import Resampling
@@ -97,9 +98,10 @@ def prepare(
     if resampling.identity:
         resampled = raw if raw.dtype in COUNTED else as_float(raw)
     else:
-        resampled = resampling.whole(as_float(raw))
+        resampled = resampling.whole(as_float(raw), threads=torch.get_num_threads())
     where = f"{subject.image.name}, {volume.where}"
     statistics = measure(resampled, job.model.card.input.normalisation, where=where)
     if known:
         known.put(subject, volume, job, statistics)
-    return Prepared(raw, job.shape, statistics, normalise(resampled, statistics))
+    # Where nothing is resampled windows cost little, and are made while the network works.
+    return Prepared(raw, job.shape, statistics, None if resampling.identity else normalise(resampled, statistics))

@@ -8,16 +8,15 @@ interpolation; where the new grid is coarser, a Gaussian of ``(step - 1) / 2`` v
 
 from __future__ import annotations
 
+import itertools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import ceil, floor
-from typing import TYPE_CHECKING
 
+import numpy as np
 from scipy import ndimage
 
 from napari_mito_predict.prediction.tiles import Box, Span
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _TRUNCATE = 4.0
 
@@ -74,11 +73,20 @@ class Resampling:
         d, y, x = (axis.needed(span) for axis, span in zip(self.axes, target, strict=True))
         return d, y, x
 
-    def whole(self, volume: np.ndarray) -> np.ndarray:
-        """All of `volume` on the target grid, float32 or, for float64 input, float64."""
-        d, y, x = (Span(0, axis.target) for axis in self.axes)
-        origin = tuple(Span(0, axis.source) for axis in self.axes)
-        return self.block(volume, (origin[0], origin[1], origin[2]), (d, y, x))
+    def whole(self, volume: np.ndarray, *, threads: int = 1) -> np.ndarray:
+        """All of `volume` on the target grid, float32 or, for float64 input, float64; in parts, one for each thread."""
+        d, y, x = self.axes
+        result = np.empty([axis.target for axis in self.axes], volume.dtype)
+        edges = [y.target * i // threads for i in range(threads + 1)]
+
+        def fill(rows: Span) -> None:
+            target = Span(0, d.target), rows, Span(0, x.target)
+            source = Span(0, d.source), y.needed(rows), Span(0, x.source)
+            result[:, rows.slice] = self.block(volume[:, source[1].slice], source, target)
+
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(fill, [Span(a, b) for a, b in itertools.pairwise(edges) if b > a]))
+        return result
 
     def block(self, window: np.ndarray, at: Box, target: Box) -> np.ndarray:
         """The block `target` of the target grid, from the part `window` of the source that lies at ``at``.
