@@ -47,7 +47,7 @@ def pieces(subject: Subject, precision: str, settings: dict[str, Any]) -> Callab
 def starts(length: int, size: int, overlap: int) -> list[int]:
     """Where pieces begin; the last ends with the volume and so overlaps by more."""
     last = length - size
-    return [*range(0, last, size - overlap), last]
+    return [*range(0, last, max(size - overlap, 1)), last]
 
 
 def triangle(size: int, overlap: int) -> np.ndarray:

@@ -50,6 +50,8 @@ def compare(results: Results, scale_name: str, scale: Scale, comparison: Compari
     place = f"{scale_name}/compare/{network}/{words(comparison.shape)}/{comparison.precision}"
     same = {"network": network, "shape": comparison.shape, "precision": comparison.precision}
     ways = [*_OURS]
+    if comparison.precision == "32" and comparison.others:
+        ways.append({"name": "ours, bf16", "kind": "engine", "precision": "bf16"})
     if "monai" in comparison.others:
         ways += monai_ways(results, place, scale, same)
     if "pieces" in comparison.others:

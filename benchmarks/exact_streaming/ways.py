@@ -35,11 +35,14 @@ KINDS: dict[str, Callable[[Subject, str, dict[str, Any]], Predict]] = {
 def make(way: dict[str, Any], subject: Subject, precision: str) -> Predict:
     """Make ready, and rehearse on a small volume: imports, kernels and thread pools are then there.
 
+    A way may have a ``precision`` of its own.
+
     Raises
     ------
     NotMeasured
         It does not work here, for whatever reason.
     """
+    precision = way.get("precision", precision)
     try:
         side = 4 * subject.network.stride[1]
         small = subject.small(wide=way["kind"] == "bioimageio")
