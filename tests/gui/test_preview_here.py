@@ -19,8 +19,8 @@ LABELS = ("z", "y", "x")
 @pytest.fixture(autouse=True)
 def thin(monkeypatch):
     """Strips of a few rows, so that small volumes have several."""
-    monkeypatch.setattr(memory, "_LARGEST_STRIP", {"cpu": 1})
-    monkeypatch.setattr(memory, "_FEWEST_ROWS", 1)
+    monkeypatch.setattr(memory, "LARGEST_STRIP", {"cpu": 1})
+    monkeypatch.setattr(memory, "FEWEST_ROWS", 1)
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def test_series_moves_but_does_not_flicker() -> None:
     means = series.data.mean(axis=(2, 3, 4))
     np.testing.assert_allclose(means / means[:, :1], 1, atol=0.03)
     assert pcc(series.truth.mitochondria[0], series.truth.mitochondria[3]) < 0.99
-    assert pcc(series.truth.mitochondria[0], series.truth.mitochondria[1]) > 0.6
+    assert pcc(series.truth.mitochondria[0], series.truth.mitochondria[1]) > 0.5
 
 
 def test_randomised_conditions_cover_their_ranges() -> None:

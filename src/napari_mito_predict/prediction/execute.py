@@ -11,6 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+import torch
+
 from napari_mito_predict.errors import ImageContentError, InsufficientMemoryError
 from napari_mito_predict.image import Finding, Level, check_volume
 from napari_mito_predict.prediction.ahead import ahead
@@ -156,7 +158,8 @@ class Execution:
             jobs = [job for job in jobs if not job.prepared_like(alike[0])]
             self._work.check_cancelled()
             self._report(f"Preparing {reading.volume.where}")
-            yield prepare(reading.raw, self._subject, reading.volume, alike[0], self._known), alike
+            volume, threads = reading.volume, torch.get_num_threads()
+            yield prepare(reading.raw, self._subject, volume, alike[0], self._known, threads=threads), alike
 
     def _first(self, job: Job, volume: Volume, prepared: Prepared) -> Iterator[Block]:
         """What is looked at; it comes again with its strip or tile."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import torch
 
 from napari_mito_predict.prediction.normalize import COUNTED, Statistics, as_float, measure, normalise
 from napari_mito_predict.prediction.resample import Resampling
@@ -88,7 +87,13 @@ class Prepared:
 
 
 def prepare(
-    raw: np.ndarray, subject: Subject, volume: Volume, job: Job, known: KnownStatistics | None = None
+    raw: np.ndarray,
+    subject: Subject,
+    volume: Volume,
+    job: Job,
+    known: KnownStatistics | None = None,
+    *,
+    threads: int = 1,
 ) -> Prepared:
     """Measure a volume, unless it is `known`, and make it ready; see `measure` for what may be raised."""
     statistics = known.get(subject, volume, job) if known else None
@@ -98,7 +103,7 @@ def prepare(
     if resampling.identity:
         resampled = raw if raw.dtype in COUNTED else as_float(raw)
     else:
-        resampled = resampling.whole(as_float(raw), threads=torch.get_num_threads())
+        resampled = resampling.whole(as_float(raw), threads=threads)
     where = f"{subject.image.name}, {volume.where}"
     statistics = measure(resampled, job.model.card.input.normalisation, where=where)
     if known:
