@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import napari
 import numpy as np
+from gui_stall import on_display
 from qtpy.QtCore import QEventLoop, QTimer
 
 from napari_mito_predict._widgets._layers import KEY
-from napari_mito_predict.cli._display import has_display, virtual_display
 from napari_mito_predict.evaluation import pcc_and_ssim
 
 if TYPE_CHECKING:
@@ -113,10 +113,4 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--region", action="store_true", help="with a drawn rectangle of a fifth of the plane")
     arguments = parser.parse_args()
-    options = (arguments.planes, arguments.size, arguments.steps, arguments.region)
-    if has_display():
-        main(*options)
-    else:
-        with virtual_display(1700, 1100) as name:
-            os.environ["DISPLAY"] = name
-            main(*options)
+    on_display(main, arguments.planes, arguments.size, arguments.steps, arguments.region)

@@ -16,12 +16,10 @@ from typing import TYPE_CHECKING
 
 import napari
 import numpy as np
-from gui_stall import until
-from qtpy.QtCore import Qt, QTimer
+from gui_stall import Ticks, on_display, until
 
 from napari_mito_predict._widgets._layers import facts_of
 from napari_mito_predict._widgets._worker import JobState
-from napari_mito_predict.cli._display import has_display, virtual_display
 from napari_mito_predict.models import load_model
 
 if TYPE_CHECKING:
@@ -123,22 +121,16 @@ class Run:
         self.seen: dict[str, Seen] = {}
         self._viewer = viewer
         self._middle = np.array(layer.data_to_world([size // 2 for size in layer.data.shape]))
-        self._ticks: list[float] = []
-        timer = QTimer()
-        timer.setTimerType(Qt.TimerType.PreciseTimer)
-        timer.timeout.connect(self._tick)
-        timer.start(TICK_MS)
+        ticks = Ticks(TICK_MS, self._look)
         viewer.layers.events.inserted.connect(self._inserted)
         self._start = time.perf_counter()
         click()
         until(lambda: done() or time.perf_counter() - self._start > limit, lambda: "")
         self.seconds = time.perf_counter() - self._start
-        timer.stop()
         viewer.layers.events.inserted.disconnect(self._inserted)
-        self.stalls = np.maximum(np.diff(self._ticks) * 1000 - TICK_MS, 0)
+        self.stalls = ticks.stop()
 
-    def _tick(self) -> None:
-        self._ticks.append(time.perf_counter())
+    def _look(self) -> None:
         for seen in self.seen.values():
             seen.look()
 
@@ -155,9 +147,4 @@ if __name__ == "__main__":
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--seconds", type=float, default=20.0, help="cancel after so long")
     arguments = parser.parse_args()
-    if has_display():
-        main(arguments.planes, arguments.size, arguments.seconds)
-    else:
-        with virtual_display(1700, 1100) as name:
-            os.environ["DISPLAY"] = name
-            main(arguments.planes, arguments.size, arguments.seconds)
+    on_display(main, arguments.planes, arguments.size, arguments.seconds)

@@ -56,17 +56,22 @@ def main(planes: int, size: int, most: float) -> None:
 class Ticks:
     """Time between the ticks of a timer, as the event loop delivers them."""
 
-    def __init__(self) -> None:
+    def __init__(self, every_ms: int = TICK_MS, also: Callable[[], object] = lambda: None) -> None:
         self._times: list[float] = []
+        self._every_ms, self._also = every_ms, also
         self._timer = QTimer()
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.timeout.connect(lambda: self._times.append(time.perf_counter()))
-        self._timer.start(TICK_MS)
+        self._timer.timeout.connect(self._tick)
+        self._timer.start(every_ms)
+
+    def _tick(self) -> None:
+        self._times.append(time.perf_counter())
+        self._also()
 
     def stop(self) -> np.ndarray:
         """Stalls in milliseconds: what each gap had beyond the tick."""
         self._timer.stop()
-        return np.maximum(np.diff(self._times) * 1000 - TICK_MS, 0)
+        return np.maximum(np.diff(self._times) * 1000 - self._every_ms, 0)
 
 
 def sample_for(seconds: float) -> np.ndarray:
@@ -87,6 +92,16 @@ def until(condition: Callable[[], bool], failure: Callable[[], str]) -> None:
         raise SystemExit(failure())
 
 
+def on_display(main: Callable[..., object], *arguments: object) -> None:
+    """Run `main`, on a display of its own where there is none."""
+    if has_display():
+        main(*arguments)
+        return
+    with virtual_display(1700, 1100) as name:
+        os.environ["DISPLAY"] = name
+        main(*arguments)
+
+
 def report(what: str, stalls: np.ndarray) -> None:
     """One line."""
     median, p99 = np.percentile(stalls, (50, 99))
@@ -101,9 +116,4 @@ if __name__ == "__main__":
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="cancel after so long")
     arguments = parser.parse_args()
-    if has_display():
-        main(arguments.planes, arguments.size, arguments.seconds)
-    else:
-        with virtual_display(1700, 1100) as name:
-            os.environ["DISPLAY"] = name
-            main(arguments.planes, arguments.size, arguments.seconds)
+    on_display(main, arguments.planes, arguments.size, arguments.seconds)

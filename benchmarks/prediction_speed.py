@@ -13,11 +13,11 @@ import time
 
 import numpy as np
 import torch
+from exact_streaming.subject import make_model
 
-from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Target, Training
-from napari_mito_predict.networks.unet import UNet
 from napari_mito_predict.prediction import plan_prediction
 
+NETWORK = "random:3:16"  # as the bundled models are
 WAYS: list[tuple[str, str | tuple[int, int, int], str]] = [
     ("whole", "whole", "32"),
     ("tiles of 384", (64, 384, 384), "32"),
@@ -26,21 +26,6 @@ WAYS: list[tuple[str, str | tuple[int, int, int], str]] = [
     ("whole", "whole", "bf16"),
     ("tiles of 256", (64, 256, 256), "bf16"),
 ]
-
-
-def bundled_like() -> Model:
-    """Depth 3, width 16, as the bundled models are."""
-    torch.manual_seed(0)
-    card = ModelCard(
-        name="bench",
-        title="bench",
-        targets=(Target(name="mitochondria", stain="TMRM"),),
-        architecture=Architecture(kind="unet"),
-        input=Input(voxel_size_um=(0.3, 0.1, 0.1), third_axes=("z",)),
-        training=Training(data="random weights", pairs=0, iterations=0),
-        simulated=False,
-    )
-    return Model(card, UNet(depth=3, base_channels=16).eval())
 
 
 def main() -> None:
@@ -52,7 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     shape = (arguments.planes, arguments.size, arguments.size)
     volume = np.random.default_rng(0).integers(100, 4000, shape, dtype=np.uint16)
-    model, first = bundled_like(), None
+    model, first = make_model(NETWORK), None
     print(f"{' x '.join(map(str, shape))}, {torch.get_num_threads()} threads\n")
     print("| way | precision | tiles | seconds | ratio | arithmetic | largest error |\n|---|---|---|---|---|---|---|")
     for name, tile, precision in WAYS:

@@ -19,9 +19,8 @@ import napari
 import numpy as np
 import psutil
 import tifffile
-from gui_stall import Ticks, report, sample_for, until
+from gui_stall import Ticks, on_display, report, sample_for, until
 
-from napari_mito_predict.cli._display import has_display, virtual_display
 from napari_mito_predict.image import open_image
 
 if TYPE_CHECKING:
@@ -80,9 +79,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0)
     arguments = parser.parse_args()
-    if has_display():
-        main(arguments.minutes)
-    else:
-        with virtual_display(1700, 1100) as name:
-            os.environ["DISPLAY"] = name
-            main(arguments.minutes)
+    on_display(main, arguments.minutes)

@@ -13,7 +13,7 @@ import pytest
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 SHAPE = (16, 32, 32)
 
-pytestmark = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="the benchmarks are not here")
+pytestmark = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="no package holds the benchmarks, only the repository")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -66,7 +66,7 @@ def test_one_piece_is_one_whole_pass_and_several_cover_the_volume(predict, whole
 
 
 def test_sliding_windows_cover_the_volume(predict, whole):
-    pytest.importorskip("monai")
+    pytest.importorskip("monai", reason="compared with, not needed: pip install monai")
     found = predict(kind="monai", roi=(16, 16, 16), overlap=0.25, batch=2)
     assert found.shape == SHAPE
     assert 1e-3 < _apart(found, whole)

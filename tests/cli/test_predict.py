@@ -228,7 +228,7 @@ def test_all_targets_in_one_file(mito_predict, installed, stack, tmp_path):
 
 @pytest.mark.parametrize("composite", [False, True])
 def test_ome_zarr_is_written_while_predicting(mito_predict, installed, stack, tmp_path, monkeypatch, composite):
-    pytest.importorskip("zarr", minversion="3", exc_type=ImportError)
+    pytest.importorskip("zarr", minversion="3", exc_type=ImportError, reason="pip install napari-mito-predict[zarr]")
     flags = ["-m", "tiny", "--precision", "32", "--json", *(["--composite"] if composite else [])]
     whole = mito_predict("predict", stack, "-o", tmp_path / "tiff", *flags)
     monkeypatch.setattr(PredictionPlan, "predict", lambda *_, **__: pytest.fail("held the whole result"))
@@ -246,7 +246,7 @@ def test_ome_zarr_is_written_while_predicting(mito_predict, installed, stack, tm
 
 
 def test_an_existing_ome_zarr_is_kept_unless_told(mito_predict, installed, stack, tmp_path):
-    pytest.importorskip("zarr", minversion="3", exc_type=ImportError)
+    pytest.importorskip("zarr", minversion="3", exc_type=ImportError, reason="pip install napari-mito-predict[zarr]")
     target = tmp_path / "cells_mitochondria.ome.zarr"
     target.mkdir()
     arguments = ("predict", stack, "-o", tmp_path, "-m", "tiny", "--format", "ome-zarr")

@@ -85,6 +85,28 @@ def test_missing_file_is_named(package: Path, member: str) -> None:
         read_package(package)
 
 
+@pytest.mark.parametrize("damage", [None, b"", b"PK no zip", slice(0, 200), slice(100, None)])
+def test_a_model_loads_without_its_sample(package: Path, damage: slice | bytes | None) -> None:
+    """It decides how much precision is enough; without it the device decides."""
+    sample = package / "sample.npz"
+    whole = sample.read_bytes()
+    if damage is None:
+        sample.unlink()
+    else:
+        sample.write_bytes(whole[damage] if isinstance(damage, slice) else damage)
+    assert read_package(package).sample is None
+
+
+def test_a_bit_of_the_sample_that_flipped_stops_no_model(package: Path) -> None:
+    sample = package / "sample.npz"
+    whole = bytearray(sample.read_bytes())
+    for place in range(0, len(whole), max(len(whole) // 40, 1)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        sample.write_bytes(damaged)
+        read_package(package)
+
+
 def test_other_output_fails_the_self_test(package: Path) -> None:
     np.savez_compressed(package / "sample.npz", input=_sample(), output=np.ones((1, 8, 16, 16), np.float32))
     report = verify_model(package)

@@ -79,6 +79,30 @@ def test_of_a_long_series_only_the_frames_around(make_model, make_unet, noise):
     assert first.slices == (slice(101, 102), slice(0, 1), slice(40, 60), slice(40, 60))
 
 
+def test_no_other_time_point_is_read_for_a_look(make_model, make_unet, noise, monkeypatch):
+    plan, known = _plan(make_model, make_unet, noise(3, 8, 100, 90), "TZYX"), KnownStatistics()
+    reads, read = [], type(plan.subject.image).read
+    monkeypatch.setattr(
+        type(plan.subject.image), "read", lambda self, t, *a, **k: reads.append(t) or read(self, t, *a, **k)
+    )
+    look = Look(1, 3, Span(40, 60), Span(40, 60))
+    plan.measure(look, known)
+    assert len(list(plan.first_look(look, known=known))) == 2
+    assert reads == [1, 1]
+
+
+def test_all_kinds_of_preparation_are_measured_ahead(make_model, make_unet, noise, monkeypatch):
+    models = [
+        make_model(make_unet(3, 2, base_channels=2), name=name, targets=(name,), clip=clip)
+        for name, clip in (("a", None), ("b", (1.0, 99.0)))
+    ]
+    plan, known = plan_prediction(noise(8, 60, 60), models, **CPU), KnownStatistics()
+    look = Look(0, 3, Span(0, 60), Span(0, 60))
+    plan.measure(look, known)
+    monkeypatch.setattr("napari_mito_predict.prediction.prepare.measure", None)
+    assert {block.target for block in plan.run(look=look, known=known)} == {"a", "b"}
+
+
 def test_a_look_beside_the_image_changes_nothing(make_model, make_unet, noise):
     plan = _plan(make_model, make_unet, noise(8, 100, 90))
     (one, *_), (other, *_) = plan.run(look=Look(0, 3, Span(-50, -20), Span(10, 40))), plan.run()

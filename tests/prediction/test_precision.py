@@ -45,6 +45,14 @@ def test_a_model_that_suffers_is_computed_in_single_precision(make_model, make_u
     assert plan_prediction(volume, bad, precision="bf16").device.precision == "bf16", "who asks for it, gets it"
 
 
+def test_it_stays_on_the_device_that_was_chosen(make_model, make_unet, monkeypatch):
+    monkeypatch.setattr("napari_mito_predict.prediction.precision.agreement", lambda model, device: 0.5)
+    second = Device("cuda", "the second GPU", "bf16", "as asked for.", index=1)
+    device, _ = checked(second, [make_model(make_unet(), name="bad")])
+    assert (device.kind, device.index, device.name, device.precision) == ("cuda", 1, "the second GPU", "32")
+    assert device.reason == "as asked for. bad needs single precision."
+
+
 def test_without_a_sample_the_device_decides(make_model, make_unet):
     assert agreement(make_model(make_unet()), HALF) is None
 

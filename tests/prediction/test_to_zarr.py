@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class Planned:
     def __init__(self, shape: tuple[int, int, int, int], fails: BaseException | None = None) -> None:
         self.outputs = {"dna": Output("dna", Target(name="dna", stain="DNA"), "m", shape, "TZYX", (None,) * 3, None)}
         self.shape, self.fails = shape, fails
+        self.result_bytes = 4 * prod(shape)
         self.started = self.closed = False
 
     def run(self, **_: Any) -> Iterator[Block]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -97,7 +98,14 @@ def test_series_moves_but_does_not_flicker() -> None:
     means = series.data.mean(axis=(2, 3, 4))
     np.testing.assert_allclose(means / means[:, :1], 1, atol=0.03)
     assert pcc(series.truth.mitochondria[0], series.truth.mitochondria[3]) < 0.99
-    assert pcc(series.truth.mitochondria[0], series.truth.mitochondria[1]) > 0.5
+    assert _pcc_where_it_moved_to(series.truth.mitochondria[0, 0], series.truth.mitochondria[1, 0]) > 0.9
+
+
+def _pcc_where_it_moved_to(first: np.ndarray, second: np.ndarray, most: int = 8) -> float:
+    """A field this small moves nearly as one piece: by so many pixels that the two agree best."""
+    inner = (slice(most, -most),) * 2
+    shifts = itertools.product(range(-most, most + 1), repeat=2)
+    return max(pcc(first[inner], np.roll(second, shift, (0, 1))[inner]) for shift in shifts)
 
 
 def test_randomised_conditions_cover_their_ranges() -> None:

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Required, TypedDict
 
 import numpy as np
 
@@ -29,6 +29,17 @@ RGB = {
     "gray": (255, 255, 255),
 }
 """The plain colours that colormaps of napari and channels of OME share."""
+
+
+class ImageSettings(TypedDict, total=False):
+    """What writers of images take beside the image; see `write_ome_tiff`."""
+
+    axes: Required[str]
+    channel_names: Sequence[str] | None
+    channel_colours: Sequence[str] | None
+    voxel_size_um: Sequence[float | None]
+    time_step_s: float | None
+    description: str
 
 
 def check_output(path: str | Path, *, overwrite: bool = False, needed_bytes: int = 0) -> Path:

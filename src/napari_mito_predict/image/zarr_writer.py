@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from napari_mito_predict.image.zarr_reader import import_zarr
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
+
+    from napari_mito_predict.image.output import ImageSettings
 
 _LARGEST_SIDE = 1024
 
@@ -71,9 +73,7 @@ def create_ome_zarr(
                 "0",
                 shape=tuple(shape),
                 dtype=dtype,
-                chunks=tuple(
-                    1 if axis in "TCZ" else min(n, _LARGEST_SIDE) for axis, n in zip(axes, shape, strict=True)
-                ),
+                chunks=_chunks(axes, shape),
                 dimension_names=list(axes.lower()),
             )
             group.attrs.update(
@@ -91,18 +91,7 @@ def create_ome_zarr(
             writer.flush()
 
 
-def write_ome_zarr(
-    path: str | Path,
-    data: Any,
-    *,
-    axes: str,
-    channel_names: Sequence[str] | None = None,
-    channel_colours: Sequence[str] | None = None,
-    voxel_size_um: Sequence[float | None] = UNKNOWN,
-    time_step_s: float | None = None,
-    description: str = "",
-    overwrite: bool = False,
-) -> Path:
+def write_ome_zarr(path: str | Path, data: Any, *, overwrite: bool = False, **settings: Unpack[ImageSettings]) -> Path:
     """Write an OME-Zarr of an array, plane by plane; parameters as `write_ome_tiff`, result as `create_ome_zarr`.
 
     Raises
@@ -110,19 +99,7 @@ def write_ome_zarr(
     MissingReaderError, OutputExistsError, UnwritableOutputError, OutputError
         As `create_ome_zarr`.
     """
-    created = create_ome_zarr(
-        path,
-        data.shape,
-        data.dtype,
-        axes=axes,
-        channel_names=channel_names,
-        channel_colours=channel_colours,
-        voxel_size_um=voxel_size_um,
-        time_step_s=time_step_s,
-        description=description,
-        overwrite=overwrite,
-    )
-    path = Path(path)
+    path, created = Path(path), create_ome_zarr(path, data.shape, data.dtype, overwrite=overwrite, **settings)
     with created as writer, writing(path):
         for index in plane_indices(data.shape):
             plane = np.asarray(data[index])

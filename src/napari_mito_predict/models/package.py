@@ -11,6 +11,7 @@ import os
 import shutil
 import uuid
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -221,7 +222,7 @@ def _sample(path: Path) -> Sample | None:
     """The sample, or None where it is missing or unreadable: only a self-test needs it."""
     try:
         return _read_sample(path)
-    except (DamagedModelError, ValueError, KeyError, zipfile.BadZipFile):
+    except (DamagedModelError, ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
 
 

@@ -100,7 +100,7 @@ class Computation:
             if contexts.wanted(piece):
                 self._look_around(job, piece, prepared, contexts)
             window = prepared.window(job.grid, piece.read)
-            return self._apply(job, piece, lambda network: network(window, contexts.of(piece)))
+            return self._apply(job, piece, lambda: self._network(job)(window, contexts.of(piece)))
 
         return compute
 
@@ -110,7 +110,7 @@ class Computation:
         def held(part: Tile) -> np.ndarray | None:
             core, given = core_within(part, job.flat), contexts.of(part)
             window = prepared.window(job.grid, part.read)
-            return self._apply(job, part, lambda network: network.context(window, core, given))
+            return self._apply(job, part, lambda: self._network(job).context(window, core, given))
 
         for tiles, average in contexts.passes(piece):
             if not job.in_parts:  # it was to be done in one piece, but memory ran out
@@ -125,7 +125,7 @@ class Computation:
         push = self._network(job).strips(axis)
         with closing(ahead(prepared.window(job.grid, tile.read) for tile in band)) as windows:
             for tile, window in zip(band, windows, strict=True):
-                output = self._apply(job, tile, partial(_push, push, window, tile is band[-1]))
+                output = self._apply(job, tile, partial(push, window, tile is band[-1]))
                 if output is None:
                     self._too_large_held = job.grid.held
                     self._note_smaller()
@@ -162,10 +162,10 @@ class Computation:
                 self._fall_back(job)
                 left.append(piece)
 
-    def _apply(self, job: Job, piece: Tile, ask: Callable[[Forward], np.ndarray | None]) -> np.ndarray | None:
+    def _apply(self, job: Job, piece: Tile, compute: Callable[[], np.ndarray | None]) -> np.ndarray | None:
         self.check_cancelled()
         try:
-            return ask(self._network(job))
+            return compute()
         except PredictionError as error:
             first = [max(0, span.start - axis.before) for span, axis in zip(piece.kept, job.grid.axes, strict=True)]
             place = ", ".join(f"{axis} {start}" for axis, start in zip("zyx", first, strict=True))
@@ -201,9 +201,3 @@ class Computation:
         message = f"Memory of {lost} is too small even for the smallest part: going on with the processor, more slowly."
         self._note(Finding(Level.WARNING, "processor-instead", message, "Close other programs that use the GPU."))
         self._report(message)
-
-
-def _push(
-    push: Callable[[np.ndarray, bool], np.ndarray | None], window: np.ndarray, last: bool, _: Forward
-) -> np.ndarray | None:
-    return push(window, last)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
@@ -20,7 +20,7 @@ from napari_mito_predict.prediction.assembly import Assembly
 from napari_mito_predict.prediction.blocks import plan_blocks
 from napari_mito_predict.prediction.compute import Computation
 from napari_mito_predict.prediction.look import Look, tile_of
-from napari_mito_predict.prediction.prepare import KnownStatistics, Prepared, prepare
+from napari_mito_predict.prediction.prepare import KnownStatistics, Prepared, measured, prepare
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.prediction.volumes import Layout, Subject, Volume
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from napari_mito_predict.prediction.device import Device
     from napari_mito_predict.prediction.job import Job
+    from napari_mito_predict.prediction.normalize import Statistics
     from napari_mito_predict.prediction.result import Block
 
 OnProgress = Callable[[int, int, str], object]
@@ -98,8 +99,8 @@ class Execution:
 
     def measure(self) -> None:
         """Find out the statistics of the volume that is looked at."""
-        for _ in self._released(prepared for reading in self._readings() for prepared in self._prepared(reading)):
-            return
+        for _ in self._released(self._measured()):
+            pass
 
     def _released(self, made: Iterator[T]) -> Iterator[T]:
         """The same; releases everything when it ends, fails, or is closed early."""
@@ -116,26 +117,36 @@ class Execution:
     def _all(self) -> Iterator[Block]:
         with closing(ahead(self._readings(), self._close)) as readings:
             for reading in readings:
-                for prepared, jobs in self._prepared(reading):
+                for jobs in _alike(reading.jobs):
+                    prepared = self._prepare(reading, jobs[0])
                     for job in jobs:
                         yield from self._first(job, reading.volume, prepared)
+                    if len(jobs) > 1:
+                        prepared.resample_once(torch.get_num_threads())
                     for job in jobs:
                         yield from self._predict(job, reading.volume, prepared)
 
     def _looked_at(self) -> Iterator[Block]:
-        for reading in self._readings():
-            if self._look and self._look.is_at(reading.volume):
-                for prepared, jobs in self._prepared(reading):
-                    for job in jobs:
-                        blocks = list(self._first(job, reading.volume, prepared))
-                        yield from blocks or self._predict(job, reading.volume, prepared)
+        for reading in self._readings(only_looked_at=True):
+            for jobs in _alike(reading.jobs):
+                prepared = self._prepare(reading, jobs[0])
+                for job in jobs:
+                    blocks = list(self._first(job, reading.volume, prepared))
+                    yield from blocks or self._predict(job, reading.volume, prepared)
 
-    def _readings(self) -> Generator[Reading]:
-        """All volumes, the one that is looked at before the others."""
+    def _measured(self) -> Iterator[Statistics]:
+        for reading in self._readings(only_looked_at=True):
+            for jobs in _alike(reading.jobs):
+                yield measured(reading.raw, jobs[0], **self._preparing(reading))[0]
+
+    def _readings(self, *, only_looked_at: bool = False) -> Generator[Reading]:
+        """All volumes, the one that is looked at before the others; or no other."""
         for series in (False, True):
             jobs = [job for job in self._jobs if (job.layout is Layout.SERIES) == series]
             volumes = self._subject.volumes(jobs[0].layout) if jobs else []
-            for volume in sorted(volumes, key=lambda volume: not (self._look and self._look.is_at(volume))):
+            looked_at = [volume for volume in volumes if self._look and self._look.is_at(volume)]
+            others = [] if only_looked_at else [volume for volume in volumes if volume not in looked_at]
+            for volume in (*looked_at, *others):
                 yield Reading(volume, jobs, self._read(volume, jobs, several=len(volumes) > 1))
 
     def _read(self, volume: Volume, jobs: list[Job], *, several: bool) -> np.ndarray:
@@ -150,16 +161,15 @@ class Execution:
                 self._note(finding)
         return raw
 
-    def _prepared(self, reading: Reading) -> Iterator[tuple[Prepared, list[Job]]]:
-        """The volume as the models take it, with those that take it so."""
-        jobs = reading.jobs
-        while jobs:
-            alike = [job for job in jobs if job.prepared_like(jobs[0])]
-            jobs = [job for job in jobs if not job.prepared_like(alike[0])]
-            self._work.check_cancelled()
-            self._report(f"Preparing {reading.volume.where}")
-            volume, threads = reading.volume, torch.get_num_threads()
-            yield prepare(reading.raw, self._subject, volume, alike[0], self._known, threads=threads), alike
+    def _prepare(self, reading: Reading, job: Job) -> Prepared:
+        """The volume as `job` takes it, and all that are alike."""
+        return prepare(reading.raw, job, **self._preparing(reading))
+
+    def _preparing(self, reading: Reading) -> dict[str, Any]:
+        self._work.check_cancelled()
+        self._report(f"Preparing {reading.volume.where}")
+        where = f"{self._subject.image.name}, {reading.volume.where}"
+        return {"where": where, "known": self._known, "threads": torch.get_num_threads()}
 
     def _first(self, job: Job, volume: Volume, prepared: Prepared) -> Iterator[Block]:
         """What is looked at; it comes again with its strip or tile."""
@@ -197,3 +207,11 @@ class Execution:
 
     def _report(self, message: str) -> None:
         self._on_progress(self._work.done, self._work.total, message)
+
+
+def _alike(jobs: list[Job]) -> Iterator[list[Job]]:
+    """Those together that take the same prepared input."""
+    while jobs:
+        alike = [job for job in jobs if job.prepared_like(jobs[0])]
+        jobs = [job for job in jobs if not job.prepared_like(alike[0])]
+        yield alike

@@ -15,6 +15,7 @@ from napari_mito_predict.prediction.result import record_path
 if TYPE_CHECKING:
     import numpy as np
 
+    from napari_mito_predict.image.output import ImageSettings
     from napari_mito_predict.prediction.result import Output, Prediction
 
 
@@ -42,7 +43,7 @@ def composite_record(outputs: Sequence[Output], records: Sequence[dict[str, Any]
     return {"disclaimer": " ".join(_disclaimers(outputs)), "channels": channels}
 
 
-def image_metadata(outputs: Sequence[Output]) -> dict[str, Any]:
+def image_metadata(outputs: Sequence[Output]) -> ImageSettings:
     """What writers of images are told about `outputs`, each of which is a channel."""
     first, channel = outputs[0], channel_axis(outputs[0])
     return {

@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from napari_mito_predict.prediction.prepare import KnownStatistics
 
 _ARRAY_AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
-# Raw input (16 bit), the same as float32, resampled and normalised; then one result per target.
-_BYTES_PREPARED, _BYTES_RESULT = 2 + 4 + 4, 4
+# Raw input (16 bit); where it is resampled, that and the same normalised; then one result per target.
+_BYTES_RAW, _BYTES_RESAMPLED, _BYTES_RESULT = 2, 4 + 4, 4
 
 
 @dataclass
@@ -78,6 +78,11 @@ class PredictionPlan:
     estimate_bytes: int
     subject: Subject = field(repr=False)
     jobs: list[Job] = field(repr=False)
+
+    @property
+    def result_bytes(self) -> int:
+        """Size of all outputs."""
+        return sum(4 * prod(output.shape) for output in self.outputs.values())  # float32
 
     def run(
         self,
@@ -168,17 +173,13 @@ class PredictionPlan:
 
     def _check_memory(self) -> None:
         """Refuse what the operating system would end in the middle: it promises memory to anybody who asks."""
-        needed, free = self._result_bytes, free_memory(choose_device("cpu", "32"))
+        needed, free = self.result_bytes, free_memory(choose_device("cpu", "32"))
         if needed > free:
             raise InsufficientMemoryError(
                 f"{self.subject.image.name}: the predictions need {needed / 2**30:.1f} GiB of memory, and "
                 f"{free / 2**30:.1f} GiB are free. Write them while they are computed: --format ome-zarr, or "
                 "predict_to_zarr in Python."
             )
-
-    @property
-    def _result_bytes(self) -> int:
-        return sum(4 * prod(output.shape) for output in self.outputs.values())  # float32
 
     def _about(self, job: Job) -> list[Finding]:
         """Findings that concern this model: not those that only name another one."""
@@ -240,7 +241,8 @@ def plan_prediction(
         per_voxel = _bytes_per_voxel(model) * (1 if chosen.precision == "32" else 0.5)
         grid = _tiles(model, shape, tile, halo, chosen, per_voxel, free)
         jobs.append(Job(model, keys, subject.layout(model.card), shape, grid))
-        held = prod(shape) * (_BYTES_PREPARED + _BYTES_RESULT * len(keys))
+        resampled = shape != subject.volume_shape(subject.layout(model.card))
+        held = prod(shape) * (_BYTES_RAW + _BYTES_RESAMPLED * resampled + _BYTES_RESULT * len(keys))
         estimate = max(estimate, held + int(grid.held * per_voxel))
     if not all(job.grid.exact for job in jobs):
         found.append(
@@ -253,8 +255,9 @@ def plan_prediction(
     found += [in_parts(job.model.name) for job in jobs if job.in_parts and job.model.network.contexts is None]
     outputs = {key: output for job in jobs for key, output in _outputs(subject, job)}
     total = sum(job.passes * len(job.grid) * len(subject.volumes(job.layout)) for job in jobs)
-    estimate += sum(4 * prod(output.shape) for output in outputs.values())
-    return PredictionPlan(outputs, found, chosen, total, estimate, subject, jobs)
+    plan = PredictionPlan(outputs, found, chosen, total, estimate, subject, jobs)
+    plan.estimate_bytes += plan.result_bytes
+    return plan
 
 
 def _subject(given: Any, channel: Any, scene: Any, voxel_size_um: Sequence[float | None] | None) -> Subject:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from napari_mito_predict.image import Finding, Level
-from napari_mito_predict.prediction.device import Device, choose_device
 from napari_mito_predict.prediction.forward import Forward
 
 if TYPE_CHECKING:
     from napari_mito_predict.models import Model
     from napari_mito_predict.networks import Network
+    from napari_mito_predict.prediction.device import Device
 
 LOWEST = 0.9999
 """Pearson correlation with the float32 output that half precision must reach."""
@@ -39,7 +40,8 @@ def checked(device: Device, models: Iterable[Model]) -> tuple[Device, list[Findi
                 f"{model.name} would give other values in {device.precision} (PCC {r:.5f} with single precision on its "
                 f"sample, {LOWEST} is needed): everything is computed in single precision."
             )
-            return choose_device(device.kind, "32"), [Finding(Level.INFO, "single-precision", message)]
+            single = replace(device, precision="32", reason=f"{device.reason} {model.name} needs single precision.")
+            return single, [Finding(Level.INFO, "single-precision", message)]
     return device, []
 
 

@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from napari_mito_predict.prediction.normalize import COUNTED, Statistics, as_float, measure, normalise
+from napari_mito_predict.prediction.normalize import Statistics, as_float, measure, normalise
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.prediction.tiles import Span, reflect
 
 if TYPE_CHECKING:
-    from napari_mito_predict.image import ImageSource
     from napari_mito_predict.prediction.job import Job
     from napari_mito_predict.prediction.tiles import Box, TileGrid
-    from napari_mito_predict.prediction.volumes import Subject, Volume
 
 
 class KnownStatistics:
-    """Statistics of volumes that were measured before; forgotten with their image. Safe to share between threads."""
+    """Statistics of volumes that were measured before, found by their values. Safe to share between threads.
+
+    By values, not by the image they are of: somebody may change the pixels of a layer.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._of: WeakKeyDictionary[ImageSource, dict[object, Statistics]] = WeakKeyDictionary()
+        self._of: dict[object, Statistics] = {}
 
-    def get(self, subject: Subject, volume: Volume, job: Job) -> Statistics | None:
-        """What is known of a volume as `job` takes it."""
+    def get(self, key: object) -> Statistics | None:
+        """What is known of a volume, see `key`."""
         with self._lock:
-            return self._of.get(subject.image, {}).get(_key(subject, volume, job))
+            return self._of.get(key)
 
-    def put(self, subject: Subject, volume: Volume, job: Job, statistics: Statistics) -> None:
+    def put(self, key: object, statistics: Statistics) -> None:
         """Remember."""
         with self._lock:
-            self._of.setdefault(subject.image, {})[_key(subject, volume, job)] = statistics
+            self._of[key] = statistics
 
-
-def _key(subject: Subject, volume: Volume, job: Job) -> object:
-    return subject.channel, volume, job.shape, job.model.card.input.normalisation.model_dump_json()
+    @staticmethod
+    def key(raw: np.ndarray, job: Job) -> object:
+        """Stands for a volume as `job` takes it."""
+        values = hashlib.blake2b(np.ascontiguousarray(raw).data, digest_size=16).digest()
+        return values, raw.dtype.str, raw.shape, job.shape, job.model.card.input.normalisation.model_dump_json()
 
 
 class Prepared:
@@ -51,18 +54,31 @@ class Prepared:
     shape : tuple of int
         (D, Y, X) at the model's voxel size.
     statistics : Statistics
-        To normalise by; windows are then made of `raw` one by one.
-    whole : ndarray, float32, optional
-        The volume at the model's voxel size and normalised, where it has been made anyway.
+        To normalise by.
     """
 
-    def __init__(
-        self, raw: np.ndarray, shape: tuple[int, int, int], statistics: Statistics, whole: np.ndarray | None = None
-    ) -> None:
+    def __init__(self, raw: np.ndarray, shape: tuple[int, int, int], statistics: Statistics) -> None:
         self._raw = raw
         self._resampling = Resampling.between(raw.shape, shape)
         self._statistics = statistics
-        self._whole = whole
+        self._whole: np.ndarray | None = None
+
+    def resample_once(self, threads: int, resampled: np.ndarray | None = None) -> None:
+        """Resample all of the volume now, which is less work than window by window where several models read it.
+
+        Nothing happens where nothing is resampled: windows then cost little, and are made while the network works.
+
+        Parameters
+        ----------
+        threads : int
+            How many to use.
+        resampled : ndarray, optional
+            The volume at the model's voxel size, where it has been made anyway.
+        """
+        if self._whole is None and not self._resampling.identity:
+            if resampled is None:
+                resampled = self._resampling.whole(as_float(self._raw), threads=threads)
+            self._whole = normalise(resampled, self._statistics)
 
     def window(self, grid: TileGrid, read: Box) -> np.ndarray:
         """The part `read` of the volume as padded by reflection, without making the padded volume: float32."""
@@ -74,9 +90,8 @@ class Prepared:
         part = self._part((d, y, x))
         if part.shape == tuple(span.size for span in read):
             return part
-        return part[
-            np.ix_(*([p - span.start for p in along] for along, span in zip(positions, (d, y, x), strict=True)))
-        ]
+        within = zip(positions, (d, y, x), strict=True)
+        return part[np.ix_(*([p - span.start for p in along] for along, span in within))]
 
     def _part(self, box: Box) -> np.ndarray:
         if self._whole is not None:
@@ -87,26 +102,46 @@ class Prepared:
 
 
 def prepare(
-    raw: np.ndarray,
-    subject: Subject,
-    volume: Volume,
-    job: Job,
-    known: KnownStatistics | None = None,
-    *,
-    threads: int = 1,
+    raw: np.ndarray, job: Job, *, where: str = "", known: KnownStatistics | None = None, threads: int = 1
 ) -> Prepared:
-    """Measure a volume, unless it is `known`, and make it ready; see `measure` for what may be raised."""
-    statistics = known.get(subject, volume, job) if known else None
+    """Measure a volume, unless it is `known`, and make it ready; see `measured`."""
+    statistics, resampled = measured(raw, job, where=where, known=known, threads=threads)
+    prepared = Prepared(raw, job.shape, statistics)
+    if resampled is not None:
+        prepared.resample_once(threads, resampled)
+    return prepared
+
+
+def measured(
+    raw: np.ndarray, job: Job, *, where: str = "", known: KnownStatistics | None = None, threads: int = 1
+) -> tuple[Statistics, np.ndarray | None]:
+    """Statistics of a volume as `job` takes it, and the volume resampled where that had to be done for them.
+
+    Parameters
+    ----------
+    raw : ndarray, (D, Y, X)
+        Of the image.
+    job : Job
+        The model.
+    where : str
+        Which volume, for messages.
+    known : KnownStatistics, optional
+        Asked first; what is measured is added.
+    threads : int
+        How many to use.
+
+    Raises
+    ------
+    ImageContentError, UnsupportedImageError
+        See `measure`.
+    """
+    key = known.key(raw, job) if known else None
+    statistics = known.get(key) if known else None
     if statistics is not None:
-        return Prepared(raw, job.shape, statistics)
+        return statistics, None
     resampling = Resampling.between(raw.shape, job.shape)
-    if resampling.identity:
-        resampled = raw if raw.dtype in COUNTED else as_float(raw)
-    else:
-        resampled = resampling.whole(as_float(raw), threads=threads)
-    where = f"{subject.image.name}, {volume.where}"
-    statistics = measure(resampled, job.model.card.input.normalisation, where=where)
+    resampled = None if resampling.identity else resampling.whole(as_float(raw), threads=threads)
+    statistics = measure(raw if resampled is None else resampled, job.model.card.input.normalisation, where=where)
     if known:
-        known.put(subject, volume, job, statistics)
-    # Where nothing is resampled windows cost little, and are made while the network works.
-    return Prepared(raw, job.shape, statistics, None if resampling.identity else normalise(resampled, statistics))
+        known.put(key, statistics)
+    return statistics, resampled

@@ -140,7 +140,7 @@ class AxisTiling:
 
     def window(self, i: int) -> Span:
         """What tile `i` reads."""
-        return self.cores[i].grow(0 if self.streamed else self.halo, self.whole)
+        return self.cores[i].grow(self.halo, self.whole)
 
     def kept(self, i: int) -> Span:
         """What of tile `i` goes into the result: its core, or all of it where neighbours have to be blended."""
@@ -199,9 +199,7 @@ def strip_axis(size: int, *, stride: int, rows: int, needed: int) -> AxisTiling:
     """
     padded, rows = round_up(size, stride), max(rows // stride, 1) * stride
     cores = tuple(Span(start, min(start + rows, padded)) for start in range(0, padded, rows))
-    return AxisTiling(
-        size, (padded - size) // 2, padded, stride, round_up(needed, stride), needed, cores, streamed=True
-    )
+    return AxisTiling(size, (padded - size) // 2, padded, stride, 0, needed, cores, streamed=True)
 
 
 @lru_cache(maxsize=16)
@@ -262,7 +260,7 @@ class TileGrid:
     @property
     def held(self) -> int:
         """Voxels whose features the network holds at a time, at most: of a tile, or of a strip and what waits."""
-        waiting = [axis.halo if axis.streamed and len(axis.cores) > 1 else 0 for axis in self.axes]
+        waiting = [axis.needed if axis.streamed and len(axis.cores) > 1 else 0 for axis in self.axes]
         return prod(size + rows for size, rows in zip(self.largest_read, waiting, strict=True))
 
     @property
@@ -280,11 +278,13 @@ class TileGrid:
 
     def bands(self) -> Iterator[list[Tile]]:
         """Tiles that follow each other: the strips of one band, or a tile alone where nothing is streamed."""
-        ranges = [range(len(axis.cores)) for axis in self.axes]
-        along = [ranges[i] if axis.streamed else None for i, axis in enumerate(self.axes)]
-        for first in itertools.product(*(range(1) if strips else r for strips, r in zip(along, ranges, strict=True))):
-            indices = itertools.product(*(strips or (i,) for strips, i in zip(along, first, strict=True)))
-            yield [self._tile(index) for index in indices]
+        counts, streamed = [len(axis.cores) for axis in self.axes], self.streamed
+        for first in itertools.product(*(range(1 if i == streamed else n) for i, n in enumerate(counts))):
+            if streamed is None:
+                yield [self._tile(first)]
+            else:
+                before, after = first[:streamed], first[streamed + 1 :]
+                yield [self._tile((*before, i, *after)) for i in range(counts[streamed])]
 
     def _tile(self, index: tuple[int, ...]) -> Tile:
         (i, j, k), (d, y, x) = index, self.axes

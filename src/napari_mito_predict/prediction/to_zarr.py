@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -70,9 +69,8 @@ def predict_to_zarr(
         As `predict`.
     """
     files = _files(plan, paths)
-    needed = sum(4 * prod(output.shape) for output in plan.outputs.values())  # float32
     for file in files:
-        check_output(file.path, overwrite=overwrite, needed_bytes=needed)
+        check_output(file.path, overwrite=overwrite, needed_bytes=plan.result_bytes)
         check_output(record_path(file.path), overwrite=overwrite)
     with ExitStack() as stack:
         write: dict[str, Callable[[Block], None]] = {}
