@@ -106,7 +106,7 @@ def _training_size(rows: Sequence[Row], cells: str) -> Figure:
     if axis.get_xlim()[1] > 32:
         axis.axvline(32, color=_GREY, linewidth=0.8, linestyle=":")
         axis.annotate(
-            "paper: flat from here", (32, 0.02), xycoords=("data", "axes fraction"), ha="right", va="bottom",
+            "paper: flat from here", (32, 0.3), xycoords=("data", "axes fraction"), ha="right", va="bottom",
             rotation=90, fontsize=7, color=_GREY,
         )  # fmt: skip
     return figure
