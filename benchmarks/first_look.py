@@ -120,7 +120,10 @@ class Run:
     ) -> None:
         self.seen: dict[str, Seen] = {}
         self._viewer = viewer
+        # The middle of the plane that the sliders show.
         self._middle = np.array(layer.data_to_world([size // 2 for size in layer.data.shape]))
+        sliders = list(viewer.dims.not_displayed)
+        self._middle[sliders] = np.array(viewer.dims.point)[sliders]
         ticks = Ticks(TICK_MS, self._look)
         viewer.layers.events.inserted.connect(self._inserted)
         self._start = time.perf_counter()

@@ -93,7 +93,7 @@ def test_the_visible_region_is_predicted_first(dock, viewer, qtbot, field, monke
     qtbot.waitUntil(lambda: dock.job.state is JobState.DONE, timeout=60_000)
     assert [block.target for block in blocks[:2]] == ["mitochondria", "dna"]
     for block in blocks[:2]:
-        assert block.slices == (slice(0, 8), slice(100, 141), slice(70, 131))
+        assert block.slices == (slice(3, 4), slice(100, 141), slice(70, 131))
     assert len(blocks) > 4
 
 

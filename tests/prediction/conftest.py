@@ -83,9 +83,8 @@ def make_fake() -> type[Fake]:
 def make_unet() -> Callable[..., UNet]:
     """A small U-Net with random weights and random batch-norm statistics, so that every layer matters."""
 
-    def make(ndim: int = 3, depth: int = 2, base_channels: int = 4, out_channels: int = 1, seed: int = 0) -> UNet:
-        network = UNet(ndim=ndim, depth=depth, base_channels=base_channels, out_channels=out_channels)
-        return _randomised(network, seed)
+    def make(ndim: int = 3, depth: int = 2, base_channels: int = 4, seed: int = 0, **arguments: Any) -> UNet:
+        return _randomised(UNet(ndim=ndim, depth=depth, base_channels=base_channels, **arguments), seed)
 
     return make
 

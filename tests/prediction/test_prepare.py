@@ -36,9 +36,9 @@ def test_windows_of_a_known_volume_equal_those_of_a_measured_one(make_model, mak
     lazily = prepare(raw, job, known=known)
     at_once = prepare(raw, job, known=known)
     at_once.resample_once(threads)
-    assert first._whole is not None
-    assert lazily._whole is None
-    assert at_once._whole is not None
+    assert first._resampled is not None
+    assert lazily._resampled is None
+    assert at_once._resampled is not None
     grid = plan_tiles(job.shape, stride=(4, 4, 4), receptive_field=(9, 9, 9), core=(64, 24, 16))
     for tile in itertools.islice(grid, 20):
         expected = first.window(grid, tile.read)
@@ -51,7 +51,7 @@ def test_without_resampling_nothing_is_made_whole(make_model, make_fake, noise):
     raw, job = _raw(plan_prediction(noise(9, 30, 30), make_model(make_fake()), **CPU))
     prepared = prepare(raw, job)
     prepared.resample_once(2)
-    assert prepared._whole is None
+    assert prepared._resampled is None
 
 
 def test_padding_is_by_reflection(make_model, make_fake, noise):
@@ -59,7 +59,8 @@ def test_padding_is_by_reflection(make_model, make_fake, noise):
     prepared = prepare(raw, job)
     (tile,) = plan_tiles(job.shape, stride=(4, 4, 4), receptive_field=(9, 9, 9), core=job.shape)
     padding = [(axis.before, axis.padded - axis.size - axis.before) for axis in job.grid.axes]
-    np.testing.assert_array_equal(prepared.window(job.grid, tile.read), np.pad(prepared._whole, padding, "reflect"))
+    volume = prepared.window(job.grid, tuple(axis.inside for axis in job.grid.axes))
+    np.testing.assert_array_equal(prepared.window(job.grid, tile.read), np.pad(volume, padding, "reflect"))
 
 
 def test_a_volume_that_was_changed_is_measured_again(make_model, make_fake, noise):

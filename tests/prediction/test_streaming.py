@@ -9,27 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_mito_predict.networks.unet import UNet
 from napari_mito_predict.prediction.streaming import FoldedUNet
-
-
-def _network(ndim: int, depth: int, convs: int, channels: tuple[int, int], seed: int) -> UNet:
-    torch.manual_seed(seed)
-    network = UNet(
-        ndim=ndim,
-        depth=depth,
-        base_channels=3,
-        convs_per_level=convs,
-        in_channels=channels[0],
-        out_channels=channels[1],
-    )
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm3d):
-            torch.nn.init.normal_(module.running_mean, 0, 0.2)
-            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
-            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-            torch.nn.init.normal_(module.bias, 0, 0.2)
-    return network.eval()
 
 
 @st.composite
@@ -47,9 +27,10 @@ def cases(draw):
 
 @settings(max_examples=40, deadline=None)
 @given(cases())
-def test_strips_equal_the_whole(case):
+def test_strips_equal_the_whole(make_unet, case):
     ndim, depth, convs, channels, shape, axis, strips, seed = case
-    network = _network(ndim, depth, convs, channels, seed)
+    options = {"convs_per_level": convs, "in_channels": channels[0], "out_channels": channels[1]}
+    network = make_unet(ndim, depth, 3, seed, **options)
     image = torch.randn(1, channels[0], *shape)
     with torch.inference_mode():
         whole = network(image)
@@ -58,7 +39,7 @@ def test_strips_equal_the_whole(case):
     assert float((streamed - whole).abs().max()) < 1e-5 * float(whole.std()) + 1e-6
 
 
-def _streamed(network: UNet, image: torch.Tensor, axis: int, strips: list[int]) -> torch.Tensor:
+def _streamed(network: torch.nn.Module, image: torch.Tensor, axis: int, strips: list[int]) -> torch.Tensor:
     """Through a stream, in strips of these sizes again and again."""
     stream, start, size, pieces, i = FoldedUNet(network).stream(axis), 0, image.shape[axis + 2], [], 0
     while start < size:
@@ -69,9 +50,9 @@ def _streamed(network: UNet, image: torch.Tensor, axis: int, strips: list[int]) 
     return torch.cat(pieces, axis + 2)
 
 
-def test_what_is_kept_does_not_grow_with_the_length() -> None:
+def test_what_is_kept_does_not_grow_with_the_length(make_unet) -> None:
     """Rows that wait inside: the same after 20 strips as after 10."""
-    network = _network(2, 3, 2, (1, 1), 0)
+    network = make_unet(2, 3, seed=0)
     stream = FoldedUNet(network).stream(0)
     kept = []
     with torch.inference_mode():
@@ -95,8 +76,8 @@ def _kept(stream: object, seen: set[int] | None = None) -> int:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16])
-def test_half_precision_is_close(dtype) -> None:
-    network = _network(3, 2, 2, (1, 1), 1)
+def test_half_precision_is_close(make_unet, dtype) -> None:
+    network = make_unet(3, 2, seed=1)
     image = torch.randn(1, 1, 16, 32, 16)
     with torch.inference_mode():
         whole = network(image)

@@ -5,22 +5,23 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from napari_mito_predict._widgets._canvas import Canvas
 from napari_mito_predict.errors import MitoPredictError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from napari_mito_predict._widgets._model_cache import ModelCache
     from napari_mito_predict._widgets._worker import Work
     from napari_mito_predict.image import ImageSource
-    from napari_mito_predict.prediction import Output, PredictionPlan
+    from napari_mito_predict.prediction import PredictionPlan
     from napari_mito_predict.prediction.look import Look
 
 
@@ -146,21 +147,29 @@ def planning(request: Request, cache: ModelCache, look: Look) -> Work:
 def predicting(request: Request, cache: ModelCache, look: Look) -> Work:
     """Work that predicts, what is looked at before the rest: yields `Started`, and `Finished` at the end.
 
-    The arrays of `Started` are painted here, block by block; whoever shows them only has to look again.
+    The arrays of `Started` are painted here, block by block; whoever shows them only has to look again now and then.
+    Its `Live` is yielded for the first block of each output, which nobody should wait for.
     """
 
     def work(cancelled: Callable[[], bool]) -> Iterator[object]:
         start = time.monotonic()
         plan = make_plan(request, cache)
         paths = _output_paths(plan, request)
-        arrays = {key: _empty(output) for key, output in plan.outputs.items()}
+        canvases = {key: Canvas(output, look) for key, output in plan.outputs.items()}
+        arrays = {key: canvas.array for key, canvas in canvases.items()}
         live = Live(total=plan.total)
         yield Started(plan, arrays, live)
         with cache.turn(cancelled):  # what is being measured will be known
             pass
-        for block in plan.run(on_progress=live.report, cancel=cancelled, look=look, known=cache.known):
-            arrays[block.target][block.slices] = block.data
-            live.painted += 1
+        with ThreadPoolExecutor(1, thread_name_prefix="blank") as pool:
+            blanked = {key: pool.submit(canvas.blank) for key, canvas in canvases.items()}
+            for block in plan.run(on_progress=live.report, cancel=cancelled, look=look, known=cache.known):
+                if not canvases[block.target].is_looked_at(block.slices):
+                    blanked[block.target].result()
+                arrays[block.target][block.slices] = block.data
+                live.painted += 1
+                if live.painted <= len(arrays):
+                    yield live
         _save(plan, arrays, paths, composite=request.composite)
         yield Finished(plan, time.monotonic() - start, tuple(paths.values()))
 
@@ -184,11 +193,6 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _empty(output: Output) -> NDArray[np.float32]:
-    """An array that shows as nothing: the lower end of the display range, not zero, which is the mean."""
-    return np.full(output.shape, output.target.contrast_limits[0], np.float32)
 
 
 def _output_paths(plan: PredictionPlan, request: Request) -> dict[str, Path]:

@@ -207,6 +207,8 @@ class PredictWidget(QWidget):
             self._refresh.start()
             self.predict.set_has_run(True)
             self._compare_first()
+        elif isinstance(message, Live):
+            self._look_again()
         elif isinstance(message, Finished):
             self._refresh.stop()
             self.models.show_plan(message.plan)
@@ -216,7 +218,7 @@ class PredictWidget(QWidget):
             self.compare.update_numbers()
 
     def _look_again(self) -> None:
-        """Show how far the worker is; at most five times a second, however fast it paints."""
+        """Show how far the worker is; after the first blocks five times a second, however fast it paints."""
         if self.run is not None and self._live is not None:
             self.predict.show_progress(self._live)
             self.run.refresh()

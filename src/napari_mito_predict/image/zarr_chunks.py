@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict.image.output import writing
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Region = tuple[slice, ...]
+
+_THREADS = 2  # compress at the same time
 
 WAITING_BYTES = 512 * 2**20
 """Chunks of one image that wait for the rest of them. Strips across 32 planes of 4000 x 4000 need as much."""
@@ -44,9 +47,11 @@ class ChunkWriter:
         self._waiting: dict[tuple[int, ...], _Chunk] = {}
         self._missing: dict[tuple[int, ...], int] = {}  # of chunks that were written incomplete
         # Ctrl-C reaches the main thread only: what is being written elsewhere ends before its folder is removed. The
-        # thread starts now, because an executor does not wait for one whose start was interrupted.
-        self._pool = ThreadPoolExecutor(1)
-        self._pool.submit(int).result()
+        # threads start now, because an executor does not wait for one whose start was interrupted.
+        self._pool = ThreadPoolExecutor(_THREADS)
+        self._under_way: list[Future[None]] = []
+        all_started = Barrier(_THREADS)
+        wait([self._pool.submit(all_started.wait) for _ in range(_THREADS)])
 
     def write(self, region: Sequence[slice], data: NDArray[Any]) -> None:
         """Write a block.
@@ -81,15 +86,17 @@ class ChunkWriter:
         # would be the one that it needs first.
         while self._bytes > self._most_bytes:
             self._put_incomplete(next(reversed(self._waiting)))
+        self._end()
 
     def flush(self) -> None:
         """Write what still waits."""
         for index in list(self._waiting):
             self._put_incomplete(index)
+        self._end()
 
     def close(self) -> None:
         """Wait for what is being written; chunks that wait are dropped."""
-        self._pool.shutdown()
+        self._pool.shutdown(cancel_futures=True)
         self._waiting.clear()
 
     def _touched(self, region: Region) -> Iterator[tuple[int, ...]]:
@@ -121,8 +128,13 @@ class ChunkWriter:
             self._bytes -= self._waiting.pop(index).data.nbytes
 
     def _put(self, place: Region, data: NDArray[Any]) -> None:
+        self._under_way.append(self._pool.submit(self._array.__setitem__, place, data))
+
+    def _end(self) -> None:
+        """Wait for what is being written, and raise what went wrong."""
         with writing(self._path):
-            self._pool.submit(self._array.__setitem__, place, data).result()
+            while self._under_way:
+                self._under_way.pop().result()
 
 
 @dataclass

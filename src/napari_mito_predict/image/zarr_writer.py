@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_mito_predict.image.output import ImageSettings
 
-_LARGEST_SIDE = 1024
+_LARGEST_SIDE = 512  # small enough that chunks are complete, and written, while the network still works
 
 
 @contextlib.contextmanager

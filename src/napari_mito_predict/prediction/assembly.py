@@ -10,10 +10,11 @@ import numpy as np
 from napari_mito_predict.prediction.result import Block
 
 if TYPE_CHECKING:
-    from napari_mito_predict.prediction.compute import Computation
+    from napari_mito_predict.prediction.blocks import OutputBlock
+    from napari_mito_predict.prediction.compute import Pieces
     from napari_mito_predict.prediction.job import Job
     from napari_mito_predict.prediction.resample import Resampling
-    from napari_mito_predict.prediction.tiles import Box, Tile
+    from napari_mito_predict.prediction.tiles import Tile
     from napari_mito_predict.prediction.volumes import Subject, Volume
 
 
@@ -30,21 +31,42 @@ class Assembly:
         The image.
     back : Resampling
         From the model's grid to the image's.
+    blocks : list of OutputBlock
+        What to make, in this order as far as it is complete.
     """
 
-    def __init__(self, job: Job, volume: Volume, subject: Subject, back: Resampling) -> None:
+    def __init__(self, job: Job, volume: Volume, subject: Subject, back: Resampling, blocks: list[OutputBlock]) -> None:
         self._job = job
         self._volume = volume
         self._subject = subject
         self._back = back
+        self._waiting = [(block, set(block.tiles)) for block in blocks]
         self._data = np.zeros((len(job.keys), *job.shape), np.float32)
 
-    def put(self, piece: Tile, output: np.ndarray) -> None:
-        """Take what `piece` keeps of the network's output (targets, D, Y, X) over what it read."""
+    def add(self, pieces: Pieces, done: int, total: int) -> Iterator[Block]:
+        """Take all pieces of one tile; give the blocks that are complete now, one for each target.
+
+        `done` and `total` are the tiles that are computed, for the blocks to tell.
+        """
+        for piece, output in pieces:
+            self._put(piece, output)
+        for _, missing in self._waiting:
+            missing.discard(pieces[0][0].index)
+        complete = [block for block, missing in self._waiting if not missing]
+        self._waiting = [entry for entry in self._waiting if entry[1]]
+        for block in complete:
+            there = tuple(span.slice for span in block.source)
+            for key, channel in zip(self._job.keys, self._data, strict=True):
+                data = self._back.block(channel[there], block.source, block.box)
+                t, slices, data = self._volume.place(self._subject, block.box, data)
+                yield Block(key, t, slices, data, done, total)
+
+    def _put(self, piece: Tile, output: np.ndarray) -> None:
+        """Take what `piece` keeps of the network's output (targets, D, Y, X)."""
         grid = self._job.grid
         kept = [span.clip(axis.inside) for span, axis in zip(piece.kept, grid.axes, strict=True)]
         here = tuple(span.shift(-axis.before).slice for span, axis in zip(kept, grid.axes, strict=True))
-        given = output[:, *(span.shift(-read.start).slice for span, read in zip(kept, piece.read, strict=True))]
+        given = output[:, *(span.shift(-whole.start).slice for span, whole in zip(kept, piece.kept, strict=True))]
         if grid.exact:
             self._data[:, *here] = given
             return
@@ -53,11 +75,3 @@ class Assembly:
             weights = np.asarray(axis.weights(piece.index[i])[span.start - start : span.stop - start], np.float32)
             given = given * weights.reshape([-1 if a == i + 1 else 1 for a in range(4)])
         self._data[:, *here] += given
-
-    def blocks(self, box: Box, source: Box, work: Computation) -> Iterator[Block]:
-        """The part `box` of the image's grid, one block for each target, from what has been put at `source`."""
-        there = tuple(span.slice for span in source)
-        for key, channel in zip(self._job.keys, self._data, strict=True):
-            data = self._back.block(channel[there], source, box)
-            t, slices, data = self._volume.place(self._subject, box, data)
-            yield Block(key, t, slices, data, work.done, work.total)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari_mito_predict.prediction.prepare import Prepared
 
 Pieces = list[tuple[Tile, np.ndarray]]
-"""Tiles with the network's output (targets, D, Y, X) over what they read."""
+"""Tiles with the network's output (targets, D, Y, X) over what they keep."""
 
 
 class Computation:
@@ -100,7 +100,7 @@ class Computation:
             if contexts.wanted(piece):
                 self._look_around(job, piece, prepared, contexts)
             window = prepared.window(job.grid, piece.read)
-            return self._apply(job, piece, lambda: self._network(job)(window, contexts.of(piece)))
+            return self._apply(job, piece, lambda: self._network(job)(window, piece.kept_of_read, contexts.of(piece)))
 
         return compute
 
@@ -122,6 +122,7 @@ class Computation:
     def _strips(self, job: Job, prepared: Prepared, band: list[Tile], axis: int) -> Iterator[tuple[Tile, np.ndarray]]:
         """Strips when they are complete, which is later than they are read; ends early when memory runs out."""
         waiting, rows = deque(band), np.empty(0, np.float32)
+        kept = [slice(None) if a == axis else span.slice for a, span in enumerate(band[0].kept_of_read)]
         push = self._network(job).strips(axis)
         with closing(ahead(prepared.window(job.grid, tile.read) for tile in band)) as windows:
             for tile, window in zip(band, windows, strict=True):
@@ -130,6 +131,7 @@ class Computation:
                     self._too_large_held = job.grid.held
                     self._note_smaller()
                     return
+                output = output[:, *kept]
                 rows = np.concatenate((rows, output), axis + 1) if rows.size else output
                 while waiting and waiting[0].kept[axis].size <= rows.shape[axis + 1]:
                     complete = waiting.popleft()

@@ -92,8 +92,7 @@ class Average:
 
 def core_within(piece: Tile, flat: bool) -> tuple[slice, ...]:
     """The core of `piece` in its window, for each axis the network knows."""
-    spans = zip(piece.kept, piece.read, strict=True)
-    return tuple(kept.shift(-read.start).slice for kept, read in spans)[1 if flat else 0 :]
+    return tuple(span.slice for span in piece.kept_of_read)[1 if flat else 0 :]
 
 
 def in_parts(name: str) -> Finding:

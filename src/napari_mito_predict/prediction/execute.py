@@ -1,15 +1,14 @@
 """Running a plan: read once per volume, prepare once per kind of model, tile by tile, block by block.
 
-Three things go on at the same time: the next volume is read while a volume is predicted, the next strip is prepared
-while the network works, and what it gave is resampled and used while it works on.
+Three things go on at the same time: the next volume is read and measured while a volume is predicted, the next strip is
+prepared while the network works, and what it gave is resampled and used while it works on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import torch
 
@@ -18,9 +17,9 @@ from napari_mito_predict.image import Finding, Level, check_volume
 from napari_mito_predict.prediction.ahead import ahead
 from napari_mito_predict.prediction.assembly import Assembly
 from napari_mito_predict.prediction.blocks import plan_blocks
-from napari_mito_predict.prediction.compute import Computation
+from napari_mito_predict.prediction.compute import Computation, Pieces
 from napari_mito_predict.prediction.look import Look, tile_of
-from napari_mito_predict.prediction.prepare import KnownStatistics, Prepared, measured, prepare
+from napari_mito_predict.prediction.prepare import KnownStatistics, Prepared, prepare
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.prediction.volumes import Layout, Subject, Volume
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     from napari_mito_predict.prediction.device import Device
     from napari_mito_predict.prediction.job import Job
-    from napari_mito_predict.prediction.normalize import Statistics
     from napari_mito_predict.prediction.result import Block
 
 OnProgress = Callable[[int, int, str], object]
@@ -37,13 +35,25 @@ Cancel = Callable[[], bool]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Reading:
-    """A volume as it was read, and the models that take it."""
+class Ready(NamedTuple):
+    """A volume, prepared for the models that take it alike."""
 
     volume: Volume
     jobs: list[Job]
-    raw: np.ndarray
+    prepared: Prepared
+
+
+class Computed(NamedTuple):
+    """What the network gave for a tile, where it goes, and how far everything was then."""
+
+    assembly: Assembly
+    pieces: Pieces
+    done: int
+    total: int
+
+    def blocks(self) -> Iterator[Block]:
+        """The blocks that are complete now."""
+        return self.assembly.add(self.pieces, self.done, self.total)
 
 
 class Execution:
@@ -94,12 +104,12 @@ class Execution:
         return self._released(self._all())
 
     def first(self) -> Iterator[Block]:
-        """What is looked at, as soon as it can be; all of a volume that is small or cannot be had in parts."""
+        """What is looked at and the planes around it; all of a volume that is small or cannot be had in parts."""
         return self._released(self._looked_at())
 
     def measure(self) -> None:
         """Find out the statistics of the volume that is looked at."""
-        for _ in self._released(self._measured()):
+        for _ in self._released(self._ready(only_looked_at=True)):
             pass
 
     def _released(self, made: Iterator[T]) -> Iterator[T]:
@@ -115,31 +125,28 @@ class Execution:
             self._work.close()
 
     def _all(self) -> Iterator[Block]:
-        with closing(ahead(self._readings(), self._close)) as readings:
-            for reading in readings:
-                for jobs in _alike(reading.jobs):
-                    prepared = self._prepare(reading, jobs[0])
-                    for job in jobs:
-                        yield from self._first(job, reading.volume, prepared)
-                    if len(jobs) > 1:
-                        prepared.resample_once(torch.get_num_threads())
-                    for job in jobs:
-                        yield from self._predict(job, reading.volume, prepared)
+        with closing(ahead(self._computed(), self._close)) as computed:
+            for each in computed:
+                yield from each.blocks()
 
     def _looked_at(self) -> Iterator[Block]:
-        for reading in self._readings(only_looked_at=True):
-            for jobs in _alike(reading.jobs):
-                prepared = self._prepare(reading, jobs[0])
+        for volume, jobs, prepared in self._ready(only_looked_at=True):
+            for job in jobs:
+                first = self._first(job, volume, prepared, deep=True)
+                for each in [first] if first else self._tiles(job, volume, prepared):
+                    yield from each.blocks()
+
+    def _computed(self) -> Generator[Computed]:
+        with closing(ahead(self._ready(), self._close)) as ready:
+            for volume, jobs, prepared in ready:
+                looked_at = (self._first(job, volume, prepared, deep=False) for job in jobs)
+                yield from (each for each in looked_at if each)
+                if len(jobs) > 1:
+                    prepared.resample_once(torch.get_num_threads())
                 for job in jobs:
-                    blocks = list(self._first(job, reading.volume, prepared))
-                    yield from blocks or self._predict(job, reading.volume, prepared)
+                    yield from self._tiles(job, volume, prepared)
 
-    def _measured(self) -> Iterator[Statistics]:
-        for reading in self._readings(only_looked_at=True):
-            for jobs in _alike(reading.jobs):
-                yield measured(reading.raw, jobs[0], **self._preparing(reading))[0]
-
-    def _readings(self, *, only_looked_at: bool = False) -> Generator[Reading]:
+    def _ready(self, *, only_looked_at: bool = False) -> Generator[Ready]:
         """All volumes, the one that is looked at before the others; or no other."""
         for series in (False, True):
             jobs = [job for job in self._jobs if (job.layout is Layout.SERIES) == series]
@@ -147,7 +154,9 @@ class Execution:
             looked_at = [volume for volume in volumes if self._look and self._look.is_at(volume)]
             others = [] if only_looked_at else [volume for volume in volumes if volume not in looked_at]
             for volume in (*looked_at, *others):
-                yield Reading(volume, jobs, self._read(volume, jobs, several=len(volumes) > 1))
+                raw = self._read(volume, jobs, several=len(volumes) > 1)
+                for alike in _alike(jobs):
+                    yield Ready(volume, alike, self._prepare(raw, volume, alike[0]))
 
     def _read(self, volume: Volume, jobs: list[Job], *, several: bool) -> np.ndarray:
         self._work.check_cancelled()
@@ -161,42 +170,35 @@ class Execution:
                 self._note(finding)
         return raw
 
-    def _prepare(self, reading: Reading, job: Job) -> Prepared:
+    def _prepare(self, raw: np.ndarray, volume: Volume, job: Job) -> Prepared:
         """The volume as `job` takes it, and all that are alike."""
-        return prepare(reading.raw, job, **self._preparing(reading))
-
-    def _preparing(self, reading: Reading) -> dict[str, Any]:
         self._work.check_cancelled()
-        self._report(f"Preparing {reading.volume.where}")
-        where = f"{self._subject.image.name}, {reading.volume.where}"
-        return {"where": where, "known": self._known, "threads": torch.get_num_threads()}
+        self._report(f"Preparing {volume.where}")
+        where = f"{self._subject.image.name}, {volume.where}"
+        return prepare(raw, job, where=where, known=self._known, threads=torch.get_num_threads())
 
-    def _first(self, job: Job, volume: Volume, prepared: Prepared) -> Iterator[Block]:
+    def _first(self, job: Job, volume: Volume, prepared: Prepared, *, deep: bool) -> Computed | None:
         """What is looked at; it comes again with its strip or tile."""
-        back = Resampling.between(job.shape, self._subject.volume_shape(job.layout))
-        first = tile_of(self._look, job, volume, back) if self._look and self._look.is_at(volume) else None
+        if self._look is None or not self._look.is_at(volume):
+            return None
+        back = self._back(job)
+        first = tile_of(self._look, job, volume, back, deep=deep)
         if first is None:
-            return
-        assembly = Assembly(job, volume, self._subject, back)
+            return None
         self._work.total += 1
-        for piece, output in self._work.tile(job, prepared, first.tile):
-            assembly.put(piece, output)
-        yield from assembly.blocks(first.box, first.source, self._work)
+        pieces = self._work.tile(job, prepared, first.tile)
+        assembly = Assembly(job, volume, self._subject, back, [first.block])
+        return Computed(assembly, pieces, self._work.done, self._work.total)
 
-    def _predict(self, job: Job, volume: Volume, prepared: Prepared) -> Iterator[Block]:
-        back = Resampling.between(job.shape, self._subject.volume_shape(job.layout))
-        assembly = Assembly(job, volume, self._subject, back)
-        waiting = [(block, set(block.tiles)) for block in plan_blocks(job.grid, back)]
-        with closing(ahead(self._work.tiles(job, prepared), self._close)) as computed:
-            for pieces in computed:
-                for piece, output in pieces:
-                    assembly.put(piece, output)
-                for _, missing in waiting:
-                    missing.discard(pieces[0][0].index)
-                ready = [block for block, missing in waiting if not missing]
-                waiting = [entry for entry in waiting if entry[1]]
-                for block in ready:
-                    yield from assembly.blocks(block.box, block.source, self._work)
+    def _tiles(self, job: Job, volume: Volume, prepared: Prepared) -> Iterator[Computed]:
+        back = self._back(job)
+        assembly = Assembly(job, volume, self._subject, back, plan_blocks(job.grid, back))
+        for pieces in self._work.tiles(job, prepared):
+            yield Computed(assembly, pieces, self._work.done, self._work.total)
+
+    def _back(self, job: Job) -> Resampling:
+        """From the grid of `job` to that of the image."""
+        return Resampling.between(job.shape, self._subject.volume_shape(job.layout))
 
     def _cancelled(self) -> bool:
         return self._closed or self._cancel()

@@ -17,10 +17,12 @@ from napari_mito_predict.errors import PredictionCancelled, PredictionError
 from napari_mito_predict.networks.unet import UNet
 from napari_mito_predict.prediction.memory import empty_cache, is_out_of_memory
 from napari_mito_predict.prediction.streaming import FoldedUNet, UNetStream
+from napari_mito_predict.prediction.tiles import Span
 
 if TYPE_CHECKING:
     from napari_mito_predict.networks import Network
     from napari_mito_predict.prediction.device import Device
+    from napari_mito_predict.prediction.tiles import Box
 
 _log = logging.getLogger(__name__)
 
@@ -49,20 +51,24 @@ class Forward:
         self._cancelled = cancelled
         self._ready: FoldedUNet | nn.Module | None = None
 
-    def __call__(self, window: np.ndarray, contexts: Sequence[np.ndarray] = ()) -> np.ndarray | None:
-        """Predict one window.
+    def __call__(
+        self, window: np.ndarray, kept: Box | None = None, contexts: Sequence[np.ndarray] = ()
+    ) -> np.ndarray | None:
+        """Predict one window, or the part of it that is kept.
 
         Parameters
         ----------
         window : ndarray, float32, (D, Y, X)
             Normalised; sizes divisible by the network's stride. A 2-D network takes the planes one by one.
+        kept : Box, optional
+            What is wanted, in voxels of the window.
         contexts : sequence of ndarray, float32, (planes or 1, ...)
             The network's averages over the field, where the window is only a part of it.
 
         Returns
         -------
         ndarray, float32, (targets, D, Y, X), or None
-            None when memory ran out; everything of this pass has been released then.
+            Of what is kept. None when memory ran out; everything of this pass has been released then.
 
         Raises
         ------
@@ -71,11 +77,16 @@ class Forward:
         PredictionCancelled
             `cancelled` became true.
         """
+        wanted = kept or tuple(Span(0, size) for size in window.shape)
+        planes, part = wanted[0].slice, [span.slice for span in wanted]
 
         def ask(network: Any, x: Tensor) -> Tensor:
-            if isinstance(network, FoldedUNet):
-                return network(x, self._stop_if_cancelled)
-            return cast("Tensor", network(x, self._tensors(contexts)) if contexts else network(x))
+            if not isinstance(network, FoldedUNet):
+                output = network(x, self._tensors(contexts)) if contexts else network(x)
+                return cast("Tensor", output[:, :, *part] if x.ndim == 5 else output[planes, :, *part[1:]])
+            if network.ndim == 3:
+                return network(x, wanted, self._stop_if_cancelled)
+            return network(x[planes], wanted[1:], self._stop_if_cancelled)
 
         output = self._guarded(window, ask)
         return None if output is None else self._in_order(output)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_mito_predict.prediction.tiles import Box, Span, Tile, round_up, voxels
+from napari_mito_predict.prediction.blocks import OutputBlock
+from napari_mito_predict.prediction.tiles import Span, Tile, round_up, voxels
 
 if TYPE_CHECKING:
     from napari_mito_predict.prediction.job import Job
@@ -41,27 +42,39 @@ class Look:
 
 
 class First(NamedTuple):
-    """The tile to compute first, and the block of the image's grid that is made of `source` then."""
+    """The tile to compute first, and the block of the image's grid that is made of it."""
 
     tile: Tile
-    box: Box
-    source: Box
+    block: OutputBlock
 
 
-def tile_of(look: Look, job: Job, volume: Volume, back: Resampling) -> First | None:
-    """What to predict first; None where that would save nothing, or where a part is not what the whole would give."""
+def tile_of(look: Look, job: Job, volume: Volume, back: Resampling, *, deep: bool) -> First | None:
+    """What to predict first; None where that would save nothing, or where a part is not what the whole would give.
+
+    Parameters
+    ----------
+    look : Look
+        Plane and field of view.
+    job, volume, back : Job, Volume, Resampling
+        The model, what it is applied to, and the way from its grid to the image's.
+    deep : bool
+        All planes where all are read anyway, not only the one that is looked at: half as fast, and moving through them
+        then costs nothing.
+    """
     if len(job.grid) == 1 or not job.grid.exact or job.model.network.contexts != 0:
         return None
     plane = look.t if volume.series else look.z
     spans = Span(plane, plane + 1), _middle(look.y, back.axes[1]), _middle(look.x, back.axes[2])
     parts = [_part(span, axis, tiling) for span, axis, tiling in zip(spans, back.axes, job.grid.axes, strict=True)]
+    if deep and parts[0].read == job.grid.axes[0].whole:
+        parts[0] = _part(Span(0, back.axes[0].target), back.axes[0], job.grid.axes[0])
     kept, read, box, source = zip(*parts, strict=True)
     tile = Tile((0, 0, 0), read, kept)
     if any(span.size == 0 for span in box):
         return None
     if voxels(tile.read) > _WORTHWHILE * prod(axis.padded for axis in job.grid.axes):
         return None
-    return First(tile, box, source)
+    return First(tile, OutputBlock(box, source, frozenset({tile.index})))
 
 
 def _middle(span: Span, axis: AxisResampling) -> Span:
@@ -72,13 +85,17 @@ def _middle(span: Span, axis: AxisResampling) -> Span:
     return Span(start, min(span.stop, start + largest))
 
 
-def _part(span: Span, axis: AxisResampling, tiling: AxisTiling) -> tuple[Span, Span, Span, Span]:
+class _Part(NamedTuple):
     """Along one axis: what the tile keeps and reads, and the image's and the model's voxels of the block."""
+
+    kept: Span
+    read: Span
+    box: Span
+    source: Span
+
+
+def _part(span: Span, axis: AxisResampling, tiling: AxisTiling) -> _Part:
     source = axis.needed(span) if span.size else Span(0, 0)
-    wanted, stride = source.shift(tiling.before), tiling.stride
-    kept = Span(wanted.start // stride * stride, round_up(wanted.stop, stride))
-    read = kept.grow(round_up(tiling.needed, stride), tiling.whole)
-    if read == tiling.whole:  # keeping all of it costs nothing more
-        everything = Span(0, axis.target)
-        return tiling.whole, read, everything, Span(0, axis.source)
-    return kept, read, span, source
+    kept, stride = source.shift(tiling.before), tiling.stride
+    cells = Span(kept.start // stride * stride, round_up(kept.stop, stride))
+    return _Part(kept, cells.grow(round_up(tiling.needed, stride), tiling.whole), span, source)

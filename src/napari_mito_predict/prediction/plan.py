@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from napari_mito_predict.prediction.prepare import KnownStatistics
 
 _ARRAY_AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
-# Raw input (16 bit); where it is resampled, that and the same normalised; then one result per target.
-_BYTES_RAW, _BYTES_RESAMPLED, _BYTES_RESULT = 2, 4 + 4, 4
+# Raw input (16 bit), the same resampled, both twice where the next volume is read ahead; then one result per target.
+_BYTES_RAW, _BYTES_RESAMPLED, _BYTES_RESULT = 2, 4, 4
 
 
 @dataclass
@@ -242,7 +242,8 @@ def plan_prediction(
         grid = _tiles(model, shape, tile, halo, chosen, per_voxel, free)
         jobs.append(Job(model, keys, subject.layout(model.card), shape, grid))
         resampled = shape != subject.volume_shape(subject.layout(model.card))
-        held = prod(shape) * (_BYTES_RAW + _BYTES_RESAMPLED * resampled + _BYTES_RESULT * len(keys))
+        given = (_BYTES_RAW + _BYTES_RESAMPLED * resampled) * min(len(subject.volumes(jobs[-1].layout)), 2)
+        held = prod(shape) * (given + _BYTES_RESULT * len(keys))
         estimate = max(estimate, held + int(grid.held * per_voxel))
     if not all(job.grid.exact for job in jobs):
         found.append(

@@ -61,12 +61,12 @@ class Prepared:
         self._raw = raw
         self._resampling = Resampling.between(raw.shape, shape)
         self._statistics = statistics
-        self._whole: np.ndarray | None = None
+        self._resampled: np.ndarray | None = None
 
     def resample_once(self, threads: int, resampled: np.ndarray | None = None) -> None:
         """Resample all of the volume now, which is less work than window by window where several models read it.
 
-        Nothing happens where nothing is resampled: windows then cost little, and are made while the network works.
+        Nothing happens where nothing is resampled. Windows cost little then, and are made while the network works.
 
         Parameters
         ----------
@@ -75,10 +75,10 @@ class Prepared:
         resampled : ndarray, optional
             The volume at the model's voxel size, where it has been made anyway.
         """
-        if self._whole is None and not self._resampling.identity:
+        if self._resampled is None and not self._resampling.identity:
             if resampled is None:
                 resampled = self._resampling.whole(as_float(self._raw), threads=threads)
-            self._whole = normalise(resampled, self._statistics)
+            self._resampled = resampled
 
     def window(self, grid: TileGrid, read: Box) -> np.ndarray:
         """The part `read` of the volume as padded by reflection, without making the padded volume: float32."""
@@ -94,8 +94,8 @@ class Prepared:
         return part[np.ix_(*([p - span.start for p in along] for along, span in within))]
 
     def _part(self, box: Box) -> np.ndarray:
-        if self._whole is not None:
-            return self._whole[tuple(span.slice for span in box)]
+        if self._resampled is not None:
+            return normalise(self._resampled[tuple(span.slice for span in box)], self._statistics)
         source = self._resampling.needed(box)
         values = as_float(self._raw[tuple(span.slice for span in source)])
         return normalise(self._resampling.block(values, source, box), self._statistics)

@@ -111,15 +111,17 @@ class Resampling:
                 window = ndimage.gaussian_filter1d(window, axis.sigma, axis=i, mode="nearest", truncate=_TRUNCATE)
         steps = [axis.step for axis in self.axes]
         starts = [a.position(t.start) - o.start for a, t, o in zip(self.axes, target, at, strict=True)]
-        shape = tuple(span.size for span in target)
-        block: np.ndarray = ndimage.affine_transform(
-            window,
-            steps,
-            offset=starts,
-            output_shape=shape,
-            output=window.dtype,
-            order=1,
-            mode="nearest",
-            prefilter=False,
-        )
+        block = np.empty([span.size for span in target], window.dtype)
+        if self.axes[0].source == self.axes[0].target:  # plane by plane is more than twice as fast
+            first = target[0].start - at[0].start
+            for plane, result in zip(window[first:], block, strict=False):
+                _interpolate(plane, steps[1:], starts[1:], result)
+        else:
+            _interpolate(window, steps, starts, block)
         return block
+
+
+def _interpolate(window: np.ndarray, steps: list[float], starts: list[float], result: np.ndarray) -> None:
+    """Fill `result` with the values at these positions, by linear interpolation."""
+    options = {"order": 1, "mode": "nearest", "prefilter": False}
+    ndimage.affine_transform(window, steps, starts, result.shape, result, **options)

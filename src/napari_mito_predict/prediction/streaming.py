@@ -8,25 +8,23 @@ strip and these rows, however long the axis is.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from math import prod
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from napari_mito_predict.networks.unet import UNet
+from napari_mito_predict.prediction.cone import part_of_pass
 from napari_mito_predict.prediction.folding import folded_level, folded_output
+from napari_mito_predict.prediction.layers import Layers
+from napari_mito_predict.prediction.tiles import Span
 
 if TYPE_CHECKING:
     from napari_mito_predict.prediction.folding import Kernel, LevelKernels
 
 Rows = Tensor | None
 """``(N, C, *spatial)``, some rows along the streamed axis; None for none."""
-
-_CONVOLVE = {2: functional.conv2d, 3: functional.conv3d}
-_UPSAMPLE = {2: functional.conv_transpose2d, 3: functional.conv_transpose3d}
 
 
 def can_stream(network: object) -> bool:
@@ -67,16 +65,29 @@ class FoldedUNet:
         self._level = folded_level(network.net_recurse, place)
         self._output = folded_output(network, place)
 
-    def __call__(self, image: Tensor, before_layer: Callable[[], object] = lambda: None) -> Tensor:
-        """All of an image ``(N, in_channels, *spatial)`` at once: ``(N, out_channels, *spatial)`` in our dtype."""
-        return cast("Tensor", self.stream(0, before_layer).push(image, last=True))
+    def __call__(
+        self, window: Tensor, kept: Sequence[Span] | None = None, before_layer: Callable[[], object] = lambda: None
+    ) -> Tensor:
+        """One pass over a window ``(N, in_channels, *spatial)``: ``(N, out_channels, *kept)`` in our dtype.
+
+        Parameters
+        ----------
+        window : Tensor
+            In our dtype and on our device; sizes divisible by the network's stride.
+        kept : sequence of Span, optional
+            What is wanted, one span for each spatial axis; everything when absent.
+        before_layer : callable
+            Called before every convolution; what it raises ends the pass.
+        """
+        kept = kept or [Span(0, size) for size in window.shape[2:]]
+        return part_of_pass(self._level, self._output, window, kept, Layers(self.layout, before_layer))
 
     def stream(self, axis: int, before_layer: Callable[[], object] = lambda: None) -> UNetStream:
         """Begin to take an image in strips along the spatial axis `axis`, 0 for the first.
 
         `before_layer` is called before every convolution; what it raises ends the stream, which is of no use then.
         """
-        return UNetStream(self._level, self._output, _Place(axis + 2, self.layout, before_layer))
+        return UNetStream(self._level, self._output, _Place(axis + 2, Layers(self.layout, before_layer)))
 
 
 class UNetStream:
@@ -106,28 +117,17 @@ class UNetStream:
 
 
 class _Place:
-    """What all parts of a stream share: the axis, who asks before each layer, and memory for what a layer reads.
+    """What all parts of a stream share: the streamed axis, and who computes layers."""
 
-    That memory is used again and again: to be given fresh memory takes several times as long as to write to it.
-    """
-
-    def __init__(self, dim: int, layout: torch.memory_format, before_layer: Callable[[], object]) -> None:
+    def __init__(self, dim: int, layers: Layers) -> None:
         self.dim = dim
-        self.before_layer = before_layer
-        self._layout = layout
-        self._memory: Tensor | None = None
+        self.layers = layers
 
     def window(self, like: Tensor | _Skipped, rows: int) -> Tensor:
-        """Uninitialised, of the shape of `like` but for the number of rows; valid until the next one is asked for."""
+        """Memory of the shape of `like` but for the number of rows; see `Layers.borrow`."""
         shape = list(like.shape)
         shape[self.dim] = rows
-        size = prod(shape)
-        if self._memory is None or self._memory.numel() < size:
-            self._memory = None  # released before there is more
-            self._memory = torch.empty(size, dtype=like.dtype, device=like.device)
-        if self._layout is torch.contiguous_format:
-            return self._memory[:size].view(shape)
-        return self._memory[:size].view(shape[0], *shape[2:], shape[1]).movedim(-1, 1)
+        return self.layers.borrow(shape, like.dtype, like.device)
 
     def rows(self, tensor: Tensor, start: int, count: int) -> Tensor:
         """`count` rows of it from `start`, as a view."""
@@ -145,7 +145,7 @@ class _Level:
             return
         self._down = _Downsampling(kernels.coarser.down, place)
         self._below = _Level(kernels.coarser.below, place)
-        self._up = _Upsampling(kernels.coarser.up, place)
+        self._up = kernels.coarser.up
         self._less = [_Convolution(kernel, place) for kernel in kernels.coarser.less]
         self._waiting: deque[Tensor] = deque()
 
@@ -157,8 +157,11 @@ class _Level:
             self._waiting.append(features)
         down = self._down.push(features)
         del features  # the queue holds it as long as it is needed
-        up = self._up.push(self._below.push(down, last))
-        return _through(self._less, None if up is None else _Skipped(self._place, self._waiting, up), last)
+        below = self._below.push(down, last)
+        if below is None:
+            return _through(self._less, None, last)
+        up = self._place.layers.upsample(self._up, below)
+        return _through(self._less, _Skipped(self._place, self._waiting, up), last)
 
 
 class _Skipped:
@@ -222,14 +225,12 @@ class _Convolution:
 
     def _apply(self, window: Tensor, zeros: int) -> Tensor:
         """Convolve, with `zeros` rows of zeros at both ends along the streamed axis."""
-        padding = tuple(zeros if i + 2 == self._place.dim else 1 for i in range(self._kernel.ndim))
-        self._place.before_layer()
-        result = _convolve(self._kernel, window, padding, stride=1)
-        return result.relu_() if self._kernel.rectified else result
+        padding = [zeros if i + 2 == self._place.dim else 1 for i in range(self._kernel.ndim)]
+        return self._place.layers.convolve(self._kernel, window, padding)
 
 
 class _Downsampling:
-    """Convolution of kernel and stride 2, ReLU; keeps an odd row for its partner."""
+    """Halves the resolution; keeps an odd row for its partner."""
 
     def __init__(self, kernel: Kernel, place: _Place) -> None:
         self._kernel, self._place = kernel, place
@@ -248,31 +249,7 @@ class _Downsampling:
         self._held = place.rows(pairs, size - 1, 1).clone() if size % 2 else None
         if size < 2:
             return None
-        place.before_layer()
-        even = place.rows(pairs, 0, size - size % 2)
-        return _convolve(self._kernel, even, (0,) * self._kernel.ndim, stride=2).relu_()
-
-
-class _Upsampling:
-    """Transposed convolution of kernel and stride 2, ReLU: each row becomes two."""
-
-    def __init__(self, kernel: Kernel, place: _Place) -> None:
-        self._kernel, self._place = kernel, place
-
-    def push(self, rows: Rows) -> Rows:
-        if rows is None:
-            return None
-        self._place.before_layer()
-        upsample = _UPSAMPLE[self._kernel.ndim]
-        return upsample(rows, self._kernel.weight, self._kernel.bias, stride=2).relu_()
-
-
-def _convolve(kernel: Kernel, rows: Tensor, padding: tuple[int, ...], stride: int) -> Tensor:
-    """What torch does, but by oneDNN also where there are few rows: torch has a slow way of its own for those."""
-    if rows.dtype == torch.float32 and rows.device.type == "cpu" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        ones = (1,) * kernel.ndim
-        return torch.mkldnn_convolution(rows, kernel.weight, kernel.bias, padding, (stride,) * kernel.ndim, ones, 1)
-    return _CONVOLVE[kernel.ndim](rows, kernel.weight, kernel.bias, padding=padding, stride=stride)
+        return place.layers.downsample(self._kernel, place.rows(pairs, 0, size - size % 2))
 
 
 def _through(convolutions: list[_Convolution], rows: Tensor | _Skipped | None, last: bool) -> Rows:

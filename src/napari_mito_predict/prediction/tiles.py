@@ -229,6 +229,12 @@ class Tile:
     read: Box
     kept: Box
 
+    @property
+    def kept_of_read(self) -> Box:
+        """What is kept, counted from the start of what is read."""
+        d, y, x = (kept.shift(-read.start) for kept, read in zip(self.kept, self.read, strict=True))
+        return d, y, x
+
 
 @dataclass(frozen=True, slots=True)
 class TileGrid:
