@@ -12,7 +12,7 @@ from pathlib import Path
 
 from napari_mito_predict.errors import UnwritableOutputError
 
-_REPLACE_ATTEMPTS = 5
+_RENAME_ATTEMPTS = 5
 _CHUNK = 1 << 20
 
 
@@ -40,8 +40,8 @@ def atomic_path(final: Path) -> Iterator[Path]:
     temporary = final.with_name(f".{uuid.uuid4().hex[:8]}.partial.{final.name}")
     try:
         yield temporary
-        _sync(temporary)
-        _replace(temporary, final)
+        flush(temporary)
+        rename(temporary, final)
     except OSError as error:
         raise UnwritableOutputError(
             f"{final}: could not be written ({error.strerror or error}). "
@@ -67,18 +67,22 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _sync(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until a file is on the disk."""
     with path.open("rb+") as stream:
         os.fsync(stream.fileno())
 
 
-def _replace(temporary: Path, final: Path) -> None:
-    """Rename, with patience: on Windows a virus scanner or viewer may hold the target for a moment."""
-    for attempt in range(_REPLACE_ATTEMPTS):
+def rename(old: Path, new: Path) -> None:
+    """Rename a file or folder, with patience: on Windows a virus scanner or viewer may hold it for a moment.
+
+    A file that is there already is replaced.
+    """
+    for attempt in range(_RENAME_ATTEMPTS):
         try:
-            os.replace(temporary, final)
+            os.replace(old, new)
         except PermissionError:
-            if attempt == _REPLACE_ATTEMPTS - 1:
+            if attempt == _RENAME_ATTEMPTS - 1:
                 raise
             time.sleep(0.05 * 2**attempt)
         else:

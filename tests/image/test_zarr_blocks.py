@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ import numpy as np
 import zarr
 from napari_mito_predict.image import write_ome_zarr
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what runs in the background ignore it
 write = zarr.Array.__setitem__
 
 def slowly(array, *given):
@@ -179,18 +181,39 @@ def test_an_old_result_comes_back_when_the_new_cannot_take_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_ome_zarr(tmp_path / "a.ome.zarr", DATA, **GIVEN)
-    before, rename = files(path), Path.rename
-
-    def held_by_a_viewer(self: Path, target: Path) -> Path:
-        if ".partial." in self.name:
-            raise PermissionError(13, "Access is denied")
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", held_by_a_viewer)
+    before = files(path)
+    tried = hold(monkeypatch, times=1000)
     with pytest.raises(UnwritableOutputError, match="Access is denied"):
         write_ome_zarr(path, DATA + 1, overwrite=True, **GIVEN)
+    assert len(tried) > 1
     assert files(path) == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.ome.zarr"]
+
+
+def test_a_moment_of_somebody_else_looking_into_it_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_ome_zarr(tmp_path / "a.ome.zarr", DATA, **GIVEN)
+    tried = hold(monkeypatch, times=2)
+    write_ome_zarr(path, DATA + 1, overwrite=True, **GIVEN)
+    assert len(tried) == 3
+    np.testing.assert_array_equal(open_image(path).read(0, 0), DATA[0] + 1)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.ome.zarr"]
+
+
+def hold(monkeypatch: pytest.MonkeyPatch, times: int) -> list[Path]:
+    """Let a viewer hold the new folder for so many attempts to rename it, as on Windows."""
+    tried, replace = [], os.replace
+
+    def held(old: Path, new: Path) -> None:
+        tried.extend([old] if ".partial." in Path(old).name else [])
+        if ".partial." in Path(old).name and len(tried) <= times:
+            raise PermissionError(13, "Access is denied")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", held)
+    monkeypatch.setattr("napari_mito_predict._files.time.sleep", lambda _: None)
+    return tried
 
 
 def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from napari_mito_predict._files import flush, rename
 from napari_mito_predict.image.output import writing
 
 _FLUSHING_AT_A_TIME = 4  # a disk merges what is flushed at the same time: a fifth of the time for 200 chunks
@@ -42,11 +42,11 @@ def atomic_folder(final: Path) -> Iterator[Path]:
         with writing(final):
             _flush(temporary)
             if final.exists():
-                final.rename(old)
-            temporary.rename(final)
+                rename(final, old)
+            rename(temporary, final)
     finally:
         if old.exists() and not final.exists():
-            old.rename(final)
+            rename(old, final)
         _remove(temporary)
         _remove(old)
 
@@ -55,13 +55,8 @@ def _flush(folder: Path) -> None:
     """Wait until all files are on the disk: only then is the name of the folder a promise."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     with ThreadPoolExecutor(_FLUSHING_AT_A_TIME) as pool:
-        for _ in pool.map(_flush_file, files):
+        for _ in pool.map(flush, files):
             pass
-
-
-def _flush_file(path: Path) -> None:
-    with path.open("rb+") as stream:
-        os.fsync(stream.fileno())
 
 
 def _remove(path: Path) -> None:

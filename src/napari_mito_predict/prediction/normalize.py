@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, floor
 from typing import TYPE_CHECKING
@@ -78,7 +79,9 @@ def measure(volume: np.ndarray, normalisation: Normalisation, *, where: str = ""
 def _of_values(volume: np.ndarray, clip: tuple[float, float] | None) -> tuple[float, float, float, float]:
     low, high = float(volume.min()), float(volume.max())
     if clip is not None:
-        low, high = (float(p) for p in np.percentile(volume, clip))
+        # Sorting all is twice as fast as `numpy.percentile`, which looks for four values, where numpy sorts by SIMD.
+        ordered = np.sort(volume, axis=None)
+        low, high = (_percentile(lambda rank: float(ordered[rank]), volume.size, percent) for percent in clip)
     # Plane by plane: the float64 copies stay small. Two passes: no cancellation for images with a large offset.
     mean = sum(float(_clipped(plane, low, high).sum()) for plane in volume) / volume.size
     squares = sum(float(np.square(_clipped(plane, low, high) - mean).sum()) for plane in volume)
@@ -95,16 +98,19 @@ def _of_counts(volume: np.ndarray, clip: tuple[float, float] | None) -> tuple[fl
     low, high = float(present[0]), float(present[-1])
     if clip is not None:
         upto = np.cumsum(counts)
-        low, high = (_percentile(upto, percent) for percent in clip)
+        low, high = (
+            _percentile(lambda rank: float(np.searchsorted(upto, rank, side="right")), volume.size, percent)
+            for percent in clip
+        )
     values = np.clip(np.arange(levels, dtype=np.float64), low, high)
     mean = float(counts @ values) / volume.size
     return low, high, mean, float(np.sqrt(counts @ np.square(values - mean) / volume.size))
 
 
-def _percentile(upto: np.ndarray, percent: float) -> float:
-    """`numpy.percentile` (linear) of whole numbers, of which ``upto[i]`` are at most `i`."""
-    place = percent / 100 * (int(upto[-1]) - 1)
-    below, above = (float(np.searchsorted(upto, rank, side="right")) for rank in (floor(place), ceil(place)))
+def _percentile(value: Callable[[int], float], size: int, percent: float) -> float:
+    """`numpy.percentile` (linear) of `size` values, of which `value` gives the one of any rank."""
+    place = percent / 100 * (size - 1)
+    below, above = value(floor(place)), value(ceil(place))
     return below + (above - below) * (place - floor(place))
 
 

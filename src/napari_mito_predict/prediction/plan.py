@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -45,12 +46,15 @@ from napari_mito_predict.prediction.volumes import Subject, VoxelSize
 if TYPE_CHECKING:
     from torch import nn
 
+    from napari_mito_predict.networks import Network
     from napari_mito_predict.prediction.look import Look
     from napari_mito_predict.prediction.prepare import KnownStatistics
 
 _ARRAY_AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
 # Raw input (16 bit), the same resampled, both twice where the next volume is read ahead; then one result per target.
 _BYTES_RAW, _BYTES_RESAMPLED, _BYTES_RESULT = 2, 4, 4
+
+_measured: WeakKeyDictionary[Network, float] = WeakKeyDictionary()
 
 
 @dataclass
@@ -359,11 +363,15 @@ def _outputs(subject: Subject, job: Job) -> Iterator[tuple[str, Output]]:
 
 
 def _bytes_per_voxel(model: Model) -> float:
+    """Measured once for each network that is at hand."""
     network = model.network
-    try:
-        return bytes_per_voxel(cast("nn.Module", network), ndim=network.ndim, stride=tuple(network.stride))
-    except RuntimeError as error:
-        raise PredictionError(f"{model.name} cannot compute even a small volume: {error}") from error
+    if network not in _measured:
+        try:
+            needed = bytes_per_voxel(cast("nn.Module", network), ndim=network.ndim, stride=tuple(network.stride))
+        except RuntimeError as error:
+            raise PredictionError(f"{model.name} cannot compute even a small volume: {error}") from error
+        _measured[network] = needed
+    return _measured[network]
 
 
 def _three(sizes: Sequence[int]) -> tuple[int, int, int]:
