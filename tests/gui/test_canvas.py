@@ -39,6 +39,12 @@ def test_what_was_painted_in_that_plane_is_not_blanked(canvas):
     assert (canvas.array == 3).sum() == 20
 
 
+def test_blanking_ends_when_nobody_wants_it_any_more(canvas):
+    canvas, _ = canvas
+    canvas.blank(lambda: True)
+    assert (canvas.array == -0.5).sum() == 20
+
+
 def test_only_parts_of_that_plane_are_looked_at(canvas):
     canvas, plane = canvas
     part = (slice(1, 3), slice(0, 5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,9 +38,11 @@ class Canvas:
         self._plane = tuple(steps[axis] for axis in output.axes[:-2])
         self.array[self._plane] = self._nothing
 
-    def blank(self) -> None:
-        """Make all planes but the one that is looked at show nothing."""
+    def blank(self, cancelled: Callable[[], bool] = lambda: False) -> None:
+        """Make all planes but the one that is looked at show nothing, or stop half-way when it is `cancelled`."""
         for plane in np.ndindex(self.array.shape[:-2]):
+            if cancelled():
+                return
             if plane != self._plane:
                 self.array[plane] = self._nothing
 

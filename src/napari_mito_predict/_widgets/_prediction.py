@@ -162,7 +162,7 @@ def predicting(request: Request, cache: ModelCache, look: Look) -> Work:
         with cache.turn(cancelled):  # what is being measured will be known
             pass
         with ThreadPoolExecutor(1, thread_name_prefix="blank") as pool:
-            blanked = {key: pool.submit(canvas.blank) for key, canvas in canvases.items()}
+            blanked = {key: pool.submit(canvas.blank, cancelled) for key, canvas in canvases.items()}
             for block in plan.run(on_progress=live.report, cancel=cancelled, look=look, known=cache.known):
                 if not canvases[block.target].is_looked_at(block.slices):
                     blanked[block.target].result()
