@@ -14,7 +14,7 @@ import torch
 
 from exact_streaming.bare import DTYPES, batch
 from napari_mito_predict.prediction import memory, plan_prediction
-from napari_mito_predict.prediction.streaming import FoldedUNet
+from napari_mito_predict.prediction.folded import FoldedUNet
 
 if TYPE_CHECKING:
     from exact_streaming.subject import Subject

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_mito_predict.prediction.folded import FoldedUNet
 from napari_mito_predict.prediction.layers import Layers
-from napari_mito_predict.prediction.streaming import FoldedUNet
 from napari_mito_predict.prediction.tiles import Span
 
 if TYPE_CHECKING:

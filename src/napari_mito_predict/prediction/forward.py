@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 from napari_mito_predict.errors import PredictionCancelled, PredictionError
 from napari_mito_predict.networks.unet import UNet
+from napari_mito_predict.prediction.folded import FoldedUNet
 from napari_mito_predict.prediction.memory import empty_cache, is_out_of_memory
-from napari_mito_predict.prediction.streaming import FoldedUNet, UNetStream
 from napari_mito_predict.prediction.tiles import Span
 
 if TYPE_CHECKING:
     from napari_mito_predict.networks import Network
     from napari_mito_predict.prediction.device import Device
+    from napari_mito_predict.prediction.streaming import UNetStream
     from napari_mito_predict.prediction.tiles import Box
 
 _log = logging.getLogger(__name__)

@@ -35,11 +35,11 @@ from napari_mito_predict.prediction.context import in_parts
 from napari_mito_predict.prediction.device import Device, choose_device
 from napari_mito_predict.prediction.execute import Cancel, Execution, OnProgress
 from napari_mito_predict.prediction.fit import findings as fit_findings
+from napari_mito_predict.prediction.folded import can_stream
 from napari_mito_predict.prediction.job import Job
 from napari_mito_predict.prediction.memory import bytes_per_voxel, choose_strips, choose_tiles, free_memory
 from napari_mito_predict.prediction.precision import checked
 from napari_mito_predict.prediction.result import Block, Output, Prediction, versions
-from napari_mito_predict.prediction.streaming import can_stream
 from napari_mito_predict.prediction.tiles import TileGrid, plan_tiles
 from napari_mito_predict.prediction.volumes import Subject, VoxelSize
 
@@ -54,7 +54,7 @@ _ARRAY_AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
 # Raw input (16 bit), the same resampled, both twice where the next volume is read ahead; then one result per target.
 _BYTES_RAW, _BYTES_RESAMPLED, _BYTES_RESULT = 2, 4, 4
 
-_measured: WeakKeyDictionary[Network, float] = WeakKeyDictionary()
+_bytes_needed: WeakKeyDictionary[Network, float] = WeakKeyDictionary()
 
 
 @dataclass
@@ -365,13 +365,13 @@ def _outputs(subject: Subject, job: Job) -> Iterator[tuple[str, Output]]:
 def _bytes_per_voxel(model: Model) -> float:
     """Measured once for each network that is at hand."""
     network = model.network
-    if network not in _measured:
+    if network not in _bytes_needed:
         try:
             needed = bytes_per_voxel(cast("nn.Module", network), ndim=network.ndim, stride=tuple(network.stride))
         except RuntimeError as error:
             raise PredictionError(f"{model.name} cannot compute even a small volume: {error}") from error
-        _measured[network] = needed
-    return _measured[network]
+        _bytes_needed[network] = needed
+    return _bytes_needed[network]
 
 
 def _three(sizes: Sequence[int]) -> tuple[int, int, int]:

@@ -8,92 +8,33 @@ strip and these rows, however long the axis is.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
-import torch
 from torch import Tensor
-
-from napari_mito_predict.networks.unet import UNet
-from napari_mito_predict.prediction.cone import part_of_pass
-from napari_mito_predict.prediction.folding import folded_level, folded_output
-from napari_mito_predict.prediction.layers import Layers
-from napari_mito_predict.prediction.tiles import Span
 
 if TYPE_CHECKING:
     from napari_mito_predict.prediction.folding import Kernel, LevelKernels
+    from napari_mito_predict.prediction.layers import Layers
 
 Rows = Tensor | None
 """``(N, C, *spatial)``, some rows along the streamed axis; None for none."""
 
 
-def can_stream(network: object) -> bool:
-    """Whether `FoldedUNet` knows this network."""
-    return isinstance(network, UNet)
-
-
-class FoldedUNet:
-    """The arithmetic of a U-Net in evaluation mode, batch normalisation folded into the convolutions.
+class UNetStream:
+    """Takes an image in strips and gives the output in strips; it is of no use any more when a layer failed.
 
     Parameters
     ----------
-    network : UNet
-        2-D or 3-D, any depth and number of convolutions; it is not changed.
-    dtype : torch.dtype
-        Of the arithmetic: float32, or bfloat16 or float16 for speed.
-    device : torch.device, optional
-        Where to compute; the network's own when absent.
-    layout : torch.memory_format
-        Of weights and features; channels last is what oneDNN and cuDNN compute in.
+    level, output : LevelKernels, Kernel
+        The network.
+    axis : int
+        The spatial axis along which strips follow each other, 0 for the first.
+    layers : Layers
+        Computes them.
     """
 
-    def __init__(
-        self,
-        network: UNet,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | None = None,
-        layout: torch.memory_format | None = None,
-    ) -> None:
-        self.ndim = network.ndim
-        self.dtype = dtype
-        self.layout = layout or (torch.channels_last_3d if self.ndim == 3 else torch.channels_last)
-
-        def place(values: Tensor) -> Tensor:
-            values = values.detach().to(device, dtype)
-            return values.contiguous(memory_format=self.layout) if values.ndim == self.ndim + 2 else values
-
-        self._level = folded_level(network.net_recurse, place)
-        self._output = folded_output(network, place)
-
-    def __call__(
-        self, window: Tensor, kept: Sequence[Span] | None = None, before_layer: Callable[[], object] = lambda: None
-    ) -> Tensor:
-        """One pass over a window ``(N, in_channels, *spatial)``: ``(N, out_channels, *kept)`` in our dtype.
-
-        Parameters
-        ----------
-        window : Tensor
-            In our dtype and on our device; sizes divisible by the network's stride.
-        kept : sequence of Span, optional
-            What is wanted, one span for each spatial axis; everything when absent.
-        before_layer : callable
-            Called before every convolution; what it raises ends the pass.
-        """
-        kept = kept or [Span(0, size) for size in window.shape[2:]]
-        return part_of_pass(self._level, self._output, window, kept, Layers(self.layout, before_layer))
-
-    def stream(self, axis: int, before_layer: Callable[[], object] = lambda: None) -> UNetStream:
-        """Begin to take an image in strips along the spatial axis `axis`, 0 for the first.
-
-        `before_layer` is called before every convolution; what it raises ends the stream, which is of no use then.
-        """
-        return UNetStream(self._level, self._output, _Place(axis + 2, Layers(self.layout, before_layer)))
-
-
-class UNetStream:
-    """Takes an image in strips and gives the output in strips; made by `FoldedUNet.stream`."""
-
-    def __init__(self, level: LevelKernels, output: Kernel, place: _Place) -> None:
+    def __init__(self, level: LevelKernels, output: Kernel, axis: int, layers: Layers) -> None:
+        place = _Place(axis + 2, layers)
         self._level = _Level(level, place)
         self._last = _Convolution(output, place)
 
