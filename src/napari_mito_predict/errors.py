@@ -113,6 +113,14 @@ class ConfigError(TrainingError):
     """The training configuration is not valid; names the field and what is allowed."""
 
 
+class RunInUseError(TrainingError):
+    """Another process is training this run."""
+
+
+class DamagedCheckpointError(TrainingError):
+    """A checkpoint is cut, altered, or holds numbers that are not finite; or none of a run's checkpoints is sound."""
+
+
 class TrainingDataError(TrainingError):
     """The pairs cannot be trained on; lists every problem at once."""
 

@@ -104,6 +104,25 @@ def test_check_says_what_is_wrong_and_how_long_it_takes(mito_predict, config, tm
     assert "empty" in bad.err
 
 
+def test_a_run_with_a_damaged_status_does_not_hide_the_others(mito_predict, config, tmp_path):
+    mito_predict("train", config(2))
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    (bad / "config.yaml").write_text("x: 1", encoding="utf-8")
+    (bad / "status.json").write_text('{"state": "running", "pid": -1, "heartbeat": 9e9}', encoding="utf-8")
+    listed = mito_predict("runs", "list", tmp_path)
+    assert listed.code == 0
+    states = {line.split()[0]: line.split()[1] for line in listed.out.splitlines()[1:]}
+    assert (states["bad"], states["run"]) == ("damaged", "done")
+    shown = mito_predict("runs", "show", bad)
+    assert shown.code == 0
+    assert "damaged: " in shown.out
+    assert "pid" in shown.out
+    stopped = mito_predict("runs", "stop", bad)
+    assert stopped.code == 1
+    assert "not running (damaged)" in stopped.err
+
+
 def test_runs_are_listed_shown_and_stopped(mito_predict, config, tmp_path, monkeypatch):
     import json
 

@@ -12,7 +12,16 @@ import tifffile
 @pytest.fixture
 def planes(tmp_path: Path) -> Path:
     """A folder of three single planes whose truth is the inverted light."""
-    folder = tmp_path / "planes"
+    return _write_planes(tmp_path / "planes")
+
+
+@pytest.fixture(scope="module")
+def planes_of_module(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, for all tests of a module."""
+    return _write_planes(tmp_path_factory.mktemp("data") / "planes")
+
+
+def _write_planes(folder: Path) -> Path:
     folder.mkdir()
     for i in range(3):
         light = np.random.default_rng(i).normal(1000, 100, (40, 44))

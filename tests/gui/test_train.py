@@ -149,3 +149,24 @@ def test_opening_starts_nothing(train_dock):
     assert not train_dock.training.start.isEnabled()
     assert known_runs() == []
     assert train_dock.training.summary == "choose fields first"
+
+
+def test_a_trainer_that_refuses_to_begin_says_why(checked, qtbot):
+    """It leaves the run folder as it is: its reason is found in the log, and shown."""
+    checked.start.options.iterations.value = 100_000
+    checked.training.start.click()
+    wait_for(qtbot, checked, Phase.RUNNING, Phase.FAILED)
+    checked.training.pause.click()
+    wait_for(qtbot, checked, Phase.STOPPED, Phase.FAILED)
+    run = checked.watch.run
+    for checkpoint in (run.path / "checkpoints").glob("*.pt"):
+        checkpoint.write_bytes(checkpoint.read_bytes()[:-1])
+    status = (run.path / "status.json").read_bytes()
+    checked.training.pause.click()  # Resume
+    failure = checked.training.failure
+    qtbot.waitUntil(lambda: not failure.isHidden(), timeout=PATIENCE)
+    assert "none of the" in failure.what.text()
+    assert "start_from" in failure.what.text()
+    assert checked.watch.phase is Phase.STOPPED
+    assert checked.training.pause.isEnabled()
+    assert (run.path / "status.json").read_bytes() == status

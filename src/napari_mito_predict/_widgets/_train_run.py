@@ -17,7 +17,7 @@ from napari_mito_predict._widgets._worker import Failure
 from napari_mito_predict.training.run import Run
 
 if TYPE_CHECKING:
-    from napari_mito_predict.training.run import Status
+    from napari_mito_predict.training.status import Status
 
 _NEW = "New run"
 _RUNS_SHOWN = 30
@@ -171,6 +171,18 @@ class RunStep(Step):
         """Something the user asked for could not be done."""
         self.failure.show_failure(failure)
 
+    def show_refusal(self, run: Run) -> None:
+        """Its trainer would not begin; why it says in the log only, since it leaves what it refuses as it is."""
+        log = _end_of_log(run)
+        self.failure.show_failure(
+            Failure(
+                next((line for line in reversed(log.splitlines()) if line.strip()), "The trainer ended at once."),
+                "The trainer could not begin, so nothing in the run folder was changed.",
+                "Do what the message says, then resume the run; or start a new one from its model.",
+                f"{run.path}\n\n{log}",
+            )
+        )
+
     def say(self, text: str) -> None:
         """A sentence below the curve."""
         self.message.setText(text)
@@ -212,6 +224,8 @@ class RunStep(Step):
                 self.set_summary("failed", "error")
             case Phase.INTERRUPTED:
                 self.set_summary("interrupted: resume it", "warning")
+            case Phase.DAMAGED:
+                self.set_summary("its status cannot be read", "error")
             case Phase.STOPPED:
                 self.set_summary(f"paused · {scores}" if scores else "paused", "warning")
             case Phase.RUNNING:
@@ -236,16 +250,19 @@ def scores_line(status: Status) -> str:
 
 def _failure_of(run: Run) -> Failure:
     """What a trainer's last words and its log say."""
-    try:
-        with (run.path / "log.txt").open("rb") as stream:
-            stream.seek(max(0, (run.path / "log.txt").stat().st_size - _LOG_TAIL))
-            log = stream.read().decode("utf-8", errors="replace")
-    except OSError:
-        log = "There is no log."
     return Failure(
         run.status.message,
         "The fields, the settings or the computer's memory do not allow this training.",
         "Change what the message names in steps 1 and 2 and start a new run. If it was the disk or the memory, "
         "free some, then resume this one.",
-        f"{run.path}\n\n{log}",
+        f"{run.path}\n\n{_end_of_log(run)}",
     )
+
+
+def _end_of_log(run: Run) -> str:
+    try:
+        with (run.path / "log.txt").open("rb") as stream:
+            stream.seek(max(0, (run.path / "log.txt").stat().st_size - _LOG_TAIL))
+            return stream.read().decode("utf-8", errors="replace")
+    except OSError:
+        return "There is no log."

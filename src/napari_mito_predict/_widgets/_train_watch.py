@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_mito_predict.training.run import Run, Status
 from napari_mito_predict.training.runs import has_ended
+from napari_mito_predict.training.status import Status
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from napari_mito_predict.training.run import Run
 
 _EVERY_MS = 1000
 _PATIENCE_S = 60.0
@@ -31,6 +33,7 @@ class Phase(StrEnum):
     DONE = "done"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    DAMAGED = "damaged"
 
     @property
     def at_work(self) -> bool:
@@ -40,7 +43,7 @@ class Phase(StrEnum):
     @property
     def can_go_on(self) -> bool:
         """It can be resumed."""
-        return self in (Phase.STOPPED, Phase.FAILED, Phase.INTERRUPTED)
+        return self in (Phase.STOPPED, Phase.FAILED, Phase.INTERRUPTED, Phase.DAMAGED)
 
 
 class RunWatch(QObject):
@@ -50,6 +53,8 @@ class RunWatch(QObject):
     status_changed = Signal(object)
     metrics_changed = Signal(object)
     previews_changed = Signal(object)
+    refused = Signal(object)
+    """The trainer that was launched ended without a word: it would not or could not begin."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -92,6 +97,9 @@ class RunWatch(QObject):
             self.status = status
             self.status_changed.emit(status)
         self._set_phase(phase)
+        if self._launched and status.heartbeat < self._launched and has_ended(run):
+            self._launched = 0.0
+            self.refused.emit(run)
 
     def _phase_of(self, run: Run, status: Status) -> Phase:
         silent = status.heartbeat < self._launched and not has_ended(run)

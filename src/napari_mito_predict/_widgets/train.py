@@ -29,7 +29,8 @@ from napari_mito_predict.training.runs import known_runs, launch
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_mito_predict.training.run import Run, Status
+    from napari_mito_predict.training.run import Run
+    from napari_mito_predict.training.status import Status
 
 _CHECK_SOON_MS = 400
 _NOT_TIMED = {"data", "name", "output", "seed", "split", "iterations", "max_minutes", "validate_every"}
@@ -98,6 +99,7 @@ class TrainWidget(QWidget):
         self.watch.status_changed.connect(self._status_changed)
         self.watch.metrics_changed.connect(self.training.show_metrics)
         self.watch.previews_changed.connect(self.previews.take)
+        self.watch.refused.connect(self.training.show_refusal)
 
     def set_files(self, paths: Sequence[Path]) -> None:
         """Choose the fields to learn from."""

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_mito_predict.training.config import TrainingConfig
     from napari_mito_predict.training.lifecycle import train
-    from napari_mito_predict.training.run import Run, Status
+    from napari_mito_predict.training.run import Run
+    from napari_mito_predict.training.status import Status
 
 __all__ = ["Run", "Status", "TrainingConfig", "train"]
 
-_HOMES = {"config": ("TrainingConfig",), "lifecycle": ("train",), "run": ("Run", "Status")}
+_HOMES = {"config": ("TrainingConfig",), "lifecycle": ("train",), "run": ("Run",), "status": ("Status",)}
 
 
 def __getattr__(name: str) -> Any:

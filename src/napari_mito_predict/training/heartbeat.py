@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict.errors import UnwritableOutputError
-from napari_mito_predict.training.run import Status
+from napari_mito_predict.training.status import Status
 
 if TYPE_CHECKING:
     from napari_mito_predict.training.run import Run

@@ -7,7 +7,8 @@ import json
 import logging
 import os
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,14 +16,22 @@ import psutil
 import torch
 
 from napari_mito_predict._files import atomic_write_text
-from napari_mito_predict.errors import MitoPredictError, ModelError, TrainingError, UnwritableOutputError
+from napari_mito_predict.errors import (
+    MitoPredictError,
+    ModelError,
+    RunInUseError,
+    TrainingError,
+    UnwritableOutputError,
+)
 from napari_mito_predict.evaluation import pcc
 from napari_mito_predict.models import add_to_models, load_model
 from napari_mito_predict.prediction import predict
+from napari_mito_predict.training.config import TrainingConfig
 from napari_mito_predict.training.data import FieldReader, TrainingData, load_data, make_store
 from napari_mito_predict.training.devices import is_first_process, make_fabric
 from napari_mito_predict.training.export import finish_model
 from napari_mito_predict.training.heartbeat import Heartbeat
+from napari_mito_predict.training.lock import NO_LOCKS, only_trainer
 from napari_mito_predict.training.pictures import save_picture
 from napari_mito_predict.training.run import Run
 from napari_mito_predict.training.trainer import Trainer, start_network
@@ -31,7 +40,6 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from napari_mito_predict.training.checks import FieldReport, Reference
-    from napari_mito_predict.training.config import TrainingConfig
     from napari_mito_predict.training.store import PairStore
 
 _log = logging.getLogger(__name__)
@@ -55,32 +63,50 @@ def train(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
     Raises
     ------
     TrainingError
-        The data, the configuration or the numbers do not allow (further) training; the run folder says so too.
+        The data, the configuration or the numbers do not allow (further) training; the run folder says so too. Or
+        there is no run that can go on; everything in its folder stays as it is then.
+    RunInUseError
+        Another process is training this run.
     """
     run = request if isinstance(request, Run) else Run(request.output)
-    leads = is_first_process()
-    if leads:
+    if not is_first_process():  # the first one holds the lock, keeps the log and writes the status
+        config = run.config if isinstance(request, Run) else request
+        with Heartbeat(run, silent=True) as heartbeat:
+            _run(run, config, heartbeat)
+        return run
+    if isinstance(request, TrainingConfig):
+        Run.create(request)
+    elif not run.exists:
+        raise TrainingError(f"{run.path}: no run there (no config.yaml). `mito-predict runs list` shows those known.")
+    else:
+        _refuse_in_use(run)
+    with only_trainer(run.path) as locked:
         if isinstance(request, Run):
             _reopen(run, keep=keep)
-        else:
-            Run.create(request)
-    config = run.config if leads or isinstance(request, Run) else request
-    # The others may be here before the first has made the folder; and one log is enough.
-    with run.logging() if leads else nullcontext(), Heartbeat(run, silent=not leads) as heartbeat:
-        try:
-            _run(run, config, heartbeat)
-        except MitoPredictError as error:
-            heartbeat.say(state="failed", message=str(error), seconds_left=None)
-            _log.error("%s", error)
-            raise
-        except KeyboardInterrupt:
-            heartbeat.say(state="stopped", message="Broken off; it goes on from its last checkpoint.")
-            raise
-        except Exception as error:
-            heartbeat.say(state="failed", message=f"{type(error).__name__}: {error}", seconds_left=None)
-            _log.exception("The training ended unexpectedly.")
-            raise
+        with run.logging(), Heartbeat(run) as heartbeat:
+            if not locked:
+                _log.warning(NO_LOCKS, run.path)
+            with _last_words(heartbeat):
+                _run(run, run.config, heartbeat)
     return run
+
+
+@contextmanager
+def _last_words(heartbeat: Heartbeat) -> Iterator[None]:
+    """Say in the run folder how a training ended that failed or was broken off."""
+    try:
+        yield
+    except MitoPredictError as error:
+        heartbeat.say(state="failed", message=str(error), seconds_left=None)
+        _log.error("%s", error)
+        raise
+    except KeyboardInterrupt:
+        heartbeat.say(state="stopped", message="Broken off; it goes on from its last checkpoint.")
+        raise
+    except Exception as error:
+        heartbeat.say(state="failed", message=f"{type(error).__name__}: {error}", seconds_left=None)
+        _log.exception("The training ended unexpectedly.")
+        raise
 
 
 def _run(run: Run, config: TrainingConfig, heartbeat: Heartbeat) -> None:
@@ -123,24 +149,31 @@ def _listed(run: Run) -> str:
 
 
 def _reopen(run: Run, *, keep: bool) -> None:
-    """Make sure that a run can go on, and tidy up after one that was killed.
+    """Make sure that a run can go on, and tidy up after one that was killed; what is refused is left as it is.
 
     Raises
     ------
+    RunInUseError
+        Another process is working on it.
     TrainingError
-        There is no run, or another process is working on it.
+        It is finished, or none of its checkpoints can be used.
     """
-    if not run.exists:
-        raise TrainingError(f"{run.path}: no run there (no config.yaml). `mito-predict runs list` shows those known.")
+    _refuse_in_use(run)
     status = run.status
-    if status.alive and status.pid != os.getpid():
-        raise TrainingError(f"{run.path}: process {status.pid} is training this run already. Stop it first.")
     if status.state == "done":
         raise TrainingError(f"{run.path}: this run is finished; to go on from its model, `start_from` it in a new run.")
+    run.load_checkpoint()
     run.tidy()
     run.clear_stop()
     if keep:
         run.request_stop(keep=True)
+
+
+def _refuse_in_use(run: Run) -> None:
+    """Name the process that trains this run: a lock does not tell, and not every drive has locks."""
+    status = run.status
+    if status.alive and status.pid != os.getpid():
+        raise RunInUseError(f"{run.path}: process {status.pid} is training this run already. Stop it first.")
 
 
 def _read(

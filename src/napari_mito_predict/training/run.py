@@ -4,73 +4,26 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import json
 import logging
+import math
 import os
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import psutil
-
-from napari_mito_predict._files import atomic_path, atomic_write_text
-from napari_mito_predict.errors import TrainingError, UnwritableOutputError
+from napari_mito_predict._files import atomic_path
+from napari_mito_predict.errors import DamagedCheckpointError, ModelError, TrainingError, UnwritableOutputError
+from napari_mito_predict.training.checkpoints import load_newest_checkpoint, save_checkpoint
 from napari_mito_predict.training.config import TrainingConfig
+from napari_mito_predict.training.lock import only_trainer
+from napari_mito_predict.training.status import Status, read_status, trainer_is_alive, write_status
 
 if TYPE_CHECKING:
     from napari_mito_predict.models import Model
 
-_log = logging.getLogger(__name__)
-
 METRICS = ("iteration", "train_loss", "val_loss", "val_pcc", "lr", "seconds")
-_KEPT_CHECKPOINTS = 2
-_SILENT_S = 60.0
-"""A trainer that has not been heard of for so long is taken for dead, even if its process number lives on."""
-
-State = Literal["preparing", "running", "stopped", "done", "failed", "interrupted"]
-_ALIVE = ("preparing", "running")
-
-
-@dataclass
-class Status:
-    """What `status.json` holds.
-
-    Attributes
-    ----------
-    state : str
-        ``preparing``, ``running``, ``stopped`` (can be resumed), ``done``, ``failed``; and ``interrupted``, which no
-        trainer writes: it said it was alive, but its process is gone.
-    message : str
-        For people.
-    iteration, iterations : int
-        How far, and how many there will be.
-    seconds_left : float or None
-        Time to the end.
-    pid : int
-        Of the trainer.
-    heartbeat : float
-        When it was last heard of, seconds since 1970.
-    scores : dict
-        Validation PCC of ``best``, of the ``base`` model before training, and of the ``blurred input``.
-    """
-
-    state: State
-    message: str = ""
-    iteration: int = 0
-    iterations: int = 0
-    seconds_left: float | None = None
-    pid: int = 0
-    heartbeat: float = 0.0
-    scores: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def alive(self) -> bool:
-        """A trainer is at work."""
-        return self.state in _ALIVE
 
 
 class Run:
@@ -99,20 +52,28 @@ class Run:
             It cannot be written to.
         """
         run = cls(config.output)
-        if (run.path / "config.yaml").exists():
-            raise TrainingError(
-                f"{run.path}: holds a run already. Resume it with `mito-predict train --resume {run.path}`, "
-                "or choose another output folder."
-            )
+        run._refuse_existing()
         try:
-            for folder in ("checkpoints", "preview"):
-                (run.path / folder).mkdir(parents=True, exist_ok=True)
+            run._make_folders()
         except OSError as error:
             raise TrainingError(
                 f"{run.path}: the run folder cannot be made ({error.strerror or error}). Choose another `output`."
             ) from error
-        config.save(run.path / "config.yaml")
+        with only_trainer(run.path):
+            run._refuse_existing()  # made by another process since
+            config.save(run.path / "config.yaml")
         return run
+
+    def _make_folders(self) -> None:
+        for folder in ("checkpoints", "preview"):
+            (self.path / folder).mkdir(parents=True, exist_ok=True)
+
+    def _refuse_existing(self) -> None:
+        if (self.path / "config.yaml").exists():
+            raise TrainingError(
+                f"{self.path}: holds a run already. Resume it with `mito-predict train --resume {self.path}`, "
+                "or choose another output folder."
+            )
 
     @property
     def exists(self) -> bool:
@@ -148,19 +109,16 @@ class Run:
     def status(self) -> Status:
         """Where the run stands; a dead trainer that left no last word counts as interrupted."""
         try:
-            content = json.loads((self.path / "status.json").read_text(encoding="utf-8"))
-            known = {f.name for f in dataclasses.fields(Status)}
-            status = Status(**{key: value for key, value in content.items() if key in known})
-        except (OSError, ValueError, TypeError, AttributeError):
+            status = read_status(self.path / "status.json")
+        except OSError:
             return Status("interrupted" if self.exists else "preparing", "The trainer has not said anything yet.")
-        if status.alive and not _is_alive(status):
+        if status.alive and not trainer_is_alive(status):
             return dataclasses.replace(status, state="interrupted", message="The trainer ended unexpectedly.")
         return status
 
     def write_status(self, status: Status) -> None:
         """Say where the run stands."""
-        status = dataclasses.replace(status, pid=os.getpid(), heartbeat=time.time())
-        atomic_write_text(self.path / "status.json", json.dumps(dataclasses.asdict(status), indent=2))
+        write_status(self.path / "status.json", status)
 
     # ------------------------------------------------------------------ stopping
 
@@ -216,7 +174,7 @@ class Run:
         path = self.path / "metrics.csv"
         if not path.exists():
             return
-        kept = [row for row in self.metrics if row["iteration"] <= iteration]
+        kept = [row for row in self.metrics if row.get("iteration", math.inf) <= iteration]
         with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, METRICS)
             writer.writeheader()
@@ -227,52 +185,72 @@ class Run:
     @property
     def previews(self) -> list[Path]:
         """The pictures of a validation field so far, by iteration."""
-        return sorted((self.path / "preview").glob("[0-9]*.tif"))
+        return sorted(path for path in (self.path / "preview").glob("[0-9]*.tif") if path.stem.isdecimal())
 
     # ------------------------------------------------------------------ checkpoints
 
     def save_checkpoint(self, iteration: int, state: Mapping[str, Any]) -> None:
-        """Write a checkpoint completely or not at all, and keep the last two."""
-        import torch
-
-        folder = self.path / "checkpoints"
-        with atomic_path(folder / f"{iteration:08d}.pt") as temporary:
-            try:
-                torch.save(dict(state), temporary)
-            except RuntimeError as error:  # what torch makes of a full disk
-                raise OSError(f"torch could not write: {error}") from error
-        for old in sorted(folder.glob("[0-9]*.pt"))[:-_KEPT_CHECKPOINTS]:
-            old.unlink(missing_ok=True)
+        """Write a checkpoint; see `checkpoints.save_checkpoint`."""
+        save_checkpoint(self.path / "checkpoints", iteration, state)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
-        """The newest checkpoint that can be read, or ``None``; a damaged one is said in the log and passed over."""
-        import pickle
-        import zipfile
+        """Load the newest sound checkpoint; None for a run that has not trained yet. Changes nothing.
 
-        import torch
+        Raises
+        ------
+        DamagedCheckpointError
+            The run has trained, but none of its checkpoints is there and sound. To begin again from nothing would
+            overwrite what it learned.
+        """
+        state = load_newest_checkpoint(self.path / "checkpoints")
+        if state is None and (trained := self._iterations_on_record()):
+            raise DamagedCheckpointError(
+                f"{self.path}: this run has trained for {trained} iterations, but its checkpoints are gone, so it "
+                "cannot go on; nothing in its folder was changed. Put `checkpoints` back from a backup, or start a new "
+                "run in another folder, with `start_from` this run's model."
+            )
+        return state
 
-        for path in sorted((self.path / "checkpoints").glob("[0-9]*.pt"), reverse=True):
-            try:
-                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile, KeyError) as error:
-                _log.warning("%s is damaged (%s); trying the one before.", path, error)
-            else:
-                return state
-        return None
+    def _iterations_on_record(self) -> int:
+        """How far the run has come by what it left beside its checkpoints.
+
+        0 for a run that was killed before its first checkpoint, although a line of metrics and a model may be there:
+        the untrained network is measured and kept first.
+        """
+        from napari_mito_predict.models import read_card
+
+        found = [self.status.iteration, *(int(row.get("iteration", 0)) for row in self.metrics)]
+        found += [int(path.stem) for path in self.previews]
+        if self.model_folder.exists():
+            with suppress(ModelError):
+                found.append(read_card(self.model_folder).training.iterations)
+        return max(found)
 
     # ------------------------------------------------------------------ after a crash
 
     def tidy(self) -> None:
-        """Put right what a killed trainer may have left: a model half-way through being replaced, partial files."""
-        for old in self.path.glob(".model.*.old"):
-            if not self.model_folder.exists():
-                os.replace(old, self.model_folder)
-            shutil.rmtree(old, ignore_errors=True)
-        for partial in self.path.rglob(".*.partial*"):
-            if partial.is_dir():
-                shutil.rmtree(partial, ignore_errors=True)
-            else:
-                partial.unlink(missing_ok=True)
+        """Put right what a killed trainer may have left: a model half-way through being replaced, partial files.
+
+        Raises
+        ------
+        UnwritableOutputError
+            The folder cannot be written to.
+        """
+        try:
+            self._make_folders()
+            for old in self.path.glob(".model.*.old"):
+                if not self.model_folder.exists():
+                    os.replace(old, self.model_folder)
+                shutil.rmtree(old, ignore_errors=True)
+            for partial in self.path.rglob(".*.partial*"):
+                if partial.is_dir():
+                    shutil.rmtree(partial, ignore_errors=True)
+                else:
+                    partial.unlink(missing_ok=True)
+        except OSError as error:
+            raise UnwritableOutputError(
+                f"{self.path}: this run folder cannot be written to ({error.strerror or error}). Check its permissions."
+            ) from error
 
     @contextmanager
     def logging(self) -> Iterator[None]:
@@ -293,12 +271,3 @@ class Run:
 
 def _cells(row: Mapping[str, float]) -> dict[str, str]:
     return {key: f"{row[key]:.6g}" if key in row else "" for key in METRICS}
-
-
-def _is_alive(status: Status) -> bool:
-    if time.time() - status.heartbeat > _SILENT_S:
-        return False
-    try:
-        return bool(psutil.Process(status.pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False

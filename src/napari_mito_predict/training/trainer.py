@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from napari_mito_predict.errors import TrainingError
+from napari_mito_predict.errors import DamagedCheckpointError, TrainingError
 from napari_mito_predict.models import Model, load_model
 from napari_mito_predict.networks import Network, build_network
 from napari_mito_predict.training.config import NetworkConfig, TrainingConfig
@@ -305,10 +305,23 @@ class Trainer:
         self.run.save_checkpoint(self.progress.iteration, state)
 
     def _restore(self) -> None:
+        """Go on from the newest checkpoint, or begin."""
         state = self.run.load_checkpoint()
-        if state is None:
-            return
-        self._refuse_changes(state)
+        if state is not None:
+            self._refuse_changes(state)
+            try:
+                self._load(state)
+            except (RuntimeError, ValueError, LookupError, TypeError) as error:
+                raise DamagedCheckpointError(
+                    f"{self.run.path}: the newest checkpoint does not belong to this run's network ({error}). Put its "
+                    "own checkpoints back, or start a new run in another folder."
+                ) from error
+            _log.info("Going on after iteration %d.", self.progress.iteration)
+        if self.fabric.is_global_zero:
+            # Without a checkpoint even iteration 0 is measured again: a trainer may have been killed just after it was.
+            self.run.drop_metrics_after(self.progress.iteration if state is not None else -1)
+
+    def _load(self, state: dict[str, Any]) -> None:
         self._bare.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.fabric.strategy.precision.load_state_dict(state["scaler"])
@@ -316,9 +329,6 @@ class Trainer:
             self.average.load_state_dict(state["average"])
         torch.set_rng_state(state["random"])
         self.progress = Progress(**state["progress"])
-        if self.fabric.is_global_zero:
-            self.run.drop_metrics_after(self.progress.iteration)
-            _log.info("Going on after iteration %d.", self.progress.iteration)
 
     def _refuse_changes(self, state: dict[str, Any]) -> None:
         """A run whose request or data changed would be neither the old nor the new one."""
