@@ -53,11 +53,16 @@ def read_stack(array: Any, axes: str, t: int, c: int, z: int | None) -> NDArray[
     numpy.ndarray
         ``(Z, Y, X)``, a new array.
     """
-    wanted = {"T": t, "C": c, "Z": slice(None) if z is None else slice(z, z + 1)}
-    block = np.array(array[tuple(wanted.get(axis, slice(None)) for axis in axes)])
+    block = np.array(array[stack_region(axes, t, c, z)])
     left = [axis for axis in axes if axis in "ZYX"]
     volume = block.transpose([left.index(axis) for axis in "ZYX" if axis in left])
     return volume if "Z" in left else volume[None]
+
+
+def stack_region(axes: str, t: int, c: int, z: int | None) -> tuple[slice | int, ...]:
+    """Index of one stack, or one Z step, in an array of these axes; parameters as `read_stack`."""
+    wanted: dict[str, slice | int] = {"T": t, "C": c, "Z": slice(None) if z is None else slice(z, z + 1)}
+    return tuple(wanted.get(axis, slice(None)) for axis in axes)
 
 
 def from_array(

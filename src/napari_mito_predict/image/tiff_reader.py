@@ -39,6 +39,7 @@ _DAMAGE = (
     "incorrect Tile",
     "does not match page shape",
 )
+_HEADER_BYTES = 8
 # What tifffile and its codecs raise on damaged data.
 _DECODE_ERRORS = (
     tifffile.TiffFileError,
@@ -226,6 +227,9 @@ def _refuse_missing_parts(path: Path, tiff: Any) -> None:
 
 def _refuse_incomplete(path: Path, series: Any) -> None:
     """Compare declared pixels with stored ones, and the bytes they need with the size of the file."""
+    for number, page in enumerate(series.pages):
+        if page is not None:
+            _refuse_sparse(path, page, number)
     declared = math.prod(series.shape)
     if series.dataoffset is not None:  # one block of pixels, maybe with a single directory before it
         _refuse_short(path, series.dataoffset + declared * series.dtype.itemsize, path.stat().st_size)
@@ -244,6 +248,22 @@ def _refuse_incomplete(path: Path, series: Any) -> None:
         size = sizes.setdefault(file.path, file.size)
         end = max((o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=False)), default=0)
         _refuse_short(path, end, size)
+
+
+def _refuse_sparse(path: Path, page: Any, number: int) -> None:
+    """Refuse a page of which a strip or tile is nowhere: tifffile reads zeros in its place, as for a sparse file."""
+    kind = "tile" if page.keyframe.is_tiled else "strip"
+    expected = math.prod(page.keyframe.chunked)
+    places = list(zip(page.dataoffsets, page.databytecounts, strict=False))
+    # No pixels lie in the header, which takes the first bytes of every TIFF.
+    missing = [i for i, (offset, count) in enumerate(places) if offset < _HEADER_BYTES or count < 1]
+    missing += range(len(places), expected)
+    if missing:
+        raise UnreadableImageError(
+            f"{path}: plane {number} (counted from 0) is incomplete: {len(missing)} of its {expected} {kind}s are not "
+            f"in the file, the first of them {kind} {missing[0]}. Copy it again from where it came from, or save it "
+            "again in the program that wrote it."
+        )
 
 
 def _refuse_short(path: Path, needed: int, size: int) -> None:

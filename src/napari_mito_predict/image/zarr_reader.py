@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import lzma
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_mito_predict.errors import MissingReaderError, UnknownAxesError, UnreadableImageError
-from napari_mito_predict.image.arrays import read_stack
+from napari_mito_predict.image.arrays import read_stack, stack_region
 from napari_mito_predict.image.metadata import length_um, time_s
 from napari_mito_predict.image.source import AXES, SceneInfo
+from napari_mito_predict.image.zarr_files import StoredChunks, attributes_of, refuse_code
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+# What codecs raise on chunks that are damaged or cut short.
+_DECODE_ERRORS = (RuntimeError, ValueError, LookupError, TypeError, EOFError, zlib.error, lzma.LZMAError)
 
 
 class ZarrBackend:
@@ -28,21 +35,28 @@ class ZarrBackend:
     ------
     MissingReaderError
         zarr is not installed.
+    UnsupportedImageError
+        It holds no numbers, or decoding it might run code.
     UnreadableImageError
         No OME-Zarr, or, in one of our own files, chunks are missing.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        attributes = _attributes(path, "")
+        attributes = attributes_of(path)
         self._images = _images(path, attributes)
+        for scene in range(len(self._images)):
+            refuse_code(self._folder(scene))
+        import_zarr(path)
         if not self._images:
             raise UnreadableImageError(
                 f"{path}: this folder is no OME-Zarr image (no multiscales metadata). Open the image itself, "
                 "not the folder or plate around it."
             )
         self.scenes = tuple(str(image.get("name") or f"Image:{i}") for i, (_, image, _) in enumerate(self._images))
+        # Our own files hold all chunks, see `zarr_metadata.ome_attributes`; other writers may leave out blank ones.
         self._complete = "napari_mito_predict" in attributes
+        self._stored: dict[int, StoredChunks] = {}
 
     def info(self, scene: int) -> SceneInfo:
         _, image, omero = self._images[scene]
@@ -60,31 +74,66 @@ class ZarrBackend:
             channel_names=names,
             voxel_size_um=(z, y, x),
             time_step_s=time_s(*scales["T"]),
-            warnings=self._missing_chunks(array),
+            warnings=self._missing_chunks(scene, array),
         )
 
     def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
         array = self._array(scene)
         axes = _axes(self.path, self._images[scene][1], array.ndim)
+        stored, region = self._stored_chunks(scene, array), stack_region(axes, t, c, z)
+        # Before, because codecs trust their chunks; and after, because one that vanished meanwhile was read as zeros.
+        self._refuse_lost(stored.lost(region, array.metadata.encode_chunk_key), t, c)
         try:
-            return read_stack(array, axes, t, c, z)
-        except (RuntimeError, ValueError, KeyError) as error:
+            stack = read_stack(array, axes, t, c, z)
+        except _DECODE_ERRORS as error:
             said = " ".join(str(error).split())[:120]
             raise UnreadableImageError(
                 f"{self.path}: a chunk of channel {c}, time point {t} is damaged ({said})."
             ) from error
+        self._refuse_lost(stored.lost(region, array.metadata.encode_chunk_key), t, c)
+        return stack
+
+    def _refuse_lost(self, lost: list[str], t: int, c: int) -> None:
+        if lost:
+            raise UnreadableImageError(
+                f"{self.path}: {len(lost)} chunks of channel {c}, time point {t} are gone or cut short, although they "
+                f"were there when the image was opened; the first is {lost[0]}. Wait until whatever changes this "
+                "folder is done, or copy it again; then open it again."
+            )
+
+    def _folder(self, scene: int) -> Path:
+        group, image, _ = self._images[scene]
+        try:
+            dataset = str(image["datasets"][0]["path"])
+        except (KeyError, IndexError, TypeError) as error:
+            raise UnreadableImageError(
+                f"{self.path}: its multiscales metadata do not say where the pixels are (no path of a dataset)."
+            ) from error
+        return self.path / group / dataset
 
     def _array(self, scene: int) -> Any:
-        group, image, _ = self._images[scene]
-        return _open(self.path, "/".join(filter(None, (group, str(image["datasets"][0]["path"])))))
+        folder = self._folder(scene)
+        refuse_code(folder)
+        try:
+            return import_zarr(self.path).open_array(str(folder), mode="r")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UnreadableImageError(
+                f"{folder}: this folder is no OME-Zarr array, or it is damaged ({' '.join(str(error).split())[:120]})."
+            ) from error
 
-    def _missing_chunks(self, array: Any) -> tuple[str, ...]:
-        """Count chunks that are not there: writers may leave out blank ones, ours never does."""
-        missing = int(array.nchunks) - int(array.nchunks_initialized)
-        if not missing:
+    def _stored_chunks(self, scene: int, array: Any) -> StoredChunks:
+        """The chunks that were there when the scene was opened."""
+        if scene not in self._stored:
+            self._stored[scene] = StoredChunks.of(self._folder(scene), array, complete=self._complete)
+        return self._stored[scene]
+
+    def _missing_chunks(self, scene: int, array: Any) -> tuple[str, ...]:
+        """Say that chunks are not there: writers may leave out blank ones, ours never does."""
+        stored = self._stored_chunks(scene, array)
+        if not stored.missing:
             return ()
-        found = f"{missing} of {array.nchunks} chunks are missing"
-        if self._complete:
+        found = f"{stored.missing} of {stored.expected} chunks are missing"
+        if stored.complete:
             raise UnreadableImageError(f"{self.path}: {found}, so this file is incomplete. Copy it again.")
         return (f"{found} and read as zeros; that is right only if they were blank when written.",)
 
@@ -97,7 +146,7 @@ def _images(path: Path, attributes: dict[str, Any]) -> list[tuple[str, dict[str,
         groups = sorted((child.name for child in path.iterdir() if child.name.isdecimal()), key=int)
     found = []
     for group in groups:
-        own = _attributes(path, group) if group else attributes
+        own = attributes_of(path / group) if group else attributes
         own = own.get("ome", own)
         found += [(group, image, own.get("omero", {})) for image in own.get("multiscales", [])]
     return found
@@ -122,19 +171,6 @@ def _scales(image: dict[str, Any], axes: str) -> dict[str, tuple[float | None, s
                 steps = steps * np.asarray(transform["scale"], float)
     known = {axis: (float(step), unit) for axis, step, unit in zip(axes, steps, units, strict=True)}
     return {axis: known.get(axis, (None, None)) for axis in AXES}
-
-
-def _attributes(path: Path, group: str) -> dict[str, Any]:
-    return dict(_open(path, group).attrs)
-
-
-def _open(path: Path, inside: str) -> Any:
-    try:
-        return import_zarr(path).open(str(path / inside), mode="r")
-    except (OSError, ValueError, KeyError) as error:
-        raise UnreadableImageError(
-            f"{path}: this folder is no OME-Zarr, or it is damaged ({' '.join(str(error).split())[:120]})."
-        ) from error
 
 
 def import_zarr(path: str | Path) -> Any:
