@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from napari_mito_predict._widgets._compare_words import methods_text
+from napari_mito_predict._widgets._scores import Agreement
 from napari_mito_predict.errors import (
     ImageContentError,
     InsufficientMemoryError,
@@ -17,7 +19,7 @@ from napari_mito_predict.errors import (
     UnsupportedImageError,
 )
 from napari_mito_predict.image import from_array
-from napari_mito_predict.prediction import Device, iter_predict, plan_prediction, predict
+from napari_mito_predict.prediction import Device, choose_device, iter_predict, plan_prediction, predict
 
 CPU = {"device": "cpu", "precision": "32"}
 TEXTS = [
@@ -89,38 +91,86 @@ def test_memory_that_never_suffices_is_said(make_model, make_fake, noise):
         plan.predict()
 
 
-def test_the_processor_helps_out_a_small_gpu(make_model, make_fake, noise, monkeypatch):
-    """A pretended GPU ("meta" cannot compute, so here it is the CPU under another name) that is always full."""
-    monkeypatch.setattr(Device, "torch_device", property(lambda self: torch.device("cpu")))
-    monkeypatch.setattr("napari_mito_predict.prediction.forward.empty_cache", lambda device: None)
-    volume, model = noise(8, 24, 24), make_model(make_fake())
-    plan = plan_prediction(volume, model, **CPU)
-    plan.device = Device("mps", "Small GPU", "32", "test")
-    full = True
+class _Full(torch.nn.Module):
+    """Needs more memory than there is, until the processor is asked for."""
 
-    class Full(torch.nn.Module):
-        def forward(self, x):
-            if full:
-                raise TEXTS[1]
-            return x
+    def __init__(self, state):
+        super().__init__()
+        self.state = state
 
-    model.network.layer = Full()
-    model.network.on_call = None
+    def forward(self, x):
+        if self.state["full"]:
+            raise TEXTS[1]
+        return x
+
+
+@pytest.fixture
+def small_gpu(monkeypatch):
+    """A pretended GPU ("meta" cannot compute, so here it is the CPU under another name), and whether it is full."""
     from napari_mito_predict.prediction import compute
 
-    chosen = compute.choose_device
+    monkeypatch.setattr(Device, "torch_device", property(lambda self: torch.device("cpu")))
+    monkeypatch.setattr("napari_mito_predict.prediction.forward.empty_cache", lambda device: None)
+    state, chosen = {"full": False}, compute.choose_device
 
     def choose(*arguments):
-        nonlocal full
-        full = False
-        model.network.layer = torch.nn.Identity()
+        state["full"] = False
         return chosen(*arguments)
 
     monkeypatch.setattr(compute, "choose_device", choose)
-    monkeypatch.setattr(type(model.network), "__deepcopy__", lambda self, memo: _with_layer(self))
-    data = plan.predict()["mitochondria"].data
-    np.testing.assert_allclose(data, normalised(volume), atol=1e-5)
+    return state
+
+
+def full(network, state, monkeypatch):
+    """Let this network need more memory than the GPU has."""
+    network.layer, network.on_call = _Full(state), None
+    monkeypatch.setattr(type(network), "__deepcopy__", lambda self, memo: _with_layer(self))
+    return network
+
+
+def test_the_processor_helps_out_a_small_gpu(make_model, make_fake, noise, monkeypatch, small_gpu):
+    volume, model = noise(8, 24, 24), make_model(full(make_fake(), small_gpu, monkeypatch))
+    plan = plan_prediction(volume, model, **CPU)
+    plan.device = Device("mps", "Small GPU", "bf16", "test")
+    small_gpu["full"] = True
+    assert plan.record("mitochondria")["parameters"]["device"] == "mps", "as planned, before anything is computed"
+    made = plan.predict()["mitochondria"]
+    np.testing.assert_allclose(made.data, normalised(volume), atol=1e-5)
     assert "processor-instead" in [f.code for f in plan.findings]
+    parameters, processor = made.record["parameters"], choose_device("cpu", "auto")
+    used = {"device": "cpu", "device_name": processor.name, "precision": processor.precision}
+    assert {key: parameters[key] for key in used} == used, "nothing was computed by the GPU"
+    assert parameters["computed_on"] == [used]
+    assert any("going on with the processor" in note for note in made.record["notes"])
+    assert "on CPU in" in methods_text(made.record, "TMRM", Agreement(0.5, 0.5, 1000))
+    assert "MPS" not in methods_text(made.record, "TMRM", Agreement(0.5, 0.5, 1000))
+
+
+def test_each_record_names_what_computed_its_model(make_model, make_fake, noise, monkeypatch, small_gpu):
+    """Two time points and two models: the second one does not fit the GPU, so all that follows is computed without."""
+    small = make_model(make_fake(), name="small", targets=("mitochondria",))
+    large = make_model(full(make_fake(), small_gpu, monkeypatch), name="large", targets=("dna",))
+    image = from_array(noise(2, 8, 24, 24), axes="TZYX", voxel_size_um=(0.3, 0.1, 0.1))
+    plan = plan_prediction(image, [small, large], **CPU)
+    plan.device = Device("mps", "Small GPU", "32", "test")
+    small_gpu["full"] = True
+    made = plan.predict()
+    records = {key: prediction.record for key, prediction in made.items()}
+    devices = {key: [used["device"] for used in record["parameters"]["computed_on"]] for key, record in records.items()}
+    assert devices == {"mitochondria": ["mps", "cpu"], "dna": ["cpu"]}
+    text = methods_text(records["mitochondria"], "TMRM", Agreement(0.5, 0.5, 1000))
+    assert "on MPS in float32 and on CPU in float32" in text
+    for record in records.values():
+        assert sum("going on with the processor" in note for note in record["notes"]) == 1
+
+
+def test_only_the_model_that_ran_out_of_memory_says_so(make_model, make_fake, noise):
+    small, large = make_fake(), make_fake()
+    large.on_call = fails_above(8 * 32 * 32, TEXTS[0], [])
+    models = [make_model(small, name="small", targets=("dna",)), make_model(large, name="large")]
+    made = predict(noise(8, 80, 60), models, tile="whole", **CPU)
+    assert any("smaller parts" in note for note in made["mitochondria"].record["notes"])
+    assert not any("smaller parts" in note for note in made["dna"].record["notes"])
 
 
 def _with_layer(network):

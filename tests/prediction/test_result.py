@@ -7,8 +7,8 @@ import pytest
 
 from napari_mito_predict.errors import OutputExistsError, UnwritableOutputError
 from napari_mito_predict.image import open_image, write_ome_tiff
+from napari_mito_predict.image.names import record_path
 from napari_mito_predict.prediction import predict
-from napari_mito_predict.prediction.result import record_path
 
 
 @pytest.fixture
@@ -94,3 +94,31 @@ def test_notes_about_other_models_stay_with_them(make_model, make_fake, noise):
     found = predict(noise(6, 16, 16), models, voxel_size_um=(0.3, 0.1, 0.1), device="cpu")
     assert any(note.startswith("a: Trained on simulated") for note in found["mitochondria"].record["notes"])
     assert not any("simulated" in note for note in found["dna"].record["notes"])
+
+
+def test_notes_without_a_name_in_front_stay_with_their_model_too(make_model, make_fake, noise):
+    models = [
+        make_model(make_fake(), name="fine", targets=("mitochondria",), voxel_size_um=(0.3, 0.05, 0.05)),
+        make_model(make_fake(), name="same", targets=("dna",), voxel_size_um=(0.3, 0.1, 0.1)),
+        make_model(make_fake(), name="coarse", targets=("er",), voxel_size_um=(0.3, 0.25, 0.25)),
+    ]
+    found = predict(noise(6, 16, 16), models, voxel_size_um=(0.3, 0.1, 0.1), device="cpu")
+    notes = {key: " ".join(prediction.record["notes"]) for key, prediction in found.items()}
+    assert "fine was trained at" in notes["mitochondria"]
+    assert "coarse was trained at" in notes["er"]
+    assert "resampled" not in notes["dna"]
+    for key, others in {"mitochondria": ("same", "coarse"), "dna": ("fine", "coarse"), "er": ("fine", "same")}.items():
+        assert not any(name in notes[key] for name in others)
+
+
+def test_an_unknown_voxel_size_is_that_of_each_model(make_model, make_fake, noise):
+    models = [
+        make_model(make_fake(), name="fine", targets=("mitochondria",), voxel_size_um=(0.3, 0.05, 0.05)),
+        make_model(make_fake(), name="coarse", targets=("dna",), voxel_size_um=(0.3, 0.25, 0.25)),
+    ]
+    found = predict(noise(6, 16, 16), models, device="cpu")
+    notes = {key: " ".join(prediction.record["notes"]) for key, prediction in found.items()}
+    assert "taken to be that of fine" in notes["mitochondria"]
+    assert "coarse" not in notes["mitochondria"]
+    assert "taken to be that of coarse" in notes["dna"]
+    assert "fine" not in notes["dna"]

@@ -20,9 +20,10 @@ from napari_mito_predict.errors import (
     UnwritableOutputError,
 )
 from napari_mito_predict.image import open_image, write_ome_tiff
+from napari_mito_predict.image.names import record_path
 from napari_mito_predict.models import Target
 from napari_mito_predict.prediction import plan_prediction, predict_to_zarr, save_composite
-from napari_mito_predict.prediction.result import Block, Output, record_path
+from napari_mito_predict.prediction.result import Block, Output
 
 pytest.importorskip("zarr", minversion="3", exc_type=ImportError, reason="pip install napari-mito-predict[zarr]")
 

@@ -126,7 +126,7 @@ def _prediction_words(record: Mapping[str, Any]) -> str:
     how = [
         f"model {model['name']}" if model.get("name") else "model unknown",
         f"weights SHA-256 {weights}" if weights else "",
-        f"on {parameters['device'].upper()} in {_precision(parameters)}" if parameters.get("device") else "",
+        _devices(parameters),
     ]
     stain = record.get("stain")
     target = f" of {record['target']}" if record.get("target") else ""
@@ -147,8 +147,16 @@ def _by(shift: ShiftCheck) -> str:
     return ", ".join(parts).replace("-", "−")
 
 
-def _precision(parameters: Mapping[str, Any]) -> str:
-    precision = str(parameters.get("precision", "32"))
+def _devices(parameters: Mapping[str, Any]) -> str:
+    """What computed, for example ``on CUDA in bf16``; more than one where memory ran out on the first."""
+    used = parameters.get("computed_on") or [parameters]  # records of earlier versions name one device
+    return " and ".join(
+        f"on {device['device'].upper()} in {_precision(device)}" for device in used if "device" in device
+    )
+
+
+def _precision(device: Mapping[str, Any]) -> str:
+    precision = str(device.get("precision", "32"))
     return "float32" if precision == "32" else precision
 
 

@@ -14,8 +14,8 @@ from qtpy.QtCore import QTimer
 
 from napari_mito_predict._widgets._layers import KEY, file_layers, placement_of
 from napari_mito_predict.image import ChannelRole, open_image
+from napari_mito_predict.image.names import record_path
 from napari_mito_predict.models import find_model, read_card
-from napari_mito_predict.prediction.result import record_path
 
 _WINDOW = (1500, 950)
 _LIGHT_OPACITY = 0.6

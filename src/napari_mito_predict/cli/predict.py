@@ -119,7 +119,7 @@ def _images_in(entry: Path) -> list[Path]:
 
 
 def _is_prediction(path: Path) -> bool:
-    from napari_mito_predict.prediction.result import record_path
+    from napari_mito_predict.image.names import record_path
 
     return record_path(path).exists()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_mito_predict.errors import EvaluationError, ModelError
+from napari_mito_predict.image.names import record_path
 from napari_mito_predict.models import SIMULATED_DISCLAIMER, ModelCard, find_model, read_card
 
 _LARGEST_RECORD = 1 << 22
@@ -39,9 +40,8 @@ def read_record(prediction: Path) -> dict[str, Any]:
 
 def find_record(prediction: Path) -> Path | None:
     """Where the record of a prediction is; None where there is none."""
-    names = (prediction.stem, Path(prediction.stem).stem)
-    beside = [prediction.with_name(f"{name}.prediction.json") for name in names]
-    return next((path for path in beside if path.is_file()), None)
+    path = record_path(prediction)
+    return path if path.is_file() else None
 
 
 def read_disclaimer(prediction: Path) -> str:

@@ -47,12 +47,15 @@ class Finding:
         What was found, with numbers.
     fix : str
         What to do about it; empty where nothing can be done.
+    model : str
+        Name of the only model that it is about; empty where it is about all.
     """
 
     level: Level
     code: str
     message: str
     fix: str = ""
+    model: str = ""
 
 
 def check_volume(volume: NDArray[Any], *, where: str = "") -> list[Finding]:

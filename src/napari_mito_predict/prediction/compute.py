@@ -41,6 +41,8 @@ class Computation:
         Tiles to be computed, as far as is known before.
     note : callable
         Takes findings made on the way.
+    computed : callable
+        Takes a job and the device that computed a part of it.
     report : callable
         Takes a message when something was done.
     cancelled : callable
@@ -53,6 +55,7 @@ class Computation:
         image_name: str,
         total: int,
         note: Callable[[Finding], None],
+        computed: Callable[[Job, Device], None],
         report: Callable[[str], None],
         cancelled: Callable[[], bool],
     ) -> None:
@@ -60,9 +63,11 @@ class Computation:
         self._device = device
         self._image_name = image_name
         self._note = note
+        self._computed = computed
         self._report = report
         self._cancelled = cancelled
         self._networks: dict[int, Forward] = {}
+        self._fallen_back_from = ""  # name of the device whose memory was too small
         self._too_large: float = inf  # voxels of a window that did not fit into memory
         self._too_large_held: float = inf  # the same of strips, with what waits between them
 
@@ -129,7 +134,7 @@ class Computation:
                 output = self._apply(job, tile, partial(push, window, tile is band[-1]))
                 if output is None:
                     self._too_large_held = job.grid.held
-                    self._note_smaller()
+                    self._note_smaller(job)
                     return
                 output = output[:, *kept]
                 rows = np.concatenate((rows, output), axis + 1) if rows.size else output
@@ -157,7 +162,7 @@ class Computation:
             if halves is not None:
                 left += reversed(halves)
                 self.total += 1
-                self._note_smaller()
+                self._note_smaller(job)
                 if job.model.network.contexts is None:
                     self._note(in_parts(job.model.name))
             else:
@@ -182,11 +187,20 @@ class Computation:
 
     def _did(self, job: Job) -> None:
         self.done += 1
+        self._computed(job, self._device)
+        if self._fallen_back_from:
+            message = (
+                f"Memory of {self._fallen_back_from} is too small even for the smallest part: going on with the "
+                "processor, more slowly."
+            )
+            fix = "Close other programs that use the GPU."
+            self._note(Finding(Level.WARNING, "processor-instead", message, fix, model=job.model.name))
         self._report(f"{', '.join(job.model.targets)} ({job.model.name})")
 
-    def _note_smaller(self) -> None:
+    def _note_smaller(self, job: Job) -> None:
         message = f"Memory on {self._device.name} ran out: going on in smaller parts, which takes longer."
-        self._note(Finding(Level.WARNING, "smaller-parts", message, "Close other programs that use memory."))
+        fix = "Close other programs that use memory."
+        self._note(Finding(Level.WARNING, "smaller-parts", message, fix, model=job.model.name))
         self._report(message)
 
     def _fall_back(self, job: Job) -> None:
@@ -198,8 +212,7 @@ class Computation:
             )
         self.close()
         lost, self._too_large, self._too_large_held = self._device.name, inf, inf
+        self._fallen_back_from = lost
         chosen = choose_device("cpu", "32" if self._device.precision == "32" else "auto")
         self._device = replace(chosen, reason=f"memory of {lost} ran out")
-        message = f"Memory of {lost} is too small even for the smallest part: going on with the processor, more slowly."
-        self._note(Finding(Level.WARNING, "processor-instead", message, "Close other programs that use the GPU."))
-        self._report(message)
+        self._report(f"Memory of {lost} is too small: going on with the processor, more slowly.")

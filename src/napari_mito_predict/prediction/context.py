@@ -103,6 +103,7 @@ def in_parts(name: str) -> Finding:
         f"{name} looks at the whole image at once, but gets it in parts here: that changes its answer, which is "
         "approximate and differs with the size of the parts.",
         "Leave the tile size to 'auto'; if memory is short, predict a smaller region.",
+        model=name,
     )
 
 

@@ -69,6 +69,8 @@ class Execution:
         Where.
     note : callable
         Takes findings made on the way.
+    computed : callable
+        Takes a job and the device that computed a part of it.
     on_progress, cancel : callable or None
         See `napari_mito_predict.prediction.predict`.
     look : Look or None
@@ -83,6 +85,7 @@ class Execution:
         jobs: list[Job],
         device: Device,
         note: Callable[[Finding], None],
+        computed: Callable[[Job, Device], None],
         on_progress: OnProgress | None = None,
         cancel: Cancel | None = None,
         look: Look | None = None,
@@ -97,7 +100,7 @@ class Execution:
         self._cancel = cancel or (lambda: False)
         self._closed = False
         total = sum(job.passes * len(job.grid) * len(subject.volumes(job.layout)) for job in jobs)
-        self._work = Computation(device, subject.image.name, total, note, self._report, self._cancelled)
+        self._work = Computation(device, subject.image.name, total, note, computed, self._report, self._cancelled)
 
     def blocks(self) -> Iterator[Block]:
         """All blocks of all outputs, after those that are looked at."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_mito_predict._files import atomic_write_text
 from napari_mito_predict.errors import OutputError
 from napari_mito_predict.image import check_output, write_ome_tiff, write_ome_zarr
-from napari_mito_predict.prediction.result import record_path
+from napari_mito_predict.image.names import record_path
 
 if TYPE_CHECKING:
     import numpy as np

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from napari_mito_predict.image import Finding, Level
@@ -58,12 +59,13 @@ def verdict(found: Iterable[Finding]) -> Literal["green", "amber", "red"]:
 
 def findings(subject: Subject, model: Described, depth_stride: int = 1) -> list[Finding]:
     """The same as `check_fit`, of a subject."""
-    return [
+    found = [
         *_simulated(subject, model),
         *_third_axis(subject, model, depth_stride),
         *_voxel_size(subject, model),
         *_time_step(subject, model),
     ]
+    return [replace(finding, model=model.name) for finding in found]
 
 
 def _simulated(subject: Subject, model: Described) -> Iterator[Finding]:

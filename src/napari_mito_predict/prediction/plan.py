@@ -82,6 +82,8 @@ class PredictionPlan:
     estimate_bytes: int
     subject: Subject = field(repr=False)
     jobs: list[Job] = field(repr=False)
+    _used: dict[str, list[Device]] = field(default_factory=dict, init=False, repr=False)
+    """What computed, by name of the model."""
 
     @property
     def result_bytes(self) -> int:
@@ -107,17 +109,17 @@ class PredictionPlan:
         known : KnownStatistics, optional
             Statistics measured before; those measured now are added.
         """
-        return Execution(self.subject, self.jobs, self.device, self._note, on_progress, cancel, look, known).blocks()
+        return self._execution(on_progress, cancel, look, known).blocks()
 
     def first_look(
         self, look: Look, *, cancel: Cancel | None = None, known: KnownStatistics | None = None
     ) -> Iterator[Block]:
         """Compute what is looked at, and no more."""
-        return Execution(self.subject, self.jobs, self.device, self._note, None, cancel, look, known).first()
+        return self._execution(None, cancel, look, known).first()
 
     def measure(self, look: Look, known: KnownStatistics, *, cancel: Cancel | None = None) -> None:
         """Measure the volume that is looked at, so that `first_look` and `run` begin at once."""
-        Execution(self.subject, self.jobs, self.device, self._note, None, cancel, look, known).measure()
+        self._execution(None, cancel, look, known).measure()
 
     def predict(self, *, on_progress: OnProgress | None = None, cancel: Cancel | None = None) -> dict[str, Prediction]:
         """Compute everything; see `napari_mito_predict.prediction.predict`."""
@@ -132,6 +134,7 @@ class PredictionPlan:
         output, image = self.outputs[key], self.subject.image
         job = next(job for job in self.jobs if key in job.keys)
         card = job.model.card
+        used = self._used.get(job.model.name) or [self.device]
         tiling = "exact" if job.grid.exact else "approximate: the halo is smaller than the network's reach"
         if in_parts(card.name).code in {finding.code for finding in self.findings}:
             tiling = "approximate: the network looks at the whole image, but was given it in parts"
@@ -158,9 +161,13 @@ class PredictionPlan:
                 "licence": card.licence,
             },
             "parameters": {
-                "device": self.device.kind,
-                "device_name": self.device.name,
-                "precision": self.device.precision,
+                "device": " and ".join(dict.fromkeys(device.kind for device in used)),
+                "device_name": " and ".join(dict.fromkeys(device.name for device in used)),
+                "precision": " and ".join(dict.fromkeys(device.precision for device in used)),
+                "computed_on": [
+                    {"device": device.kind, "device_name": device.name, "precision": device.precision}
+                    for device in used
+                ],
                 "third_axis": job.layout.value,
                 "voxel_size_um": list(card.input.voxel_size_um),
                 "shape_predicted": list(job.shape),
@@ -175,6 +182,9 @@ class PredictionPlan:
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 
+    def _execution(self, *how: Any) -> Execution:
+        return Execution(self.subject, self.jobs, self.device, self._note, self._computed, *how)
+
     def _check_memory(self) -> None:
         """Refuse what the operating system would end in the middle: it promises memory to anybody who asks."""
         needed, free = self.result_bytes, free_memory(choose_device("cpu", "32"))
@@ -186,18 +196,19 @@ class PredictionPlan:
             )
 
     def _about(self, job: Job) -> list[Finding]:
-        """Findings that concern this model: not those that only name another one."""
-        others = {other.model.name for other in self.jobs} - {job.model.name}
-        return [
-            f
-            for f in self.findings
-            if not any(f.message.startswith(f"{name} ") or f.message.startswith(f"{name}:") for name in others)
-        ]
+        """Findings about this model, and those about all."""
+        return [finding for finding in self.findings if finding.model in ("", job.model.name)]
 
     def _note(self, finding: Finding) -> None:
-        """Once for each kind, however many volumes show it."""
-        if finding.code not in {known.code for known in self.findings}:
+        """Once for each kind and model, however many volumes show it."""
+        if (finding.code, finding.model) not in {(known.code, known.model) for known in self.findings}:
             self.findings.append(finding)
+
+    def _computed(self, job: Job, device: Device) -> None:
+        """Remember what computed a part of the outputs of `job`: another device than planned, where memory ran out."""
+        used = self._used.setdefault(job.model.name, [])
+        if device not in used:
+            used.append(device)
 
 
 def plan_prediction(

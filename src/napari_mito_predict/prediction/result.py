@@ -146,17 +146,6 @@ class Prediction:
         return write_predictions(path, [self], self.record, overwrite=overwrite)
 
 
-def record_path(path: str | Path) -> Path:
-    """Where the record of a prediction at `path` lies: ``cells.ome.tif`` -> ``cells.prediction.json``."""
-    path = Path(path)
-    name = path.name
-    for suffix in (".ome.tiff", ".ome.tif", ".ome.zarr", ".tiff", ".tif", ".zarr"):
-        if name.lower().endswith(suffix):
-            name = name[: -len(suffix)]
-            break
-    return path.with_name(f"{name}.prediction.json")
-
-
 def versions() -> dict[str, str]:
     """What computed this."""
     return dict(_versions())

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_mito_predict.errors import OutputError
 from napari_mito_predict.image import check_output, create_ome_zarr
+from napari_mito_predict.image.names import record_path
 from napari_mito_predict.prediction.files import (
     channel_axis,
     check_one_grid,
@@ -19,7 +20,6 @@ from napari_mito_predict.prediction.files import (
     image_metadata,
     write_record,
 )
-from napari_mito_predict.prediction.result import record_path
 
 if TYPE_CHECKING:
     from napari_mito_predict.image.zarr_chunks import ChunkWriter
