@@ -174,10 +174,11 @@ class RunStep(Step):
     def show_refusal(self, run: Run) -> None:
         """Its trainer would not begin; why it says in the log only, since it leaves what it refuses as it is."""
         log = _end_of_log(run)
+        self.message.setText(run.status.message)
         self.failure.show_failure(
             Failure(
                 next((line for line in reversed(log.splitlines()) if line.strip()), "The trainer ended at once."),
-                "The trainer could not begin, so nothing in the run folder was changed.",
+                "The trainer found what it must not or cannot go on with, and left the run folder as it is.",
                 "Do what the message says, then resume the run; or start a new one from its model.",
                 f"{run.path}\n\n{log}",
             )

@@ -61,7 +61,8 @@ class RunWatch(QObject):
         self.run: Run | None = None
         self.phase = Phase.NONE
         self.status = Status("preparing")
-        self._launched = 0.0
+        self._launched: float | None = None
+        self._heard_before = 0.0
         self._seen: dict[str, object] = {}
         self._timer = QTimer(self)
         self._timer.setInterval(_EVERY_MS)
@@ -71,7 +72,9 @@ class RunWatch(QObject):
         """Watch this run from now on; `launched` where its trainer has just been started."""
         self.run = run
         self._seen = {}
-        self._launched = time.time() if launched else 0.0
+        self._launched = time.monotonic() if launched else None
+        # Heard of since the launch is who changes this; clocks of before may have been set.
+        self._heard_before = run.status.heartbeat if run is not None else 0.0
         self.status = Status("preparing")
         if run is None:
             self._timer.stop()
@@ -97,17 +100,25 @@ class RunWatch(QObject):
             self.status = status
             self.status_changed.emit(status)
         self._set_phase(phase)
-        if self._launched and status.heartbeat < self._launched and has_ended(run):
-            self._launched = 0.0
+        if self._launched is not None and self._silent(status) and has_ended(run):
+            self._launched = None
             self.refused.emit(run)
 
     def _phase_of(self, run: Run, status: Status) -> Phase:
-        silent = status.heartbeat < self._launched and not has_ended(run)
-        if silent and time.time() - self._launched < _PATIENCE_S:
+        if self._is_starting(run, status):
             return Phase.STARTING
         if status.alive and run.stop_requested:
             return Phase.STOPPING
         return Phase(status.state)
+
+    def _is_starting(self, run: Run, status: Status) -> bool:
+        if self._launched is None or not self._silent(status) or has_ended(run):
+            return False
+        return time.monotonic() - self._launched < _PATIENCE_S
+
+    def _silent(self, status: Status) -> bool:
+        """Whether the trainer has not said anything since it was launched."""
+        return status.heartbeat == self._heard_before
 
     def _set_phase(self, phase: Phase) -> None:
         if phase is not self.phase:

@@ -102,7 +102,7 @@ def load_newest_checkpoint(folder: Path) -> dict[str, Any] | None:
         try:
             return _load(path)
         except DamagedCheckpointError as error:
-            _log.warning("%s Trying the one before.", error)
+            _log.warning("%s: %s Trying the one before.", folder, error)
             problems.append(str(error))
     if problems:
         raise DamagedCheckpointError(
@@ -114,7 +114,7 @@ def load_newest_checkpoint(folder: Path) -> dict[str, Any] | None:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    """Verify and load one checkpoint."""
+    """Verify and load one checkpoint; what is wrong with it is said without its folder."""
     import torch
 
     try:
@@ -123,12 +123,12 @@ def _load(path: Path) -> dict[str, Any]:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
         said = " ".join(str(error).split())[:120] or type(error).__name__
-        raise DamagedCheckpointError(f"{path} is damaged ({said}).") from error
+        raise DamagedCheckpointError(f"{path.name} is damaged ({said}).") from error
     if not isinstance(state, dict) or not state.keys() >= _PARTS:
-        raise DamagedCheckpointError(f"{path} is damaged (it does not hold what a checkpoint holds).")
+        raise DamagedCheckpointError(f"{path.name} is damaged (it does not hold what a checkpoint holds).")
     poisoned = _first_not_finite(state)
     if poisoned:
-        raise DamagedCheckpointError(f"{path} is of no use ({poisoned} is NaN or infinite).")
+        raise DamagedCheckpointError(f"{path.name} is of no use ({poisoned} is NaN or infinite).")
     return state
 
 
