@@ -19,13 +19,13 @@ import numpy as np
 from gui_stall import on_display
 from qtpy.QtCore import QEventLoop, QTimer
 
-from napari_mito_predict._widgets._layers import KEY
+from napari_mito_predict._widgets.common.layer_facts import KEY
 from napari_mito_predict.evaluation import pcc_and_ssim
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_mito_predict._widgets.compare import CompareWidget
+    from napari_mito_predict._widgets.compare.widget import CompareWidget
 
 LONGEST_S = 600
 

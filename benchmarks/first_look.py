@@ -18,14 +18,14 @@ import napari
 import numpy as np
 from gui_stall import Ticks, on_display, until
 
-from napari_mito_predict._widgets._layers import facts_of
-from napari_mito_predict._widgets._worker import JobState
+from napari_mito_predict._widgets.common.layer_facts import facts_of
+from napari_mito_predict._widgets.common.worker import JobState
 from napari_mito_predict.models import load_model
 
 if TYPE_CHECKING:
     from napari.layers import Image
 
-    from napari_mito_predict._widgets.predict import PredictWidget
+    from napari_mito_predict._widgets.predict.widget import PredictWidget
 
 MODELS = ("mito-z", "dna-z")
 VISIBLE = 256

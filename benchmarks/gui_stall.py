@@ -16,11 +16,11 @@ import napari
 import numpy as np
 from qtpy.QtCore import QEventLoop, Qt, QTimer
 
-from napari_mito_predict._widgets._worker import JobState
+from napari_mito_predict._widgets.common.worker import JobState
 from napari_mito_predict.cli._display import has_display, virtual_display
 
 if TYPE_CHECKING:
-    from napari_mito_predict._widgets.predict import PredictWidget
+    from napari_mito_predict._widgets.predict.widget import PredictWidget
 
 TICK_MS = 10
 VOXEL = (0.29, 0.11, 0.11)

@@ -24,7 +24,7 @@ from gui_stall import Ticks, on_display, report, sample_for, until
 from napari_mito_predict.image import open_image
 
 if TYPE_CHECKING:
-    from napari_mito_predict._widgets.train import TrainWidget
+    from napari_mito_predict._widgets.train.widget import TrainWidget
 
 SAMPLE = Path(__file__).parents[1] / "src/napari_mito_predict/_sample/simulated_cell.czi"
 

@@ -22,16 +22,16 @@ from qtpy.QtCore import QEventLoop, QSize, Qt, QTimer
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import QScrollArea
 
-from napari_mito_predict._widgets._layers import facts_of
-from napari_mito_predict._widgets._sample import SAMPLE
-from napari_mito_predict._widgets._train_watch import Phase
-from napari_mito_predict._widgets._worker import JobState
+from napari_mito_predict._widgets.common.layer_facts import facts_of
+from napari_mito_predict._widgets.common.worker import JobState
+from napari_mito_predict._widgets.contributions.sample import SAMPLE
+from napari_mito_predict._widgets.train.watch import Phase
 from napari_mito_predict.cli._display import has_display, virtual_display
 from napari_mito_predict.image import open_image, write_ome_tiff
 
 if TYPE_CHECKING:
-    from napari_mito_predict._widgets.predict import PredictWidget
-    from napari_mito_predict._widgets.train import TrainWidget
+    from napari_mito_predict._widgets.predict.widget import PredictWidget
+    from napari_mito_predict._widgets.train.widget import TrainWidget
 
 WINDOW = QSize(1500, 940)
 DOCK_WIDTH = 330

@@ -80,7 +80,7 @@ def dock(viewer, qtbot):
     """The dock widget in a viewer, as a user opens it from the menu."""
     from napari.utils._proxies import PublicOnlyProxy
 
-    from napari_mito_predict._widgets.predict import PredictWidget
+    from napari_mito_predict._widgets.predict.widget import PredictWidget
 
     widget = PredictWidget(PublicOnlyProxy(viewer))  # what napari hands to plugins
     viewer.window.add_dock_widget(widget, name="Mito Predict", area="right")
@@ -142,7 +142,7 @@ def make_train_dock(places, viewer, qtbot):
     """Fine-tune docks as a user opens them from the menu; what they started is stopped at the end."""
     from napari.utils._proxies import PublicOnlyProxy
 
-    from napari_mito_predict._widgets.train import TrainWidget
+    from napari_mito_predict._widgets.train.widget import TrainWidget
     from napari_mito_predict.training.runs import known_runs
 
     def make():

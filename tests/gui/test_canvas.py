@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from napari_mito_predict._widgets._canvas import Canvas
+from napari_mito_predict._widgets.predict.canvas import Canvas
 from napari_mito_predict.prediction.look import Look
 from napari_mito_predict.prediction.tiles import Span
 

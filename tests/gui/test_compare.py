@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from napari.utils._proxies import PublicOnlyProxy
 
-from napari_mito_predict._widgets._layers import KEY
-from napari_mito_predict._widgets._side_by_side import grid_of
-from napari_mito_predict._widgets.compare import CAPTION, CompareWidget
+from napari_mito_predict._widgets.common.layer_facts import KEY
+from napari_mito_predict._widgets.compare.side_by_side import grid_of
+from napari_mito_predict._widgets.compare.widget import CAPTION, CompareWidget
 from napari_mito_predict.evaluation import evaluate, pcc, ssim_global
 
 RNG = np.random.default_rng(0)
@@ -198,7 +198,7 @@ def test_numbers_follow_the_edits_of_the_shapes(panel, viewer, drawn, qtbot):
 def test_shapes_of_each_kind_are_rasterised_as_napari_does(kind):
     from napari.layers import Image, Shapes
 
-    from napari_mito_predict._widgets._region import region_of
+    from napari_mito_predict._widgets.compare.region import region_of
 
     corners = np.array([[3.2, 4.7], [4.2, 33.1], [27.9, 31.6], [26.9, 3.2]])
 

@@ -10,9 +10,9 @@ from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog
 
-from napari_mito_predict._widgets._layers import KEY
-from napari_mito_predict._widgets._worker import JobState
-from napari_mito_predict._widgets.compare import CompareWidget
+from napari_mito_predict._widgets.common.layer_facts import KEY
+from napari_mito_predict._widgets.common.worker import JobState
+from napari_mito_predict._widgets.compare.widget import CompareWidget
 from napari_mito_predict.evaluation import evaluate
 
 SIMULATED = "Trained on simulated cells, not validated on real ones."
@@ -105,7 +105,7 @@ def test_the_methods_text_tells_what_a_reader_has_to_know(panel):
 
 
 def test_without_a_record_the_methods_text_says_what_is_unknown(panel, viewer):
-    from napari_mito_predict._widgets._compare_words import methods_text
+    from napari_mito_predict._widgets.compare.text import methods_text
 
     text = methods_text({}, "TMRM", panel.stack)
     assert "model unknown" in text

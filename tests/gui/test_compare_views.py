@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from napari.utils._proxies import PublicOnlyProxy
 
-from napari_mito_predict._widgets._layers import KEY, is_input, is_prediction
-from napari_mito_predict._widgets.compare import CompareWidget
+from napari_mito_predict._widgets.common.layer_facts import KEY, is_input, is_prediction
+from napari_mito_predict._widgets.compare.widget import CompareWidget
 
 RNG = np.random.default_rng(0)
 TRUTH = RNG.integers(100, 900, (5, 24, 28)).astype(np.uint16)
@@ -141,7 +141,7 @@ def test_drawn_shapes_stay_on_top(panel, viewer, layers, qtbot):
 
 
 def test_the_stack_on_screen_decides_the_contrast(viewer):
-    from napari_mito_predict._widgets._compare_layers import matching
+    from napari_mito_predict._widgets.compare.layers import matching
 
     series = np.stack([PREDICTION, 2 * PREDICTION])
     (found,) = matching(series, np.stack([TRUTH, TRUTH]), (1, *(slice(None),) * 3))(lambda: False)

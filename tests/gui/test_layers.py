@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
-from napari_mito_predict._widgets import _layers, _removal
+from napari_mito_predict._widgets.common import layer_facts, removal
 from napari_mito_predict.image import ChannelRole, from_array, open_image
 
 
@@ -15,7 +15,7 @@ def image_of(shape, axes, **kwargs):
 
 
 def test_a_file_becomes_one_layer_per_channel_with_its_grid(czi):
-    layers = [Image(data, **keywords) for data, keywords, _ in _layers.file_layers(open_image(czi))]
+    layers = [Image(data, **keywords) for data, keywords, _ in layer_facts.file_layers(open_image(czi))]
     assert [layer.name for layer in layers] == ["zellen ä T-PMT", "TMRM", "SYBR Gold"]
     assert [layer.colormap.name for layer in layers] == ["gray", "green", "green"]
     for layer in layers:
@@ -26,23 +26,25 @@ def test_a_file_becomes_one_layer_per_channel_with_its_grid(czi):
 
 
 def test_for_an_overlay_truth_starts_hidden_and_light_dimmed(czi):
-    layers = [Image(data, **keywords) for data, keywords, _ in _layers.file_layers(open_image(czi), for_overlay=True)]
+    layers = [
+        Image(data, **keywords) for data, keywords, _ in layer_facts.file_layers(open_image(czi), for_overlay=True)
+    ]
     assert [layer.visible for layer in layers] == [True, False, False]
     assert layers[0].opacity < 1
 
 
 def test_a_time_series_keeps_seconds_and_unknown_sizes_stay_pixels():
     source = image_of((3, 1, 8, 9), "TZYX", voxel_size_um=(None, 0.2, 0.2), time_step_s=2.0)
-    data, keywords, _ = _layers.file_layers(source)[0]
+    data, keywords, _ = layer_facts.file_layers(source)[0]
     assert data.shape == (3, 1, 8, 9)
     assert keywords["scale"] == [2.0, 1.0, 0.2, 0.2]
     assert keywords["units"] == ["second", "pixel", "micrometer", "micrometer"]
 
 
 def test_large_images_are_read_plane_by_plane(monkeypatch):
-    monkeypatch.setattr(_layers, "_IN_MEMORY", 0)
+    monkeypatch.setattr(layer_facts, "_IN_MEMORY", 0)
     source = image_of((2, 4, 8, 9), "TZYX")
-    data, _, _ = _layers.file_layers(source)[0]
+    data, _, _ = layer_facts.file_layers(source)[0]
     assert data.chunksize == (1, 1, 8, 9)
     np.testing.assert_array_equal(np.asarray(data[1, 2]), source.read(1, 0, 2)[0])
 
@@ -63,7 +65,7 @@ def test_large_images_are_read_plane_by_plane(monkeypatch):
 )
 def test_axes_are_read_from_labels_and_never_guessed(shape, labels, axes):
     layer = Image(np.zeros(shape, np.uint8), axis_labels=labels)
-    assert _layers.axes_of(layer) == axes
+    assert layer_facts.axes_of(layer) == axes
 
 
 @pytest.mark.parametrize(
@@ -77,17 +79,17 @@ def test_axes_are_read_from_labels_and_never_guessed(shape, labels, axes):
 )
 def test_scale_is_micrometres_only_where_units_say_so(scale, units, expected):
     layer = Image(np.zeros((4, 8, 9), np.uint8), scale=scale, units=units, axis_labels=("z", "y", "x"))
-    assert _layers.source_of(layer, "ZYX").voxel_size_um == pytest.approx(expected)
+    assert layer_facts.source_of(layer, "ZYX").voxel_size_um == pytest.approx(expected)
 
 
 def test_time_step_is_seconds_whatever_the_unit():
     layer = Image(np.zeros((4, 8, 9), np.uint8), scale=(2, 0.1, 0.1), units=("minute", "um", "um"))
-    assert _layers.source_of(layer, "TYX").time_step_s == pytest.approx(120)
+    assert layer_facts.source_of(layer, "TYX").time_step_s == pytest.approx(120)
 
 
 def test_the_finest_level_of_a_pyramid_counts():
     layer = Image([np.zeros((4, 16, 16), np.uint8), np.zeros((4, 8, 8), np.uint8)], multiscale=True)
-    assert _layers.source_of(layer, "ZYX").sizes["X"] == 16
+    assert layer_facts.source_of(layer, "ZYX").sizes["X"] == 16
 
 
 @pytest.mark.parametrize(
@@ -103,39 +105,39 @@ def test_the_finest_level_of_a_pyramid_counts():
 )
 def test_a_result_is_viewed_on_the_layers_axes_without_a_copy(result, axes, shape):
     data = np.zeros(result, np.float32)
-    view = _layers.like_layer(data, axes, shape)
+    view = layer_facts.like_layer(data, axes, shape)
     assert view.shape == shape
     data += 1
     assert view.min() == 1
 
 
 def test_roles_come_from_the_name_of_a_foreign_layer():
-    assert _layers.role_of(Image(np.zeros((4, 4)), name="ESID-T1"))[0] is ChannelRole.TRANSMITTED
-    assert _layers.role_of(Image(np.zeros((4, 4)), name="MitoTracker Deep Red"))[0] is ChannelRole.MITOCHONDRIA
-    assert _layers.role_of(Image(np.zeros((4, 4)), name="Phalloidin"))[0] is ChannelRole.OTHER
+    assert layer_facts.role_of(Image(np.zeros((4, 4)), name="ESID-T1"))[0] is ChannelRole.TRANSMITTED
+    assert layer_facts.role_of(Image(np.zeros((4, 4)), name="MitoTracker Deep Red"))[0] is ChannelRole.MITOCHONDRIA
+    assert layer_facts.role_of(Image(np.zeros((4, 4)), name="Phalloidin"))[0] is ChannelRole.OTHER
 
 
 @pytest.mark.parametrize("plane", [np.full((4, 4), np.nan), np.zeros((4, 4)), np.array([[np.inf, 1.0]])])
 def test_display_limits_are_finite_and_not_empty(plane):
-    low, high = _layers.contrast_of(plane)
+    low, high = layer_facts.contrast_of(plane)
     assert np.isfinite([low, high]).all()
     assert low < high
 
 
 def test_color_pictures_and_predictions_are_no_input():
-    assert not _layers.is_input(Image(np.zeros((8, 8, 3), np.uint8), rgb=True))
-    prediction = Image(np.zeros((8, 8)), metadata={_layers.KEY: {"kind": "prediction"}})
-    assert not _layers.is_input(prediction)
-    assert _layers.is_prediction(prediction)
+    assert not layer_facts.is_input(Image(np.zeros((8, 8, 3), np.uint8), rgb=True))
+    prediction = Image(np.zeros((8, 8)), metadata={layer_facts.KEY: {"kind": "prediction"}})
+    assert not layer_facts.is_input(prediction)
+    assert layer_facts.is_prediction(prediction)
 
 
 def test_each_layer_is_gone_from_the_canvas_before_the_next_one_goes(viewer, monkeypatch):
     """Else Mesa's software renderer crashes later, and the process with it."""
     drawn = []
-    monkeypatch.setattr(_removal, "_draw", lambda: drawn.append(len(viewer.layers)))
+    monkeypatch.setattr(removal, "_draw", lambda: drawn.append(len(viewer.layers)))
     mine, *ours = (viewer.add_image(np.ones((4, 4))) for _ in range(4))
     viewer.layers.remove(ours[0])
-    _removal.take_away(viewer, ours)
+    removal.take_away(viewer, ours)
     assert list(viewer.layers) == [mine]
     assert drawn == [2, 1]
 
@@ -144,5 +146,5 @@ def test_canvases_on_screen_are_drawn_at_once(make_napari_viewer, qtbot):
     viewer, drawn = make_napari_viewer(show=True), []
     qtbot.wait(100)
     viewer.window._qt_viewer.canvas._scene_canvas.events.draw.connect(drawn.append)
-    _removal._draw()
+    removal._draw()
     assert len(drawn) == 1

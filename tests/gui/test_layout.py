@@ -6,7 +6,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QScrollArea, QWidget
 
-from napari_mito_predict._widgets._worker import JobState
+from napari_mito_predict._widgets.common.worker import JobState
 
 WIDTH, HEIGHT = 320, 700
 

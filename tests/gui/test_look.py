@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_mito_predict._widgets._look import look_of
+from napari_mito_predict._widgets.predict.look import look_of
 from napari_mito_predict.prediction.look import Look
 from napari_mito_predict.prediction.tiles import Span
 

@@ -40,18 +40,18 @@ def test_listing_widgets_imports_no_torch_and_none_of_our_widgets():
     code = (
         "import sys, npe2; manifest = npe2.PluginManifest.from_file(sys.argv[1]); "
         "names = [w.display_name for w in manifest.contributions.widgets]; "
-        "assert not {'torch', 'napari_mito_predict._widgets.predict'} & set(sys.modules)"
+        "assert not {'torch', 'napari_mito_predict._widgets.predict.widget'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(MANIFEST)], check=True)
 
 
 def test_opening_the_widget_module_imports_no_torch():
-    code = "import sys, napari_mito_predict._widgets.predict; assert 'torch' not in sys.modules"
+    code = "import sys, napari_mito_predict._widgets.predict.widget; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
 
 
 def test_preferences_are_declared_and_fall_back_without_napari_support(manifest, monkeypatch):
-    from napari_mito_predict._widgets import _settings
+    from napari_mito_predict._widgets.common import settings
 
     assert set(manifest.contributions.configurations["computing"].properties) == {
         "device",
@@ -59,11 +59,11 @@ def test_preferences_are_declared_and_fall_back_without_napari_support(manifest,
         "models_folder",
     }
     monkeypatch.setitem(sys.modules, "napari.settings", None)
-    assert _settings.preference("device") == "auto"
+    assert settings.preference("device") == "auto"
 
 
 def test_the_reader_takes_czi_and_leaves_the_rest(czi, tmp_path):
-    from napari_mito_predict._widgets._reader import get_reader
+    from napari_mito_predict._widgets.contributions.reader import get_reader
 
     fake = tmp_path / "pointer.czi"
     fake.write_text("version https://git-lfs.github.com/spec/v1\n", encoding="utf-8")
@@ -93,9 +93,9 @@ def test_napari_asks_where_another_reader_takes_czi_too(manifest, czi, tmp_path)
 
 
 def test_the_sample_opens_with_all_its_channels():
-    from napari_mito_predict._widgets import _sample
+    from napari_mito_predict._widgets.contributions import sample
 
-    layers = _sample.simulated_cell()
+    layers = sample.simulated_cell()
     assert len(layers) == 3
     assert [keywords["metadata"]["napari-mito-predict"]["role"] for _, keywords, _ in layers] == [
         "transmitted",

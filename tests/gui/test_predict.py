@@ -10,8 +10,9 @@ from qtpy.QtCore import QThread
 from qtpy.QtWidgets import QApplication
 
 from napari_mito_predict import errors
-from napari_mito_predict._widgets import _layers, _prediction
-from napari_mito_predict._widgets._worker import JobState
+from napari_mito_predict._widgets.common import layer_facts
+from napari_mito_predict._widgets.common.worker import JobState
+from napari_mito_predict._widgets.predict import work
 from napari_mito_predict.image import open_image
 
 
@@ -20,7 +21,7 @@ def finish(qtbot, dock):
 
 
 def predictions(viewer):
-    return [layer for layer in viewer.layers if _layers.is_prediction(layer)]
+    return [layer for layer in viewer.layers if layer_facts.is_prediction(layer)]
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_from_a_file_to_compared_predictions(ready, viewer, qtbot):
         assert layer.contrast_limits_range[0] < -0.5
         assert layer.contrast_limits_range[1] > 5.0
         assert "not validated" in layer.metadata["disclaimer"]
-        assert _layers.facts_of(layer)["record"]["model"]["simulated"] is True
+        assert layer_facts.facts_of(layer)["record"]["model"]["simulated"] is True
         assert not np.any(layer.data == np.float32(-0.5)), "every voxel was painted"
     assert [str(unit) for unit in viewer.layers.units] == ["micrometer"] * 3
     assert tmrm.colormap.name == "green"
@@ -186,7 +187,7 @@ def test_an_output_layer_may_go_while_it_runs(ready, viewer, qtbot, held):
 
 
 def test_the_viewer_may_close_while_it_runs(make_napari_viewer, czi, qtbot, held):
-    from napari_mito_predict._widgets.predict import PredictWidget
+    from napari_mito_predict._widgets.predict.widget import PredictWidget
 
     viewer = make_napari_viewer()
     dock = PredictWidget(viewer)
@@ -234,14 +235,14 @@ def test_pixels_that_are_not_numbers_are_explained(dock, viewer, qtbot):
 
 
 def test_a_result_of_an_abandoned_plan_is_dropped(ready, qtbot, monkeypatch):
-    release, plan = threading.Event(), _prediction.make_plan
+    release, plan = threading.Event(), work.make_plan
 
     def slow(request, cache):
         if request.models == ("mito-z",):
             release.wait(10)
         return plan(request, cache)
 
-    monkeypatch.setattr(_prediction, "make_plan", slow)
+    monkeypatch.setattr(work, "make_plan", slow)
     boxes = ready.models._boxes
     boxes["dna-z"].setChecked(False)
     qtbot.waitUntil(lambda: ready.planning.state is JobState.PREPARING, timeout=30_000)

@@ -9,9 +9,9 @@ import sys
 import numpy as np
 from qtpy.QtWidgets import QApplication
 
-from napari_mito_predict._widgets import _layers
-from napari_mito_predict._widgets._train_watch import Phase
-from napari_mito_predict._widgets._worker import JobState
+from napari_mito_predict._widgets.common import layer_facts
+from napari_mito_predict._widgets.common.worker import JobState
+from napari_mito_predict._widgets.train.watch import Phase
 from napari_mito_predict.training.config import TrainingConfig
 from napari_mito_predict.training.runs import known_runs, runs_folder
 
@@ -112,7 +112,7 @@ def test_use_this_model_now(checked, dock, czi, qtbot, viewer):
     qtbot.waitUntil(lambda: dock.job.state is JobState.DONE, timeout=PATIENCE)
     assert dock.models.checked == (str(checked.watch.run.model_folder),)
     assert dock.models.summary == "my-cells"
-    made = [layer for layer in viewer.layers if _layers.is_prediction(layer)]
+    made = [layer for layer in viewer.layers if layer_facts.is_prediction(layer)]
     assert [layer.data.shape for layer in made] == [viewer.layers[0].data.shape]
     assert np.isfinite(made[0].data).all()
     assert dock.image.transmitted.layer == viewer.layers[0], "previews are not mistaken for images"
@@ -140,7 +140,7 @@ def test_a_name_that_is_taken_gets_a_folder_of_its_own(checked, qtbot):
 
 
 def test_opening_the_module_imports_no_torch():
-    code = "import sys, napari_mito_predict._widgets.train; assert 'torch' not in sys.modules"
+    code = "import sys, napari_mito_predict._widgets.train.widget; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
 
 

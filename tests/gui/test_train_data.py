@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from qtpy.QtCore import Qt
 
-from napari_mito_predict._widgets._train_fields import FieldsTable, short
+from napari_mito_predict._widgets.train.fields_table import FieldsTable, short
 from napari_mito_predict.image import Finding, Level
 from napari_mito_predict.training.checks import FieldReport
 
@@ -140,7 +140,7 @@ def test_layers_are_written_with_scale_and_names(from_scratch, viewer, qtbot):
 
 
 def test_layers_of_a_simulated_file_are_refused(train_dock, viewer, qtbot):
-    from napari_mito_predict._widgets._sample import simulated_cell
+    from napari_mito_predict._widgets.contributions.sample import simulated_cell
 
     for data, keywords, _ in simulated_cell():
         viewer.add_image(data, **keywords)

@@ -21,8 +21,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_mito_predict._widgets._models_step import show_card
-from napari_mito_predict._widgets._train_watch import Phase
+from napari_mito_predict._widgets.predict.models_step import show_card
+from napari_mito_predict._widgets.train.watch import Phase
 from napari_mito_predict.training.config import TrainingConfig
 from napari_mito_predict.training.run import Run, Status
 from napari_mito_predict.training.runs import runs_folder

@@ -11,7 +11,7 @@ import pytest
 from qtpy.QtCore import QObject, QThread
 
 from napari_mito_predict import errors
-from napari_mito_predict._widgets._worker import Job, JobState, describe
+from napari_mito_predict._widgets.common.worker import Job, JobState, describe
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_mito_predict._widgets._compare_words import methods_text
-from napari_mito_predict._widgets._scores import Agreement
+from napari_mito_predict._widgets.compare.scores import Agreement
+from napari_mito_predict._widgets.compare.text import methods_text
 from napari_mito_predict.errors import (
     ImageContentError,
     InsufficientMemoryError,

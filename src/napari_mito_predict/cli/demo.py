@@ -98,7 +98,13 @@ def _show(output: Path) -> None:
 
 
 def _run_napari(output: Path, picture: Path, *, environment: dict[str, str], stay: bool) -> None:
-    command = [sys.executable, "-m", "napari_mito_predict._widgets._demo_window", str(sample_file()), str(output)]
+    command = [
+        sys.executable,
+        "-m",
+        "napari_mito_predict._widgets.contributions.demo_window",
+        str(sample_file()),
+        str(output),
+    ]
     command += ["--picture", str(picture), *(["--stay"] if stay else [])]
     try:
         subprocess.run(command, env=environment, check=True, timeout=None if stay else _PICTURE_SECONDS)

@@ -1,0 +1,1 @@
+"""What several docks share: workers, controls, what layers are."""

@@ -1,0 +1,1 @@
+"""The dock "Compare with truth": prediction beside truth, numbers, report."""

@@ -1,0 +1,155 @@
+"""What is compared: a prediction, its truth, and a region drawn by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.layers import Image, Shapes
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QGridLayout, QLabel, QToolButton, QWidget
+
+from napari_mito_predict._widgets.common import layer_facts
+from napari_mito_predict._widgets.common.controls import LayerCombo, follow
+from napari_mito_predict._widgets.common.viewport import letters_of, values_of
+from napari_mito_predict._widgets.compare.region import draw_in
+from napari_mito_predict.evaluation.cases import other_voxel_sizes
+from napari_mito_predict.image import ChannelRole
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+    from napari.viewer import Viewer
+
+_ROLES = {"mitochondria": ChannelRole.MITOCHONDRIA, "dna": ChannelRole.DNA}
+_DRAW_TIP = "Drag rectangles over the image; more shapes are among the tools of the Shapes layer"
+_TIP = "A Shapes layer: the numbers are given for its polygons, rectangles and ellipses too, in every plane"
+
+
+class Pair(QWidget):
+    """Three lists of layers; the newest prediction and its truth are chosen where nothing is.
+
+    The button to draw a region is made here; whoever shows this finds a place for it.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self.prediction = LayerCombo(viewer, layer_facts.is_prediction, "no prediction yet")
+        self.truth = LayerCombo(viewer, layer_facts.is_input, "no truth chosen")
+        self.region = LayerCombo(viewer, lambda layer: isinstance(layer, Shapes), "none")
+        self.region.setToolTip(_TIP)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(2)  # four steps share the height of a small screen
+        grid.setColumnStretch(1, 1)
+        fields = (("Prediction", self.prediction), ("Truth", self.truth), ("Region", self.region))
+        for row, (text, field) in enumerate(fields):
+            field.setAccessibleName(text)
+            label = QLabel(text)
+            grid.addWidget(label, row, 0)
+            grid.addWidget(field, row, 1)
+        self._region_row = (label, self.region)
+        self.draw = QToolButton()
+        self.draw.setText("Draw a region")
+        self.draw.setToolTip(_DRAW_TIP)
+        self.draw.clicked.connect(self.draw_region)
+        self.draw.setMaximumHeight(self.region.sizeHint().height())
+        self._show_region()
+        self.prediction.picked.connect(self._prediction_picked)
+        self.truth.picked.connect(self.changed)
+        self.region.picked.connect(self.changed)
+        follow(self, viewer.layers.events.inserted, self.guess)
+        follow(self, viewer.layers.events.removed, self.guess)
+
+    @property
+    def images(self) -> tuple[Image, Image] | None:
+        """Prediction and truth, where there are both."""
+        prediction, truth = self.prediction.layer, self.truth.layer
+        return (prediction, truth) if isinstance(prediction, Image) and isinstance(truth, Image) else None
+
+    @property
+    def light(self) -> Image | None:
+        """The transmitted light that was predicted from, where it is still there."""
+        name = layer_facts.facts_of(self.prediction.layer).get("input_layer")
+        layer = self._viewer.layers[name] if name in self._viewer.layers else None
+        return layer if isinstance(layer, Image) else None
+
+    @property
+    def problem(self) -> str:
+        """Why these two cannot be compared; empty where they can."""
+        return _problem(self.prediction.layer, self.truth.layer)
+
+    def guess(self, event: object = None) -> None:
+        """Choose what is not chosen yet."""
+        if self.prediction.layer is None:
+            newest = next((layer for layer in reversed(self._viewer.layers) if layer_facts.is_prediction(layer)), None)
+            self.prediction.choose(newest)
+        elif self.truth.layer is None:
+            self._guess_truth()
+        self._show_region()
+        self.changed.emit()
+
+    def draw_region(self) -> None:
+        """Let the user drag rectangles in the chosen region, or in a new one."""
+        prediction = self.prediction.layer
+        if isinstance(prediction, Image):
+            self.region.choose(draw_in(self._viewer, prediction, self.region.layer))
+            self._show_region()
+
+    def _show_region(self) -> None:
+        """Where nothing is drawn there is no room for it."""
+        for widget in self._region_row:
+            widget.setVisible(self.region.count() > 1)
+        self.draw.setEnabled(self.prediction.layer is not None)
+
+    def _prediction_picked(self) -> None:
+        self._guess_truth()
+        self._show_region()
+        self.changed.emit()
+
+    def _guess_truth(self) -> None:
+        """The layer of the same field that shows, by its role, what was predicted."""
+        prediction = self.prediction.layer
+        role = _ROLES.get(layer_facts.facts_of(prediction).get("target", ""))
+        if prediction is None or role is None:
+            return
+        current = self.truth.layer
+        if current is not None and layer_facts.role_of(current)[0] is role:
+            return
+        found = (
+            layer
+            for layer in reversed(self._viewer.layers)
+            if layer_facts.is_input(layer)
+            and getattr(layer.data, "shape", None) == prediction.data.shape
+            and layer_facts.role_of(layer)[0] is role
+        )
+        self.truth.choose(next(found, None))
+
+
+def _problem(prediction: Layer | None, truth: Layer | None) -> str:
+    if not isinstance(prediction, Image):
+        return "Predict first, then compare."
+    if not isinstance(truth, Image):
+        return "Choose the layer with the real fluorescence as truth."
+    a, b = tuple(values_of(prediction).shape), tuple(values_of(truth).shape)
+    if a == b:
+        return _size_problem(prediction, truth)
+    sizes = [" × ".join(map(str, shape)) for shape in (a, b)]
+    said = f"The prediction is {sizes[0]}, the truth {sizes[1]}: "
+    if len(a) != len(b):
+        return f"{said}a plane cannot be compared with a stack. Choose a truth with the same planes."
+    return f"{said}only images of the same field can be compared."
+
+
+def _size_problem(prediction: Image, truth: Image) -> str:
+    """Layers in pixels know no voxel size, and fit all."""
+    letters = letters_of(prediction)
+    said = other_voxel_sizes(*(layer_facts.source_of(layer, letters) for layer in (prediction, truth)))
+    if not said:
+        return ""
+    return (
+        f"Prediction and truth have different voxel sizes ({said.replace(' um', ' µm')}): they show different regions, "
+        "or one size is wrong. Choose the truth of this field, or correct the scale of its layer."
+    )

@@ -1,0 +1,192 @@
+"""Take the comparison out of napari: the HTML report, and a paragraph for the methods of a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QProgressBar, QPushButton, QWidget
+
+from napari_mito_predict._widgets.common.controls import FailurePanel, column
+from napari_mito_predict._widgets.common.layer_facts import facts_of, source_of
+from napari_mito_predict._widgets.common.viewport import letters_of, values_of
+from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
+from napari_mito_predict._widgets.common.wrapped import Wrapped
+from napari_mito_predict.errors import PredictionCancelled
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+    from napari_mito_predict._widgets.common.worker import Work
+    from napari_mito_predict.evaluation.cases import Case
+
+_REPORT_TIP = "All measures, baselines, pictures and curves of this pair as one HTML file"
+_CANCEL_TIP = "Stop writing the report; a file of that name stays as it was"
+_COPIED = "Copied a paragraph for your methods section."
+
+
+class ReportRow(QWidget):
+    """Two buttons, and below them how far the report is."""
+
+    methods_pressed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._of: tuple[Image, Image, Image | None] | None = None
+        self._path, self._saved = Path(), False
+        self.job = Job(self, "Mito Predict: writing a report")
+        self.job.yielded.connect(self._written)
+        self.job.failed.connect(self._failed)
+        self.job.state_changed.connect(self._job_state)
+        self.report, self.methods = QPushButton("Report…"), QPushButton("Copy methods text")
+        self.methods.setToolTip("A paragraph for a paper: model, version, voxel size, scores and what they cover")
+        self.report.clicked.connect(self._pressed)
+        self.methods.clicked.connect(self.methods_pressed)
+        self.bar = QProgressBar()
+        self.bar.setRange(0, 0)
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(6)
+        self.bar.setAccessibleName("Writing the report")
+        self.line = Wrapped(quiet=True)
+        self.failure = FailurePanel()
+        self._build()
+        self.set_pair(None)
+
+    def _build(self) -> None:
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        row.addWidget(self.report, 1)
+        row.addWidget(self.methods, 2)
+        box = column()
+        self.setLayout(box)
+        box.addLayout(row)
+        for widget in (self.bar, self.line, self.failure):
+            box.addWidget(widget)
+            widget.hide()
+
+    def set_pair(self, of: tuple[Image, Image, Image | None] | None) -> None:
+        """Prediction, truth and transmitted light (or None), once there are scores; None before."""
+        if of != self._of and not self.job.state.busy:
+            self.failure.show_failure(None)
+            self.line.say("")
+        self._of = of
+        self.methods.setEnabled(of is not None)
+        self._show_button()
+
+    def _pressed(self) -> None:
+        if self.job.state.busy:
+            self.job.cancel()
+        else:
+            self.ask()
+
+    def ask(self) -> None:
+        """Ask for a file and write the report into it."""
+        if self._of is None:
+            return
+        proposed = _proposed(self._of[0])
+        path, _ = QFileDialog.getSaveFileName(self, "Save the report", str(proposed), "Web page (*.html)")
+        if path:
+            self.write(Path(path))
+
+    def write(self, path: Path) -> None:
+        """Write the report of what is compared now; a name without an ending gets ``.html``."""
+        if self._of is None:
+            return
+        if path.suffix.lower() not in (".html", ".htm"):
+            path = path.with_name(f"{path.name}.html")
+            if path.exists():
+                self.line.say(f"{path.name} exists already. Choose another name, or that very file.")
+                return
+        self._path, self._saved = path, False
+        self.job.start(reporting(*self._of, path))
+
+    def copy(self, text: str) -> None:
+        """Put the paragraph into the clipboard."""
+        clipboard = QGuiApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(text)
+            self.line.say(_COPIED)
+
+    def _job_state(self, state: JobState) -> None:
+        self.bar.setVisible(state.busy)
+        self._show_button()
+        if state is JobState.CANCELLING:
+            self.line.say("Cancelling: what is being computed is finished first.")
+        elif state.busy:
+            self.failure.show_failure(None)
+            self.line.say(f"Comparing and drawing {self._path.name}: seconds to minutes, go on working meanwhile.")
+        elif state is JobState.IDLE and not self._saved:  # else it was done before it heard of the cancelling
+            self.line.say(f"Cancelled: {self._path.name} was not written.")
+
+    def _show_button(self) -> None:
+        """While a report is being written, its button cancels it."""
+        state = self.job.state
+        self.report.setText("Cancel" if state.busy else "Report…")
+        self.report.setToolTip(_CANCEL_TIP if state.busy else _REPORT_TIP)
+        self.report.setEnabled(state is not JobState.CANCELLING if state.busy else self._of is not None)
+
+    def _written(self, path: Path) -> None:
+        self._saved = True
+        self.line.say(f"Saved {path.name} in {path.parent}.")
+
+    def _failed(self, failure: Failure) -> None:
+        self.line.say("")
+        # Of a failed output it says where the Predict step has its folder; here the dialog asks for it.
+        self.failure.show_failure(replace(failure, fix=failure.fix.replace(" under Advanced", "")))
+
+
+def reporting(prediction: Image, truth: Image, light: Image | None, path: Path) -> Work:
+    """Work that writes the report and yields its path; what it takes from the layers, it takes at once."""
+    case = case_of(prediction, truth, light)
+
+    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+        from napari_mito_predict.evaluation.html import write_html
+        from napari_mito_predict.evaluation.report import gather
+        from napari_mito_predict.image import check_output
+
+        def on_step() -> None:
+            if cancelled():
+                raise PredictionCancelled("The report was cancelled.")
+
+        check_output(path, overwrite=True)
+        yield write_html(gather([case], on_step=on_step), path, on_step=on_step)
+
+    return work
+
+
+def case_of(prediction: Image, truth: Image, light: Image | None = None) -> Case:
+    """Three layers on one grid as a case for the report."""
+    from napari_mito_predict.evaluation.cases import Case
+
+    letters = letters_of(prediction)
+    real = source_of(truth, letters)
+    facts = facts_of(prediction)
+    record: dict[str, Any] = facts.get("record") or {}
+    return Case(
+        field=str((record.get("input") or {}).get("name") or facts.get("input_layer") or truth.name),
+        target=str(facts.get("target", "")),
+        model=str(facts.get("model") or (record.get("model") or {}).get("name") or "unknown model"),
+        prediction=source_of(prediction, letters),
+        prediction_name=f"layer '{prediction.name}' in napari",
+        truth=real,
+        channel=real.channels[0],
+        light=source_of(light, letters) if _fits(light, truth) and light is not None else None,
+        record=record,
+        disclaimer=str(prediction.metadata.get("disclaimer", "")),
+    )
+
+
+def _fits(light: Image | None, truth: Image) -> bool:
+    return light is not None and values_of(light).shape == values_of(truth).shape
+
+
+def _proposed(prediction: Image) -> Path:
+    """A name beside the image that was predicted from, where it is known."""
+    made_from = (facts_of(prediction).get("record") or {}).get("input") or {}
+    folder = Path(made_from["path"]).parent if made_from.get("path") else Path.home()
+    name = made_from.get("name") or prediction.name
+    return folder / f"{name} report.html"

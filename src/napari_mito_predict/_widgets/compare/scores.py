@@ -1,0 +1,147 @@
+"""Numbers for the compare step; runs in the worker thread, knows arrays only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_mito_predict.evaluation import check_shift, pcc, pcc_and_ssim
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_mito_predict._widgets.common.worker import Work
+    from napari_mito_predict._widgets.compare.region import Region
+
+_SEARCHED = (32, 384, 384)
+"""At most this much of the stack, from its centre, is searched for a shift."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """PCC and SSIM (global) of a plane, a stack, or what lies in a region.
+
+    Attributes
+    ----------
+    pcc, ssim : float
+        NaN where they have no meaning.
+    voxels : int
+        How many were compared: those that are finite in both.
+    problem : str
+        Why there are no numbers; empty where there are.
+    """
+
+    pcc: float
+    ssim: float
+    voxels: int = 0
+    problem: str = ""
+
+    @classmethod
+    def of(cls, prediction: NDArray[Any], truth: NDArray[Any]) -> Agreement:
+        """Compare all voxels of two arrays of one shape."""
+        r, ssim, voxels = pcc_and_ssim(prediction, truth)
+        return cls(r, ssim, voxels, _why_none(prediction, truth) if np.isnan(r) else "")
+
+
+@dataclass(frozen=True)
+class PlaneAgreement:
+    """Of the plane on screen, and of its part in the region."""
+
+    whole: Agreement
+    region: Agreement | None
+
+
+@dataclass(frozen=True)
+class StackAgreement(Agreement):
+    """The same of a stack, and the PCC of each of its planes."""
+
+    profile: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class SeriesProfile:
+    """PCC of the stack at each time point; NaN for those not yet compared."""
+
+    values: tuple[float, ...]
+
+
+def comparing_planes(prediction: Any, truth: Any, index: tuple[Any, ...], region: Region | None = None) -> Work:
+    """Work that compares the plane at `index` (integers and slices, one per axis)."""
+
+    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+        a, b = np.asarray(prediction[index]), np.asarray(truth[index])
+        within = None if region is None else Agreement.of(region.part(a, index), region.part(b, index))
+        yield PlaneAgreement(Agreement.of(a, b), within)
+
+    return work
+
+
+def comparing_stacks(prediction: Any, truth: Any, index: tuple[Any, ...], *, along_z: bool = True) -> Work:
+    """Work that compares the stack at `index`: the planes one after the other, all together, and whether it is shifted.
+
+    Yields `StackAgreement`, then `ShiftCheck` where the two can be compared; along the planes a shift is looked for
+    only if they are Z steps.
+    """
+
+    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+        a, b = _stack(prediction, index), _stack(truth, index)
+        profile = []
+        for plane_a, plane_b in zip(a, b, strict=True):
+            if cancelled():
+                return
+            profile.append(pcc(plane_a, plane_b))
+        whole = Agreement.of(a, b)
+        yield StackAgreement(whole.pcc, whole.ssim, whole.voxels, whole.problem, tuple(profile))
+        if not whole.problem and not cancelled():
+            a, b = _centre(a), _centre(b)
+            yield check_shift(a[None], b[None]) if along_z else check_shift(a[:, None], b[:, None])
+
+    return work
+
+
+def comparing_regions(prediction: Any, truth: Any, index: tuple[Any, ...], region: Region) -> Work:
+    """Work that compares what lies in the region, in all planes of the stack at `index`; yields `Agreement`."""
+
+    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+        a, b = (region.part(np.asarray(data[index]), index) for data in (prediction, truth))
+        yield Agreement.of(a, b)
+
+    return work
+
+
+def comparing_series(prediction: Any, truth: Any) -> Work:
+    """Work that compares the stacks of a time series one after the other; yields a `SeriesProfile` after each."""
+
+    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+        values = np.full(prediction.shape[0], np.nan)
+        for t in range(len(values)):
+            if cancelled():
+                return
+            values[t] = pcc(np.asarray(prediction[t]), np.asarray(truth[t]))
+            yield SeriesProfile(tuple(float(value) for value in values))
+
+    return work
+
+
+def _why_none(prediction: NDArray[Any], truth: NDArray[Any]) -> str:
+    """Why two arrays have no correlation."""
+    finite = np.isfinite(prediction) & np.isfinite(truth)
+    prediction, truth = prediction[finite], truth[finite]
+    if prediction.size < 2:
+        return "no two pixels here are finite in both images"
+    constant = [name for name, image in (("prediction", prediction), ("truth", truth)) if image.min() == image.max()]
+    verb = "has" if len(constant) == 1 else "have"
+    return f"the {' and the '.join(constant)} {verb} the same value everywhere" if constant else "no correlation"
+
+
+def _stack(data: Any, index: tuple[Any, ...]) -> NDArray[Any]:
+    stack = np.asarray(data[index])
+    return stack.reshape(-1, *stack.shape[-2:])
+
+
+def _centre(stack: NDArray[Any]) -> NDArray[Any]:
+    starts = [max(0, (n - most) // 2) for n, most in zip(stack.shape, _SEARCHED, strict=True)]
+    return stack[tuple(slice(start, start + most) for start, most in zip(starts, _SEARCHED, strict=True))]

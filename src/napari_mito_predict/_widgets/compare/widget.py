@@ -1,0 +1,303 @@
+"""Compare a prediction with the truth: scores of plane, stack and region, three ways to look, report and methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from napari.layers import Shapes
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from napari_mito_predict._widgets.common.controls import column, follow, style_sheet
+from napari_mito_predict._widgets.common.layer_facts import facts_of
+from napari_mito_predict._widgets.common.viewport import along_z, is_series, plane_index, stack_axis, values_of
+from napari_mito_predict._widgets.common.wrapped import WarningLine, Wrapped
+from napari_mito_predict._widgets.compare.pair import Pair
+from napari_mito_predict._widgets.compare.region import Region, region_of
+from napari_mito_predict._widgets.compare.report import ReportRow
+from napari_mito_predict._widgets.compare.score_table import Numbers, Profile
+from napari_mito_predict._widgets.compare.text import CAPTION, SHIFT_TIP, coverage, methods_text, shift_words
+from napari_mito_predict._widgets.compare.views import Views
+from napari_mito_predict._widgets.compare.work import Comparing
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Layer
+    from napari.viewer import Viewer
+
+    from napari_mito_predict._widgets.compare.scores import StackAgreement
+
+__all__ = ["CAPTION", "ComparePanel", "CompareWidget"]
+
+_SOON_MS = 5
+_EDITED_MS = 200
+_SHAPE_EVENTS = ("data", "set_data", "scale", "translate", "rotate", "shear", "affine")
+_PLANES, _TIME = "PCC over the planes", "PCC over time"
+
+
+class ComparePanel(QWidget):
+    """Choose a prediction and its truth; the numbers follow the sliders and the shapes of the region."""
+
+    changed = Signal()
+
+    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._region: Region | None = None
+        self._followed: Layer | None = None
+        self._followed_shapes: Layer | None = None
+        self.comparing = Comparing(viewer, self)
+        self._build()
+        self._soon = self._timer(_SOON_MS, self.update_numbers)
+        self._edited = self._timer(_EDITED_MS, self._shapes_edited)
+        self.pair.changed.connect(self._later)
+        self.comparing.changed.connect(self._show)
+        follow(self, viewer.dims.events.current_step, self._stepped)
+        for emitter in (viewer.dims.events.ndisplay, viewer.dims.events.order):
+            follow(self, emitter, self._later)
+        self.pair.guess()
+
+    def _build(self) -> None:
+        box = column()
+        self.setLayout(box)
+        self.pair = Pair(self._viewer)
+        self.prediction, self.truth, self.region = self.pair.prediction, self.pair.truth, self.pair.region
+        self.numbers = Numbers()
+        self.profile, self.over_time = Profile(_PLANES), Profile(_TIME)
+        self.profile.clicked.connect(self._jump)
+        self.over_time.clicked.connect(lambda t: self._go(0, t))
+        self.problem = Wrapped()
+        self.warning = WarningLine()
+        self.warning.setToolTip(SHIFT_TIP)
+        self.views = Views(self._viewer)
+        self.side_by_side, self.overlay, self.difference = self.views.buttons
+        self.reports = ReportRow()
+        self.reports.methods_pressed.connect(self._copy_methods)
+        self.disclaimer = Wrapped()
+        self.caption = Wrapped(CAPTION, quiet=True)
+        self.what = QToolButton()
+        self.what.setText("Report")
+        self.what.setAccessibleName("Report, methods text, and what the numbers cover")
+        self.what.setCheckable(True)
+        self.what.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.what.setArrowType(Qt.ArrowType.RightArrow)
+        self.what.toggled.connect(self._unfold)
+        self.coverage = Wrapped(quiet=True)
+        caption = QHBoxLayout()
+        caption.addWidget(self.caption, 1)
+        tools = QVBoxLayout()
+        tools.setSpacing(3)
+        for tool in (self.what, self.pair.draw):
+            tool.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            tools.addWidget(tool)
+        caption.addLayout(tools)
+        shown: tuple[QWidget, ...] = (self.pair, self.numbers, self.profile, self.over_time, self.problem, self.warning)
+        for widget in (*shown, self.views, self.disclaimer):
+            box.addWidget(widget)
+        box.addLayout(caption)
+        for folded in (self.reports, self.coverage):
+            box.addWidget(folded)
+            folded.hide()
+
+    def _timer(self, milliseconds: int, call: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.timeout.connect(call)
+        return timer
+
+    @property
+    def stack(self) -> StackAgreement | None:
+        """The numbers of the stack on screen, once they are known."""
+        return self.comparing.stack
+
+    @property
+    def _scored(self) -> StackAgreement | None:
+        """The same where they mean something."""
+        return self.stack if self.stack is not None and not self.stack.problem else None
+
+    # ------------------------------------------------------------------ following
+
+    def _later(self, event: object = None) -> None:
+        self._follow_prediction()
+        self._follow_shapes()
+        if not self._soon.isActive():  # else numbers would wait for a slider to stand still
+            self._soon.start()
+
+    def _stepped(self, event: object = None) -> None:
+        """A slider moved: the worker starts at once, to compare while napari draws the plane."""
+        self._soon.stop()  # drawing the new plane started it
+        self.update_numbers()
+
+    def _follow_prediction(self) -> None:
+        """While a prediction is being painted, its numbers follow."""
+        layer = self.prediction.layer
+        if layer != self._followed:
+            if self._followed is not None:
+                self._followed.events.set_data.disconnect(self._repainted)
+            self._followed = layer
+            if layer is not None:
+                layer.events.set_data.connect(self._repainted)
+
+    def _repainted(self, event: object = None) -> None:
+        if not self._soon.isActive() and not self.comparing.plane_is_late:
+            self._soon.start()
+
+    def _follow_shapes(self) -> None:
+        """While the region is being drawn, its numbers follow."""
+        layer = self.region.layer
+        if layer != self._followed_shapes:
+            for name in _SHAPE_EVENTS:
+                if self._followed_shapes is not None:
+                    getattr(self._followed_shapes.events, name).disconnect(self._edit)
+                if layer is not None:
+                    getattr(layer.events, name).connect(self._edit)
+            self._followed_shapes = layer
+
+    def _edit(self, event: object = None) -> None:
+        self._edited.start()  # anew with every change: not while something is being dragged
+
+    def _shapes_edited(self) -> None:
+        if self._current_region() is not self._region:
+            self.update_numbers()
+
+    def _current_region(self) -> Region | None:
+        """The region as it is now; the same object, with its mask, as long as nothing changed."""
+        shapes, pair = self.region.layer, self.pair.images
+        if not isinstance(shapes, Shapes) or pair is None:
+            return None
+        region = region_of(shapes, pair[0], self._viewer)
+        return self._region if self._region is not None and self._region.key == region.key else region
+
+    # ------------------------------------------------------------------ numbers
+
+    def update_numbers(self) -> None:
+        """Compute what is shown anew: this plane always, the rest where it is another one."""
+        pair = self._comparable
+        if pair is None:
+            self._region = None
+            self.comparing.forget()
+        else:
+            self._region = self._current_region()
+            complete = bool(facts_of(pair[0]).get("complete", True))
+            self.views.set_pair(pair, self.pair.light, complete=complete)
+            self.comparing.compare(*pair, self._drawn, complete=complete)
+        self._show()
+
+    @property
+    def _comparable(self) -> tuple[Image, Image] | None:
+        return None if self.pair.problem else self.pair.images
+
+    @property
+    def _drawn(self) -> Region | None:
+        """The region, if anything closed is drawn in it."""
+        return self._region if self._region is not None and self._region.outlines else None
+
+    def _show(self) -> None:
+        """Problems in words, numbers where there are any, and what they cover."""
+        pair, found = self._comparable, self.comparing
+        prediction = self.prediction.layer
+        self.disclaimer.say(str(prediction.metadata.get("disclaimer", "")) if prediction else "")
+        self.problem.say(self._problem())
+        self.numbers.setVisible(pair is not None and not (found.stack and found.stack.problem))
+        self.numbers.show_rows(stack=pair is not None and pair[0].ndim > 2, region=self._drawn is not None)
+        self.numbers.set_plane(*((found.plane.whole, found.plane.region) if found.plane else (None,)))
+        self.numbers.set_stack(found.stack)
+        self.numbers.set_region_stack(found.region_stack)
+        self._show_profiles(pair)
+        self.warning.say(shift_words(found.shift) if found.shift is not None and found.shift.shifted else "")
+        of_region = (found.plane.region if found.plane else None, found.region_stack)
+        series = pair is not None and is_series(values_of(pair[0]).shape)
+        text = coverage(found.plane.whole if found.plane else None, found.stack, of_region, series=series)
+        self.coverage.setText(text)
+        self.what.setToolTip(f"Report, methods text, and what the numbers cover:\n{text}")
+        if pair is None:
+            self.views.set_pair(None, None, complete=False)
+        ready = pair is not None and self._scored is not None
+        self.reports.set_pair((*pair, self.pair.light) if pair is not None and ready else None)
+        self.changed.emit()
+
+    def _problem(self) -> str:
+        """All that stands in the way of numbers, a line each."""
+        found, plane = self.comparing, self.comparing.plane
+        lines = [self.pair.problem, found.failure]
+        if not self.pair.problem and self._region is not None and self._drawn is None:
+            name = self.region.currentText()
+            lines.append(f"'{name}' encloses nothing in this view: draw a polygon, rectangle or ellipse in it.")
+        if found.stack is not None and found.stack.problem:
+            lines.append(f"Nothing to compare: {found.stack.problem}.")
+        elif plane is not None and plane.whole.problem:
+            lines.append(f"This plane: {plane.whole.problem}.")
+        elif plane is not None and plane.region is not None and plane.region.problem:
+            lines.append(f"Region in this plane: {plane.region.problem}.")
+        return "\n".join(line for line in lines if line)
+
+    def _show_profiles(self, pair: tuple[Image, Image] | None) -> None:
+        stack, series = self._scored, self.comparing.series
+        self.profile.setVisible(stack is not None and len(stack.profile) > 2)
+        self.over_time.setVisible(len(series) > 1)
+        if pair is None:
+            return
+        plane, axis = plane_index(self._viewer, pair[0]), stack_axis(values_of(pair[0]).shape)
+        self.profile.set_title(_PLANES if along_z(pair[0]) else _TIME)
+        self.profile.set_values(stack.profile if stack is not None else ())
+        self.profile.set_current(plane[axis] if plane and axis >= 0 else None)
+        self.over_time.set_values(series)
+        self.over_time.set_current(plane[0] if plane else None)
+
+    def _unfold(self, on: bool) -> None:
+        self.what.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
+        for widget in (self.reports, self.coverage):
+            widget.setVisible(on)
+
+    # ------------------------------------------------------------------ methods text
+
+    def _copy_methods(self) -> None:
+        pair, stack = self._comparable, self._scored
+        if pair is None or stack is None:
+            return
+        count = len(stack.profile)
+        text = methods_text(
+            facts_of(pair[0]).get("record") or {},
+            pair[1].name,
+            stack,
+            planes=f"{count} {'Z steps' if along_z(pair[0]) else 'time points'}" if count > 1 else "",
+            region=self.comparing.region_stack,
+            shift=self.comparing.shift,
+            disclaimer=str(pair[0].metadata.get("disclaimer", "")),
+        )
+        self.reports.copy(text)
+
+    # ------------------------------------------------------------------ jumping
+
+    def _jump(self, plane: int) -> None:
+        """Go to a plane of the stack."""
+        if self.prediction.layer is not None:
+            self._go(stack_axis(self.prediction.layer.data.shape), plane)
+
+    def _go(self, axis: int, step: int) -> None:
+        """Set a slider, given as an axis of the prediction."""
+        prediction = self.prediction.layer
+        if prediction is None:
+            return
+        axis += self._viewer.dims.ndim - prediction.ndim
+        if axis not in self._viewer.dims.displayed:
+            self._viewer.dims.set_current_step(axis, step)
+
+
+class CompareWidget(QWidget):
+    """The compare step as a dock widget of its own."""
+
+    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(8, 8, 8, 8)
+        self.panel = ComparePanel(napari_viewer)
+        box.addWidget(self.panel)
+        box.addStretch(1)
+        self._viewer = napari_viewer
+        follow(self, napari_viewer.events.theme, self._restyle)
+        self._restyle()
+
+    def _restyle(self, event: object = None) -> None:
+        self.setStyleSheet(style_sheet(str(self._viewer.theme)))

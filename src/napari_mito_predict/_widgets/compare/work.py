@@ -1,0 +1,147 @@
+"""The scores of the compare step, kept up to date in worker threads; knows layers, shows nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_mito_predict._widgets.common.viewport import along_z, is_series, plane_index, stack_index, values_of
+from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
+from napari_mito_predict._widgets.compare.scores import (
+    Agreement,
+    PlaneAgreement,
+    SeriesProfile,
+    StackAgreement,
+    comparing_planes,
+    comparing_regions,
+    comparing_series,
+    comparing_stacks,
+)
+from napari_mito_predict.evaluation import ShiftCheck
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.viewer import Viewer
+
+    from napari_mito_predict._widgets.common.worker import Work
+    from napari_mito_predict._widgets.compare.region import Region
+
+
+class Comparing(QObject):
+    """What is known of how a prediction and its truth agree; computes only what is another question than before.
+
+    Attributes
+    ----------
+    plane : PlaneAgreement or None
+        Of the plane on screen; it stays until the next one is known.
+    stack, region_stack : Agreement or None
+        Of the stack on screen, and of the region in it.
+    shift : ShiftCheck or None
+        Known a little after `stack`.
+    series : tuple of float
+        PCC of each time point of a series of stacks, NaN where not yet known.
+    failure : str
+        Something went wrong, in words.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Viewer, parent: QObject) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self.plane: PlaneAgreement | None = None
+        self.stack: StackAgreement | None = None
+        self.region_stack: Agreement | None = None
+        self.shift: ShiftCheck | None = None
+        self.series: tuple[float, ...] = ()
+        self.failure = ""
+        self._pair: tuple[Any, ...] = ()
+        self._stack_of: tuple[Any, ...] = ()
+        self._region_of: tuple[Any, ...] = ()
+        self._next_plane: Work | None = None
+        self._plane_job, self._stack_job, self._region_job, self._series_job = (Job(self) for _ in range(4))
+        self._plane_job.state_changed.connect(self._start_plane)
+        self._jobs = (self._plane_job, self._stack_job, self._region_job, self._series_job)
+        for job in self._jobs:
+            job.yielded.connect(self._take)
+            job.failed.connect(self._fail)
+
+    @property
+    def plane_is_late(self) -> bool:
+        """Whether a plane is being compared; while a prediction is painted, no more are asked for meanwhile."""
+        return self._plane_job.state.busy
+
+    def compare(self, prediction: Image, truth: Image, region: Region | None, *, complete: bool) -> None:
+        """Compare what is on screen: the plane in any case, the rest where it is not known yet.
+
+        Parameters
+        ----------
+        prediction, truth : Image
+            Of equal shape.
+        region : Region or None
+            Scored on its own too.
+        complete : bool
+            The prediction is whole; one that is still painted is compared plane by plane only.
+        """
+        a, b = values_of(prediction), values_of(truth)
+        pair = (prediction, truth, id(a), id(b))
+        if pair != self._pair:
+            self.forget()
+            self._pair = pair
+        self.failure = ""
+        plane, stack = plane_index(self._viewer, prediction), stack_index(self._viewer, prediction)
+        self._next_plane = None if plane is None else comparing_planes(a, b, plane, region)
+        if plane is None:
+            self.plane = None
+            self._plane_job.reset()
+        self._start_plane()
+        if (complete, stack) != self._stack_of:
+            self._stack_of, self.stack, self.shift = (complete, stack), None, None
+            self._stack_job.reset()
+            if complete:
+                self._stack_job.start(comparing_stacks(a, b, stack, along_z=along_z(prediction)))
+        wanted = (complete, stack, region.key) if region is not None else ()
+        if wanted != self._region_of:
+            self._region_of, self.region_stack = wanted, None
+            self._region_job.reset()
+            if complete and region is not None:
+                self._region_job.start(comparing_regions(a, b, stack, region))
+
+    def forget(self) -> None:
+        """Nothing is compared any more."""
+        self._pair = self._stack_of = self._region_of = self.series = ()
+        self.plane = self.stack = self.region_stack = self.shift = self._next_plane = None
+        self.failure = ""
+        for job in self._jobs:
+            job.reset()
+
+    def _start_plane(self, state: JobState | None = None) -> None:
+        """Begin the newest plane asked for, once the one before is done: a fast slider piles nothing up."""
+        if self._next_plane is not None and not self._plane_job.state.busy:
+            work, self._next_plane = self._next_plane, None
+            self._plane_job.start(work)
+
+    def _take(self, found: object) -> None:
+        if isinstance(found, PlaneAgreement):
+            self.plane = found
+        elif isinstance(found, StackAgreement):
+            self.stack = found
+        elif isinstance(found, ShiftCheck):
+            self.shift = found
+            self._start_series()
+        elif isinstance(found, SeriesProfile):
+            self.series = found.values
+        elif isinstance(found, Agreement):
+            self.region_stack = found
+        self.changed.emit()
+
+    def _start_series(self) -> None:
+        """After the stack on screen: all others."""
+        a, b = (values_of(layer) for layer in self._pair[:2])
+        if not self.series and is_series(a.shape) and not self._series_job.state.busy:
+            self._series_job.start(comparing_series(a, b))
+
+    def _fail(self, failure: Failure) -> None:
+        self.failure = f"{failure.what} {failure.fix}"
+        self.changed.emit()

@@ -1,0 +1,1 @@
+"""What napari gets besides docks: reader, sample, the window of the demo."""

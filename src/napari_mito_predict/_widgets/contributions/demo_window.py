@@ -1,0 +1,84 @@
+"""napari on the results of ``mito-predict demo``, with a picture of the window; a process of its own.
+
+``python -m napari_mito_predict._widgets.contributions.demo_window SAMPLE.czi FOLDER --picture napari.png [--stay]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import napari
+from qtpy.QtCore import QTimer
+
+from napari_mito_predict._widgets.common.layer_facts import KEY, file_layers, placement_of
+from napari_mito_predict.image import ChannelRole, open_image
+from napari_mito_predict.image.names import record_path
+from napari_mito_predict.models import find_model, read_card
+
+_WINDOW = (1500, 950)
+_LIGHT_OPACITY = 0.6
+"""Additive colours over a bright background would all turn white."""
+_SETTLE_MS = 1500
+"""Until the window is laid out and drawn; a software renderer takes its time."""
+
+
+def open_results(sample: Path, folder: Path) -> napari.Viewer:
+    """Show the sample's transmitted light under the predictions in `folder`, beside our widget; truth is hidden."""
+    viewer = napari.Viewer(title="Mito Predict demo")
+    viewer.window.resize(*_WINDOW)
+    for data, keywords, _ in file_layers(open_image(sample)):
+        role = keywords["metadata"][KEY]["role"]
+        viewer.add_image(data, **keywords | {"visible": role == ChannelRole.TRANSMITTED})
+    light = viewer.layers[0]
+    light.opacity = _LIGHT_OPACITY
+    for name, result in json.loads((folder / "pcc.json").read_text(encoding="utf-8")).items():
+        file = folder / result["file"]
+        card = read_card(find_model(result["model"]))
+        target = next(target for target in card.targets if target.name == name)
+        facts = {
+            "kind": "prediction",
+            "target": name,
+            "model": card.name,
+            "input_layer": light.name,
+            "record": json.loads(record_path(file).read_text(encoding="utf-8")),
+        }
+        viewer.add_image(
+            open_image(file).read(),
+            name=f"{target.stain} predicted ({card.name})",
+            colormap=target.colormap,
+            blending="additive",
+            contrast_limits=target.contrast_limits,
+            metadata={KEY: facts, "disclaimer": card.disclaimer},
+            **placement_of(light),
+        )
+    viewer.window.add_plugin_dock_widget("napari-mito-predict", "Mito Predict")
+    viewer.dims.set_current_step(0, light.data.shape[0] // 2)
+    viewer.reset_view()
+    return viewer
+
+
+def main() -> None:
+    """Open the window, take its picture, and leave it open when asked to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sample", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--picture", type=Path, required=True)
+    parser.add_argument("--stay", action="store_true")
+    arguments = parser.parse_args()
+    viewer = open_results(arguments.sample, arguments.folder)
+
+    def finish() -> None:
+        try:
+            viewer.window.screenshot(str(arguments.picture), canvas_only=False, flash=False)
+        finally:
+            if not arguments.stay:
+                viewer.close()
+
+    QTimer.singleShot(_SETTLE_MS, finish)
+    napari.run()
+
+
+if __name__ == "__main__":
+    main()

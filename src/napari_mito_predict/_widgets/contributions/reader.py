@@ -1,0 +1,36 @@
+"""Open CZI files in napari: offered beside other readers, never taking files from them.
+
+napari asks which reader to use where several can open a file, and remembers the answer. Ours steps back from whatever
+is no CZI inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+_MAGIC = b"ZISRAWFILE"
+
+
+def get_reader(path: str | Sequence[str]) -> Callable[..., list[tuple[Any, dict[str, Any], str]]] | None:
+    """Give napari a function that reads `path`, or None for anything but CZI files."""
+    paths = [path] if isinstance(path, str) else list(path)
+    return read_layers if paths and all(_is_czi(Path(p)) for p in paths) else None
+
+
+def read_layers(path: str | Sequence[str]) -> list[tuple[Any, dict[str, Any], str]]:
+    """Read the first scene of each file, one layer per channel; the other scenes are in the Mito Predict widget."""
+    from napari_mito_predict._widgets.common.layer_facts import file_layers
+    from napari_mito_predict.image import open_image
+
+    paths = [path] if isinstance(path, str) else list(path)
+    return [layer for p in paths for layer in file_layers(open_image(p))]
+
+
+def _is_czi(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False

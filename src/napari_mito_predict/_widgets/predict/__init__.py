@@ -1,0 +1,1 @@
+"""The dock "Mito Predict": from an image to predictions, painted live."""

@@ -1,0 +1,312 @@
+"""Step 1: which image, which channel is transmitted light, and what is known of its grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.layers import Image
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QWidget,
+)
+from superqt import QElidingLabel
+
+from napari_mito_predict._widgets.common import layer_facts
+from napari_mito_predict._widgets.common.controls import (
+    Combo,
+    FailurePanel,
+    FindingLine,
+    LayerCombo,
+    Step,
+    clear,
+    column,
+    follow,
+)
+from napari_mito_predict._widgets.common.removal import take_away
+from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
+from napari_mito_predict._widgets.predict.output_layers import Grid
+from napari_mito_predict._widgets.predict.voxel_size import VoxelSizeBoxes, is_unknown, sizes_line
+from napari_mito_predict.image import ChannelRole, ImageSource, open_image
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+_FILES = "Images (*.czi *.ome.tif *.ome.tiff *.tif *.tiff);;All files (*)"
+_DROP_HINT = "or drop a file here"
+
+
+@dataclass(frozen=True)
+class Input:
+    """What the user chose to predict from.
+
+    Attributes
+    ----------
+    source : ImageSource
+        The image.
+    channel : int
+        Index of the transmitted-light channel in it.
+    layer : Image
+        The layer that shows this channel.
+    grid : Grid
+        Where it lies in the viewer.
+    voxel_size_um : tuple of float or None, optional
+        Typed by the user; None where the image knows.
+    """
+
+    source: ImageSource
+    channel: int
+    layer: Image
+    grid: Grid
+    voxel_size_um: tuple[float | None, float | None, float | None] | None
+
+
+class ImageStep(Step):
+    """Open or choose an image; tells by `changed` whenever the choice is another one."""
+
+    changed = Signal()
+
+    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__("1  Image", parent)
+        self._viewer = viewer
+        self._sources: dict[tuple[str, int], ImageSource] = {}
+        self._foreign: tuple[tuple[object, ...], ImageSource] | None = None
+        self.input: Input | None = None
+        self._opening = Job(self)
+        self._opening.yielded.connect(self._opened)
+        self._opening.failed.connect(self._not_opened)
+        self._opening.state_changed.connect(self._show_opening)
+        self.setAcceptDrops(True)
+        self._build()
+        self._guess()
+
+    # ------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        self.open_button = QPushButton("&Open…")
+        self.open_button.setToolTip("Open a CZI, OME-TIFF or TIFF file (Alt+O)")
+        self.open_button.clicked.connect(self._ask_for_file)
+        self.file_label = QElidingLabel(_DROP_HINT)
+        self.file_label.setProperty("quiet", True)
+        row = QHBoxLayout()
+        row.addWidget(self.open_button)
+        row.addWidget(self.file_label, 1)
+        self.body.addLayout(row)
+
+        self._rows = QGridLayout()
+        self._rows.setColumnStretch(1, 1)
+        self._rows.setHorizontalSpacing(8)
+        self._rows.setVerticalSpacing(4)
+        self.body.addLayout(self._rows)
+        self.scene = Combo()
+        self.scene.activated.connect(self._change_scene)
+        self.transmitted = LayerCombo(self._viewer, layer_facts.is_input, "choose…")
+        self.axes = Combo()
+        self.axes.currentIndexChanged.connect(lambda _: self._update())
+        self.truth = {
+            ChannelRole.MITOCHONDRIA: LayerCombo(self._viewer, layer_facts.is_input, "none"),
+            ChannelRole.DNA: LayerCombo(self._viewer, layer_facts.is_input, "none"),
+        }
+        self.voxel = VoxelSizeBoxes()
+        self.voxel.changed.connect(self._update)
+        self._labels = [
+            self._add_row("Scene", self.scene, "The file holds several positions or regions."),
+            self._add_row("Transmitted light", self.transmitted, "What the prediction is made from."),
+            self._add_row("Planes are", self.axes, "The layer does not say what its planes are."),
+            self._add_row("Voxel size", self.voxel, "The image does not say how large a voxel is."),
+        ]
+        for role, text in ((ChannelRole.MITOCHONDRIA, "True mitochondria"), (ChannelRole.DNA, "True DNA")):
+            self._add_row(text, self.truth[role], "Real fluorescence of the same field, to compare with. Optional.")
+        self.sizes = QElidingLabel("")
+        self.sizes.setProperty("quiet", True)
+        self.body.addWidget(self.sizes)
+        self._notes = column()
+        self.body.addLayout(self._notes)
+        self.failure = FailurePanel()
+        self.body.addWidget(self.failure)
+        self.transmitted.picked.connect(self._update)
+        for combo in self.truth.values():
+            combo.picked.connect(self.changed)
+        follow(self, self._viewer.layers.events.inserted, self._guess)
+
+    def _add_row(self, text: str, field: QWidget, tooltip: str) -> QLabel:
+        label = QLabel(text)
+        label.setToolTip(tooltip)
+        field.setToolTip(tooltip)
+        field.setAccessibleName(text)
+        row = self._rows.rowCount()
+        self._rows.addWidget(label, row, 0)
+        self._rows.addWidget(field, row, 1)
+        return label
+
+    # ------------------------------------------------------------------ opening files
+
+    def open_file(self, path: Path, scene: int | None = None) -> None:
+        """Open a file and add its channels as layers; reading happens in another thread."""
+
+        def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+            source = open_image(path, scene=scene)
+            yield source, layer_facts.file_layers(source, for_overlay=True)
+
+        self.failure.show_failure(None)
+        self.file_label.setText(path.name)
+        self.file_label.setToolTip(str(path))
+        self._opening.start(work)
+
+    def _opened(self, result: tuple[ImageSource, list[layer_facts.LayerData]]) -> None:
+        source, layers = result
+        self._forget_other_scenes(source)
+        self._sources[str(source.path), source.scene] = source
+        for combo in (self.transmitted, *self.truth.values()):
+            combo.choose(None)
+        for data, keywords, _ in layers:
+            self._viewer.add_layer(Image(data, **keywords))
+        self._viewer.reset_view()
+        self._guess()
+
+    def _not_opened(self, failure: Failure) -> None:
+        self.failure.show_failure(failure)
+        self.file_label.setText(_DROP_HINT)
+
+    def _show_opening(self, state: JobState) -> None:
+        self.open_button.setEnabled(not state.busy)
+        if state.busy:
+            self.set_summary("opening…", "info")
+        else:
+            self._update()
+
+    def _forget_other_scenes(self, source: ImageSource) -> None:
+        """Take away the layers that we made of other scenes of this file; predictions stay."""
+        made = [(layer, layer_facts.facts_of(layer)) for layer in self._viewer.layers]
+        take_away(
+            self._viewer,
+            [layer for layer, facts in made if facts.get("kind") == "input" and facts["path"] == str(source.path)],
+        )
+
+    def _change_scene(self, index: int) -> None:
+        if self.input is not None and self.input.source.path is not None and index != self.input.source.scene:
+            self.open_file(self.input.source.path, index)
+
+    def _ask_for_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open an image", "", _FILES)
+        if path:
+            self.open_file(Path(path))
+
+    def dragEnterEvent(self, event) -> None:  # type: ignore[no-untyped-def]
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event) -> None:  # type: ignore[no-untyped-def]
+        for url in event.mimeData().urls()[:1]:
+            event.acceptProposedAction()
+            self.open_file(Path(url.toLocalFile()))
+
+    # ------------------------------------------------------------------ choosing
+
+    def _guess(self, event: object = None) -> None:
+        """Choose what is still open: the newest layer that looks like transmitted light, and the truth beside it."""
+        layers = [layer for layer in reversed(self._viewer.layers) if layer_facts.is_input(layer)]
+        roles = [(layer, layer_facts.role_of(layer)[0]) for layer in layers]
+        if self.transmitted.layer is None:
+            found = [layer for layer, role in roles if role is ChannelRole.TRANSMITTED]
+            self.transmitted.choose(found[0] if found else None)
+        for role, combo in self.truth.items():
+            if combo.layer is None and self.transmitted.layer is not None:
+                shape = self.transmitted.layer.data.shape
+                beside = [layer for layer, r in roles if r is role and layer.data.shape == shape]
+                combo.choose(beside[0] if beside else None)
+        self._update()
+
+    def _update(self) -> None:
+        """Find out anew what is chosen, say it, and tell."""
+        layer = self.transmitted.layer
+        self._offer_axes(layer)
+        self.input = None
+        problem = "choose the transmitted-light layer" if self.transmitted.count() > 1 else "open a file"
+        if isinstance(layer, Image):
+            self.input, problem = self._input_of(layer)
+        self._show(problem)
+        self.changed.emit()
+
+    def _input_of(self, layer: Image) -> tuple[Input | None, str]:
+        facts = layer_facts.facts_of(layer)
+        if facts.get("kind") == "input":
+            source = self._source(facts["path"], facts["scene"])
+            axes = "ZYX" if source.sizes["T"] == 1 else "TZYX"
+            return Input(source, facts["channel"], layer, Grid(layer, axes), self.voxel.value(source)), ""
+        axes = layer_facts.axes_of(layer) or self.axes.currentData()
+        if not axes:
+            return None, "say what the planes are"
+        if "C" in axes:
+            return None, "split the channels of this layer first"
+        source = self._source_of(layer, axes)
+        return Input(source, 0, layer, Grid(layer, axes), self.voxel.value(source)), ""
+
+    def _source(self, path: str, scene: int) -> ImageSource:
+        if (path, scene) not in self._sources:
+            self._sources[path, scene] = open_image(path, scene=scene)
+        return self._sources[path, scene]
+
+    def _source_of(self, layer: Image, axes: str) -> ImageSource:
+        """The same image as long as the layer says the same, so that nothing is planned anew for nothing."""
+        state = (layer.name, axes, id(layer.data), tuple(layer.scale), layer.units)
+        if self._foreign is None or self._foreign[0] != state:
+            self._foreign = (state, layer_facts.source_of(layer, axes))
+        return self._foreign[1]
+
+    def _offer_axes(self, layer: object) -> None:
+        ask = isinstance(layer, Image) and layer_facts.axes_of(layer) is None
+        choices = layer_facts.possible_axes(layer) if ask and isinstance(layer, Image) else {}
+        if [self.axes.itemData(i) for i in range(1, self.axes.count())] != list(choices):
+            blocked = self.axes.blockSignals(True)
+            self.axes.clear()
+            self.axes.addItem("choose…", None)
+            for axes, text in choices.items():
+                self.axes.addItem(text, axes)
+            self.axes.blockSignals(blocked)
+        self._show_row(2, self.axes, ask)
+
+    def _show_row(self, row: int, field: QWidget, on: bool) -> None:
+        field.setVisible(on)
+        self._labels[row].setVisible(on)
+
+    # ------------------------------------------------------------------ saying
+
+    def _show(self, problem: str) -> None:
+        chosen = self.input
+        scenes = chosen.source.scenes if chosen else ()
+        self._show_scenes(chosen)
+        self._show_row(0, self.scene, len(scenes) > 1)
+        self._show_row(3, self.voxel, chosen is not None and is_unknown(chosen.source))
+        clear(self._notes)
+        self.sizes.setText(sizes_line(chosen.source, chosen.voxel_size_um) if chosen else "")
+        self.sizes.setToolTip(self.sizes.text())
+        if chosen is None:
+            self.set_summary(problem, "warning" if self.transmitted.count() > 1 else "idle")
+            return
+        layer = self.transmitted.layer
+        if layer is not None:
+            self.transmitted.setToolTip(layer_facts.role_of(layer)[1])
+        if chosen.source.path is not None:
+            self.file_label.setText(chosen.source.path.name)
+            self.file_label.setToolTip(str(chosen.source.path))
+        for warning in chosen.source.warnings:
+            self._notes.addWidget(FindingLine("warning", warning))
+        label = chosen.source.channels[chosen.channel].label
+        name = chosen.source.path.name if chosen.source.path else "open layer"
+        self.set_summary(f"{name} · {label}", "ok")
+
+    def _show_scenes(self, chosen: Input | None) -> None:
+        scenes = list(chosen.source.scenes) if chosen else []
+        if [self.scene.itemText(i) for i in range(self.scene.count())] != scenes:
+            self.scene.clear()
+            self.scene.addItems(scenes)
+        if chosen:
+            self.scene.setCurrentIndex(chosen.source.scene)

@@ -1,0 +1,236 @@
+"""Step 2: which models, and whether they fit this image."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, QTimer, QUrl, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QDialogButtonBox,
+    QGridLayout,
+    QLabel,
+    QPushButton,
+    QTextBrowser,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QElidingLabel
+
+from napari_mito_predict._widgets.common.controls import FailurePanel, FindingLine, Step, clear, column, words
+from napari_mito_predict.errors import ModelError
+from napari_mito_predict.models import read_card
+from napari_mito_predict.models.registry import ModelInfo, bundled_names, list_models, user_models_folder
+
+if TYPE_CHECKING:
+    from napari_mito_predict._widgets.common.worker import Failure
+    from napari_mito_predict.image import Finding, ImageSource
+    from napari_mito_predict.models.card import ModelCard
+    from napari_mito_predict.prediction import PredictionPlan
+
+_TITLES = {"mitochondria": "Mitochondria", "dna": "DNA"}
+_AXES = {("z",): "z-stacks", ("t",): "time series", ("z", "t"): "z-stacks and time series", (): "single planes"}
+_README = "README.md"
+
+
+class ModelsStep(Step):
+    """A checklist of models; tells by `changed` whenever another set is checked."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("2  Models", parent)
+        self._rows = column(6)
+        self.body.addLayout(self._rows)
+        self._findings = column()
+        self.body.addLayout(self._findings)
+        self.failure = FailurePanel()
+        self.body.addWidget(self.failure)
+        self.fine_tune = QPushButton("Fine-&tune on my cells…")
+        self.fine_tune.setToolTip("Where no model fits: train one on your own pairs of images")
+        self.body.addWidget(self.fine_tune)
+        self._boxes: dict[str, QCheckBox] = {}
+        self._models: list[ModelInfo] = []
+        self._offered: dict[str, ModelInfo] = {}
+        self._titles: dict[str, str] = {}
+        self._user_chose = False
+        # Several boxes are often checked in a row: plan once, after the last.
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(150)
+        self._soon.timeout.connect(self.changed)
+        self.refresh()
+
+    @property
+    def checked(self) -> tuple[str, ...]:
+        """Names of the checked models (of those that are not in the list, paths), in the order of the list."""
+        return tuple(name for name, box in self._boxes.items() if box.isChecked())
+
+    def refresh(self) -> None:
+        """Read the list of models anew, keeping what is checked."""
+        before = self.checked
+        self._models = [*self._offered.values(), *sorted(list_models(), key=_mitochondria_first)]
+        clear(self._rows)
+        self._boxes = {}
+        for info in self._models:
+            self._rows.addWidget(self._row(info, info.name in before))
+        if not self._models:
+            self._rows.addWidget(words(f"No models found. Your own models belong into {user_models_folder()}."))
+        self._say()
+
+    def offer(self, path: Path, title: str) -> None:
+        """Show a model that is not in the list as a row of its own, and check only that one."""
+        key = str(path)
+        try:
+            self._offered[key] = ModelInfo(key, path, read_card(path), bundled=False)
+        except ModelError as error:
+            self._offered[key] = ModelInfo(key, path, None, bundled=False, problem=str(error))
+        self._titles[key] = title
+        self._user_chose = True
+        self.refresh()
+        for name, box in self._boxes.items():
+            box.setChecked(name == key and box.isEnabled())
+        self._say()
+        self._soon.start()
+
+    def suggest_for(self, source: ImageSource | None) -> None:
+        """Check the bundled pair for the image's third axis, until the user has chosen."""
+        if source is None or self._user_chose:
+            return
+        is_series = source.sizes["Z"] == 1 and source.sizes["T"] > 1
+        if names := bundled_names("t" if is_series else "z"):
+            for name, box in self._boxes.items():
+                box.setChecked(name in names)
+
+    def show_plan(self, plan: PredictionPlan | None, failure: Failure | None = None) -> None:
+        """Say what the plan found, or why there is none."""
+        clear(self._findings)
+        self.failure.show_failure(failure)
+        for level, message, fix in _together(plan.findings if plan else [], self.checked):
+            self._findings.addWidget(FindingLine(level, message, fix))
+        self._say(plan, failure)
+
+    def _clicked(self) -> None:
+        self._user_chose = True
+
+    def _toggled(self) -> None:
+        self._say()
+        self._soon.start()
+
+    def _say(self, plan: PredictionPlan | None = None, failure: Failure | None = None) -> None:
+        count = f"{len(self.checked)} of {len(self._boxes)}"
+        levels = {str(finding.level) for finding in plan.findings} if plan else set()
+        if failure or "error" in levels:
+            self.set_summary(f"{count} · does not fit", "error")
+        elif not self.checked:
+            self.set_summary("choose a model", "warning")
+        elif "warning" in levels:
+            self.set_summary(f"{count} · see notes", "warning")
+        else:
+            names = (self._titles.get(name, name) for name in self.checked)
+            self.set_summary(", ".join(names), "ok" if plan else "idle")
+
+    def _row(self, info: ModelInfo, checked: bool) -> QWidget:
+        row = QWidget()
+        grid = QGridLayout(row)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(6)
+        grid.setVerticalSpacing(0)
+        grid.setColumnStretch(1, 1)
+        box = QCheckBox()
+        box.setChecked(checked and info.card is not None)
+        box.setEnabled(info.card is not None)
+        box.setAccessibleName(self._titles.get(info.name, info.name))
+        box.clicked.connect(self._clicked)
+        box.toggled.connect(self._toggled)
+        self._boxes[info.name] = box
+        title = QElidingLabel(_title(info, self._titles.get(info.name, info.name)))
+        details = QElidingLabel(_details(info))
+        details.setProperty("quiet", True)
+        details.setToolTip(_details(info))
+        grid.addWidget(box, 0, 0, Qt.AlignmentFlag.AlignVCenter)
+        grid.addWidget(title, 0, 1)
+        grid.addWidget(details, 1, 1, 1, 3)
+        if info.card is not None:
+            if info.card.simulated:
+                badge = QLabel("simulated")
+                badge.setProperty("badge", True)
+                badge.setToolTip(info.card.disclaimer)
+                grid.addWidget(badge, 0, 2)
+            button = QToolButton()
+            button.setText("i")
+            button.setToolTip(f"What {info.card.name} is, and how far to trust it")
+            button.setAccessibleName(f"About {info.card.name}")
+            card = info.card
+            button.clicked.connect(lambda: show_card(card, self, info.path))
+            grid.addWidget(button, 0, 3)
+        return row
+
+
+def show_card(card: ModelCard, parent: QWidget, package: Path | None = None) -> QDialog:
+    """Open the model card beside the work; it blocks nothing.
+
+    Where the package is a folder, its README is shown, with its pictures.
+    """
+    dialog = QDialog(parent)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setWindowTitle(f"Model card: {card.name}")
+    dialog.resize(520, 480)
+    text = QTextBrowser()
+    text.setOpenExternalLinks(True)
+    _show_readme(text, card, package)
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+    buttons.rejected.connect(dialog.close)
+    box = QVBoxLayout(dialog)
+    box.addWidget(text)
+    box.addWidget(buttons)
+    dialog.show()
+    return dialog
+
+
+def _show_readme(browser: QTextBrowser, card: ModelCard, package: Path | None) -> None:
+    content = card.to_markdown()
+    if package is not None and (package / _README).is_file():
+        with suppress(OSError, UnicodeDecodeError):
+            content = (package / _README).read_text(encoding="utf-8")
+        browser.setSearchPaths([str(package)])
+        if (document := browser.document()) is not None:
+            document.setBaseUrl(QUrl.fromLocalFile(f"{package.absolute()}/"))
+    browser.setMarkdown(content)
+
+
+def _together(findings: list[Finding], names: tuple[str, ...]) -> list[tuple[str, str, str]]:
+    """Level, message and fix; what is the same for several models is said once."""
+    said: dict[tuple[str, str, str], list[str]] = {}
+    for finding in findings:
+        name = next((name for name in names if finding.message.startswith(f"{name}: ")), "")
+        message = finding.message.removeprefix(f"{name}: ") if name else finding.message
+        said.setdefault((str(finding.level), message, finding.fix), []).append(name)
+    return [
+        (level, f"{', '.join(about)}: {message}" if any(about) else message, fix)
+        for (level, message, fix), about in said.items()
+    ]
+
+
+def _mitochondria_first(info: ModelInfo) -> tuple[bool, bool, str]:
+    return info.card is None, info.card is not None and info.card.targets[0].name != "mitochondria", info.name
+
+
+def _title(info: ModelInfo, name: str) -> str:
+    if info.card is None:
+        return name
+    targets = " + ".join(_TITLES.get(target.name, target.name) for target in info.card.targets)
+    return f"{targets} · {name}"
+
+
+def _details(info: ModelInfo) -> str:
+    if info.card is None:
+        return info.problem or "cannot be used"
+    z, y, x = info.card.input.voxel_size_um
+    size = f"{x:g} µm" if x == y else f"{y:g} × {x:g} µm"
+    size = f"{z:g} µm Z step, {size}" if z else size
+    return f"for {_AXES.get(info.card.input.third_axes, 'images')} · {size}"

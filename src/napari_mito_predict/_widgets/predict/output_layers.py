@@ -1,0 +1,113 @@
+"""The layers a run makes: created at the start, refreshed while it paints, removed together."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image
+
+from napari_mito_predict._widgets.common.layer_facts import KEY, like_layer, placement_of
+from napari_mito_predict._widgets.common.removal import take_away
+
+if TYPE_CHECKING:
+    import numpy as np
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+    from napari_mito_predict._widgets.predict.work import Started
+    from napari_mito_predict.prediction import Output, PredictionPlan
+
+_SECONDS_BETWEEN_VOLUMES = 2.0
+"""In 3-D view every refresh uploads the whole stack."""
+
+
+class Grid:
+    """Where the input lies; a snapshot, so that a run does not depend on its input layer staying there."""
+
+    def __init__(self, layer: Image, axes: str) -> None:
+        self.name = layer.name
+        self.axes = axes
+        self.shape = tuple((layer.data[0] if layer.multiscale else layer.data).shape)
+        self.placement = placement_of(layer)
+
+
+class Run:
+    """The layers of one prediction. Only the GUI thread may call this.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Where they go, on top.
+    grid : Grid
+        The input's grid, which they copy: scale, translate, rotation, units, axis labels.
+    started : Started
+        The plan, and the arrays being painted.
+    """
+
+    def __init__(self, viewer: Viewer, grid: Grid, started: Started) -> None:
+        self._viewer = viewer
+        self._live = started.live
+        self._painted = 0
+        self._refreshed = 0.0
+        self.layers: list[Image] = []
+        for key, array in started.arrays.items():
+            image = _make_layer(grid, started.plan.outputs[key], started.plan.record(key), array)
+            self.layers.append(viewer.add_layer(image))
+
+    def refresh(self) -> None:
+        """Show what was painted since the last time; neither thumbnails nor limits are computed anew."""
+        wait = _SECONDS_BETWEEN_VOLUMES if self._viewer.dims.ndisplay == 3 else 0.0
+        if self._live.painted == self._painted or time.monotonic() - self._refreshed < wait:
+            return
+        self._painted, self._refreshed = self._live.painted, time.monotonic()
+        for layer in self._still_there():
+            layer.refresh(thumbnail=False, extent=False, highlight=False)
+
+    def finish(self, plan: PredictionPlan) -> None:
+        """Show the end result, and write down all that was found on the way."""
+        for layer in self._still_there():
+            facts = layer.metadata[KEY]
+            facts["record"] = plan.record(facts["key"])
+            facts["complete"] = True
+            layer.refresh(extent=False, highlight=False)
+
+    def remove(self) -> None:
+        """Take away these layers, and no others."""
+        gone, self.layers = self.layers, []
+        take_away(self._viewer, gone)
+
+    def _still_there(self) -> list[Image]:
+        return [layer for layer in self.layers if layer in self._viewer.layers]
+
+
+def output_layer(
+    output: Output, data: NDArray[np.float32], name: str, facts: dict[str, Any], placement: dict[str, Any]
+) -> Image:
+    """A layer that looks as this output shall look, whatever is in it yet."""
+    low, high = output.target.contrast_limits
+    image = Image(
+        data,
+        name=name,
+        colormap=output.target.colormap,
+        blending="additive",
+        contrast_limits=(low, high),
+        metadata={KEY: facts, "disclaimer": output.disclaimer},
+        **placement,
+    )
+    # Room to stretch the contrast in both directions; napari would find limits in an array that is still empty.
+    image.contrast_limits_range = (low - (high - low), high + (high - low))
+    return image
+
+
+def _make_layer(grid: Grid, output: Output, record: dict[str, Any], array: NDArray[np.float32]) -> Image:
+    facts = {
+        "kind": "prediction",
+        "key": output.key,
+        "target": output.target.name,
+        "model": output.model_name,
+        "input_layer": grid.name,
+        "record": record,
+        "complete": False,
+    }
+    return output_layer(output, like_layer(array, grid.axes, grid.shape), output.title, facts, grid.placement)

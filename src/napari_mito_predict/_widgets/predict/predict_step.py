@@ -1,0 +1,268 @@
+"""Step 3: the button, what it will cost, how far it is, and what went wrong."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QToolButton,
+    QWidget,
+)
+from superqt import QElidingLabel
+
+from napari_mito_predict._widgets.common.controls import Combo, FailurePanel, Step, words
+from napari_mito_predict._widgets.common.settings import preference
+from napari_mito_predict._widgets.common.worker import Failure, JobState
+from napari_mito_predict._widgets.predict.work import duration
+
+if TYPE_CHECKING:
+    from napari_mito_predict._widgets.predict.work import Finished, Live, Planned
+    from napari_mito_predict.image import ImageSource
+
+_DEVICES = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (MPS)"}
+_PRECISIONS = {"auto": "Automatic", "32": "32 bits, exact", "bf16": "bf16, faster", "16": "16 bits, faster"}
+_TILES = {"auto": "Automatic", "whole": "Whole image", "256": "256 × 256", "128": "128 × 128"}
+
+
+class PredictStep(Step):
+    """The predict button and all around it; does nothing itself but tell what was pressed."""
+
+    start_pressed = Signal()
+    cancel_pressed = Signal()
+    remove_pressed = Signal()
+    preview_toggled = Signal(bool)
+    options_changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("3  Predict", parent)
+        self._folder: Path | None = None
+        self._missing = "choose an image first"
+        self._has_run = False
+        self._state = JobState.IDLE
+        self._build_start()
+        self._build_cost()
+        self._build_advanced()
+        self._build_progress()
+        self.show_state(JobState.IDLE)
+
+    # ------------------------------------------------------------------ building
+
+    def _build_start(self) -> None:
+        self.predict = QPushButton("P&redict")
+        self.predict.setProperty("main", True)
+        self.predict.clicked.connect(self.start_pressed)
+        self.preview = QCheckBox("Preview her&e")
+        self.preview.setToolTip(
+            "Predict what you are looking at, and keep up as you move and zoom (Alt+E).\n"
+            "Of a large field of view the middle is taken: zoom in. Gone when you switch it off, or press Predict."
+        )
+        self.preview.toggled.connect(self.preview_toggled)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self.predict, 1)
+        row.addWidget(self.preview)
+        self.body.addLayout(row)
+
+    def _build_cost(self) -> None:
+        self.cost = QElidingLabel("")
+        self.cost.setProperty("quiet", True)
+        self.more = QToolButton()
+        self.more.setText("Advanced")
+        self.more.setCheckable(True)
+        self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.more.setArrowType(Qt.ArrowType.RightArrow)
+        self.more.setToolTip("Device, precision, tile size, output folder")
+        self.more.toggled.connect(self._show_advanced)
+        self.body.addWidget(self.cost)
+        self.body.addWidget(self.more, 0, Qt.AlignmentFlag.AlignLeft)
+
+    def _build_advanced(self) -> None:
+        self.advanced = QWidget()
+        grid = QGridLayout(self.advanced)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setColumnStretch(1, 1)
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(4)
+        hidden = "cuda" if platform.system() == "Darwin" else "mps"
+        self.device = _choice({k: v for k, v in _DEVICES.items() if k != hidden}, preference("device"))
+        self.precision = _choice(_PRECISIONS, preference("precision"))
+        self.tile = _choice(_TILES, "auto")
+        self.folder = QPushButton("do not save")
+        self.folder.setToolTip("Also write the predictions as OME-TIFF into a folder")
+        self.folder.clicked.connect(self._ask_for_folder)
+        self.one_file = QCheckBox("one file")
+        self.one_file.setToolTip("All targets into one file, as channels that open in their colours")
+        fields = {"Device": self.device, "Precision": self.precision, "Computed in": self.tile, "Save to": self.folder}
+        for row, (text, field) in enumerate(fields.items()):
+            field.setAccessibleName(text)
+            grid.addWidget(QLabel(text), row, 0)
+            grid.addWidget(field, row, 1, 1, 1 if field is self.folder else 2)
+        grid.addWidget(self.one_file, grid.rowCount() - 1, 2)
+        for combo in (self.device, self.precision, self.tile):
+            combo.currentIndexChanged.connect(lambda _: self.options_changed.emit())
+        self.advanced.hide()
+        self.body.addWidget(self.advanced)
+
+    def _build_progress(self) -> None:
+        self.bar = QProgressBar()
+        self.bar.setAccessibleName("Progress")
+        self.note = words(quiet=True)
+        row = QHBoxLayout()
+        self.cancel = QPushButton("&Cancel")
+        self.cancel.clicked.connect(self.cancel_pressed)
+        self.remove = QPushButton("Re&move this run")
+        self.remove.setToolTip("Take the layers of this prediction out of the viewer (Alt+M)")
+        self.remove.clicked.connect(self.remove_pressed)
+        row.addWidget(self.cancel)
+        row.addWidget(self.remove)
+        self.failure = FailurePanel()
+        for widget in (self.bar, self.note):
+            self.body.addWidget(widget)
+        self.body.addLayout(row)
+        self.body.addWidget(self.failure)
+
+    # ------------------------------------------------------------------ what was chosen
+
+    def tile_of(self, source: ImageSource) -> str | tuple[int, int, int]:
+        """The tile as `predict` takes it; a side in pixels means all planes of that many pixels."""
+        choice: str = self.tile.currentData()
+        if not choice.isdecimal():
+            return choice
+        return max(source.sizes["Z"], source.sizes["T"]), int(choice), int(choice)
+
+    @property
+    def output_folder(self) -> Path | None:
+        """Where to save too."""
+        return self._folder
+
+    @property
+    def composite(self) -> bool:
+        """Whether all targets go into one file."""
+        return bool(self.one_file.isChecked())
+
+    def _ask_for_folder(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Save predictions to", str(self._folder or ""))
+        self.set_output_folder(Path(chosen) if chosen else None)
+
+    def set_output_folder(self, folder: Path | None) -> None:
+        """Save there too; None for not at all."""
+        self._folder = folder
+        name = (folder.name or str(folder)) if folder else "do not save"
+        self.folder.setText(self.folder.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, 150))
+        if folder:
+            self.folder.setToolTip(str(folder))
+
+    def _show_advanced(self, on: bool) -> None:
+        self.more.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
+        self.advanced.setVisible(on)
+
+    # ------------------------------------------------------------------ saying
+
+    def show_plan(self, planned: Planned | None, missing: str = "") -> None:
+        """Say what it will cost, or what is missing before it can start."""
+        self._missing = missing
+        self.cost.setText(planned.cost if planned else "")
+        self.cost.setVisible(planned is not None)
+        self.cost.setToolTip(planned.plan.device.reason if planned else "")
+        self._enable()
+
+    def show_state(self, state: JobState) -> None:
+        """One state decides about every button."""
+        self._state = state
+        if state is JobState.PREPARING:
+            self.failure.show_failure(None)
+            self.bar.setRange(0, 0)
+            self.note.setText("preparing…")
+        elif state is JobState.CANCELLING:
+            self.note.setText("cancelling after this tile…")
+        elif state is JobState.IDLE:
+            self.note.setText("")
+        elif state is JobState.FAILED:
+            self.note.setText("")
+        self._enable()
+
+    def show_progress(self, live: Live) -> None:
+        """Real tiles and the time left."""
+        if self._state is not JobState.RUNNING:
+            return
+        left = live.seconds_left()
+        rest = f" · {duration(left)} left" if left is not None else ""
+        self.bar.setRange(0, live.total if live.done else 0)
+        self.bar.setValue(live.done)
+        self.note.setText(f"{live.message} · part {live.done} of {live.total}{rest}" if live.done else live.message)
+        self.note.setVisible(True)
+        percent = 100 * live.done // max(live.total, 1)
+        self.set_summary(f"{percent} %{rest}", "info")
+
+    def show_preview(self, text: str) -> None:
+        """Say what is previewed; nothing for no preview."""
+        if not self._state.busy:
+            self.note.setText(text)
+            self._enable()
+
+    def show_finished(self, finished: Finished) -> None:
+        """Say how long it took and what was written."""
+        files = f" Saved {', '.join(path.name for path in finished.files)}." if finished.files else ""
+        self.note.setText(f"Done in {duration(finished.seconds)}.{files}")
+
+    def show_failure(self, failure: Failure | None) -> None:
+        """Say what went wrong and what to do; None for nothing."""
+        self.failure.show_failure(failure)
+
+    def set_has_run(self, has_run: bool) -> None:
+        """Whether there is something to remove."""
+        self._has_run = has_run
+        if not has_run and not self._state.busy:
+            self.note.setText("")
+        self._enable()
+
+    def _enable(self) -> None:
+        busy = self._state.busy
+        self.predict.setEnabled(not busy and not self._missing)
+        self.predict.setToolTip(
+            self._missing.capitalize() if self._missing else "Predict with all checked models (Alt+R)"
+        )
+        self.preview.setEnabled(self.predict.isEnabled() or self.preview.isChecked())
+        self.advanced.setEnabled(not busy)
+        self.bar.setVisible(busy)
+        self.cancel.setVisible(busy)
+        self.cancel.setEnabled(busy and self._state is not JobState.CANCELLING)
+        self.remove.setVisible(self._has_run and not busy)
+        self.note.setVisible(bool(self.note.text()))
+        self._say()
+
+    def _say(self) -> None:
+        match self._state:
+            case state if self.preview.isChecked() and not state.busy:
+                failed = self.failure.isVisibleTo(self)
+                self.set_summary(*(("no preview", "error") if failed else ("preview", "info")))
+            case JobState.PREPARING:
+                self.set_summary("preparing…", "info")
+            case JobState.CANCELLING:
+                self.set_summary("cancelling…", "info")
+            case JobState.DONE if self._has_run:
+                self.set_summary("done", "ok")
+            case JobState.FAILED:
+                self.set_summary("failed", "error")
+            case JobState.RUNNING:
+                pass
+            case _:
+                self.set_summary(self._missing or "ready", "idle" if self._missing else "ok")
+
+
+def _choice(entries: dict[str, str], chosen: str) -> Combo:
+    combo = Combo()
+    for value, text in entries.items():
+        combo.addItem(text, value)
+    combo.setCurrentIndex(max(0, combo.findData(chosen)))
+    return combo

@@ -1,0 +1,251 @@
+"""The dock widget "Mito Predict": image, models, predict, compare."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QWidget
+
+from napari_mito_predict._widgets.common.controls import Step, follow, stack_steps, style_sheet
+from napari_mito_predict._widgets.common.docks import open_dock
+from napari_mito_predict._widgets.common.settings import use_models_folder
+from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
+from napari_mito_predict._widgets.compare.widget import ComparePanel
+from napari_mito_predict._widgets.predict.image_step import ImageStep
+from napari_mito_predict._widgets.predict.look import look_of
+from napari_mito_predict._widgets.predict.model_cache import ModelCache
+from napari_mito_predict._widgets.predict.models_step import ModelsStep
+from napari_mito_predict._widgets.predict.output_layers import Grid, Run
+from napari_mito_predict._widgets.predict.predict_step import PredictStep
+from napari_mito_predict._widgets.predict.preview import PreviewHere
+from napari_mito_predict._widgets.predict.preview_layers import Aim
+from napari_mito_predict._widgets.predict.work import (
+    Finished,
+    Live,
+    Planned,
+    Request,
+    Started,
+    planning,
+    predicting,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari.viewer import Viewer
+
+    from napari_mito_predict._widgets.predict.image_step import Input
+    from napari_mito_predict.prediction.look import Look
+
+_MILLISECONDS_BETWEEN_REFRESHES = 200
+
+
+class PredictWidget(QWidget):
+    """One dock: open an image, choose models, predict, compare.
+
+    Parameters
+    ----------
+    napari_viewer : Viewer
+        The viewer it belongs to.
+    """
+
+    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        use_models_folder()
+        self.viewer = self._viewer = napari_viewer
+        self._cache = ModelCache()
+        self.run: Run | None = None
+        self._grid: Grid | None = None
+        self._live: Live | None = None
+        self._planned_for: Request | None = None
+        self._planned_input: Input | None = None
+        self._start_when_planned = False
+        self.image = ImageStep(napari_viewer)
+        self.models = ModelsStep()
+        self.predict = PredictStep()
+        self.compare = ComparePanel(napari_viewer)
+        self._compare_step = Step("4  Compare")
+        self._compare_step.body.addWidget(self.compare)
+        self.planning = Job(self)
+        self.job = Job(self, "Mito Predict: predicting")
+        self.here = PreviewHere(napari_viewer, self._cache, self)
+        self._refresh = QTimer(self)
+        self._refresh.setInterval(_MILLISECONDS_BETWEEN_REFRESHES)
+        self._refresh.timeout.connect(self._look_again)
+        self._plan_soon = QTimer(self)
+        self._plan_soon.setSingleShot(True)
+        self._plan_soon.setInterval(100)
+        self._build()
+        self._connect()
+        follow(self, napari_viewer.events.theme, self._restyle)
+        self._restyle()
+        self._image_changed()
+
+    def _build(self) -> None:
+        stack_steps(self, (self.image, self.models, self.predict, self._compare_step))
+        self._compare_step.collapse(animate=False)
+
+    def _connect(self) -> None:
+        self.image.changed.connect(self._image_changed)
+        self.models.changed.connect(self._plan_soon.start)
+        self.models.fine_tune.clicked.connect(self.fine_tune)
+        self.predict.options_changed.connect(self._plan_soon.start)
+        self._plan_soon.timeout.connect(self._plan)
+        self.planning.yielded.connect(self._planned)
+        self.planning.failed.connect(self._not_planned)
+        self.predict.start_pressed.connect(self.start)
+        self.predict.cancel_pressed.connect(self.job.cancel)
+        self.predict.remove_pressed.connect(self.remove_run)
+        self.predict.preview_toggled.connect(self.here.turn)
+        self.here.said.connect(self.predict.show_preview)
+        self.here.failed.connect(self.predict.show_failure)
+        self.job.yielded.connect(self._work_says)
+        self.job.failed.connect(self.predict.show_failure)
+        self.job.state_changed.connect(self._job_state)
+        self.compare.changed.connect(self._say_comparison)
+
+    # ------------------------------------------------------------------ planning
+
+    def _image_changed(self) -> None:
+        chosen = self.image.input
+        self.models.suggest_for(chosen.source if chosen else None)
+        self._plan_soon.start()
+
+    def _request(self) -> Request | None:
+        chosen = self.image.input
+        if chosen is None or not self.models.checked:
+            return None
+        return Request(
+            chosen.source,
+            chosen.channel,
+            self.models.checked,
+            chosen.voxel_size_um,
+            device=self.predict.device.currentData(),
+            precision=self.predict.precision.currentData(),
+            tile=self.predict.tile_of(chosen.source),
+            folder=self.predict.output_folder,
+            composite=self.predict.composite,
+        )
+
+    def _plan(self) -> None:
+        request, chosen = self._request(), self.image.input
+        if self.job.state.busy or (request is not None and request == self._planned_for):
+            return
+        self._planned_for = request
+        self._planned_input = chosen
+        self.here.aim(None)
+        if request is None or chosen is None:
+            self.planning.reset()
+            self.models.show_plan(None)
+            missing = "choose an image first" if chosen is None else "choose a model first"
+            self.predict.show_plan(None, missing)
+        else:
+            self.predict.show_plan(None)
+            self.planning.start(planning(request, self._cache, self._look(chosen)))
+
+    def _look(self, chosen: Input) -> Look:
+        """What of the image is on screen."""
+        return look_of(self._viewer, chosen.layer, chosen.grid.axes)
+
+    def _planned(self, planned: Planned) -> None:
+        self.models.show_plan(planned.plan)
+        errors = [finding for finding in planned.plan.findings if str(finding.level) == "error"]
+        self.predict.show_plan(planned, "see the notes under Models" if errors else "")
+        if (chosen := self._planned_input) is not None and not errors:
+            self.here.aim(Aim(planned.plan, chosen.layer, chosen.grid.axes))
+        start, self._start_when_planned = self._start_when_planned and not errors, False
+        if start:
+            self.start()
+
+    def _not_planned(self, failure: Failure) -> None:
+        self._start_when_planned = False
+        self.models.show_plan(None, failure)
+        self.predict.show_plan(None, "see the notes under Models")
+
+    # ------------------------------------------------------------------ predicting
+
+    def start(self) -> None:
+        """Predict; pressed again while one runs, nothing happens."""
+        request, chosen = self._request(), self.image.input
+        if request is None or chosen is None or self.job.state.busy:
+            return
+        self.predict.preview.setChecked(False)
+        self._grid = chosen.grid
+        self.run = None
+        self.job.start(predicting(request, self._cache, self._look(chosen)))
+
+    def use_model(self, path: Path, title: str) -> None:
+        """Offer a model that is not in the list, check only that one, and predict with it as soon as it is planned."""
+        self._cache.forget(str(path))  # a training may have replaced it
+        self.models.offer(path, title)
+        self._planned_for = None
+        self._start_when_planned = self.image.input is not None
+        self._plan_soon.start()
+
+    def fine_tune(self) -> None:
+        """Open the fine-tune dock beside this one; the file that is open is the first field."""
+        from napari_mito_predict._widgets.train.widget import TrainWidget
+
+        dock = open_dock(self.viewer, "Fine-tune", TrainWidget)
+        chosen = self.image.input
+        if chosen is not None and chosen.source.path is not None and dock.data.source.data is None:
+            dock.set_files([chosen.source.path])
+
+    def remove_run(self) -> None:
+        """Undo the last run: take its layers away, and only those."""
+        if self.run is not None:
+            self.run.remove()
+            self.run = None
+        self.predict.set_has_run(False)
+
+    def _work_says(self, message: object) -> None:
+        if isinstance(message, Started) and self._grid is not None:
+            self.run = Run(self._viewer, self._grid, message)
+            self._live = message.live
+            self._refresh.start()
+            self.predict.set_has_run(True)
+            self._compare_first()
+        elif isinstance(message, Live):
+            self._look_again()
+        elif isinstance(message, Finished):
+            self._refresh.stop()
+            self.models.show_plan(message.plan)
+            self.predict.show_finished(message)
+            if self.run is not None:
+                self.run.finish(message.plan)
+            self.compare.update_numbers()
+
+    def _look_again(self) -> None:
+        """Show how far the worker is; after the first blocks five times a second, however fast it paints."""
+        if self.run is not None and self._live is not None:
+            self.predict.show_progress(self._live)
+            self.run.refresh()
+
+    def _job_state(self, state: JobState) -> None:
+        if not state.busy:
+            self._refresh.stop()
+            self._plan_soon.start()
+        if state in (JobState.IDLE, JobState.FAILED):
+            self.remove_run()  # half a prediction would be taken for a whole one
+        self.predict.show_state(state)
+
+    # ------------------------------------------------------------------ comparing
+
+    def _compare_first(self) -> None:
+        if self.run is None or not self.run.layers:
+            return
+        self.compare.prediction.choose(self.run.layers[0])
+        if any(combo.layer is not None for combo in self.image.truth.values()):
+            self._compare_step.expand(animate=False)
+
+    def _say_comparison(self) -> None:
+        stack = self.compare.stack
+        if stack is not None and math.isfinite(stack.pcc):
+            self._compare_step.set_summary(f"PCC {stack.pcc:.2f} · SSIM {stack.ssim:.2f}", "ok")
+        else:
+            self._compare_step.set_summary("" if self.compare.prediction.layer else "no prediction yet")
+
+    def _restyle(self, event: object = None) -> None:
+        self.setStyleSheet(style_sheet(str(self._viewer.theme)))

@@ -1,0 +1,225 @@
+"""What runs in the worker thread: planning and predicting. Knows arrays and models, no layers and no Qt."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_mito_predict._widgets.predict.canvas import Canvas
+from napari_mito_predict.errors import MitoPredictError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_mito_predict._widgets.common.worker import Work
+    from napari_mito_predict._widgets.predict.model_cache import ModelCache
+    from napari_mito_predict.image import ImageSource
+    from napari_mito_predict.prediction import PredictionPlan
+    from napari_mito_predict.prediction.look import Look
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything a prediction depends on, fixed when it is asked for.
+
+    Attributes
+    ----------
+    source : ImageSource
+        What to predict from.
+    channel : int
+        Index of the transmitted-light channel.
+    models : tuple of str
+        Model names or paths.
+    voxel_size_um : tuple of float or None, optional
+        z, y, x typed by the user where the image does not say.
+    device, precision, tile : str or tuple of int
+        As for `napari_mito_predict.predict`.
+    folder : Path, optional
+        Where to save the predictions too.
+    composite : bool
+        Save them as the channels of one file.
+    """
+
+    source: ImageSource
+    channel: int
+    models: tuple[str, ...]
+    voxel_size_um: tuple[float | None, float | None, float | None] | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    tile: str | tuple[int, int, int] = "auto"
+    folder: Path | None = None
+    composite: bool = False
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The plan, and what it will cost in one line."""
+
+    plan: PredictionPlan
+    cost: str
+
+
+@dataclass
+class Live:
+    """How far a run is; written by the worker, read by the GUI whenever it likes."""
+
+    done: int = 0
+    total: int = 0
+    message: str = ""
+    painted: int = 0
+    started: float = field(default_factory=time.monotonic)
+    last: float = field(default_factory=time.monotonic)
+
+    def report(self, done: int, total: int, message: str) -> None:
+        """Take the engine's word."""
+        if done and not self.done:
+            # The first tile also pays for reading, preparing and warming up: it is no measure for the others.
+            self.started = self.last
+        if done != self.done:
+            self.last = time.monotonic()
+        self.done, self.total, self.message = done, total, message
+
+    def seconds_left(self) -> float | None:
+        """From the time that tiles took so far; None before the first one."""
+        if not self.done or not self.total:
+            return None
+        per_tile = (self.last - self.started) / self.done
+        return max(0.0, per_tile * (self.total - self.done) - (time.monotonic() - self.last))
+
+
+@dataclass(frozen=True)
+class Started:
+    """The plan, the arrays that fill while the work goes on, and how far it is."""
+
+    plan: PredictionPlan
+    arrays: dict[str, NDArray[np.float32]]
+    live: Live
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The end: the plan with all it found on the way, seconds it took, files written."""
+
+    plan: PredictionPlan
+    seconds: float
+    files: tuple[Path, ...]
+
+
+def make_plan(request: Request, cache: ModelCache) -> PredictionPlan:
+    """Decide everything, compute nothing."""
+    from napari_mito_predict.prediction import plan_prediction
+
+    return plan_prediction(
+        request.source,
+        cache.get(request.models),
+        channel=request.channel,
+        voxel_size_um=request.voxel_size_um,
+        device=request.device,
+        precision=request.precision,
+        tile=request.tile,
+    )
+
+
+def planning(request: Request, cache: ModelCache, look: Look) -> Work:
+    """Work that yields the plan of `request`, and once more when it is known how long it will take.
+
+    Meanwhile the volume that is looked at is measured, so that predicting it begins at once.
+    """
+
+    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+        plan = make_plan(request, cache)
+        yield Planned(plan, cost_of(plan, None))
+        with suppress(MitoPredictError), cache.turn(cancelled):  # said when it is to be predicted
+            plan.measure(look, cache.known, cancel=cancelled)
+        if not cancelled():
+            yield Planned(plan, cost_of(plan, cache.seconds_per_voxel(request, plan)))
+
+    return work
+
+
+def predicting(request: Request, cache: ModelCache, look: Look) -> Work:
+    """Work that predicts, what is looked at before the rest: yields `Started`, and `Finished` at the end.
+
+    The arrays of `Started` are painted here, block by block; whoever shows them only has to look again now and then.
+    Its `Live` is yielded for the first block of each output, which nobody should wait for.
+    """
+
+    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+        start = time.monotonic()
+        plan = make_plan(request, cache)
+        paths = _output_paths(plan, request)
+        canvases = {key: Canvas(output, look) for key, output in plan.outputs.items()}
+        arrays = {key: canvas.array for key, canvas in canvases.items()}
+        live = Live(total=plan.total)
+        yield Started(plan, arrays, live)
+        with cache.turn(cancelled):  # what is being measured will be known
+            pass
+        with ThreadPoolExecutor(1, thread_name_prefix="blank") as pool:
+            blanked = {key: pool.submit(canvas.blank, cancelled) for key, canvas in canvases.items()}
+            for block in plan.run(on_progress=live.report, cancel=cancelled, look=look, known=cache.known):
+                if not canvases[block.target].is_looked_at(block.slices):
+                    blanked[block.target].result()
+                arrays[block.target][block.slices] = block.data
+                live.painted += 1
+                if live.painted <= len(arrays):
+                    yield live
+        _save(plan, arrays, paths, composite=request.composite)
+        yield Finished(plan, time.monotonic() - start, tuple(paths.values()))
+
+    return work
+
+
+def cost_of(plan: PredictionPlan, seconds_per_voxel: float | None) -> str:
+    """One line: device, time, memory."""
+    parts = [f"{plan.device.kind.upper()} ({'float32' if plan.device.precision == '32' else plan.device.precision})"]
+    if seconds_per_voxel is not None:
+        voxels = max(math.prod(output.shape) for output in plan.outputs.values())
+        parts.append(f"about {duration(max(1.0, voxels * seconds_per_voxel))}")
+    parts.append(f"{max(plan.estimate_bytes / 1e9, 0.1):.1f} GB")
+    return " · ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 1:
+        return "less than 1 s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _output_paths(plan: PredictionPlan, request: Request) -> dict[str, Path]:
+    """Where each result goes, found out before anything is computed."""
+    from napari_mito_predict.image import check_output
+
+    if request.folder is None:
+        return {}
+    scene = f"_scene{request.source.scene}" if request.source.scene else ""
+    stem = f"{request.source.name}{scene}"
+    if request.composite:
+        paths = {" + ".join(plan.outputs): request.folder / f"{stem}_predicted.ome.tif"}
+    else:
+        paths = {key: request.folder / f"{stem}_{key.replace('/', '_')}.ome.tif" for key in plan.outputs}
+    for path in paths.values():
+        check_output(path)
+    return paths
+
+
+def _save(
+    plan: PredictionPlan, arrays: dict[str, NDArray[np.float32]], paths: dict[str, Path], *, composite: bool
+) -> None:
+    from napari_mito_predict.prediction import Prediction, save_composite
+
+    predictions = {key: Prediction(arrays[key], output, plan.record(key)) for key, output in plan.outputs.items()}
+    for key, path in paths.items():
+        if composite:
+            save_composite(list(predictions.values()), path)
+        else:
+            predictions[key].save(path)

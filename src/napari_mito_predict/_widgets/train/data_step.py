@@ -1,0 +1,241 @@
+"""Step 1: which fields to train on, and what is wrong with them before a minute is spent."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+
+from napari_mito_predict._widgets.common.controls import FailurePanel, FindingLine, Step, clear, column, words
+from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
+from napari_mito_predict._widgets.train.check import Checked, Listed, Peek, peeking
+from napari_mito_predict._widgets.train.fields_table import FieldsTable
+from napari_mito_predict._widgets.train.sources import ChannelRows, SourceForm, role_of_truth
+from napari_mito_predict.errors import TrainingDataError
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+    from qtpy.QtWidgets import QWidget
+
+    from napari_mito_predict.image import ChannelRole
+    from napari_mito_predict.training.checks import FieldReport
+    from napari_mito_predict.training.fields import Field, Fields
+
+_DROP_HINT = "Choose the fields to learn from, or drop files here. A dozen is a start."
+
+
+class DataStep(Step):
+    """Choose fields and look at what was found in them; the reading itself is the dock's.
+
+    `chosen` tells that there is something to check, `state_changed` that other fields take part or more is known.
+    """
+
+    chosen = Signal()
+    state_changed = Signal()
+
+    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__("1  Data", parent)
+        self.setAcceptDrops(True)
+        self.peek: Peek | None = None
+        self._fields: tuple[Field, ...] = ()
+        self._seed = 0
+        self._checked = False
+        self.source = SourceForm(viewer)
+        self.channels = ChannelRows()
+        self.table = FieldsTable()
+        self.hint = words(_DROP_HINT, quiet=True)
+        self.found, self.split = words(), words(quiet=True)
+        self._findings = column()
+        self.failure = FailurePanel()
+        for widget in (self.source, self.channels, self.hint, self.table, self.found, self.split):
+            self.body.addWidget(widget)
+        self.body.addLayout(self._findings)
+        self.body.addWidget(self.failure)
+        self._peeking = Job(self)
+        self._peeking.yielded.connect(self._peeked)
+        self._peeking.failed.connect(self.show_failure)
+        self.source.changed.connect(self._look_into)
+        self.source.layers.failed.connect(self.show_failure)
+        self.channels.changed.connect(self.chosen)
+        self.table.ticked.connect(self._say)
+        self._say()
+
+    # ------------------------------------------------------------------ what was chosen
+
+    @property
+    def data(self) -> dict[str, Any] | None:
+        """As the ``data`` of a training configuration, with the channel but without `exclude`."""
+        data = self.source.data
+        if data is None or self.peek is None:
+            return None
+        if "files" in data:
+            data["transmitted"] = self.channels.transmitted.currentData()
+        return data
+
+    @property
+    def truth(self) -> str | int | None:
+        """The truth channel, where the files hold it beside the transmitted light."""
+        in_files = self.peek is not None and "files" in (self.source.data or {})
+        return self.channels.truth.currentData() if in_files else None
+
+    @property
+    def role(self) -> ChannelRole | None:
+        """What the truth shows, as far as names say."""
+        return role_of_truth(self.peek, self.channels) if self.peek is not None else None
+
+    @property
+    def excluded(self) -> list[str]:
+        """Names of the fields without a tick."""
+        included = set(self.table.included)
+        return [name for name in self.table.names if name not in included]
+
+    @property
+    def ready(self) -> bool:
+        """Whether all fields were read and enough of them take part."""
+        return self._checked and self.parts is not None
+
+    @property
+    def parts(self) -> Fields | None:
+        """Which field goes where; None where there are too few."""
+        from napari_mito_predict.training.config import Split
+        from napari_mito_predict.training.fields import split_fields
+
+        included = set(self.table.included)
+        kept = [field for field in self._fields if field.name in included]
+        try:
+            return split_fields(kept, Split(seed=self._seed)) if kept else None
+        except TrainingDataError:
+            return None
+
+    def set_files(self, paths: Sequence[Path]) -> None:
+        """Take these files, or all images of a folder."""
+        self.source.set_files(paths)
+
+    def set_seed(self, seed: int) -> None:
+        """Draw the split with this seed."""
+        self._seed = seed
+        self._say()
+
+    def dragEnterEvent(self, event) -> None:  # type: ignore[no-untyped-def]
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event) -> None:  # type: ignore[no-untyped-def]
+        event.acceptProposedAction()
+        self.set_files([Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()])
+
+    # ------------------------------------------------------------------ looking into the first file
+
+    def _look_into(self) -> None:
+        self.peek = None
+        self._forget()
+        data = self.source.data
+        if data is None:
+            self._peeking.reset()
+            self.chosen.emit()
+        else:
+            self._peeking.start(peeking(data))
+        self._say()
+
+    def _peeked(self, peek: Peek) -> None:
+        self.peek = peek
+        self.channels.set_channels(peek.channels)
+        self.source.show_matches(peek.matches)
+        self.chosen.emit()
+        self._say()
+
+    def _forget(self) -> None:
+        self._fields, self._checked = (), False
+        self.table.set_fields(())
+        self.source.show_matches(())
+        self.failure.show_failure(None)
+
+    # ------------------------------------------------------------------ what the check says
+
+    def show_listed(self, listed: Listed) -> None:
+        """List the fields; the check of each comes later."""
+        self._fields, self._checked = listed.fields, False
+        self.failure.show_failure(None)
+        self.table.set_fields(field.name for field in listed.fields)
+        self._say()
+
+    def show_report(self, report: FieldReport) -> None:
+        """Say what was found in one field."""
+        self.table.set_report(report)
+        self._say()
+
+    def show_checked(self, checked: Checked) -> None:
+        """All fields were read."""
+        self._checked = True
+        self.table.show_problem()
+        self._say()
+
+    def show_failure(self, failure: Failure | None) -> None:
+        """Say why the fields cannot be read at all."""
+        self.failure.show_failure(failure)
+        self._say()
+
+    def _say(self) -> None:
+        self.hint.setVisible(self.source.data is None)
+        self.channels.setVisible(self.peek is not None and "files" in (self.source.data or {}))
+        found, parts = self.table.summary(), self.parts
+        many = "1 field" if len(self._fields) == 1 else f"{len(self._fields)} fields"
+        self.found.setText(f"{many}: {found}" if found else "")
+        self.split.setText(_split_line(parts, self._seed) if parts else "")
+        self.split.setToolTip(_names_of(parts) if parts else "")
+        for label in (self.found, self.split):
+            label.setVisible(bool(label.text()))
+        self._say_together(parts)
+        self._summarise(parts)
+        self.state_changed.emit()
+
+    def _say_together(self, parts: Fields | None) -> None:
+        """What only shows when all fields that take part are seen."""
+        clear(self._findings)
+        if not self._checked:
+            return
+        if parts is None:
+            fix = "Add fields, or tick some of these."
+            self._findings.addWidget(FindingLine("error", "There are no fields to learn from.", fix))
+            return
+        from napari_mito_predict.training.checks import check_together
+
+        included = set(self.table.included)
+        reports = [
+            dataclasses.replace(report, part=parts.part_of(report.name))
+            for report in self.table.reports
+            if report.name in included
+        ]
+        for finding in check_together(reports):
+            self._findings.addWidget(FindingLine(str(finding.level), finding.message, finding.fix))
+
+    def _summarise(self, parts: Fields | None) -> None:
+        read, total = len(self.table.reports), len(self._fields)
+        if not self.failure.isHidden():
+            self.set_summary("cannot be read", "error")
+        elif self._peeking.state in (JobState.PREPARING, JobState.RUNNING) and self.peek is None:
+            self.set_summary("looking…", "info")
+        elif self.source.data is None:
+            self.set_summary("choose fields")
+        elif not self._checked:
+            self.set_summary(f"checking {read} of {total}…" if total else "checking…", "info")
+        elif parts is None:
+            self.set_summary("no fields", "error")
+        else:
+            taking_part = len(self.table.included)
+            odd = taking_part < total or any(f.level == "warning" for r in self.table.reports for f in r.findings)
+            text = f"{taking_part} of {total} fields" if total > 1 else "1 field"
+            self.set_summary(text, "warning" if odd else "ok")
+
+
+def _names_of(parts: Fields) -> str:
+    named = (("train", parts.training), ("validate", parts.validation), ("test", parts.test))
+    return "\n".join(f"{what}: {', '.join(field.name for field in fields)}" for what, fields in named if fields)
+
+
+def _split_line(parts: Fields, seed: int) -> str:
+    validated = f"{len(parts.validation)} validate" if parts.validation else "validated on a strip of these"
+    return f"{len(parts.training)} train · {validated} · {len(parts.test)} test · seed {seed}"

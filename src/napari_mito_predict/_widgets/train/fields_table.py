@@ -1,0 +1,230 @@
+"""The table of fields: which ones take part, how large they are, what was found in each."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QDialog,
+    QDialogButtonBox,
+    QHeaderView,
+    QLabel,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_mito_predict._widgets.common.controls import words
+from napari_mito_predict.image import Finding, Level
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_mito_predict.training.checks import FieldReport
+
+_ROWS_SHOWN = 5
+_WIDEST = 120
+_LARGEST_PICTURE = 900
+_MARKS = {Level.ERROR: "×", Level.WARNING: "!", Level.INFO: "✓"}
+_SHORT = {
+    "no-contrast": "blank",
+    "not-finite": "damaged pixels",
+    "other-extent": "other size",
+    "same-field-in-two-parts": "a copy",
+    "duplicate-field": "a copy",
+}
+_MOVED = re.compile(r"[+-]?(\d+(?:\.\d+)?) voxels in ")
+
+
+class FieldsTable(QTableWidget):
+    """One row per field with a tick; tells by `ticked` when the user includes or leaves out one."""
+
+    ticked = Signal()
+
+    def __init__(self) -> None:
+        super().__init__(0, 3)
+        self.setHorizontalHeaderLabels(["Field", "Size", "Finding"])
+        self.setAccessibleName("Fields")
+        self.setWordWrap(False)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setTabKeyNavigation(False)
+        self._row_height = self.fontMetrics().height() + 8
+        self._header_height = self._row_height + 8
+        header, rows = self.horizontalHeader(), self.verticalHeader()
+        if header is not None and rows is not None:
+            header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+            header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+            header.setMaximumSectionSize(_WIDEST)
+            header.setHighlightSections(False)
+            rows.hide()
+            rows.setDefaultSectionSize(self._row_height)
+        self._reports: dict[str, FieldReport] = {}
+        self._left_out: set[str] = set()
+        self.itemChanged.connect(self._changed)
+        self.cellDoubleClicked.connect(lambda row, _: self.look_at(row))
+        self.hide()
+
+    # ------------------------------------------------------------------ content
+
+    @property
+    def names(self) -> list[str]:
+        """All fields."""
+        return [self._name(row) for row in range(self.rowCount())]
+
+    @property
+    def included(self) -> list[str]:
+        """The fields with a tick."""
+        ticked = Qt.CheckState.Checked
+        items = [self.item(row, 0) for row in range(self.rowCount())]
+        return [item.data(Qt.ItemDataRole.UserRole) for item in items if item and item.checkState() == ticked]
+
+    @property
+    def reports(self) -> list[FieldReport]:
+        """What was found so far."""
+        return list(self._reports.values())
+
+    def set_fields(self, names: Iterable[str]) -> None:
+        """List fields that are still to be read; those left out before stay so."""
+        wanted = sorted(names)
+        self._reports = {}
+        blocked = self.blockSignals(True)
+        self.setRowCount(len(wanted))
+        for row, name in enumerate(wanted):
+            item = QTableWidgetItem(name)
+            item.setData(Qt.ItemDataRole.UserRole, name)
+            item.setToolTip(name)
+            item.setCheckState(Qt.CheckState.Unchecked if name in self._left_out else Qt.CheckState.Checked)
+            self.setItem(row, 0, item)
+            self.setItem(row, 1, QTableWidgetItem(""))
+            self.setItem(row, 2, QTableWidgetItem("…"))
+        self.blockSignals(blocked)
+        self.setVisible(bool(wanted))
+        rows = min(max(len(wanted), 2), _ROWS_SHOWN)
+        self.setFixedHeight(self._row_height * rows + self._header_height)
+
+    def set_report(self, report: FieldReport) -> None:
+        """Say what was found in a field; one that cannot be used loses its tick."""
+        if report.name not in self.names:
+            return
+        twin = next((r for r in self._reports.values() if r.digest and r.digest == report.digest), None)
+        self._reports[report.name] = report
+        row = self.names.index(report.name)
+        blocked = self.blockSignals(True)
+        name, size, found = (self.item(row, column) for column in range(3))
+        if name is not None and size is not None and found is not None:
+            if not report.usable:
+                name.setFlags(name.flags() & ~(Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEnabled))
+            if not report.usable or twin is not None:
+                name.setCheckState(Qt.CheckState.Unchecked)
+            times = f"{report.volumes} × " if report.volumes > 1 else ""
+            size.setText(times + "×".join(map(str, report.shape)))
+            size.setToolTip(f"{report.volumes} volumes" if report.volumes > 1 else "planes × rows × columns")
+            found.setText(f"{_MARKS[_worst(report)]} {'a copy' if twin else short(report)}")
+            found.setToolTip(_tooltip(report, twin.name if twin else ""))
+        self.blockSignals(blocked)
+
+    def show_problem(self) -> None:
+        """Scroll to the first field with something to say."""
+        odd = {report.name for report in self.reports if _worst(report) is not Level.INFO}
+        rows = (row for row, name in enumerate(self.names) if name in odd)
+        if (item := self.item(next(rows, -1), 0)) is not None:
+            self.scrollToItem(item)
+
+    def summary(self) -> str:
+        """All findings in a line, such as "12 ok, 1 shifted 3 px, 1 blank"."""
+        found = [self.item(row, 2) for row in range(self.rowCount())]
+        texts = Counter(item.text().lstrip("✓!× ") for item in found if item and item.text() != "…")
+        ordered = sorted(texts.items(), key=lambda entry: (entry[0] != "ok", -entry[1]))
+        return ", ".join(f"{count} {text}" for text, count in ordered)
+
+    def _name(self, row: int) -> str:
+        item = self.item(row, 0)
+        return str(item.data(Qt.ItemDataRole.UserRole)) if item is not None else ""
+
+    def _changed(self, item: QTableWidgetItem) -> None:
+        if item.column() == 0:
+            name = self._name(item.row())
+            (self._left_out.discard if item.checkState() == Qt.CheckState.Checked else self._left_out.add)(name)
+            self.ticked.emit()
+
+    # ------------------------------------------------------------------ looking closer
+
+    def look_at(self, row: int) -> QDialog | None:
+        """Open the picture of a field that seems shifted; others say their finding in the tooltip."""
+        report = self._reports.get(self._name(row))
+        if report is None or report.picture is None:
+            return None
+        return show_shift(report, self)
+
+
+def show_shift(report: FieldReport, parent: QWidget) -> QDialog:
+    """Show fluorescence over what it is compared with, as recorded and with the shift undone."""
+    dialog = QDialog(parent)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setWindowTitle(f"{report.name}: is it shifted?")
+    picture = QLabel()
+    picture.setPixmap(_pixmap(report.picture))
+    found = next(finding for finding in report.findings if finding.code == "shifted")
+    explained = words(
+        "Left as recorded, right with the shift undone. Green is the fluorescence, magenta what it is compared with; "
+        f"where both agree it is white.\n\n{found.message} {found.fix}"
+    )
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+    buttons.rejected.connect(dialog.close)
+    box = QVBoxLayout(dialog)
+    for widget in (picture, explained, buttons):
+        box.addWidget(widget)
+    dialog.show()
+    return dialog
+
+
+def short(report: FieldReport) -> str:
+    """The worst finding in a word or two; "ok" where there is none."""
+    worst = _worst(report)
+    if worst is Level.INFO:
+        return "ok"
+    finding = next(finding for finding in report.findings if finding.level is worst)
+    if finding.code == "shifted":
+        return f"shifted {max(float(n) for n in _MOVED.findall(finding.message) or ['0']):.0f} px"
+    return _SHORT.get(finding.code, finding.code.replace("-", " "))
+
+
+def _worst(report: FieldReport) -> Level:
+    levels = {finding.level for finding in report.findings}
+    return next((level for level in (Level.ERROR, Level.WARNING) if level in levels), Level.INFO)
+
+
+def _tooltip(report: FieldReport, twin: str) -> str:
+    lines = [_sentence(finding) for finding in report.findings]
+    if twin:
+        lines.append(f"Holds the same pixels as {twin}: both would make scores look too good. It is left out.")
+    if report.picture is not None:
+        lines.append("Double-click to look at it.")
+    return "\n".join(lines) or "Nothing wrong was found."
+
+
+def _sentence(finding: Finding) -> str:
+    return f"{finding.message} {finding.fix}".strip()
+
+
+def _pixmap(picture: NDArray[np.uint8] | None) -> QPixmap:
+    if picture is None:
+        return QPixmap()
+    pixels = np.ascontiguousarray(picture)
+    height, width = pixels.shape[:2]
+    image = QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
+    pixmap = QPixmap.fromImage(image)
+    if max(width, height) > _LARGEST_PICTURE:
+        pixmap = pixmap.scaled(_LARGEST_PICTURE, _LARGEST_PICTURE, Qt.AspectRatioMode.KeepAspectRatio)
+    return pixmap

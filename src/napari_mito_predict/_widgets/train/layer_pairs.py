@@ -1,0 +1,176 @@
+"""Pairs of layers that are open in napari, written to files so that a trainer outside napari can read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Image
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
+
+from napari_mito_predict._widgets.common import layer_facts
+from napari_mito_predict._widgets.common.controls import Combo, LayerCombo, words
+from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
+from napari_mito_predict.errors import TrainingDataError
+from napari_mito_predict.image import ChannelRole
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_mito_predict._widgets.common.worker import Work
+    from napari_mito_predict.image import ImageSource
+
+TRANSMITTED = "transmitted light"
+_HINT = "Choose the two layers of one field, add them, then the next field."
+
+
+class LayersForm(QWidget):
+    """Choose transmitted light and fluorescence, add them as a field; `written` tells of one more file."""
+
+    written = Signal()
+    failed = Signal(object)
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__()
+        self.files: list[Path] = []
+        self._folder: Path | None = None
+        self._truth_name = ""
+        self.transmitted = LayerCombo(viewer, layer_facts.is_input, "choose…")
+        self.truth = LayerCombo(viewer, layer_facts.is_input, "choose…")
+        self.axes = Combo()
+        self.add_button = QPushButton("Add this field")
+        self.add_button.clicked.connect(self.add)
+        self.note = words(_HINT, quiet=True)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setColumnStretch(1, 1)
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(4)
+        rows = (("Transmitted light", self.transmitted), ("Fluorescence", self.truth), ("Planes are", self.axes))
+        self._labels = []
+        for row, (text, combo) in enumerate(rows):
+            self._labels.append(QLabel(text))
+            combo.setAccessibleName(f"{text} layer")
+            grid.addWidget(self._labels[-1], row, 0)
+            grid.addWidget(combo, row, 1)
+        grid.addWidget(self.add_button, len(rows), 1)
+        grid.addWidget(self.note, len(rows) + 1, 0, 1, 2)
+        self._job = Job(self)
+        self._job.yielded.connect(self._written)
+        self._job.failed.connect(self._not_written)
+        self._job.state_changed.connect(lambda _: self._say())
+        for layers in (self.transmitted, self.truth):
+            layers.picked.connect(self._picked)
+        self.axes.currentIndexChanged.connect(lambda _: self._say())
+        self._guess()
+
+    def _guess(self) -> None:
+        for combo, roles in (
+            (self.transmitted, (ChannelRole.TRANSMITTED,)),
+            (self.truth, (ChannelRole.MITOCHONDRIA, ChannelRole.DNA)),
+        ):
+            offered = [combo.itemData(i) for i in range(1, combo.count())]
+            combo.choose(next((layer for layer in offered if layer_facts.role_of(layer)[0] in roles), None))
+        self._picked()
+
+    def _picked(self) -> None:
+        layer = self.transmitted.layer
+        unknown = layer is not None and layer_facts.axes_of(layer) is None
+        self.axes.blockSignals(True)
+        self.axes.clear()
+        if unknown and layer is not None:
+            for axes, text in layer_facts.possible_axes(layer).items():
+                self.axes.addItem(text, axes)
+        self.axes.blockSignals(False)
+        self.axes.setVisible(unknown)
+        self._labels[2].setVisible(unknown)
+        self._say()
+
+    def _say(self) -> None:
+        problem = self._problem()
+        self.add_button.setEnabled(not problem and not self._job.state.busy)
+        self.note.setText("writing…" if self._job.state.busy else problem or _HINT)
+
+    def _problem(self) -> str:
+        light, truth = self.transmitted.layer, self.truth.layer
+        if light is None or truth is None:
+            return _HINT
+        if light == truth:
+            return "Transmitted light and fluorescence have to be two layers."
+        if light.data.shape != truth.data.shape:
+            sizes = [" × ".join(map(str, layer.data.shape)) for layer in (light, truth)]
+            return f"The layers differ in size ({sizes[0]} and {sizes[1]}): choose two of the same field."
+        axes = layer_facts.axes_of(light) or self.axes.currentData()
+        return "" if axes and "C" not in axes else "It is not clear what the planes of this layer are."
+
+    def add(self) -> None:
+        """Write the two layers into one file."""
+        light, truth = self.transmitted.layer, self.truth.layer
+        if self._problem() or self._job.state.busy or not isinstance(light, Image) or not isinstance(truth, Image):
+            return
+        axes = layer_facts.axes_of(light) or self.axes.currentData()
+        self._truth_name = self._truth_name or _bare(truth.name)
+        sources = layer_facts.source_of(light, axes), layer_facts.source_of(truth, axes)
+        facts = (layer_facts.facts_of(layer) for layer in (light, truth))
+        files = [Path(fact["path"]) for fact in facts if fact.get("kind") == "input"]
+        self._job.start(writing(sources, self._truth_name, self._make_folder(), files))
+
+    def _make_folder(self) -> Path:
+        from napari_mito_predict.training.runs import runs_folder
+
+        if self._folder is None:
+            parent = runs_folder() / "fields"
+            self._folder = next(parent / f"layers-{i}" for i in count(1) if not (parent / f"layers-{i}").exists())
+        return self._folder
+
+    def _written(self, path: Path) -> None:
+        self.files.append(path)
+        self.written.emit()
+
+    def _not_written(self, failure: Failure) -> None:
+        if self._job.state is not JobState.IDLE:
+            self.failed.emit(failure)
+
+
+def writing(
+    sources: tuple[ImageSource, ImageSource], truth_name: str, folder: Path, files: Sequence[Path] = ()
+) -> Work:
+    """Work that writes transmitted light and fluorescence of one field, and yields the file.
+
+    What comes from simulated `files` is refused: a copy would not say so any more, nor would a model trained on it.
+    """
+
+    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+        from napari_mito_predict.image import open_image, write_ome_tiff
+
+        if simulated := next((file for file in files if open_image(file).simulated), None):
+            raise TrainingDataError(
+                f"{simulated.name} is simulated. Choose the file itself, so that the model's card can say so."
+            )
+        light, truth = sources
+        folder.mkdir(parents=True, exist_ok=True)
+        stem = re.sub(r"[^\w.-]+", "_", light.name).strip("_") or "field"
+        names = (stem if i == 1 else f"{stem}-{i}" for i in count(1))
+        path = next(folder / f"{name}.ome.tif" for name in names if not (folder / f"{name}.ome.tif").exists())
+        times = range(light.sizes["T"])
+        data = np.stack([np.stack([source.read(t, 0) for source in (light, truth)]) for t in times])
+        yield write_ome_tiff(
+            path,
+            data,
+            axes="TCZYX",
+            channel_names=[TRANSMITTED, truth_name],
+            voxel_size_um=light.voxel_size_um,
+            time_step_s=light.time_step_s,
+        )
+
+    return work
+
+
+def _bare(name: str) -> str:
+    """A layer's name without the number napari puts behind a repeated one."""
+    return re.sub(r" \[\d+\]$", "", name) or "fluorescence"

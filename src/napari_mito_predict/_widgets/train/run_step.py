@@ -1,0 +1,269 @@
+"""Step 3: one run, from its name to its model: buttons, curve, scores, what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QGridLayout, QLabel, QLineEdit, QProgressBar, QPushButton, QWidget
+
+from napari_mito_predict._widgets.common.controls import Combo, FailurePanel, Step, words
+from napari_mito_predict._widgets.common.worker import Failure
+from napari_mito_predict._widgets.predict.work import duration
+from napari_mito_predict._widgets.train.curve import Curve
+from napari_mito_predict._widgets.train.watch import Phase
+from napari_mito_predict.training.run import Run
+
+if TYPE_CHECKING:
+    from napari_mito_predict.training.status import Status
+
+_NEW = "New run"
+_RUNS_SHOWN = 30
+_OUTSIDE = "Running outside napari: you may close it, the training goes on."
+_LOG_TAIL = 6000
+
+
+class RunStep(Step):
+    """Shows one run and tells what was pressed; the phase of the run decides about every button."""
+
+    start_pressed = Signal()
+    pause_pressed = Signal()
+    resume_pressed = Signal()
+    keep_pressed = Signal()
+    use_pressed = Signal()
+    copy_pressed = Signal()
+    run_chosen = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("3  Run", parent)
+        self._phase = Phase.NONE
+        self._missing = "choose fields first"
+        self._has_model = False
+        self._build_choice()
+        self._build_buttons()
+        self._build_progress()
+        self.show_phase(Phase.NONE, None)
+
+    # ------------------------------------------------------------------ building
+
+    def _build_choice(self) -> None:
+        grid = QGridLayout()
+        grid.setColumnStretch(1, 1)
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(4)
+        self.runs = Combo()
+        self.runs.addItem(_NEW, None)
+        self.runs.setToolTip("A new run, or one of before: to watch it, or to go on with it")
+        self.runs.activated.connect(self._run_picked)
+        self.name = QLineEdit("my-model")
+        self.name.setToolTip("What the model will be called in the list of models")
+        self._name_label = QLabel("Name")
+        self._run_label = QLabel("Run")
+        for row, (label, field) in enumerate(((self._run_label, self.runs), (self._name_label, self.name))):
+            field.setAccessibleName(label.text())
+            grid.addWidget(label, row, 0)
+            grid.addWidget(field, row, 1)
+        self.body.addLayout(grid)
+
+    def _build_buttons(self) -> None:
+        self.start = QPushButton("&Start training")
+        self.start.setProperty("main", True)
+        self.pause, self.keep = QPushButton("Paus&e"), QPushButton("Stop and &keep")
+        self.keep.setToolTip("End now and keep the best model so far; it is tested and goes into the list of models")
+        self.use, self.copy = QPushButton("&Use this model now"), QPushButton("&Copy as command")
+        self.use.setToolTip("Predict the image that is open with the best model so far")
+        self.copy.setToolTip("A line for a terminal or a cluster that trains the same; goes to the clipboard")
+        self.start.clicked.connect(self.start_pressed)
+        self.pause.clicked.connect(
+            lambda: (self.resume_pressed if self._phase.can_go_on else self.pause_pressed).emit()
+        )
+        self.keep.clicked.connect(self.keep_pressed)
+        self.use.clicked.connect(self.use_pressed)
+        self.copy.clicked.connect(self.copy_pressed)
+        self.body.addWidget(self.start)
+        grid = QGridLayout()
+        for i, button in enumerate((self.pause, self.keep, self.use, self.copy)):
+            grid.addWidget(button, i // 2, i % 2)
+        self._grid = grid
+        self.body.addLayout(grid)
+
+    def _build_progress(self) -> None:
+        self.bar = QProgressBar()
+        self.bar.setAccessibleName("Progress")
+        self.scores, self.message, self.outside = words(), words(quiet=True), words(_OUTSIDE, quiet=True)
+        self.curve = Curve()
+        self.failure = FailurePanel()
+        for widget in (self.bar, self.scores, self.curve, self.message, self.outside, self.failure):
+            self.body.addWidget(widget)
+
+    # ------------------------------------------------------------------ which run
+
+    def set_runs(self, runs: Sequence[Run]) -> None:
+        """Offer these runs, the last first, keeping the choice."""
+        before = self.runs.currentData()
+        self.runs.clear()
+        self.runs.addItem(_NEW, None)
+        for run in runs[:_RUNS_SHOWN]:
+            self.runs.addItem(f"{run.path.name} · {run.status.state}", str(run.path))
+            self.runs.setItemData(self.runs.count() - 1, str(run.path), Qt.ItemDataRole.ToolTipRole)
+        self.runs.setCurrentIndex(max(0, self.runs.findData(before)))
+
+    def choose_run(self, run: Run | None) -> None:
+        """Show which run is watched, without telling."""
+        path = str(run.path) if run is not None else None
+        index = self.runs.findData(path) if path is not None else 0
+        if index < 0 and run is not None:
+            self.runs.insertItem(1, run.path.name, path)
+            index = 1
+        self.runs.setCurrentIndex(index)
+
+    def _run_picked(self, index: int) -> None:
+        path = self.runs.itemData(index)
+        self.run_chosen.emit(Run(Path(path)) if path is not None else None)
+
+    # ------------------------------------------------------------------ saying
+
+    def show_missing(self, missing: str) -> None:
+        """What is missing before a new run can start; nothing where it can."""
+        self._missing = missing
+        self._enable()
+
+    def show_phase(self, phase: Phase, run: Run | None) -> None:
+        """One phase decides about every button."""
+        self._phase = phase
+        if phase is Phase.NONE:
+            self.curve.set_metrics([])
+            self.scores.setText("")
+            self.message.setText("")
+            self._has_model = False
+        if phase is Phase.STARTING:
+            self.message.setText("Starting…")
+        if run is not None and phase is not Phase.NONE:
+            index = self.runs.findData(str(run.path))
+            self.runs.setItemText(index, f"{run.path.name} · {phase}")
+        self.failure.show_failure(_failure_of(run) if phase is Phase.FAILED and run is not None else None)
+        self._enable()
+
+    def show_status(self, status: Status) -> None:
+        """How far it is, how good, and what the trainer says."""
+        self.bar.setRange(0, status.iterations if status.state != "preparing" else 0)
+        self.bar.setValue(status.iteration)
+        self.scores.setText(scores_line(status))
+        left = f" About {duration(status.seconds_left)} left." if status.seconds_left and status.alive else ""
+        count = f" Iteration {status.iteration} of {status.iterations}." if status.state == "running" else ""
+        self.message.setText(f"{status.message}{count}{left}" if status.state != "failed" else "")
+        self._enable()
+
+    def show_metrics(self, rows: list[dict[str, float]]) -> None:
+        """Draw the curve."""
+        self.curve.set_metrics(rows)
+        self._enable()
+
+    def set_has_model(self, has_model: bool) -> None:
+        """Whether there is a best model so far."""
+        if has_model is not self._has_model:
+            self._has_model = has_model
+            self._enable()
+
+    def show_failure(self, failure: Failure | None) -> None:
+        """Something the user asked for could not be done."""
+        self.failure.show_failure(failure)
+
+    def show_refusal(self, run: Run) -> None:
+        """Its trainer would not begin; why it says in the log only, since it leaves what it refuses as it is."""
+        log = _end_of_log(run)
+        self.message.setText(run.status.message)
+        self.failure.show_failure(
+            Failure(
+                next((line for line in reversed(log.splitlines()) if line.strip()), "The trainer ended at once."),
+                "The trainer found what it must not or cannot go on with, and left the run folder as it is.",
+                "Do what the message says, then resume the run; or start a new one from its model.",
+                f"{run.path}\n\n{log}",
+            )
+        )
+
+    def say(self, text: str) -> None:
+        """A sentence below the curve."""
+        self.message.setText(text)
+        self._enable()
+
+    def _enable(self) -> None:
+        phase, new = self._phase, self._phase is Phase.NONE
+        told = phase in (Phase.PREPARING, Phase.RUNNING)
+        for widget in (self.start, self.name, self._name_label):
+            widget.setVisible(new)
+        for choice in (self.runs, self._run_label):
+            choice.setVisible(self.runs.count() > 1)
+        self.start.setEnabled(not self._missing)
+        self.start.setToolTip(self._missing.capitalize() if self._missing else "Train in a process of its own (Alt+S)")
+        self.pause.setText("R&esume" if phase.can_go_on else "Paus&e")
+        self.pause.setToolTip("Go on from the last checkpoint" if phase.can_go_on else "It can be resumed later")
+        for button in (self.pause, self.keep):
+            button.setVisible(not new and phase is not Phase.DONE)
+        self.pause.setEnabled(told or phase.can_go_on)
+        self.keep.setEnabled(phase is Phase.RUNNING or (phase.can_go_on and self._has_model))
+        self.use.setVisible(not new)
+        self.use.setEnabled(self._has_model)
+        self.copy.setEnabled(not new or not self._missing)
+        self.bar.setVisible(phase.at_work)
+        self.outside.setVisible(phase.at_work)
+        self.curve.setVisible(not new and bool(self.curve.losses[0] or self.curve.scores[0]))
+        for label in (self.scores, self.message):
+            label.setVisible(bool(label.text()))
+        self._say()
+
+    def _say(self) -> None:
+        scores = self.scores.text().partition(" (")[0]
+        match self._phase:
+            case Phase.NONE:
+                self.set_summary(self._missing or "ready", "idle" if self._missing else "ok")
+            case Phase.DONE:
+                self.set_summary(f"done · {scores}" if scores else "done", "ok")
+            case Phase.FAILED:
+                self.set_summary("failed", "error")
+            case Phase.INTERRUPTED:
+                self.set_summary("interrupted: resume it", "warning")
+            case Phase.DAMAGED:
+                self.set_summary("its status cannot be read", "error")
+            case Phase.STOPPED:
+                self.set_summary(f"paused · {scores}" if scores else "paused", "warning")
+            case Phase.RUNNING:
+                percent = f"{100 * self.bar.value() // max(self.bar.maximum(), 1)} %"
+                self.set_summary(" · ".join(filter(None, (percent, scores))), "info")
+            case _:
+                self.set_summary(f"{self._phase}…", "info")
+
+
+def scores_line(status: Status) -> str:
+    """Such as "PCC 0.71 (start model 0.42, blurred input 0.31)"."""
+    scores = status.scores
+    if "best" not in scores:
+        return ""
+    others = [
+        f"{text} {scores[key]:.2f}"
+        for key, text in (("base", "start model"), ("blurred input", "blurred input"))
+        if key in scores
+    ]
+    return f"PCC {scores['best']:.2f}" + (f" ({', '.join(others)})" if others else "")
+
+
+def _failure_of(run: Run) -> Failure:
+    """What a trainer's last words and its log say."""
+    return Failure(
+        run.status.message,
+        "The fields, the settings or the computer's memory do not allow this training.",
+        "Change what the message names in steps 1 and 2 and start a new run. If it was the disk or the memory, "
+        "free some, then resume this one.",
+        f"{run.path}\n\n{_end_of_log(run)}",
+    )
+
+
+def _end_of_log(run: Run) -> str:
+    try:
+        with (run.path / "log.txt").open("rb") as stream:
+            stream.seek(max(0, (run.path / "log.txt").stat().st_size - _LOG_TAIL))
+            return stream.read().decode("utf-8", errors="replace")
+    except OSError:
+        return "There is no log."

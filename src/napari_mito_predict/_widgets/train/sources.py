@@ -1,0 +1,284 @@
+"""Where the fields come from: files, two folders, a table, or layers that are open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QLabel, QPushButton, QStackedWidget, QWidget
+from superqt import QElidingLabel
+
+from napari_mito_predict._widgets.common.controls import Combo, column
+from napari_mito_predict._widgets.train.layer_pairs import LayersForm
+from napari_mito_predict.image import Channel, ChannelRole, list_images
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_mito_predict._widgets.train.check import Peek
+
+_KINDS = {
+    "files": "Files with both channels",
+    "folders": "Two folders, matched by name",
+    "table": "A table (CSV) of files",
+    "layers": "Layers that are open",
+}
+_FILTER = "Images (*.czi *.ome.tif *.ome.tiff *.tif *.tiff);;All files (*)"
+_NOTHING = "nothing chosen yet"
+
+
+class SourceForm(QWidget):
+    """Choose where fields come from; `changed` tells when `data` is another one."""
+
+    changed = Signal()
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__()
+        self._files: list[Path] = []
+        self._folders: dict[str, Path | None] = {"input_folder": None, "target_folder": None}
+        self._table: Path | None = None
+        box = column(6)
+        self.setLayout(box)
+        self.kind = Combo()
+        for key, text in _KINDS.items():
+            self.kind.addItem(text, key)
+        self.kind.setAccessibleName("Fields come from")
+        box.addWidget(self.kind)
+        self._pages = _Pages()
+        box.addWidget(self._pages)
+        self._build_files()
+        self._build_folders()
+        self._build_table()
+        self.layers = LayersForm(viewer)
+        self.layers.written.connect(self.changed)
+        self._pages.addWidget(self.layers)
+        self.kind.currentIndexChanged.connect(self._change_kind)
+
+    # ------------------------------------------------------------------ building
+
+    def _build_files(self) -> None:
+        self.files_button, self.folder_button = QPushButton("F&iles…"), QPushButton("Folder of files…")
+        self.files_button.setToolTip("Each file holds transmitted light and fluorescence of one field")
+        self.folder_button.setToolTip("All CZI, TIFF and OME-Zarr files of a folder")
+        self.files_button.clicked.connect(self._ask_for_files)
+        self.folder_button.clicked.connect(self._ask_for_folder)
+        self.files_label = _quiet(_NOTHING)
+        self._pages.addWidget(_page([self.files_button, self.folder_button], self.files_label))
+
+    def _build_folders(self) -> None:
+        page = QWidget()
+        grid = QGridLayout(page)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setColumnStretch(1, 1)
+        grid.setVerticalSpacing(4)
+        self.folder_buttons: dict[str, QPushButton] = {}
+        for row, (key, text) in enumerate((("input_folder", "Transmitted light"), ("target_folder", "Fluorescence"))):
+            button = QPushButton("choose…")
+            button.setAccessibleName(f"Folder with {text.lower()}")
+            button.clicked.connect(lambda _=False, key=key: self._ask_for_one_of_two(key))
+            self.folder_buttons[key] = button
+            grid.addWidget(QLabel(text), row, 0)
+            grid.addWidget(button, row, 1)
+        self.match_label = _quiet("")
+        self.match_label.hide()
+        grid.addWidget(self.match_label, 2, 0, 1, 2)
+        self._pages.addWidget(page)
+
+    def _build_table(self) -> None:
+        self.table_button = QPushButton("Table…")
+        self.table_button.setToolTip("Columns as pytorch_fnet: path_czi, channel_signal, channel_target")
+        self.table_button.clicked.connect(self._ask_for_table)
+        self.table_label = _quiet(_NOTHING)
+        self._pages.addWidget(_page([self.table_button], self.table_label))
+
+    def _change_kind(self, index: int) -> None:
+        self._pages.setCurrentIndex(index)
+        self.changed.emit()
+
+    # ------------------------------------------------------------------ what was chosen
+
+    @property
+    def data(self) -> dict[str, Any] | None:
+        """As the ``data`` of a training configuration, without channels; None where something is missing."""
+        match self.kind.currentData():
+            case "files":
+                return {"files": [str(path) for path in self._files]} if self._files else None
+            case "layers":
+                return {"files": [str(path) for path in self.layers.files]} if self.layers.files else None
+            case "table":
+                return {"csv": str(self._table)} if self._table else None
+            case _:
+                folders = {key: str(path) for key, path in self._folders.items() if path is not None}
+                return folders if len(folders) == len(self._folders) else None
+
+    def set_files(self, paths: Sequence[Path]) -> None:
+        """Take these files; of a folder all images in it."""
+        self._files = [file for path in paths for file in _images(path)]
+        names = ", ".join(path.name for path in self._files)
+        folders = {path.parent.name for path in self._files}
+        where = f" in {folders.pop()}" if len(folders) == 1 else ""
+        many = f"{len(self._files)} files{where}"
+        self.files_label.setText((names if len(self._files) == 1 else many) if self._files else "no images there")
+        self.files_label.setToolTip("\n".join(map(str, self._files[:40])))
+        self._choose_kind("files")
+
+    def set_folders(self, transmitted: Path | None, fluorescence: Path | None) -> None:
+        """Take these two folders."""
+        self._folders = {"input_folder": transmitted, "target_folder": fluorescence}
+        for key, path in self._folders.items():
+            button = self.folder_buttons[key]
+            text = (path.name or str(path)) if path else "choose…"
+            button.setText(button.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, 150))
+            button.setToolTip(str(path or ""))
+        self._choose_kind("folders")
+
+    def set_table(self, path: Path) -> None:
+        """Take this table."""
+        self._table = path
+        self.table_label.setText(path.name)
+        self.table_label.setToolTip(str(path))
+        self._choose_kind("table")
+
+    def show_matches(self, matches: Sequence[tuple[str, str]]) -> None:
+        """Say which files of two folders belong together."""
+        first = f": {matches[0][0]} ↔ {matches[0][1]}" if matches else ""
+        self.match_label.setText(f"{len(matches)} pairs{first}" if matches else "")
+        self.match_label.setVisible(bool(matches))
+        self.match_label.setToolTip("\n".join(f"{a} ↔ {b}" for a, b in matches[:60]))
+
+    def _choose_kind(self, kind: str) -> None:
+        index = self.kind.findData(kind)
+        if index != self.kind.currentIndex():
+            self.kind.setCurrentIndex(index)  # tells that it changed
+        else:
+            self.changed.emit()
+
+    # ------------------------------------------------------------------ asking
+
+    def _ask_for_files(self) -> None:
+        paths, _ = QFileDialog.getOpenFileNames(self, "Files with transmitted light and fluorescence", "", _FILTER)
+        if paths:
+            self.set_files([Path(path) for path in paths])
+
+    def _ask_for_folder(self) -> None:
+        if folder := QFileDialog.getExistingDirectory(self, "Folder of files"):
+            self.set_files([Path(folder)])
+
+    def _ask_for_one_of_two(self, key: str) -> None:
+        if folder := QFileDialog.getExistingDirectory(self, self.folder_buttons[key].accessibleName()):
+            chosen = self._folders | {key: Path(folder)}
+            self.set_folders(chosen["input_folder"], chosen["target_folder"])
+
+    def _ask_for_table(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Table of files", "", "Tables (*.csv);;All files (*)")
+        if path:
+            self.set_table(Path(path))
+
+
+class ChannelRows(QWidget):
+    """Which channel of the files is transmitted light and which is the truth, guessed by what they are called."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._channels: tuple[Channel, ...] = ()
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setColumnStretch(1, 1)
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(4)
+        self.transmitted, self.truth = Combo(), Combo()
+        for row, (text, combo) in enumerate((("Transmitted light", self.transmitted), ("Fluorescence", self.truth))):
+            combo.setAccessibleName(f"{text} channel")
+            combo.currentIndexChanged.connect(lambda _: self.changed.emit())
+            grid.addWidget(QLabel(text), row, 0)
+            grid.addWidget(combo, row, 1)
+        self.hide()
+
+    @property
+    def role(self) -> ChannelRole | None:
+        """What the truth channel shows, as far as its name says."""
+        index = self.truth.currentIndex()
+        return self._channels[index].role if 0 <= index < len(self._channels) else None
+
+    def set_channels(self, channels: tuple[Channel, ...]) -> None:
+        """Offer these channels; the same ones as before keep what was chosen."""
+        if [channel.label for channel in channels] == [channel.label for channel in self._channels]:
+            return
+        self._channels = channels
+        names = [channel.name for channel in channels]
+        for combo in (self.transmitted, self.truth):
+            combo.blockSignals(True)
+            combo.clear()
+            for channel in channels:
+                by_name = channel.name is not None and names.count(channel.name) == 1
+                combo.addItem(channel.label, channel.name if by_name else channel.index)
+                combo.setItemData(channel.index, channel.reason, Qt.ItemDataRole.ToolTipRole)
+            combo.blockSignals(False)
+        light = _first(channels, (ChannelRole.TRANSMITTED,))
+        truth = _first(channels, (ChannelRole.MITOCHONDRIA, ChannelRole.DNA))
+        others = [channel.index for channel in channels if channel.index != light]
+        for combo, index in (
+            (self.transmitted, light),
+            (self.truth, truth if truth is not None else min(others, default=0)),
+        ):
+            combo.blockSignals(True)
+            combo.setCurrentIndex(index or 0)
+            combo.blockSignals(False)
+
+
+class _Pages(QStackedWidget):
+    """As high as the page on show, not as the highest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.currentChanged.connect(lambda _: self.updateGeometry())
+
+    def sizeHint(self) -> Any:
+        page = self.currentWidget()
+        return page.sizeHint() if page is not None else super().sizeHint()
+
+    def minimumSizeHint(self) -> Any:
+        page = self.currentWidget()
+        return page.minimumSizeHint() if page is not None else super().minimumSizeHint()
+
+
+def role_of_truth(peek: Peek, rows: ChannelRows) -> ChannelRole | None:
+    """What the truth shows: the chosen channel of files with both, else the only channel of the truth files."""
+    if not peek.matches:
+        return rows.role
+    index = _first(peek.truth, (ChannelRole.MITOCHONDRIA, ChannelRole.DNA))
+    return peek.truth[index].role if index is not None else None
+
+
+def _first(channels: Sequence[Channel], roles: tuple[ChannelRole, ...]) -> int | None:
+    found = [channel for role in roles for channel in channels if channel.role is role]
+    return found[0].index if found else None
+
+
+def _images(path: Path) -> list[Path]:
+    path = path.absolute()
+    if not path.is_dir() or path.suffix.lower() == ".zarr":
+        return [path]
+    return list_images(path)
+
+
+def _page(buttons: Sequence[QPushButton], label: QLabel) -> QWidget:
+    page = QWidget()
+    box = column(2)
+    page.setLayout(box)
+    row = QHBoxLayout()
+    for button in buttons:
+        row.addWidget(button)
+    box.addLayout(row)
+    box.addWidget(label)
+    return page
+
+
+def _quiet(text: str) -> QElidingLabel:
+    label = QElidingLabel(text)
+    label.setProperty("quiet", True)
+    return label

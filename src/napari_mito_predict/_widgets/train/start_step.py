@@ -1,0 +1,222 @@
+"""Step 2: which model to start from, how thoroughly to train, and how long that will take."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QLabel, QRadioButton, QToolButton, QWidget
+
+from napari_mito_predict._widgets.common.controls import Combo, Step, words
+from napari_mito_predict._widgets.predict.work import duration
+from napari_mito_predict._widgets.train.options import Options
+from napari_mito_predict.image import ChannelRole
+from napari_mito_predict.models.registry import ModelInfo, list_models
+
+if TYPE_CHECKING:
+    from napari_mito_predict._widgets.common.worker import Failure
+
+_PRESETS = {
+    "quick": ("Quick, CPU", "A small network and few iterations: for a first look, also without a graphics card."),
+    "paper": ("Paper", "As in Hsu, Lee & Wei 2021. Wants a graphics card."),
+    "fnet": ("fnet", "As in Ounkomol et al. 2018: many iterations with many pieces each. Wants a graphics card."),
+    "robust": ("Robust", "Also learns from noisier, blurrier and dimmer versions of your fields."),
+}
+_SCRATCH = "from scratch"
+_DURATION = re.compile("about (.*) on this computer")
+_TARGETS = {"mitochondria": "mitochondria", "dna": "DNA"}
+_AXES = {"z": "z-stacks", "t": "time series"}
+
+
+class StartStep(Step):
+    """Where to start and how to train.
+
+    `changed` tells any change, `start_changed` one after which the fields have to be checked anew.
+    """
+
+    changed = Signal()
+    start_changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("2  Start from", parent)
+        self._third_axis: str | None = None
+        self._role: ChannelRole | None = None
+        self._user_chose = False
+        self._build_choice()
+        self._build_presets()
+        self._build_advanced()
+        self.refresh()
+        self.options.use_preset(self.preset)
+        self._say()
+
+    # ------------------------------------------------------------------ building
+
+    def _build_choice(self) -> None:
+        grid = QGridLayout()
+        grid.setColumnStretch(1, 1)
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(4)
+        self.model, self.target_box = Combo(), Combo()
+        self.model.setToolTip("A model that knows similar images needs fewer fields and less time.")
+        self.target_box.setEditable(True)
+        self.target_box.setToolTip("What the truth shows. Type another name where it is neither.")
+        for key, text in _TARGETS.items():
+            self.target_box.addItem(text, key)
+        for row, (text, field) in enumerate((("Start from", self.model), ("Predict", self.target_box))):
+            field.setAccessibleName(text)
+            grid.addWidget(QLabel(text), row, 0)
+            grid.addWidget(field, row, 1)
+        self.model.activated.connect(self._model_chosen)
+        self.model.currentIndexChanged.connect(lambda _: self._tell(self.start_changed))
+        self.target_box.currentTextChanged.connect(lambda _: self._tell(self.start_changed))
+        self.body.addLayout(grid)
+        self.note = words(quiet=True)
+        self.body.addWidget(self.note)
+
+    def _build_presets(self) -> None:
+        self._presets = QButtonGroup(self)
+        grid = QGridLayout()
+        grid.setVerticalSpacing(2)
+        self.presets: dict[str, QRadioButton] = {}
+        for i, (key, (text, tooltip)) in enumerate(_PRESETS.items()):
+            button = QRadioButton(text)
+            button.setToolTip(tooltip)
+            button.setChecked(key == "quick")
+            button.toggled.connect(self._preset_toggled)
+            self._presets.addButton(button)
+            self.presets[key] = button
+            grid.addWidget(button, i // 2, i % 2)
+        self.body.addLayout(grid)
+
+    def _build_advanced(self) -> None:
+        self.more = QToolButton()
+        self.more.setText("Advanced")
+        self.more.setCheckable(True)
+        self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.more.setArrowType(Qt.ArrowType.RightArrow)
+        self.more.setToolTip("Iterations, minutes, batch, learning rate, loss, precision, seed, output folder")
+        self.more.toggled.connect(self._show_advanced)
+        self.cost = words(quiet=True)
+        row = QHBoxLayout()
+        row.addWidget(self.cost, 1)
+        row.addWidget(self.more, 0, Qt.AlignmentFlag.AlignTop)
+        self.body.addLayout(row)
+        self.options = Options()
+        self.options.changed.connect(lambda: self._tell())
+        self.options.sampling_changed.connect(lambda: self._tell(self.start_changed))
+        self.options.hide()
+        self.body.addWidget(self.options)
+
+    # ------------------------------------------------------------------ what was chosen
+
+    @property
+    def preset(self) -> str:
+        """Name of the preset, as a training configuration spells it."""
+        return next(key for key, button in self.presets.items() if button.isChecked())
+
+    @property
+    def start_from(self) -> str | None:
+        """Name of the start model, None for from scratch."""
+        name: str | None = self.model.currentData()
+        return name
+
+    @property
+    def target(self) -> str:
+        """Name of what is predicted."""
+        text = self.target_box.currentText().strip()
+        return next((key for key, shown in _TARGETS.items() if text.lower() == shown.lower()), text)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything but data, name and output, as a training configuration takes it."""
+        settings = {"preset": self.preset, **self.options.settings}
+        if self.start_from is not None:
+            settings["start_from"] = self.start_from
+        return settings
+
+    def refresh(self) -> None:
+        """Read the list of models anew; those for this kind of data come first, and the choice stays."""
+        before = self.start_from
+        blocked = self.model.blockSignals(True)
+        self.model.clear()
+        for info in sorted(filter(_has_one_target, list_models()), key=self._fits_badly):
+            self.model.addItem(self._words_for(info), info.name)
+            self.model.setItemData(self.model.count() - 1, info.card.disclaimer, Qt.ItemDataRole.ToolTipRole)  # type: ignore[union-attr]
+        self.model.addItem(_SCRATCH, None)
+        index = self.model.findData(before) if before is not None else self.model.count() - 1
+        self.model.setCurrentIndex(max(0, index) if self._user_chose else 0)
+        self.model.blockSignals(blocked)
+        if self.start_from != before:
+            self._tell(self.start_changed)
+
+    def suggest_for(self, role: ChannelRole | None, third_axis: str | None) -> None:
+        """Choose what fits the fields, until the user has chosen."""
+        self._role, self._third_axis = role, third_axis
+        if role in (ChannelRole.MITOCHONDRIA, ChannelRole.DNA):
+            self.target_box.setCurrentIndex(self.target_box.findData(str(role)))
+        self.refresh()
+
+    def _model_chosen(self, index: int) -> None:
+        self._user_chose = True
+
+    def _fits_badly(self, info: ModelInfo) -> tuple[bool, bool, bool, str]:
+        card = info.card
+        other_axis = card is None or (self._third_axis is not None and self._third_axis not in card.input.third_axes)
+        other_target = card is None or card.targets[0].name != (self._role or "mitochondria")
+        return other_axis, other_target, not info.bundled, info.name
+
+    def _words_for(self, info: ModelInfo) -> str:
+        axes = info.card.input.third_axes if info.card else ()
+        kind = " · for " + " and ".join(_AXES[axis] for axis in axes) if axes and self._third_axis not in axes else ""
+        kind = kind if self._third_axis is not None else ""
+        return f"{info.name}{' (simulated)' if info.card and info.card.simulated else ''}{kind}"
+
+    # ------------------------------------------------------------------ saying
+
+    def show_seconds(self, seconds: float | None, *, measuring: bool = False, failure: Failure | None = None) -> None:
+        """Say how long it will take, from the time of one iteration."""
+        if failure is not None:
+            self.cost.setText(failure.what)
+        elif seconds is not None:
+            iterations, minutes = self.options.iterations.value, self.options.minutes.value
+            total = min(seconds * iterations, 60 * minutes if minutes else float("inf"))
+            self.cost.setText(f"about {duration(total)} on this computer")
+            self.cost.setToolTip(f"{iterations} iterations, each timed at {seconds:.2g} s")
+        else:
+            self.cost.setText("measuring how long it will take…" if measuring else "")
+        self._say()
+
+    def _preset_toggled(self, on: bool) -> None:
+        if on:
+            self.options.use_preset(self.preset)
+
+    def _tell(self, also: Any = None) -> None:
+        self._say()
+        self.changed.emit()
+        if also is not None:
+            also.emit()
+
+    def _show_advanced(self, on: bool) -> None:
+        self.more.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
+        self.options.setVisible(on)
+
+    def _say(self) -> None:
+        info = next((info for info in list_models() if info.name == self.start_from), None)
+        known = info.card.targets[0].name if info is not None and info.card is not None else ""
+        text = ""
+        if known and known != self.target:
+            text = (
+                f"{self.start_from} predicts {_TARGETS.get(known, known)} so far: it has to learn {self.target} anew."
+            )
+        elif self.start_from is None:
+            text = "Without a start model, expect to need more fields and more time."
+        self.note.setText(text)
+        self.note.setVisible(bool(text))
+        about = _DURATION.match(self.cost.text())
+        parts = (self.start_from or _SCRATCH, self.preset, about[1] if about else "")
+        self.set_summary(" · ".join(filter(None, parts)))
+
+
+def _has_one_target(info: ModelInfo) -> bool:
+    return info.card is not None and len(info.card.targets) == 1

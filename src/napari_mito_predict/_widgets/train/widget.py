@@ -1,0 +1,313 @@
+"""The dock widget "Fine-tune": fields, start model, and a training that runs outside napari."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QTimer
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import QWidget
+
+from napari_mito_predict._widgets.common.controls import follow, stack_steps, style_sheet
+from napari_mito_predict._widgets.common.docks import docks_of, open_dock
+from napari_mito_predict._widgets.common.settings import use_models_folder
+from napari_mito_predict._widgets.common.worker import Failure, Job, JobState, describe
+from napari_mito_predict._widgets.predict.widget import PredictWidget
+from napari_mito_predict._widgets.train.check import Checked, Listed, checking, timing
+from napari_mito_predict._widgets.train.command import command_for, free_folder
+from napari_mito_predict._widgets.train.data_step import DataStep
+from napari_mito_predict._widgets.train.previews import PreviewLayers
+from napari_mito_predict._widgets.train.run_step import RunStep
+from napari_mito_predict._widgets.train.start_step import StartStep
+from napari_mito_predict._widgets.train.watch import Phase, RunWatch
+from napari_mito_predict.errors import ConfigError, MitoPredictError
+from napari_mito_predict.training.config import TrainingConfig
+from napari_mito_predict.training.runs import known_runs, launch
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_mito_predict.training.run import Run
+    from napari_mito_predict.training.status import Status
+
+_CHECK_SOON_MS = 400
+_NOT_TIMED = {"data", "name", "output", "seed", "split", "iterations", "max_minutes", "validate_every"}
+
+
+class TrainWidget(QWidget):
+    """One dock: choose fields, choose a start, watch the model learn.
+
+    Parameters
+    ----------
+    napari_viewer : Viewer
+        The viewer it belongs to.
+    """
+
+    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        use_models_folder()
+        self.viewer = napari_viewer
+        self.extra: dict[str, Any] = {}
+        """More keys of the training configuration, for scripts."""
+        self.data, self.start, self.training = DataStep(napari_viewer), StartStep(), RunStep()
+        self.watch = RunWatch(self)
+        self.previews = PreviewLayers(napari_viewer, self)
+        self.checking, self.timing = Job(self), Job(self)
+        self._checked: Checked | None = None
+        self._checked_for: object = None
+        self._timed_for: object = None
+        self._seconds: float | None = None
+        self._timing_failure: Failure | None = None
+        self._check_soon = QTimer(self)
+        self._check_soon.setSingleShot(True)
+        self._check_soon.setInterval(_CHECK_SOON_MS)
+        self._build()
+        self._connect()
+        follow(self, napari_viewer.events.theme, self._restyle)
+        self._restyle()
+        self._settings_changed()
+        self._reattach()
+
+    def _build(self) -> None:
+        stack_steps(self, (self.data, self.start, self.training))
+
+    def _connect(self) -> None:
+        self.data.chosen.connect(self._data_chosen)
+        self.data.state_changed.connect(self._say_missing)
+        self.start.changed.connect(self._settings_changed)
+        self.start.start_changed.connect(self._check_soon.start)
+        self._check_soon.timeout.connect(self._check)
+        self.checking.yielded.connect(self._check_says)
+        self.checking.failed.connect(self.data.show_failure)
+        self.checking.state_changed.connect(lambda _: self._say_missing())
+        self.timing.yielded.connect(self._timed)
+        self.timing.failed.connect(self._not_timed)
+        self.timing.state_changed.connect(lambda _: self._say_cost())
+        self.training.name.textChanged.connect(lambda _: self._say_missing())
+        self.training.start_pressed.connect(self.begin)
+        self.training.pause_pressed.connect(lambda: self._ask_to_stop(keep=False))
+        self.training.keep_pressed.connect(self._keep)
+        self.training.resume_pressed.connect(lambda: self._go_on(keep=False))
+        self.training.use_pressed.connect(self.use_model)
+        self.training.copy_pressed.connect(self.copy_command)
+        self.training.run_chosen.connect(self.attach)
+        self.training.curve.clicked.connect(self.previews.jump)
+        self.previews.moved.connect(self.training.curve.set_now)
+        self.watch.phase_changed.connect(self._phase_changed)
+        self.watch.status_changed.connect(self._status_changed)
+        self.watch.metrics_changed.connect(self.training.show_metrics)
+        self.watch.previews_changed.connect(self.previews.take)
+        self.watch.refused.connect(self.training.show_refusal)
+
+    def set_files(self, paths: Sequence[Path]) -> None:
+        """Choose the fields to learn from."""
+        self.data.set_files(paths)
+
+    # ------------------------------------------------------------------ the request
+
+    def request(self) -> TrainingConfig:
+        """What would be trained now.
+
+        Raises
+        ------
+        ConfigError
+            Something is missing or impossible.
+        """
+        name = self.training.name.text().strip()
+        given = self._given() | {"name": name, "output": free_folder(name, self.start.options.folder)}
+        if self.data.excluded:
+            given["data"] = given["data"] | {"exclude": self.data.excluded}
+        return TrainingConfig.parse(given, source=f"Run {name}")
+
+    def _given(self) -> dict[str, Any]:
+        """The request with all fields, and without a name."""
+        data = self.data.data
+        if data is None:
+            raise ConfigError("There are no fields yet. Choose some in step 1.")
+        target = {"targets": {self.start.target: self.data.truth}} if "files" in data else {"target": self.start.target}
+        return {**target, "data": data, "output": "run", **self.start.settings, **self.extra}
+
+    # ------------------------------------------------------------------ checking the fields
+
+    def _data_chosen(self) -> None:
+        if self.data.peek is not None:
+            self.start.suggest_for(self.data.role, self.data.peek.third_axis)
+        self._checked_for = None  # the same files may hold something else by now
+        self._check_soon.start()
+        self._say_missing()
+
+    def _check(self) -> None:
+        """Read and check all fields, unless just these were checked against just this start model."""
+        try:
+            config = TrainingConfig.parse(self._given(), source="These settings")
+        except ConfigError as error:
+            self._checked, self._checked_for = None, None
+            self.checking.reset()
+            if self.data.data is not None:
+                self.data.show_failure(describe(error))
+            self._say_missing()
+            return
+        key = (config.data, config.targets, config.start_from, config.voxel_size_um)
+        if key != self._checked_for or self.checking.state in (JobState.FAILED, JobState.IDLE):
+            self._checked, self._checked_for = None, key
+            self.data.show_failure(None)
+            self.checking.start(checking(config))
+        else:
+            self._time()
+
+    def _check_says(self, message: Any) -> None:
+        if isinstance(message, Listed):
+            self.data.show_listed(message)
+        elif isinstance(message, Checked):
+            self._checked = message
+            self.data.show_checked(message)
+            self._time()
+        else:
+            self.data.show_report(message)
+
+    # ------------------------------------------------------------------ how long it will take
+
+    def _settings_changed(self) -> None:
+        self.data.set_seed(self.start.options.seed.value)
+        self._time()
+        self._say_cost()
+        self._say_missing()
+
+    def _time(self) -> None:
+        """Time a few iterations, unless a training keeps this computer busy: then they would tell nothing."""
+        if self._checked is None or self.watch.phase.at_work:
+            return
+        try:
+            config = TrainingConfig.parse(self._given(), source="These settings")
+        except ConfigError as error:
+            self._not_timed(describe(error))
+            return
+        key = (self._checked.ndim, config.model_dump_json(exclude=_NOT_TIMED))
+        if key != self._timed_for:
+            self._timed_for, self._seconds, self._timing_failure = key, None, None
+            self.timing.start(timing(config, self._checked.ndim))
+
+    def _timed(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._say_cost()
+
+    def _not_timed(self, failure: Failure) -> None:
+        self._timing_failure = failure
+        self._say_cost()
+        self._say_missing()
+
+    def _say_cost(self) -> None:
+        self.start.show_seconds(self._seconds, measuring=self.timing.state.busy, failure=self._timing_failure)
+
+    def _say_missing(self) -> None:
+        """Find out what is still missing before a run can start, and say it."""
+        missing = ""
+        if self.data.source.data is None:
+            missing = "choose fields first"
+        elif not self.data.failure.isHidden():
+            missing = "see the notes under Data"
+        elif not self.data.ready or self.checking.state.busy:
+            missing = "the fields are being checked"
+        elif self._timing_failure is not None:
+            missing = "see the notes under Start from"
+        else:
+            try:
+                self.request()
+            except ConfigError as error:
+                missing = str(error)
+        self.training.show_missing(missing)
+
+    # ------------------------------------------------------------------ running
+
+    def begin(self) -> None:
+        """Start a training of its own process."""
+        self.training.show_failure(None)
+        try:
+            run = launch(self.request())
+        except MitoPredictError as error:
+            self.training.show_failure(describe(error))
+            return
+        self.attach(run, launched=True)
+
+    def attach(self, run: Run | None, *, launched: bool = False) -> None:
+        """Watch this run; None to prepare a new one."""
+        self.training.show_failure(None)
+        self.training.choose_run(run)
+        self.previews.follow(run)
+        self.training.show_phase(Phase.NONE, None)
+        self.watch.watch(None)
+        self.watch.watch(run, launched=launched)
+        for step in (self.data, self.start):
+            step.expand(animate=False) if run is None else step.collapse(animate=False)
+        if run is None:
+            self._settings_changed()
+
+    def _reattach(self) -> None:
+        """After napari was closed and opened again: the training may still be at work."""
+        runs = known_runs()
+        self.training.set_runs(runs)
+        alive = next((run for run in runs if run.status.alive), None)
+        if alive is not None:
+            self.attach(alive)
+        elif runs and runs[0].status.state == "interrupted":
+            self.training.say(f"{runs[0].path.name} was interrupted: choose it above to go on with it.")
+
+    def _ask_to_stop(self, *, keep: bool) -> None:
+        if self.watch.run is not None:
+            self.watch.run.request_stop(keep=keep)
+            self.watch.look()
+
+    def _keep(self) -> None:
+        if self.watch.phase.can_go_on:
+            self._go_on(keep=True)
+        else:
+            self._ask_to_stop(keep=True)
+
+    def _go_on(self, *, keep: bool) -> None:
+        if self.watch.run is None:
+            return
+        try:
+            self.watch.watch(launch(self.watch.run, keep=keep), launched=True)
+        except MitoPredictError as error:
+            self.training.show_failure(describe(error))
+
+    def _phase_changed(self, phase: Phase) -> None:
+        self.training.show_phase(phase, self.watch.run)
+        if phase is Phase.DONE:
+            for dock in docks_of(self.viewer, PredictWidget):
+                dock.models.refresh()
+            self.start.refresh()
+
+    def _status_changed(self, status: Status) -> None:
+        run = self.watch.run
+        self.training.set_has_model(run is not None and (run.model_folder / "model.json").is_file())
+        self.training.show_status(status)
+
+    # ------------------------------------------------------------------ using it
+
+    def use_model(self) -> None:
+        """Predict the image that is open with the best model so far."""
+        if self.watch.run is not None:
+            dock = open_dock(self.viewer, "Mito Predict", PredictWidget)
+            so_far = ", so far" if self.watch.phase is not Phase.DONE else ""
+            dock.use_model(self.watch.run.model_folder, f"{self.watch.run.path.name}{so_far}")
+
+    def copy_command(self) -> None:
+        """Copy a command that trains the same, in a folder of its own."""
+        try:
+            config = self.watch.run.config if self.watch.run is not None else self.request()
+            command = command_for(config)
+        except MitoPredictError as error:
+            self.training.show_failure(describe(error))
+            return
+        clipboard = QGuiApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(command)
+        self.training.say(f"Copied: {command}")
+
+    def _restyle(self, event: object = None) -> None:
+        theme = str(self.viewer.theme)
+        self.setStyleSheet(style_sheet(theme))
+        self.training.curve.restyle(theme)
