@@ -18,7 +18,7 @@ import napari
 import numpy as np
 from gui_stall import Ticks, on_display, until
 
-from napari_mito_predict._widgets.common.layer_facts import facts_of
+from napari_mito_predict._widgets.common.image_layers import facts_of
 from napari_mito_predict._widgets.common.worker import JobState
 from napari_mito_predict.models import load_model
 

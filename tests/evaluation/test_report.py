@@ -21,7 +21,8 @@ from napari_mito_predict.evaluation.markup import number
 from napari_mito_predict.evaluation.report import OTHERS, gather
 from napari_mito_predict.evaluation.tables import as_record, write_csv
 from napari_mito_predict.evaluation.truth import BLURRED
-from napari_mito_predict.image import open_image
+from napari_mito_predict.image import Finding, Level, open_image
+from napari_mito_predict.models.record import ModelRecord, PredictionRecord
 
 _LINE = r"<tr[^>]*><td>([^<]+)</td><td>([0-9]+)</td><td[^>]*>([−0-9.]+)</td>"
 DISCLAIMER = "Trained on simulated cells, not validated on real ones."
@@ -95,7 +96,12 @@ def test_the_page_needs_nothing_else(report) -> None:
 def test_names_cannot_break_out_of_the_page(report) -> None:
     nasty = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> $x_{1}$ &amp;"
     (result,) = report.results
-    record = dict(result.case.record) | {"notes": [nasty], "model": {"name": nasty, "title": nasty, "licence": nasty}}
+    record = result.case.record.model_copy(
+        update={
+            "findings": (Finding(Level.INFO, "note", nasty),),
+            "model": ModelRecord(name=nasty, title=nasty, licence=nasty),
+        }
+    )
     case = replace(
         result.case, field=nasty, target=nasty, model=nasty, prediction_name=nasty, record=record, notes=(nasty,),
         disclaimer=nasty, channel=replace(result.case.channel, name=nasty),
@@ -239,7 +245,7 @@ def test_a_few_bright_cells_do_not_darken_the_pictures(stack, make_image) -> Non
 
 
 def test_folders_of_one_model_name_are_told_apart(two_models) -> None:
-    record = {"model": {"name": "mine"}}
+    record = PredictionRecord(model=ModelRecord(name="mine"))
     cases = [replace(case, model="mine", record=record) for case in two_models]
     assert {r.case.model for r in gather(cases, thorough=False).results} == {"mine (better)", "mine (worse)"}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.utils._proxies import PublicOnlyProxy
 
-from napari_mito_predict._widgets.common.layer_facts import KEY
+from napari_mito_predict._widgets.common.facts import KEY
 from napari_mito_predict._widgets.compare.side_by_side import grid_of
 from napari_mito_predict._widgets.compare.widget import CAPTION, CompareWidget
 from napari_mito_predict.evaluation import evaluate, pcc, ssim_global

@@ -10,10 +10,11 @@ from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog
 
-from napari_mito_predict._widgets.common.layer_facts import KEY
+from napari_mito_predict._widgets.common.facts import KEY
 from napari_mito_predict._widgets.common.worker import JobState
 from napari_mito_predict._widgets.compare.widget import CompareWidget
 from napari_mito_predict.evaluation import evaluate
+from napari_mito_predict.models.record import PredictionRecord
 
 SIMULATED = "Trained on simulated cells, not validated on real ones."
 TRUTH = np.random.default_rng(0).integers(100, 900, (5, 24, 28)).astype(np.uint16)
@@ -107,7 +108,7 @@ def test_the_methods_text_tells_what_a_reader_has_to_know(panel):
 def test_without_a_record_the_methods_text_says_what_is_unknown(panel, viewer):
     from napari_mito_predict._widgets.compare.text import methods_text
 
-    text = methods_text({}, "TMRM", panel.stack)
+    text = methods_text(PredictionRecord(), "TMRM", panel.stack)
     assert "model unknown" in text
     assert "None" not in text
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from napari.utils._proxies import PublicOnlyProxy
 
-from napari_mito_predict._widgets.common.layer_facts import KEY, is_input, is_prediction
+from napari_mito_predict._widgets.common.facts import KEY
+from napari_mito_predict._widgets.common.image_layers import is_input, is_prediction
 from napari_mito_predict._widgets.compare.widget import CompareWidget
 
 RNG = np.random.default_rng(0)

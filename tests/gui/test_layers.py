@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
-from napari_mito_predict._widgets.common import layer_facts, removal
+from napari_mito_predict._widgets.common import image_layers, removal
+from napari_mito_predict._widgets.common.facts import KEY
 from napari_mito_predict.image import ChannelRole, from_array, open_image
 
 
@@ -15,7 +16,7 @@ def image_of(shape, axes, **kwargs):
 
 
 def test_a_file_becomes_one_layer_per_channel_with_its_grid(czi):
-    layers = [Image(data, **keywords) for data, keywords, _ in layer_facts.file_layers(open_image(czi))]
+    layers = [Image(data, **keywords) for data, keywords, _ in image_layers.file_layers(open_image(czi))]
     assert [layer.name for layer in layers] == ["zellen ä T-PMT", "TMRM", "SYBR Gold"]
     assert [layer.colormap.name for layer in layers] == ["gray", "green", "green"]
     for layer in layers:
@@ -27,7 +28,7 @@ def test_a_file_becomes_one_layer_per_channel_with_its_grid(czi):
 
 def test_for_an_overlay_truth_starts_hidden_and_light_dimmed(czi):
     layers = [
-        Image(data, **keywords) for data, keywords, _ in layer_facts.file_layers(open_image(czi), for_overlay=True)
+        Image(data, **keywords) for data, keywords, _ in image_layers.file_layers(open_image(czi), for_overlay=True)
     ]
     assert [layer.visible for layer in layers] == [True, False, False]
     assert layers[0].opacity < 1
@@ -35,16 +36,16 @@ def test_for_an_overlay_truth_starts_hidden_and_light_dimmed(czi):
 
 def test_a_time_series_keeps_seconds_and_unknown_sizes_stay_pixels():
     source = image_of((3, 1, 8, 9), "TZYX", voxel_size_um=(None, 0.2, 0.2), time_step_s=2.0)
-    data, keywords, _ = layer_facts.file_layers(source)[0]
+    data, keywords, _ = image_layers.file_layers(source)[0]
     assert data.shape == (3, 1, 8, 9)
     assert keywords["scale"] == [2.0, 1.0, 0.2, 0.2]
     assert keywords["units"] == ["second", "pixel", "micrometer", "micrometer"]
 
 
 def test_large_images_are_read_plane_by_plane(monkeypatch):
-    monkeypatch.setattr(layer_facts, "_IN_MEMORY", 0)
+    monkeypatch.setattr(image_layers, "_IN_MEMORY", 0)
     source = image_of((2, 4, 8, 9), "TZYX")
-    data, _, _ = layer_facts.file_layers(source)[0]
+    data, _, _ = image_layers.file_layers(source)[0]
     assert data.chunksize == (1, 1, 8, 9)
     np.testing.assert_array_equal(np.asarray(data[1, 2]), source.read(1, 0, 2)[0])
 
@@ -65,7 +66,7 @@ def test_large_images_are_read_plane_by_plane(monkeypatch):
 )
 def test_axes_are_read_from_labels_and_never_guessed(shape, labels, axes):
     layer = Image(np.zeros(shape, np.uint8), axis_labels=labels)
-    assert layer_facts.axes_of(layer) == axes
+    assert image_layers.axes_of(layer) == axes
 
 
 @pytest.mark.parametrize(
@@ -79,17 +80,17 @@ def test_axes_are_read_from_labels_and_never_guessed(shape, labels, axes):
 )
 def test_scale_is_micrometres_only_where_units_say_so(scale, units, expected):
     layer = Image(np.zeros((4, 8, 9), np.uint8), scale=scale, units=units, axis_labels=("z", "y", "x"))
-    assert layer_facts.source_of(layer, "ZYX").voxel_size_um == pytest.approx(expected)
+    assert image_layers.source_of(layer, "ZYX").voxel_size_um == pytest.approx(expected)
 
 
 def test_time_step_is_seconds_whatever_the_unit():
     layer = Image(np.zeros((4, 8, 9), np.uint8), scale=(2, 0.1, 0.1), units=("minute", "um", "um"))
-    assert layer_facts.source_of(layer, "TYX").time_step_s == pytest.approx(120)
+    assert image_layers.source_of(layer, "TYX").time_step_s == pytest.approx(120)
 
 
 def test_the_finest_level_of_a_pyramid_counts():
     layer = Image([np.zeros((4, 16, 16), np.uint8), np.zeros((4, 8, 8), np.uint8)], multiscale=True)
-    assert layer_facts.source_of(layer, "ZYX").sizes["X"] == 16
+    assert image_layers.source_of(layer, "ZYX").sizes["X"] == 16
 
 
 @pytest.mark.parametrize(
@@ -105,30 +106,30 @@ def test_the_finest_level_of_a_pyramid_counts():
 )
 def test_a_result_is_viewed_on_the_layers_axes_without_a_copy(result, axes, shape):
     data = np.zeros(result, np.float32)
-    view = layer_facts.like_layer(data, axes, shape)
+    view = image_layers.like_layer(data, axes, shape)
     assert view.shape == shape
     data += 1
     assert view.min() == 1
 
 
 def test_roles_come_from_the_name_of_a_foreign_layer():
-    assert layer_facts.role_of(Image(np.zeros((4, 4)), name="ESID-T1"))[0] is ChannelRole.TRANSMITTED
-    assert layer_facts.role_of(Image(np.zeros((4, 4)), name="MitoTracker Deep Red"))[0] is ChannelRole.MITOCHONDRIA
-    assert layer_facts.role_of(Image(np.zeros((4, 4)), name="Phalloidin"))[0] is ChannelRole.OTHER
+    assert image_layers.role_of(Image(np.zeros((4, 4)), name="ESID-T1"))[0] is ChannelRole.TRANSMITTED
+    assert image_layers.role_of(Image(np.zeros((4, 4)), name="MitoTracker Deep Red"))[0] is ChannelRole.MITOCHONDRIA
+    assert image_layers.role_of(Image(np.zeros((4, 4)), name="Phalloidin"))[0] is ChannelRole.OTHER
 
 
 @pytest.mark.parametrize("plane", [np.full((4, 4), np.nan), np.zeros((4, 4)), np.array([[np.inf, 1.0]])])
 def test_display_limits_are_finite_and_not_empty(plane):
-    low, high = layer_facts.contrast_of(plane)
+    low, high = image_layers.contrast_of(plane)
     assert np.isfinite([low, high]).all()
     assert low < high
 
 
 def test_color_pictures_and_predictions_are_no_input():
-    assert not layer_facts.is_input(Image(np.zeros((8, 8, 3), np.uint8), rgb=True))
-    prediction = Image(np.zeros((8, 8)), metadata={layer_facts.KEY: {"kind": "prediction"}})
-    assert not layer_facts.is_input(prediction)
-    assert layer_facts.is_prediction(prediction)
+    assert not image_layers.is_input(Image(np.zeros((8, 8, 3), np.uint8), rgb=True))
+    prediction = Image(np.zeros((8, 8)), metadata={KEY: {"kind": "prediction"}})
+    assert not image_layers.is_input(prediction)
+    assert image_layers.is_prediction(prediction)
 
 
 def test_each_layer_is_gone_from_the_canvas_before_the_next_one_goes(viewer, monkeypatch):

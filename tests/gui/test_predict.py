@@ -10,7 +10,8 @@ from qtpy.QtCore import QThread
 from qtpy.QtWidgets import QApplication
 
 from napari_mito_predict import errors
-from napari_mito_predict._widgets.common import layer_facts
+from napari_mito_predict._widgets.common import image_layers
+from napari_mito_predict._widgets.common.facts import prediction_facts
 from napari_mito_predict._widgets.common.worker import JobState
 from napari_mito_predict._widgets.predict import work
 from napari_mito_predict.image import open_image
@@ -21,7 +22,7 @@ def finish(qtbot, dock):
 
 
 def predictions(viewer):
-    return [layer for layer in viewer.layers if layer_facts.is_prediction(layer)]
+    return [layer for layer in viewer.layers if image_layers.is_prediction(layer)]
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_from_a_file_to_compared_predictions(ready, viewer, qtbot):
         assert layer.contrast_limits_range[0] < -0.5
         assert layer.contrast_limits_range[1] > 5.0
         assert "not validated" in layer.metadata["disclaimer"]
-        assert layer_facts.facts_of(layer)["record"]["model"]["simulated"] is True
+        assert prediction_facts(layer).record.model.simulated is True
         assert not np.any(layer.data == np.float32(-0.5)), "every voxel was painted"
     assert [str(unit) for unit in viewer.layers.units] == ["micrometer"] * 3
     assert tmrm.colormap.name == "green"

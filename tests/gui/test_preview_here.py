@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from napari_mito_predict import errors
-from napari_mito_predict._widgets.common import layer_facts
+from napari_mito_predict._widgets.common import image_layers
+from napari_mito_predict._widgets.common.facts import PreviewFacts, facts_of
 from napari_mito_predict._widgets.common.worker import JobState
 from napari_mito_predict.prediction import PredictionPlan, memory
 from napari_mito_predict.prediction.tiles import Span
@@ -68,7 +69,7 @@ def look_at(viewer, layer, voxel):
 
 
 def previews(viewer):
-    return [layer for layer in viewer.layers if layer_facts.facts_of(layer).get("kind") == "preview"]
+    return [layer for layer in viewer.layers if isinstance(facts_of(layer), PreviewFacts)]
 
 
 def shown(dock, viewer, qtbot):
@@ -127,7 +128,7 @@ def test_a_preview_is_what_the_whole_prediction_will_be(dock, viewer, qtbot, fie
     assert dock.predict.note.text() == "Preview: 61 × 41 pixels, 8 planes"
     assert dock.predict.summary == "preview"
     assert (viewer.dims.point, viewer.layers.selection.active) == (point, selected)
-    assert not any(layer_facts.is_input(layer) or layer_facts.is_prediction(layer) for layer in (mito, dna))
+    assert not any(image_layers.is_input(layer) or image_layers.is_prediction(layer) for layer in (mito, dna))
 
     preview = mito.data
     dock.predict.predict.click()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_mito_predict._widgets.common import layer_facts
+from napari_mito_predict._widgets.common import image_layers
 
 FRAMES, SIDE = 16, 96
 
@@ -30,7 +30,7 @@ def test_a_series_is_predicted_with_one_click(viewer, dock, series, qtbot):
     light, _tmrm, sybr = viewer.layers
     dock.predict.predict.click()
     qtbot.waitUntil(lambda: not dock.job.state.busy, timeout=60_000)
-    made = [layer for layer in viewer.layers if layer_facts.is_prediction(layer)]
+    made = [layer for layer in viewer.layers if image_layers.is_prediction(layer)]
     assert [layer.name for layer in made] == ["TMRM predicted (mito-t)", "SYBR Gold predicted (dna-t)"]
     for layer in made:
         assert layer.data.shape == light.data.shape

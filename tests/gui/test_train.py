@@ -9,7 +9,7 @@ import sys
 import numpy as np
 from qtpy.QtWidgets import QApplication
 
-from napari_mito_predict._widgets.common import layer_facts
+from napari_mito_predict._widgets.common import image_layers
 from napari_mito_predict._widgets.common.worker import JobState
 from napari_mito_predict._widgets.train.watch import Phase
 from napari_mito_predict.training.config import TrainingConfig
@@ -112,7 +112,7 @@ def test_use_this_model_now(checked, dock, czi, qtbot, viewer):
     qtbot.waitUntil(lambda: dock.job.state is JobState.DONE, timeout=PATIENCE)
     assert dock.models.checked == (str(checked.watch.run.model_folder),)
     assert dock.models.summary == "my-cells"
-    made = [layer for layer in viewer.layers if layer_facts.is_prediction(layer)]
+    made = [layer for layer in viewer.layers if image_layers.is_prediction(layer)]
     assert [layer.data.shape for layer in made] == [viewer.layers[0].data.shape]
     assert np.isfinite(made[0].data).all()
     assert dock.image.transmitted.layer == viewer.layers[0], "previews are not mistaken for images"

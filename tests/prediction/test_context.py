@@ -28,7 +28,7 @@ def compare(volume, model, tile):
     seen = []
     tiled = plan.predict(on_progress=lambda done, total, message: seen.append((done, total)))["mitochondria"]
     assert np.abs(tiled.data - whole).max() <= TOLERANCE * whole.std()
-    assert tiled.record["parameters"]["tiling"] == "exact"
+    assert tiled.record.parameters.tiling == "exact"
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert {total for _, total in seen} == {plan.total}
     assert seen[-1][0] == plan.total
@@ -119,7 +119,7 @@ def test_the_answer_survives_running_out_of_memory(make_model, make_gvtnet, nois
     assert np.abs(found.data - whole).max() <= TOLERANCE * whole.std()
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert seen[-1][0] == seen[-1][1]
-    assert found.record["parameters"]["tiling"] == "exact"
+    assert found.record.parameters.tiling == "exact"
     assert [f.code for f in plan.findings].count("smaller-parts") == 1
 
 
@@ -140,15 +140,15 @@ def test_softmax_in_parts_is_said_to_be_approximate(make_model, make_gvtnet, noi
     volume, model = noise(4, 80, 80), make_model(make_gvtnet(3, 2, attention="softmax"), name="soft")
     plan = plan_prediction(volume, model, **CPU)
     assert plan.total == 1
-    assert plan.record("mitochondria")["parameters"]["tiling"] == "exact"
+    assert plan.record("mitochondria").parameters.tiling == "exact"
     assert not [f for f in plan.findings if f.code.startswith("in-parts")]
     whole = plan.predict()["mitochondria"].data
     parts = plan_prediction(volume, model, tile=(64, 32, 32), **CPU)
     (said,) = [f for f in parts.findings if f.code == "in-parts-soft"]
     assert said.level == "warning"
     record = parts.record("mitochondria")
-    assert record["parameters"]["tiling"].startswith("approximate")
-    assert any("soft looks at the whole image" in note for note in record["notes"])
+    assert record.parameters.tiling.startswith("approximate")
+    assert any("soft looks at the whole image" in note for note in record.notes)
     error = np.abs(parts.predict()["mitochondria"].data - whole).max() / whole.std()
     assert TOLERANCE < error < 3
 
@@ -159,7 +159,7 @@ def test_softmax_that_runs_out_of_memory_is_said_to_be_approximate(make_model, m
     plan = plan_prediction(noise(4, 64, 64), model, **CPU)
     object.__setattr__(model, "network", short_of_memory(network, 4 * 48 * 64, []))
     found = plan.predict()["mitochondria"]
-    assert found.record["parameters"]["tiling"].startswith("approximate")
+    assert found.record.parameters.tiling.startswith("approximate")
     assert "in-parts-tiny" in [f.code for f in plan.findings]
 
 
@@ -168,7 +168,7 @@ def test_a_smaller_halo_takes_its_averages_with_the_full_one(make_model, make_gv
     model = make_model(network, third_axes=())
     whole = predict(volume, model, tile="whole", **CPU)["mitochondria"].data
     plan = plan_prediction(volume, model, tile=(1, 32, 32), halo=16, **CPU)
-    assert plan.record("mitochondria")["parameters"]["tiling"].startswith("approximate")
+    assert plan.record("mitochondria").parameters.tiling.startswith("approximate")
     error = np.abs(plan.predict()["mitochondria"].data - whole).max() / whole.std()
     assert error < 3
 

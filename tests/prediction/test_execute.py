@@ -19,6 +19,7 @@ from napari_mito_predict.errors import (
     UnsupportedImageError,
 )
 from napari_mito_predict.image import from_array
+from napari_mito_predict.models.record import DeviceUse
 from napari_mito_predict.prediction import Device, choose_device, iter_predict, plan_prediction, predict
 
 CPU = {"device": "cpu", "precision": "32"}
@@ -57,7 +58,7 @@ def test_out_of_memory_is_answered_with_smaller_parts(make_model, make_fake, noi
     assert failed
     assert failed == sorted(set(failed), reverse=True), "a size that failed is not tried again"
     assert [f.code for f in plan.findings].count("smaller-parts") == 1
-    assert any("smaller parts" in note for note in found["mitochondria"].record["notes"])
+    assert any("smaller parts" in note for note in found["mitochondria"].record.notes)
     assert any("smaller parts" in message for _, _, message in messages)
     done, total, _ = messages[-1]
     assert done == total > 1
@@ -133,15 +134,14 @@ def test_the_processor_helps_out_a_small_gpu(make_model, make_fake, noise, monke
     plan = plan_prediction(volume, model, **CPU)
     plan.device = Device("mps", "Small GPU", "bf16", "test")
     small_gpu["full"] = True
-    assert plan.record("mitochondria")["parameters"]["device"] == "mps", "as planned, before anything is computed"
+    assert plan.record("mitochondria").computed_on[0].device == "mps", "as planned, before anything is computed"
     made = plan.predict()["mitochondria"]
     np.testing.assert_allclose(made.data, normalised(volume), atol=1e-5)
     assert "processor-instead" in [f.code for f in plan.findings]
-    parameters, processor = made.record["parameters"], choose_device("cpu", "auto")
-    used = {"device": "cpu", "device_name": processor.name, "precision": processor.precision}
-    assert {key: parameters[key] for key in used} == used, "nothing was computed by the GPU"
-    assert parameters["computed_on"] == [used]
-    assert any("going on with the processor" in note for note in made.record["notes"])
+    processor = choose_device("cpu", "auto")
+    used = DeviceUse(device="cpu", device_name=processor.name, precision=processor.precision)
+    assert made.record.computed_on == (used,), "nothing was computed by the GPU"
+    assert any("going on with the processor" in note for note in made.record.notes)
     assert "on CPU in" in methods_text(made.record, "TMRM", Agreement(0.5, 0.5, 1000))
     assert "MPS" not in methods_text(made.record, "TMRM", Agreement(0.5, 0.5, 1000))
 
@@ -156,12 +156,12 @@ def test_each_record_names_what_computed_its_model(make_model, make_fake, noise,
     small_gpu["full"] = True
     made = plan.predict()
     records = {key: prediction.record for key, prediction in made.items()}
-    devices = {key: [used["device"] for used in record["parameters"]["computed_on"]] for key, record in records.items()}
+    devices = {key: [use.device for use in record.computed_on] for key, record in records.items()}
     assert devices == {"mitochondria": ["mps", "cpu"], "dna": ["cpu"]}
     text = methods_text(records["mitochondria"], "TMRM", Agreement(0.5, 0.5, 1000))
     assert "on MPS in float32 and on CPU in float32" in text
     for record in records.values():
-        assert sum("going on with the processor" in note for note in record["notes"]) == 1
+        assert sum("going on with the processor" in note for note in record.notes) == 1
 
 
 def test_only_the_model_that_ran_out_of_memory_says_so(make_model, make_fake, noise):
@@ -169,8 +169,8 @@ def test_only_the_model_that_ran_out_of_memory_says_so(make_model, make_fake, no
     large.on_call = fails_above(8 * 32 * 32, TEXTS[0], [])
     models = [make_model(small, name="small", targets=("dna",)), make_model(large, name="large")]
     made = predict(noise(8, 80, 60), models, tile="whole", **CPU)
-    assert any("smaller parts" in note for note in made["mitochondria"].record["notes"])
-    assert not any("smaller parts" in note for note in made["dna"].record["notes"])
+    assert any("smaller parts" in note for note in made["mitochondria"].record.notes)
+    assert not any("smaller parts" in note for note in made["dna"].record.notes)
 
 
 def _with_layer(network):

@@ -101,7 +101,7 @@ def test_findings_on_the_way_are_said_once_and_recorded(make_model, make_fake, n
     volume = noise(3, 8, 16, 16)
     volume[:, 2] = 7  # a blank plane at every time point
     found = predict(volume, make_model(make_fake()), device="cpu", precision="32")["mitochondria"]
-    assert sum("blank" in note for note in found.record["notes"]) == 1
+    assert sum("blank" in note for note in found.record.notes) == 1
 
 
 def test_errors_make_it_red():

@@ -8,6 +8,7 @@ import pytest
 from napari_mito_predict.errors import OutputExistsError, UnwritableOutputError
 from napari_mito_predict.image import open_image, write_ome_tiff
 from napari_mito_predict.image.names import record_path
+from napari_mito_predict.models.record import PredictionRecord
 from napari_mito_predict.prediction import predict
 
 
@@ -25,7 +26,7 @@ def test_saved_and_read_again(prediction, tmp_path):
     assert image.channels[0].name == "MITOCHONDRIA predicted (mito-z)"
     assert image.voxel_size_um == pytest.approx((0.3, 0.1, 0.1))
     record = json.loads((tmp_path / "zellen µ.prediction.json").read_text(encoding="utf-8"))
-    assert record == prediction.record
+    assert record == prediction.record.to_dict()
     assert record["disclaimer"] == "Trained on simulated cells, not validated on real ones."
     assert record["model"]["simulated"] is True
 
@@ -73,17 +74,18 @@ def test_the_record_says_how_it_was_made(make_model, make_fake, noise, tmp_path)
         path, noise(2, 6, 20, 24), axes="CZYX", channel_names=["TL", "TMRM"], voxel_size_um=(0.3, 0.15, 0.15)
     )
     found = predict(path, make_model(make_fake(), name="mito-z"), device="cpu", precision="32", tile=(64, 8, 8))
-    record = found["mitochondria"].record
+    record = found["mitochondria"].record.to_dict()
     assert json.loads(json.dumps(record)) == record
+    assert PredictionRecord.model_validate(record) == found["mitochondria"].record
     assert record["input"]["path"] == str(path)
     assert len(record["input"]["sha256_ends"]) == 64
     assert record["input"]["channel"] == {"index": 0, "name": "TL"}
     assert record["parameters"]["resampled"] is True
     assert record["parameters"]["shape_predicted"] == [6, 30, 36]
-    assert record["parameters"]["precision"] == "32"
+    assert record["computed_on"][0]["precision"] == "32"
     assert record["disclaimer"] == ""
     assert {"python", "torch", "numpy", "napari-mito-predict"} <= set(record["versions"])
-    assert any("resampled" in note for note in record["notes"])
+    assert any("resampled" in note for note in found["mitochondria"].record.notes)
 
 
 def test_notes_about_other_models_stay_with_them(make_model, make_fake, noise):
@@ -92,8 +94,8 @@ def test_notes_about_other_models_stay_with_them(make_model, make_fake, noise):
         make_model(make_fake(), name="b", targets=("dna",)),
     ]
     found = predict(noise(6, 16, 16), models, voxel_size_um=(0.3, 0.1, 0.1), device="cpu")
-    assert any(note.startswith("a: Trained on simulated") for note in found["mitochondria"].record["notes"])
-    assert not any("simulated" in note for note in found["dna"].record["notes"])
+    assert any(note.startswith("a: Trained on simulated") for note in found["mitochondria"].record.notes)
+    assert not any("simulated" in note for note in found["dna"].record.notes)
 
 
 def test_notes_without_a_name_in_front_stay_with_their_model_too(make_model, make_fake, noise):
@@ -103,7 +105,7 @@ def test_notes_without_a_name_in_front_stay_with_their_model_too(make_model, mak
         make_model(make_fake(), name="coarse", targets=("er",), voxel_size_um=(0.3, 0.25, 0.25)),
     ]
     found = predict(noise(6, 16, 16), models, voxel_size_um=(0.3, 0.1, 0.1), device="cpu")
-    notes = {key: " ".join(prediction.record["notes"]) for key, prediction in found.items()}
+    notes = {key: " ".join(prediction.record.notes) for key, prediction in found.items()}
     assert "fine was trained at" in notes["mitochondria"]
     assert "coarse was trained at" in notes["er"]
     assert "resampled" not in notes["dna"]
@@ -117,7 +119,7 @@ def test_an_unknown_voxel_size_is_that_of_each_model(make_model, make_fake, nois
         make_model(make_fake(), name="coarse", targets=("dna",), voxel_size_um=(0.3, 0.25, 0.25)),
     ]
     found = predict(noise(6, 16, 16), models, device="cpu")
-    notes = {key: " ".join(prediction.record["notes"]) for key, prediction in found.items()}
+    notes = {key: " ".join(prediction.record.notes) for key, prediction in found.items()}
     assert "taken to be that of fine" in notes["mitochondria"]
     assert "coarse" not in notes["mitochondria"]
     assert "taken to be that of coarse" in notes["dna"]

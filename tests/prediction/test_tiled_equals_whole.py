@@ -94,11 +94,11 @@ def test_a_smaller_halo_is_blended_and_said_to_be_approximate(make_model, make_u
     whole = predict(volume, model, device="cpu", precision="32", tile="whole")["mitochondria"].data
     plan = plan_prediction(volume, model, device="cpu", precision="32", tile=(1, 24, 24), halo=8)
     assert [f.code for f in plan.findings if "approximate" in f.message] == ["approximate"]
-    assert plan.record("mitochondria")["parameters"]["tiling"].startswith("approximate")
+    assert plan.record("mitochondria").parameters.tiling.startswith("approximate")
     error = np.abs(plan.predict()["mitochondria"].data - whole).max() / whole.std()
     assert TOLERANCE < error < 3
     exact = plan_prediction(volume, model, tile=(1, 24, 24), halo=1000)
-    assert exact.record("mitochondria")["parameters"]["tiling"] == "exact"
+    assert exact.record("mitochondria").parameters.tiling == "exact"
 
 
 @pytest.mark.parametrize("halo", [0, 4, 8])

@@ -22,6 +22,7 @@ from napari_mito_predict.errors import (
 from napari_mito_predict.image import open_image, write_ome_tiff
 from napari_mito_predict.image.names import record_path
 from napari_mito_predict.models import Target
+from napari_mito_predict.models.record import PredictionRecord
 from napari_mito_predict.prediction import plan_prediction, predict_to_zarr, save_composite
 from napari_mito_predict.prediction.result import Block, Output
 
@@ -53,8 +54,8 @@ class Planned:
         finally:
             self.closed = True
 
-    def record(self, key: str) -> dict[str, Any]:
-        return {"target": key}
+    def record(self, key: str) -> PredictionRecord:
+        return PredictionRecord(target=key)
 
 
 @pytest.fixture
@@ -72,9 +73,9 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def same_record(path: Path, record: dict[str, Any]) -> bool:
+def same_record(path: Path, record: PredictionRecord) -> bool:
     written = json.loads(record_path(path).read_text(encoding="utf-8"))
-    return {**written, "created": ""} == {**json.loads(json.dumps(record)), "created": ""}
+    return {**written, "created": ""} == {**record.to_dict(), "created": ""}
 
 
 @pytest.mark.parametrize("tile", ["auto", (8, 16, 16)])

@@ -221,7 +221,7 @@ def _predict(
             truth=image,
             channel=channel,
             light=image,
-            light_channel=int(made.record["input"]["channel"]["index"]),
+            light_channel=made.record.input.channel.index if made.record.input.channel else 0,
             record=made.record,
             disclaimer=output.disclaimer,
         )

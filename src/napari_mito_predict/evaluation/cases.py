@@ -16,11 +16,12 @@ from napari_mito_predict.errors import (
     EvaluationError,
     ImageError,
 )
-from napari_mito_predict.evaluation.provenance import part_of, read_disclaimer, read_record
+from napari_mito_predict.evaluation.provenance import read_disclaimer
 from napari_mito_predict.image import Channel, ChannelRole, ImageSource, file_signature, open_image
+from napari_mito_predict.models.record import PredictionRecord, read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -50,8 +51,8 @@ class Case:
         With the transmitted light in channel `light_channel`; None where it is not known.
     light_channel : int
         From 0.
-    record : dict
-        How the prediction was made, as in ``prediction.json``; empty where nobody wrote it down.
+    record : PredictionRecord
+        How the prediction was made; empty where nobody wrote it down.
     disclaimer : str
         What has to be said with every showing of this prediction.
     notes : tuple of str
@@ -67,7 +68,7 @@ class Case:
     channel: Channel
     light: ImageSource | None = None
     light_channel: int = 0
-    record: Mapping[str, Any] = default(default_factory=dict)
+    record: PredictionRecord = default(default_factory=PredictionRecord)
     disclaimer: str = ""
     notes: tuple[str, ...] = ()
 
@@ -100,17 +101,22 @@ def open_case(
     ImageError
         A file cannot be read, or it is not clear which channel is the truth.
     """
-    record = read_record(prediction)
+    record = read_record(prediction) or PredictionRecord()
     predicted = open_image(prediction)
-    real = open_image(truth, scene=_scene(truth, record) if scene is None else scene)
-    channel = real.channel(truth_channel) if truth_channel is not None else find_truth(predicted, real, record)
+    if scene is None:
+        scene = _scene(truth, record)
+    real = open_image(truth, scene=scene)
+    if truth_channel is None:
+        channel = find_truth(predicted, real, record)
+    else:
+        channel = real.channel(truth_channel)
     made_from_it, note = _made_from(truth, record)
     check_grid(predicted, real, str(prediction), trust_size=made_from_it)
     light, light_channel = _light(real, record, made_from_it)
     return Case(
         field=field_name(real),
-        target=str(record.get("target") or predicted.channels[0].role),
-        model=str(part_of(record, "model").get("name") or "unknown model"),
+        target=record.target or str(predicted.channels[0].role),
+        model=record.model.name or "unknown model",
         prediction=predicted,
         prediction_name=str(prediction),
         truth=real,
@@ -118,12 +124,12 @@ def open_case(
         light=light,
         light_channel=light_channel,
         record=record,
-        disclaimer=str(record.get("disclaimer") or read_disclaimer(prediction)),
+        disclaimer=record.disclaimer or read_disclaimer(prediction),
         notes=(note,) if note else (),
     )
 
 
-def find_truth(predicted: ImageSource, real: ImageSource, record: Mapping[str, Any]) -> Channel:
+def find_truth(predicted: ImageSource, real: ImageSource, record: PredictionRecord) -> Channel:
     """The truth channel that belongs to a prediction: the only one, the one of its target, or of its stain.
 
     Raises
@@ -133,12 +139,12 @@ def find_truth(predicted: ImageSource, real: ImageSource, record: Mapping[str, A
     """
     if len(real.channels) == 1:
         return real.channels[0]
-    wanted = [role for role in (record.get("target"), predicted.channels[0].role) if role in _PREDICTED]
+    wanted = [role for role in (record.target, predicted.channels[0].role) if role in _PREDICTED]
     try:
         if wanted:
             return real.channel(ChannelRole(wanted[0]))
-        if record.get("stain"):
-            return real.channel(str(record["stain"]))
+        if record.stain:
+            return real.channel(record.stain)
     except ChannelNotFoundError:
         pass
     names = ", ".join(f"{c.index}: {c.name or 'unnamed'}" for c in real.channels)
@@ -196,7 +202,9 @@ def other_voxel_sizes(first: ImageSource, second: ImageSource) -> str:
 
 def field_name(image: ImageSource) -> str:
     """The file's stem, and the scene where there are several."""
-    return f"{image.name}, {image.scenes[image.scene]}" if len(image.scenes) > 1 else image.name
+    if len(image.scenes) == 1:
+        return image.name
+    return f"{image.name}, {image.scenes[image.scene]}"
 
 
 def distinct_models(cases: Sequence[Case]) -> list[str]:
@@ -207,11 +215,15 @@ def distinct_models(cases: Sequence[Case]) -> list[str]:
         seen.setdefault(key, set()).add(case.prediction_name)
     doubled = {model for (_, _, model), names in seen.items() if len(names) > 1}
     folders = {Path(case.prediction_name).parent for case in cases if case.model in doubled}
-    by_name = len({folder.name for folder in folders}) == len(folders) > 1
-    return [
-        f"{case.model} ({_shown(Path(case.prediction_name), by_name)})" if case.model in doubled else case.model
-        for case in cases
-    ]
+    by_folder = len({folder.name for folder in folders}) == len(folders) > 1
+    names = []
+    for case in cases:
+        name = case.model
+        if name in doubled:
+            path = Path(case.prediction_name)
+            name += f" ({path.parent.name if by_folder else path})"
+        names.append(name)
+    return names
 
 
 def read_all(image: ImageSource, channel: int) -> NDArray[Any]:
@@ -219,48 +231,48 @@ def read_all(image: ImageSource, channel: int) -> NDArray[Any]:
     return np.stack([image.read(t, channel) for t in range(image.sizes["T"])])
 
 
-def _shown(path: Path, by_folder: bool) -> str:
-    return path.parent.name if by_folder else str(path)
-
-
-def _scene(truth: Path, record: Mapping[str, Any]) -> str | None:
+def _scene(truth: Path, record: PredictionRecord) -> str | None:
     """The scene the prediction was made from, if the truth has one of that name."""
-    wanted = part_of(record, "input").get("scene")
     scenes = open_image(truth).scenes
-    return wanted if len(scenes) > 1 and wanted in scenes else None
+    if len(scenes) > 1 and record.input.scene in scenes:
+        return record.input.scene
+    return None
 
 
-def _made_from(truth: Path, record: Mapping[str, Any]) -> tuple[bool, str]:
+def _made_from(truth: Path, record: PredictionRecord) -> tuple[bool, str]:
     """Whether the prediction was made from this very file, and a note if it was made from another of its name."""
-    source = part_of(record, "input")
-    if source.get("name") != truth.name or "sha256_ends" not in source:
+    source = record.input
+    if source.name != truth.name or source.sha256_ends is None:
         return False, ""
     now = file_signature(truth)
-    if (now["sha256_ends"], now["size_bytes"]) == (source["sha256_ends"], source.get("size_bytes")):
+    if (now["sha256_ends"], now["size_bytes"]) == (source.sha256_ends, source.size_bytes):
         return True, ""
     return False, f"{truth.name} is not the file of that name that was predicted from: its content has changed since."
 
 
-def _light(real: ImageSource, record: Mapping[str, Any], made_from_it: bool) -> tuple[ImageSource | None, int]:
+def _light(real: ImageSource, record: PredictionRecord, made_from_it: bool) -> tuple[ImageSource | None, int]:
     """Where the transmitted light is: in the truth's file, or in the file the record names."""
-    source = part_of(record, "input")
-    used = part_of(source, "channel").get("index")
-    if made_from_it and isinstance(used, int) and used < len(real.channels):
+    source = record.input
+    used = None if source.channel is None else source.channel.index
+    if made_from_it and used is not None and used < len(real.channels):
         return real, used
     if len(real.channels) > 1:
         found = [c.index for c in real.channels if c.role is ChannelRole.TRANSMITTED]
         if len(found) == 1:
             return real, found[0]
-    path = Path(str(source.get("path") or ""))
-    if not isinstance(used, int) or not path.name or not path.exists():
+    path = Path(source.path or "")
+    if used is None or not path.name or not path.exists():
         return None, 0
     try:
         other = open_image(path)
-        other = other.with_scene(source["scene"]) if source.get("scene") in other.scenes else other
+        if source.scene in other.scenes:
+            other = other.with_scene(source.scene)
     except ImageError:
         return None, 0
-    same = used < len(other.channels) and all(other.sizes[axis] == real.sizes[axis] for axis in "TZYX")
-    return (other, used) if same else (None, 0)
+    on_one_grid = all(other.sizes[axis] == real.sizes[axis] for axis in "TZYX")
+    if used < len(other.channels) and on_one_grid:
+        return other, used
+    return None, 0
 
 
 def _sizes(image: ImageSource) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from datetime import datetime
 from itertools import groupby
@@ -205,8 +204,7 @@ def _by(shift: ShiftCheck) -> str:
 
 
 def _notes(result: Result) -> str:
-    made = result.case.record.get("notes")
-    notes = [*result.case.notes, *(map(str, made) if isinstance(made, list) else ())]
+    notes = [*result.case.notes, *result.case.record.notes]
     said = result.case.disclaimer  # at the top of the page already
     listed = [f"<li>{text(f'{result.case.model}: {note}')}</li>" for note in notes if not said or said not in note]
     return f"<ul>{''.join(listed)}</ul>" if listed else ""
@@ -262,8 +260,9 @@ def _planes(result: Result) -> str:
 
 
 def _provenance(result: Result) -> str:
-    record = json.dumps(dict(result.case.record), indent=1, ensure_ascii=False) if result.case.record else ""
-    known = f"<pre><code>{text(record)}</code></pre>" if record else "<p>No record was found beside it.</p>"
+    known = "<p>No record was found beside it.</p>"
+    if result.case.record.is_known:
+        known = f"<pre><code>{text(result.case.record.to_json())}</code></pre>"
     summary = f"How it was made: {Path(result.case.prediction_name).name} ({result.case.model})"
     return f"<details><summary>{text(summary)}</summary><p>{text(result.case.prediction_name)}</p>{known}</details>"
 
@@ -273,13 +272,16 @@ def _models(results: Sequence[Result]) -> str:
     parts = ["<h2>Models</h2>"]
     for model in dict.fromkeys(result.case.model for result in results):
         result = next(r for r in results if r.case.model == model)
-        card, made = result.card, result.case.record.get("model")
-        known = made if isinstance(made, dict) else {}
+        card = result.card
+        known = result.case.record.model
+        trust = result.case.disclaimer
+        if not trust and not known.name:
+            trust = "Nothing is known of this model."
         facts = {
-            "title": known.get("title", ""),
-            "weights (SHA-256)": known.get("weights_sha256", ""),
-            "licence": known.get("licence", ""),
-            "trust": result.case.disclaimer or ("" if known else "Nothing is known of this model."),
+            "title": known.title,
+            "weights (SHA-256)": known.weights_sha256,
+            "licence": known.licence,
+            "trust": trust,
         }
         if card is not None:
             z, y, x = card.input.voxel_size_um

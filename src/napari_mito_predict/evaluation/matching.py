@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import EvaluationError, UnreadableImageError
-from napari_mito_predict.evaluation.provenance import find_record, part_of, read_record
 from napari_mito_predict.image import IMAGE_SUFFIXES, file_signature, list_images
+from napari_mito_predict.models.record import find_record, read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from napari_mito_predict.models.record import InputRecord
 
 
 def match(predictions: Path, truths: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
@@ -45,8 +48,10 @@ def match(predictions: Path, truths: Path) -> tuple[list[tuple[Path, Path]], lis
     if is_image(predictions) and is_image(truths):
         return [(predictions, truths)], []
     candidates = [truths] if is_image(truths) else truths_in(truths)
-    pairs, skipped = [], []
-    for prediction in [predictions] if is_image(predictions) else predictions_in(predictions):
+    files = [predictions] if is_image(predictions) else predictions_in(predictions)
+    pairs = []
+    skipped = []
+    for prediction in files:
         try:
             fitting = _truths_of(prediction, [path for path in candidates if path != prediction])
         except EvaluationError as error:
@@ -55,8 +60,9 @@ def match(predictions: Path, truths: Path) -> tuple[list[tuple[Path, Path]], lis
         if len(fitting) == 1:
             pairs.append((prediction, fitting[0]))
         else:
-            found = " and ".join(path.name for path in fitting)
-            reason = f"could belong to {found}" if fitting else f"no truth of its name in {truths}"
+            reason = f"no truth of its name in {truths}"
+            if fitting:
+                reason = f"could belong to {' and '.join(path.name for path in fitting)}"
             skipped.append(f"{prediction}: {reason}.")
     if not pairs:
         raise EvaluationError(
@@ -119,7 +125,7 @@ def match_repeats(repeats: Sequence[Path], truths: Path) -> tuple[dict[Path, lis
     skipped : list of str
         One sentence for each repeat without a truth.
     """
-    files = [file for given in repeats for file in ([given] if is_image(given) else images_in(given))]
+    files = list(chain.from_iterable([given] if is_image(given) else images_in(given) for given in repeats))
     if is_image(truths):
         return {truths: [file for file in files if file != truths] or files}, []
     candidates = truths_in(truths)
@@ -137,10 +143,10 @@ def match_repeats(repeats: Sequence[Path], truths: Path) -> tuple[dict[Path, lis
 
 
 def _truths_of(prediction: Path, candidates: Sequence[Path]) -> list[Path]:
-    source = part_of(read_record(prediction), "input")
-    made_from = str(source.get("path") or "")
-    if made_from:
-        name = made_from.replace("\\", "/").rsplit("/", 1)[-1]
+    record = read_record(prediction)
+    if record is not None and record.input.path:
+        source = record.input
+        name = record.input.path.replace("\\", "/").rsplit("/", 1)[-1]
         # With one channel that file holds what was predicted from alone: its truth is another one.
         others = [path for path in candidates if path.name != name or not _is_lone_input(path, source)]
         exact = [path for path in others if path.name == name]
@@ -153,11 +159,11 @@ def _truths_of(prediction: Path, candidates: Sequence[Path]) -> list[Path]:
     return [path for path in fitting if len(_stem(path)) == longest]
 
 
-def _is_lone_input(path: Path, source: Mapping[str, Any]) -> bool:
+def _is_lone_input(path: Path, source: InputRecord) -> bool:
     """Whether this is the very file predicted from, and nothing else is in it."""
-    if part_of(source, "sizes").get("C") != 1 or not path.exists():
+    if source.sizes.get("C") != 1 or not path.exists():
         return False
-    return bool(file_signature(path)["sha256_ends"] == source.get("sha256_ends"))
+    return bool(file_signature(path)["sha256_ends"] == source.sha256_ends)
 
 
 def _kin(name: str, other: str) -> bool:
@@ -173,5 +179,6 @@ def _named_after(name: str, truth: str) -> bool:
 def _stem(path: Path) -> str:
     name = path.name
     for suffix in (*IMAGE_SUFFIXES, ".ome"):
-        name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
+        if name.lower().endswith(suffix):
+            name = name[: -len(suffix)]
     return name

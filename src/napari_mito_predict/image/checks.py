@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -49,13 +50,25 @@ class Finding:
         What to do about it; empty where nothing can be done.
     model : str
         Name of the only model that it is about; empty where it is about all.
+    where : str
+        What it is about, such as a field or "time point 3"; empty where that is the whole.
+    values : mapping of str to float
+        Numbers in the message, by name, for programs.
     """
 
     level: Level
     code: str
     message: str
     fix: str = ""
+    _: KW_ONLY
     model: str = ""
+    where: str = ""
+    values: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    @property
+    def advice(self) -> str:
+        """Message and fix, as one text."""
+        return f"{self.message} {self.fix}".rstrip()
 
 
 def check_volume(volume: NDArray[Any], *, where: str = "") -> list[Finding]:
@@ -90,10 +103,15 @@ def check_volume(volume: NDArray[Any], *, where: str = "") -> list[Finding]:
     found += _black_areas(volume, blank, prefix)
     found += _saturation(volume, high.max(), prefix)
     if len(volume) < _THIN:
-        message = f"{prefix}the stack has only {len(volume)} Z step{'s' if len(volume) > 1 else ''}."
-        level = Level.WARNING if len(volume) > 1 else Level.INFO  # one plane is what a 2-D or time model wants
-        found.append(Finding(level, "too-thin", message, f"Record at least {_THIN} Z steps for a 3-D model."))
+        found.append(_too_thin(len(volume), prefix))
     return found
+
+
+def _too_thin(planes: int, prefix: str) -> Finding:
+    fix = f"Record at least {_THIN} Z steps for a 3-D model."
+    if planes == 1:  # what a 2-D or time model wants
+        return Finding(Level.INFO, "too-thin", f"{prefix}the stack has only 1 Z step.", fix)
+    return Finding(Level.WARNING, "too-thin", f"{prefix}the stack has only {planes} Z steps.", fix)
 
 
 def check_image(image: ImageSource, channel: int | str | ChannelRole | None = None) -> list[Finding]:
@@ -202,4 +220,6 @@ def _wrong_dtype(dtype: np.dtype[Any], prefix: str) -> Finding:
 
 def _numbers(planes: NDArray[Any], most: int = 8) -> str:
     listed = ", ".join(str(int(plane)) for plane in planes[:most])
-    return listed + (f" and {planes.size - most} more" if planes.size > most else "")
+    if planes.size <= most:
+        return listed
+    return f"{listed} and {planes.size - most} more"

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -157,6 +157,13 @@ class ImageSource:
         other.channels = tuple(channels)
         return other
 
+    @property
+    def third_axis(self) -> Literal["z", "t"] | None:
+        """What a volume extends along beside y and x: z where there are several Z steps, else time, else nothing."""
+        if self.sizes["Z"] > 1:
+            return "z"
+        return "t" if self.sizes["T"] > 1 else None
+
     def channel(self, which: int | str | ChannelRole | None = None) -> Channel:
         """Find a channel by index, name or role; None asks for the transmitted light.
 
@@ -210,12 +217,12 @@ class ImageSource:
         import dask.array
 
         found = self.channel(channel)
-        t, z, y, x = (self.sizes[axis] for axis in "TZYX")
+        sizes = self.sizes
         stacks: dask.array.Array = dask.array.map_blocks(  # type: ignore[no-untyped-call]
             _read_block,
             self,
             found.index,
-            chunks=((1,) * t, (z,), (y,), (x,)),
+            chunks=((1,) * sizes["T"], (sizes["Z"],), (sizes["Y"],), (sizes["X"],)),
             dtype=self.dtype,
             meta=np.empty((0, 0, 0, 0), self.dtype),
             token=uuid.uuid4().hex,  # else dask would hash the whole image to name the result

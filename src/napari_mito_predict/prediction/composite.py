@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_mito_predict.prediction.files import check_one_grid, composite_record, write_predictions
+from napari_mito_predict.prediction.files import check_one_grid, write_predictions
+from napari_mito_predict.prediction.record import composite_record
 
 if TYPE_CHECKING:
     from napari_mito_predict.prediction.result import Prediction

@@ -64,7 +64,10 @@ class FieldContexts:
         return [average[_rows(self._grid, self._flat, piece)] for average in self._known]
 
     def _layer_of(self, piece: Tile) -> int:
-        return piece.index[0] if self._flat else 0
+        """Which field, or fields of one layer of planes, a tile is part of; a volume is one."""
+        if not self._flat:
+            return 0
+        return piece.index[0]
 
 
 class Average:
@@ -77,7 +80,8 @@ class Average:
     """
 
     def __init__(self, grid: TileGrid, flat: bool, first: Tile) -> None:
-        self._grid, self._flat = grid, flat
+        self._grid = grid
+        self._flat = flat
         self._planes = first.kept[0].size if flat else 1
         self.value = np.zeros(0)
 
@@ -86,13 +90,16 @@ class Average:
         if not self.value.size:
             self.value = np.zeros((self._planes, *context.shape[1:]))
         shares = [kept.size / axis.padded for kept, axis in zip(piece.kept, self._grid.axes, strict=True)]
-        share = prod(shares[1 if self._flat else 0 :])
+        if self._flat:  # each plane is a field of its own: its share is that of its rows and columns
+            shares = shares[1:]
+        share = prod(shares)
         self.value[_rows(self._grid, self._flat, piece)] += share * context
 
 
 def core_within(piece: Tile, flat: bool) -> tuple[slice, ...]:
     """The core of `piece` in its window, for each axis the network knows."""
-    return tuple(span.slice for span in piece.kept_of_read)[1 if flat else 0 :]
+    core = tuple(span.slice for span in piece.kept_of_read)
+    return core[1:] if flat else core
 
 
 def in_parts(name: str) -> Finding:

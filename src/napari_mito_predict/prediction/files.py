@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari_mito_predict._files import atomic_write_text
 from napari_mito_predict.errors import OutputError
 from napari_mito_predict.image import check_output, write_ome_tiff, write_ome_zarr
 from napari_mito_predict.image.names import record_path
@@ -16,11 +14,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from napari_mito_predict.image.output import ImageSettings
+    from napari_mito_predict.models.record import PredictionRecord
     from napari_mito_predict.prediction.result import Output, Prediction
 
 
 def write_predictions(
-    path: str | Path, predictions: Sequence[Prediction], record: dict[str, Any], *, overwrite: bool = False
+    path: str | Path, predictions: Sequence[Prediction], record: PredictionRecord, *, overwrite: bool = False
 ) -> Path:
     """Write predictions of one grid as the channels of one image, and `record` beside it; see `Prediction.save`."""
     path, outputs = Path(path), [prediction.output for prediction in predictions]
@@ -28,19 +27,8 @@ def write_predictions(
     data = _Channels([prediction.data for prediction in predictions], channel_axis(outputs[0]))
     write = write_ome_zarr if path.suffix.lower() == ".zarr" else write_ome_tiff
     written = write(path, data, overwrite=overwrite, **image_metadata(outputs))
-    write_record(path, record)
+    record.write(path)
     return written
-
-
-def write_record(path: Path, record: dict[str, Any]) -> None:
-    """Write `record` beside the image `path`."""
-    atomic_write_text(record_path(path), json.dumps(record, indent=2, ensure_ascii=False) + "\n")
-
-
-def composite_record(outputs: Sequence[Output], records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One record for all: the disclaimers where readers of single records look for them, then each in full."""
-    channels = [{"channel": output.title, **record} for output, record in zip(outputs, records, strict=True)]
-    return {"disclaimer": " ".join(_disclaimers(outputs)), "channels": channels}
 
 
 def image_metadata(outputs: Sequence[Output]) -> ImageSettings:
@@ -91,6 +79,7 @@ class _Channels:
         self.dtype = arrays[0].dtype
 
     def __getitem__(self, index: tuple[int, ...]) -> np.ndarray:
-        before, channel, after = index[: self._axis], index[self._axis], index[self._axis + 1 :]
-        plane: np.ndarray = self._arrays[channel][before + after]
+        channel = index[self._axis]
+        within = index[: self._axis] + index[self._axis + 1 :]
+        plane: np.ndarray = self._arrays[channel][within]
         return plane

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _FAR = 2.0  # a factor in voxel size beyond which structures look different, whatever the resampling
 _TIME_TOLERANCE = 0.2
+_WORTH_A_WARNING = 0.1
+_MANY_VOXELS = 10**6
 
 
 class Described(Protocol):
@@ -54,11 +56,13 @@ def check_fit(
 def verdict(found: Iterable[Finding]) -> Literal["green", "amber", "red"]:
     """One colour for a list of findings: red when impossible, amber when to be taken with care."""
     levels = {finding.level for finding in found}
-    return "red" if Level.ERROR in levels else "amber" if Level.WARNING in levels else "green"
+    if Level.ERROR in levels:
+        return "red"
+    return "amber" if Level.WARNING in levels else "green"
 
 
 def findings(subject: Subject, model: Described, depth_stride: int = 1) -> list[Finding]:
-    """The same as `check_fit`, of a subject."""
+    """Compare what a model was trained for with a subject; see `check_fit`."""
     found = [
         *_simulated(subject, model),
         *_third_axis(subject, model, depth_stride),
@@ -122,11 +126,14 @@ def _third_axis(subject: Subject, model: Described, depth_stride: int) -> Iterat
 
 
 def _voxel_size(subject: Subject, model: Described) -> Iterator[Finding]:
-    trained, have = model.card.input.voxel_size_um, subject.voxel_size_um
-    shape, resampled = subject.volume_shape(subject.layout(model.card)), subject.model_shape(model.card)
+    trained = model.card.input.voxel_size_um
     along_z = subject.layout(model.card) is Layout.STACKS and "z" in model.card.input.third_axes
-    axes = [(name, h, t) for name, h, t in zip("zyx", have, trained, strict=True) if t and (name != "z" or along_z)]
-    unknown = [name for name, h, _ in axes if not h]
+    sizes = [
+        (axis, has, wants)
+        for axis, has, wants in zip("zyx", subject.voxel_size_um, trained, strict=True)
+        if wants and (axis != "z" or along_z)  # what stands in for z (time) is not resampled
+    ]
+    unknown = [axis for axis, has, _ in sizes if not has]
     if unknown:
         yield Finding(
             Level.WARNING,
@@ -135,19 +142,35 @@ def _voxel_size(subject: Subject, model: Described) -> Iterator[Finding]:
             f"{_um(trained)}. If it is not, the prediction is meaningless.",
             "Give the voxel size.",
         )
-    off = {name: h / t for name, h, t in axes if h and resampled_size(10**6, h, t) != 10**6}
-    if off:
-        factors = ", ".join(f"{ratio:.2f} times along {name}" for name, ratio in off.items())
-        far = max(max(ratio, 1 / ratio) for ratio in off.values()) > _FAR
-        change = " x ".join(map(str, shape)) + " to " + " x ".join(map(str, resampled))
-        yield Finding(
-            Level.WARNING if far or max(abs(ratio - 1) for ratio in off.values()) > 0.1 else Level.INFO,
-            "very-different-voxel-size" if far else "different-voxel-size",
-            f"Voxels are {_um(have)}, {model.name} was trained at {_um(trained)} ({factors}): the image is resampled "
-            f"for it, from {change} voxels, and the prediction back."
-            + (" With such a difference the model sees structures it never learned." if far else ""),
-            "Use a model trained closer to this voxel size." if far else "",
-        )
+    ratios = {axis: has / wants for axis, has, wants in sizes if has and _is_resampled(has, wants)}
+    if ratios:
+        yield _other_voxel_size(subject, model, ratios)
+
+
+def _is_resampled(has: float, wants: float) -> bool:
+    """Whether two sizes differ so much that even a very large image would get another number of voxels."""
+    return resampled_size(_MANY_VOXELS, has, wants) != _MANY_VOXELS
+
+
+def _other_voxel_size(subject: Subject, model: Described, ratios: dict[str, float]) -> Finding:
+    """What the resampling is; `ratios` are the sizes of the image in units of the model's, by axis."""
+    shape = subject.volume_shape(subject.layout(model.card))
+    resampled = subject.model_shape(model.card)
+    change = " x ".join(map(str, shape)) + " to " + " x ".join(map(str, resampled))
+    factors = ", ".join(f"{ratio:.2f} times along {axis}" for axis, ratio in ratios.items())
+    message = (
+        f"Voxels are {_um(subject.voxel_size_um)}, {model.name} was trained at "
+        f"{_um(model.card.input.voxel_size_um)} ({factors}): the image is resampled for it, from {change} voxels, and "
+        "the prediction back."
+    )
+    level = Level.INFO
+    if max(abs(ratio - 1) for ratio in ratios.values()) > _WORTH_A_WARNING:
+        level = Level.WARNING
+    if max(max(ratio, 1 / ratio) for ratio in ratios.values()) <= _FAR:
+        return Finding(level, "different-voxel-size", message, values=ratios)
+    message += " With such a difference the model sees structures it never learned."
+    fix = "Use a model trained closer to this voxel size."
+    return Finding(Level.WARNING, "very-different-voxel-size", message, fix, values=ratios)
 
 
 def _time_step(subject: Subject, model: Described) -> Iterator[Finding]:

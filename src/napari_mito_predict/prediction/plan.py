@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from itertools import chain
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -26,7 +26,6 @@ from napari_mito_predict.image import (
     ImageSource,
     Level,
     check_image,
-    file_signature,
     from_array,
     open_image,
 )
@@ -39,20 +38,26 @@ from napari_mito_predict.prediction.folded import can_stream
 from napari_mito_predict.prediction.job import Job
 from napari_mito_predict.prediction.memory import bytes_per_voxel, choose_strips, choose_tiles, free_memory
 from napari_mito_predict.prediction.precision import checked
-from napari_mito_predict.prediction.result import Block, Output, Prediction, versions
+from napari_mito_predict.prediction.record import make_record
+from napari_mito_predict.prediction.result import Block, Output, Prediction
 from napari_mito_predict.prediction.tiles import TileGrid, plan_tiles
 from napari_mito_predict.prediction.volumes import Subject, VoxelSize
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from napari_mito_predict.models.record import PredictionRecord
     from napari_mito_predict.networks import Network
     from napari_mito_predict.prediction.look import Look
     from napari_mito_predict.prediction.prepare import KnownStatistics
 
 _ARRAY_AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
-# Raw input (16 bit), the same resampled, both twice where the next volume is read ahead; then one result per target.
-_BYTES_RAW, _BYTES_RESAMPLED, _BYTES_RESULT = 2, 4, 4
+# Bytes per voxel: the input as read (16 bit), the same resampled, and one result per target.
+_BYTES_RAW = 2
+_BYTES_RESAMPLED = 4
+_BYTES_RESULT = 4
+_FLOAT32 = 1.0
+_HALF = 0.5  # of the memory that float32 needs
 
 _bytes_needed: WeakKeyDictionary[Network, float] = WeakKeyDictionary()
 
@@ -129,58 +134,11 @@ class PredictionPlan:
             data[block.target][block.slices] = block.data
         return {key: Prediction(data[key], output, self.record(key)) for key, output in self.outputs.items()}
 
-    def record(self, key: str, *, full_hash: bool = False) -> dict[str, Any]:
-        """How the output `key` is made, JSON-able: input, model, parameters, versions, what has to be known."""
-        output, image = self.outputs[key], self.subject.image
+    def record(self, key: str, *, full_hash: bool = False) -> PredictionRecord:
+        """How the output `key` is made: what computes it is known when it was computed, and planned before."""
         job = next(job for job in self.jobs if key in job.keys)
-        card = job.model.card
-        used = self._used.get(job.model.name) or [self.device]
-        tiling = "exact" if job.grid.exact else "approximate: the halo is smaller than the network's reach"
-        if in_parts(card.name).code in {finding.code for finding in self.findings}:
-            tiling = "approximate: the network looks at the whole image, but was given it in parts"
-        return {
-            "target": output.target.name,
-            "stain": output.target.stain,
-            "disclaimer": card.disclaimer,
-            "values": "z-scores of the training truth: brightness is relative, not calibrated",
-            "input": {
-                "name": image.name,
-                **({"path": str(image.path), **file_signature(image.path, full=full_hash)} if image.path else {}),
-                "scene": image.scenes[image.scene],
-                "channel": {"index": self.subject.channel, "name": image.channels[self.subject.channel].name},
-                "sizes": dict(image.sizes),
-                "dtype": str(image.dtype),
-                "voxel_size_um": list(self.subject.voxel_size_um),
-                "time_step_s": image.time_step_s,
-            },
-            "model": {
-                "name": card.name,
-                "title": card.title,
-                "weights_sha256": card.weights.sha256,
-                "simulated": card.simulated,
-                "licence": card.licence,
-            },
-            "parameters": {
-                "device": " and ".join(dict.fromkeys(device.kind for device in used)),
-                "device_name": " and ".join(dict.fromkeys(device.name for device in used)),
-                "precision": " and ".join(dict.fromkeys(device.precision for device in used)),
-                "computed_on": [
-                    {"device": device.kind, "device_name": device.name, "precision": device.precision}
-                    for device in used
-                ],
-                "third_axis": job.layout.value,
-                "voxel_size_um": list(card.input.voxel_size_um),
-                "shape_predicted": list(job.shape),
-                "resampled": job.shape != self.subject.volume_shape(job.layout),
-                "normalisation": card.input.normalisation.model_dump(mode="json"),
-                "tile": list(job.grid.core),
-                "halo": [axis.halo for axis in job.grid.axes],
-                "tiling": tiling,
-            },
-            "notes": [f"{finding.message} {finding.fix}".rstrip() for finding in self._about(job)],
-            "versions": versions(),
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
+        devices = self._used.get(job.model.name) or [self.device]
+        return make_record(self.outputs[key], job, self.subject, devices, self._about(job), full_hash=full_hash)
 
     def _execution(self, *how: Any) -> Execution:
         return Execution(self.subject, self.jobs, self.device, self._note, self._computed, *how)
@@ -248,18 +206,16 @@ def plan_prediction(
         chosen, said = checked(chosen, models)
         found += said
     free = free_memory(chosen)
-    names = Counter(target for model in models for target in model.targets)
-    jobs, estimate = [], 0
+    targets = Counter(chain.from_iterable(model.targets for model in models))
+    jobs: list[Job] = []
+    estimate = 0
     for model in models:
-        keys = tuple(f"{t}/{model.name}" if names[t] > 1 else t for t in model.targets)
         shape = subject.model_shape(model.card)
-        per_voxel = _bytes_per_voxel(model) * (1 if chosen.precision == "32" else 0.5)
+        per_voxel = _bytes_per_voxel(model) * (_FLOAT32 if chosen.precision == "32" else _HALF)
         grid = _tiles(model, shape, tile, halo, chosen, per_voxel, free)
-        jobs.append(Job(model, keys, subject.layout(model.card), shape, grid))
-        resampled = shape != subject.volume_shape(subject.layout(model.card))
-        given = (_BYTES_RAW + _BYTES_RESAMPLED * resampled) * min(len(subject.volumes(jobs[-1].layout)), 2)
-        held = prod(shape) * (given + _BYTES_RESULT * len(keys))
-        estimate = max(estimate, held + int(grid.held * per_voxel))
+        job = Job(model, _keys(model, targets), subject.layout(model.card), shape, grid)
+        jobs.append(job)
+        estimate = max(estimate, _held_bytes(job, subject) + int(grid.held * per_voxel))
     if not all(job.grid.exact for job in jobs):
         found.append(
             Finding(
@@ -269,18 +225,34 @@ def plan_prediction(
             )
         )
     found += [in_parts(job.model.name) for job in jobs if job.in_parts and job.model.network.contexts is None]
-    outputs = {key: output for job in jobs for key, output in _outputs(subject, job)}
+    outputs = dict(chain.from_iterable(_outputs(subject, job) for job in jobs))
     total = sum(job.passes * len(job.grid) * len(subject.volumes(job.layout)) for job in jobs)
     plan = PredictionPlan(outputs, found, chosen, total, estimate, subject, jobs)
     plan.estimate_bytes += plan.result_bytes
     return plan
 
 
+def _keys(model: Model, targets: Counter[str]) -> tuple[str, ...]:
+    """Keys of a model's outputs: their targets, with the model's name where several models predict one."""
+    return tuple(f"{target}/{model.name}" if targets[target] > 1 else target for target in model.targets)
+
+
+def _held_bytes(job: Job, subject: Subject) -> int:
+    """Memory for the volumes of a job at its peak, beside what its network needs."""
+    given = _BYTES_RAW
+    if job.shape != subject.volume_shape(job.layout):
+        given += _BYTES_RESAMPLED
+    volumes_at_once = min(len(subject.volumes(job.layout)), 2)  # the next one is read ahead
+    return prod(job.shape) * (given * volumes_at_once + _BYTES_RESULT * len(job.keys))
+
+
 def _subject(given: Any, channel: Any, scene: Any, voxel_size_um: Sequence[float | None] | None) -> Subject:
     if isinstance(given, str | Path):
         given = open_image(given)
     if isinstance(given, ImageSource):
-        image = given if scene is None else given.with_scene(scene)
+        image = given
+        if scene is not None:
+            image = image.with_scene(scene)
         if image.unsupported:  # before anybody is asked which of its channels to use
             raise UnsupportedImageError(f"{image.name}: {image.unsupported}")
         index = image.channel(channel).index
@@ -302,7 +274,7 @@ def _voxel_size(given: Sequence[float | None] | None) -> VoxelSize | None:
     """Three sizes, with None for what is unknown or impossible."""
     if given is None:
         return None
-    sizes = [float(s) if s is not None and np.isfinite(s) and s > 0 else None for s in given]
+    sizes = [_possible_size(size) for size in given]
     if len(sizes) == 2:
         sizes = [None, *sizes]
     if len(sizes) != 3:
@@ -310,9 +282,15 @@ def _voxel_size(given: Sequence[float | None] | None) -> VoxelSize | None:
     return sizes[0], sizes[1], sizes[2]
 
 
+def _possible_size(size: float | None) -> float | None:
+    if size is None or not np.isfinite(size) or size <= 0:
+        return None
+    return float(size)
+
+
 def _models(given: Any) -> list[Model]:
-    several = [given] if isinstance(given, Model | str | Path) or hasattr(given, "network") else list(given)
-    models = [load_model(model) if isinstance(model, str | Path) else cast("Model", model) for model in several]
+    is_one = isinstance(given, Model | str | Path) or hasattr(given, "network")
+    models = [_model(model) for model in ([given] if is_one else given)]
     if not models:
         raise PredictionError("No model was given: choose at least one.")
     twice = [name for name, count in Counter(model.name for model in models).items() if count > 1]
@@ -322,6 +300,12 @@ def _models(given: Any) -> list[Model]:
         if model.network.in_channels != 1:
             raise ModelMismatchError(f"{model.name} needs {model.network.in_channels} channels; only one can be given.")
     return models
+
+
+def _model(given: Model | str | Path) -> Model:
+    if isinstance(given, str | Path):
+        return load_model(given)
+    return given
 
 
 def _findings(subject: Subject, models: list[Model]) -> list[Finding]:
@@ -336,11 +320,11 @@ def _findings(subject: Subject, models: list[Model]) -> list[Finding]:
     ]
     for finding in found:
         if finding.level is Level.ERROR:
-            raise UnsupportedImageError(f"{finding.message} {finding.fix}".rstrip())
+            raise UnsupportedImageError(finding.advice)
     for model in models:
         for finding in fit_findings(subject, model, _three(model.network.stride)[0]):
             if finding.level is Level.ERROR:
-                raise ModelMismatchError(f"{finding.message} {finding.fix}".rstrip())
+                raise ModelMismatchError(finding.advice)
             found.append(finding)
     if any(finding.code == "time-step-unknown" and finding.level is Level.WARNING for finding in found):
         found = [f for f in found if f.code != "time-step-unknown" or f.level is Level.WARNING]
@@ -359,7 +343,9 @@ def _tiles(
         return choose_tiles(shape, stride=stride, receptive_field=field, halo=halo, whole=whole, **limits)
     if tile == "whole":
         tile = shape
-    core = tuple(tile) if isinstance(tile, Sequence) and not isinstance(tile, str) else ()
+    core: tuple[Any, ...] = ()
+    if isinstance(tile, Sequence) and not isinstance(tile, str):
+        core = tuple(tile)
     if len(core) != 3 or not all(isinstance(n, int | np.integer) and n > 0 for n in core):
         raise PredictionError(f"Tile {tile!r}: expected 'auto', 'whole' or three positive whole numbers (D, Y, X).")
     return plan_tiles(shape, stride=stride, receptive_field=field, core=(core[0], core[1], core[2]), halo=halo)
@@ -387,5 +373,6 @@ def _bytes_per_voxel(model: Model) -> float:
 
 def _three(sizes: Sequence[int]) -> tuple[int, int, int]:
     """(D, Y, X); a 2-D network takes D plane by plane."""
-    d, y, x = (1, *sizes) if len(sizes) == 2 else sizes
-    return int(d), int(y), int(x)
+    if len(sizes) == 2:
+        return 1, int(sizes[0]), int(sizes[1])
+    return int(sizes[0]), int(sizes[1]), int(sizes[2])

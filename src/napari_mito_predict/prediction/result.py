@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
 
     from napari_mito_predict.models.card import Target
+    from napari_mito_predict.models.record import PredictionRecord
     from napari_mito_predict.prediction.volumes import VoxelSize
 
 _PACKAGES = ("napari-mito-predict", "torch", "numpy", "scipy")
@@ -93,13 +94,13 @@ class Prediction:
         Z-scores of the training truth: brightness is relative.
     output : Output
         Axes, voxel size, names.
-    record : dict
-        How it was made, see `save`.
+    record : PredictionRecord
+        How it was made; `save` writes it beside the image.
     """
 
     data: np.ndarray
     output: Output
-    record: dict[str, Any]
+    record: PredictionRecord
 
     @property
     def target(self) -> str:

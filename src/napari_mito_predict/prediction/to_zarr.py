@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -16,13 +16,13 @@ from napari_mito_predict.image.names import record_path
 from napari_mito_predict.prediction.files import (
     channel_axis,
     check_one_grid,
-    composite_record,
     image_metadata,
-    write_record,
 )
+from napari_mito_predict.prediction.record import composite_record
 
 if TYPE_CHECKING:
     from napari_mito_predict.image.zarr_chunks import ChunkWriter
+    from napari_mito_predict.models.record import PredictionRecord
     from napari_mito_predict.prediction.execute import Cancel, OnProgress
     from napari_mito_predict.prediction.plan import PredictionPlan
     from napari_mito_predict.prediction.result import Block, Output
@@ -81,7 +81,7 @@ def predict_to_zarr(
         for block in stack.enter_context(closing(blocks)):
             write[block.target](block)
     for file in files:
-        write_record(file.path, file.record(plan))
+        file.record(plan).write(file.path)
     return [file.path for file in files]
 
 
@@ -108,7 +108,7 @@ class _File:
 
         return write
 
-    def record(self, plan: PredictionPlan) -> dict[str, Any]:
+    def record(self, plan: PredictionPlan) -> PredictionRecord:
         records = [plan.record(output.key) for output in self.outputs]
         return composite_record(self.outputs, records) if self.composite else records[0]
 

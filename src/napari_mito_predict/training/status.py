@@ -44,14 +44,14 @@ class Status:
         Time to the end.
     pid : int
         Of the trainer.
-    started : float
-        When its process began, see `process_start`; 0 where an earlier version wrote this.
-    host : str
-        The computer it runs on.
     heartbeat : float
         When it was last heard of, seconds since 1970.
     scores : dict
         Validation PCC of ``best``, of the ``base`` model before training, and of the ``blurred input``.
+    started : float
+        When its process began, see `process_start`; 0 where an earlier version wrote this.
+    host : str
+        The computer it runs on.
     """
 
     state: State
@@ -60,10 +60,10 @@ class Status:
     iterations: int = 0
     seconds_left: float | None = None
     pid: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    started: float = 0.0
-    host: str = ""
     heartbeat: float = 0.0
     scores: dict[str, float] = field(default_factory=dict)
+    started: float = 0.0
+    host: str = ""
 
     @property
     def alive(self) -> bool:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_mito_predict._widgets.common import layer_facts
+from napari_mito_predict._widgets.common import image_layers
+from napari_mito_predict._widgets.common.facts import prediction_facts
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
@@ -54,11 +55,12 @@ def values_of(layer: Image) -> Any:
 
 def letters_of(layer: Image) -> str:
     """Letters from ``TCZYX`` for a layer's axes; where its labels leave it open, what the prediction was made for."""
-    known = layer_facts.axes_of(layer)
+    known = image_layers.axes_of(layer)
     if known is not None:
         return known
-    parameters = layer_facts.facts_of(layer).get("record", {}).get("parameters", {})
-    third = "T" if parameters.get("third_axis") == "series" else "Z"
+    facts = prediction_facts(layer)
+    is_series = facts is not None and facts.record.parameters.third_axis == "series"
+    third = "T" if is_series else "Z"
     return {2: "YX", 3: f"{third}YX"}.get(layer.ndim, "TZYX"[-layer.ndim :])
 
 

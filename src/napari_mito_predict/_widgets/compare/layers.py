@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image
 
-from napari_mito_predict._widgets.common.layer_facts import KEY, placement_of
+from napari_mito_predict._widgets.common.facts import PreviewFacts, metadata_of
+from napari_mito_predict._widgets.common.image_layers import placement_of
 from napari_mito_predict._widgets.common.removal import take_away
 from napari_mito_predict._widgets.common.viewport import values_of
 from napari_mito_predict.errors import EvaluationError
@@ -136,8 +137,8 @@ def difference_of(prediction: Image, truth: Image, residual: Residual) -> list[I
 
 
 def _layer(like: Image, data: Any, name: str, **display: Any) -> Image:
-    facts = {"kind": "preview", "made_from": like.name}  # neither an input nor a prediction
-    return Image(data, name=name, blending="additive", metadata={KEY: facts}, **placement_of(like), **display)
+    facts = PreviewFacts(made_from=like.name)
+    return Image(data, name=name, blending="additive", metadata=metadata_of(facts), **placement_of(like), **display)
 
 
 def _span(span: tuple[float, float]) -> tuple[float, float]:

@@ -8,8 +8,9 @@ from napari.layers import Image, Shapes
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QToolButton, QWidget
 
-from napari_mito_predict._widgets.common import layer_facts
+from napari_mito_predict._widgets.common import image_layers
 from napari_mito_predict._widgets.common.controls import LayerCombo, follow
+from napari_mito_predict._widgets.common.facts import prediction_facts
 from napari_mito_predict._widgets.common.viewport import letters_of, values_of
 from napari_mito_predict._widgets.compare.region import draw_in
 from napari_mito_predict.evaluation.cases import other_voxel_sizes
@@ -35,8 +36,8 @@ class Pair(QWidget):
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
         self._viewer = viewer
-        self.prediction = LayerCombo(viewer, layer_facts.is_prediction, "no prediction yet")
-        self.truth = LayerCombo(viewer, layer_facts.is_input, "no truth chosen")
+        self.prediction = LayerCombo(viewer, image_layers.is_prediction, "no prediction yet")
+        self.truth = LayerCombo(viewer, image_layers.is_input, "no truth chosen")
         self.region = LayerCombo(viewer, lambda layer: isinstance(layer, Shapes), "none")
         self.region.setToolTip(_TIP)
         grid = QGridLayout(self)
@@ -72,8 +73,10 @@ class Pair(QWidget):
     @property
     def light(self) -> Image | None:
         """The transmitted light that was predicted from, where it is still there."""
-        name = layer_facts.facts_of(self.prediction.layer).get("input_layer")
-        layer = self._viewer.layers[name] if name in self._viewer.layers else None
+        facts = prediction_facts(self.prediction.layer)
+        if facts is None or facts.input_layer not in self._viewer.layers:
+            return None
+        layer = self._viewer.layers[facts.input_layer]
         return layer if isinstance(layer, Image) else None
 
     @property
@@ -84,7 +87,7 @@ class Pair(QWidget):
     def guess(self, event: object = None) -> None:
         """Choose what is not chosen yet."""
         if self.prediction.layer is None:
-            newest = next((layer for layer in reversed(self._viewer.layers) if layer_facts.is_prediction(layer)), None)
+            newest = next((layer for layer in reversed(self._viewer.layers) if image_layers.is_prediction(layer)), None)
             self.prediction.choose(newest)
         elif self.truth.layer is None:
             self._guess_truth()
@@ -112,18 +115,19 @@ class Pair(QWidget):
     def _guess_truth(self) -> None:
         """The layer of the same field that shows, by its role, what was predicted."""
         prediction = self.prediction.layer
-        role = _ROLES.get(layer_facts.facts_of(prediction).get("target", ""))
+        facts = prediction_facts(prediction)
+        role = _ROLES.get(facts.target) if facts is not None else None
         if prediction is None or role is None:
             return
         current = self.truth.layer
-        if current is not None and layer_facts.role_of(current)[0] is role:
+        if current is not None and image_layers.role_of(current)[0] is role:
             return
         found = (
             layer
             for layer in reversed(self._viewer.layers)
-            if layer_facts.is_input(layer)
+            if image_layers.is_input(layer)
             and getattr(layer.data, "shape", None) == prediction.data.shape
-            and layer_facts.role_of(layer)[0] is role
+            and image_layers.role_of(layer)[0] is role
         )
         self.truth.choose(next(found, None))
 
@@ -146,7 +150,7 @@ def _problem(prediction: Layer | None, truth: Layer | None) -> str:
 def _size_problem(prediction: Image, truth: Image) -> str:
     """Layers in pixels know no voxel size, and fit all."""
     letters = letters_of(prediction)
-    said = other_voxel_sizes(*(layer_facts.source_of(layer, letters) for layer in (prediction, truth)))
+    said = other_voxel_sizes(*(image_layers.source_of(layer, letters) for layer in (prediction, truth)))
     if not said:
         return ""
     return (

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from napari_mito_predict._widgets.common.controls import FailurePanel, column
-from napari_mito_predict._widgets.common.layer_facts import facts_of, source_of
+from napari_mito_predict._widgets.common.facts import PredictionFacts, prediction_facts
+from napari_mito_predict._widgets.common.image_layers import source_of
 from napari_mito_predict._widgets.common.viewport import letters_of, values_of
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.common.wrapped import Wrapped
@@ -164,12 +165,12 @@ def case_of(prediction: Image, truth: Image, light: Image | None = None) -> Case
 
     letters = letters_of(prediction)
     real = source_of(truth, letters)
-    facts = facts_of(prediction)
-    record: dict[str, Any] = facts.get("record") or {}
+    facts = prediction_facts(prediction) or PredictionFacts()
+    record = facts.record
     return Case(
-        field=str((record.get("input") or {}).get("name") or facts.get("input_layer") or truth.name),
-        target=str(facts.get("target", "")),
-        model=str(facts.get("model") or (record.get("model") or {}).get("name") or "unknown model"),
+        field=record.input.name or facts.input_layer or truth.name,
+        target=facts.target,
+        model=facts.model or record.model.name or "unknown model",
         prediction=source_of(prediction, letters),
         prediction_name=f"layer '{prediction.name}' in napari",
         truth=real,
@@ -186,7 +187,7 @@ def _fits(light: Image | None, truth: Image) -> bool:
 
 def _proposed(prediction: Image) -> Path:
     """A name beside the image that was predicted from, where it is known."""
-    made_from = (facts_of(prediction).get("record") or {}).get("input") or {}
-    folder = Path(made_from["path"]).parent if made_from.get("path") else Path.home()
-    name = made_from.get("name") or prediction.name
-    return folder / f"{name} report.html"
+    facts = prediction_facts(prediction) or PredictionFacts()
+    made_from = facts.record.input
+    folder = Path(made_from.path).parent if made_from.path else Path.home()
+    return folder / f"{made_from.name or prediction.name} report.html"

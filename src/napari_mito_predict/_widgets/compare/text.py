@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from napari_mito_predict._widgets.compare.scores import Agreement
     from napari_mito_predict.evaluation import ShiftCheck
+    from napari_mito_predict.models.record import DeviceUse, PredictionRecord
 
 CAPTION = "Predicted brightness is relative, not calibrated."
 SHIFT_TIP = (
@@ -63,7 +64,7 @@ def shift_words(shift: ShiftCheck) -> str:
 
 
 def methods_text(
-    record: Mapping[str, Any],
+    record: PredictionRecord,
     truth: str,
     stack: Agreement,
     *,
@@ -76,7 +77,7 @@ def methods_text(
 
     Parameters
     ----------
-    record : dict
+    record : PredictionRecord
         How the prediction was made, as `PredictionPlan.record` gives it; empty where nobody wrote it down.
     truth : str
         Name of the truth.
@@ -114,27 +115,42 @@ def methods_text(
     )
 
 
-def _prediction_words(record: Mapping[str, Any]) -> str:
-    model, made_from, parameters = (record.get(key) or {} for key in ("model", "input", "parameters"))
-    version = (record.get("versions") or {}).get("napari-mito-predict") or metadata.version("napari-mito-predict")
-    sizes = made_from.get("voxel_size_um") or ()
-    size = " × ".join("unknown" if value is None else f"{value:.4g}" for value in sizes)
-    channel = (made_from.get("channel") or {}).get("name")
-    details = [f"channel {channel}" if channel else "", f"voxel size {size} µm (z, y, x)" if size else ""]
-    listed = "; ".join(part for part in details if part)
-    weights = model.get("weights_sha256")
-    how = [
-        f"model {model['name']}" if model.get("name") else "model unknown",
-        f"weights SHA-256 {weights}" if weights else "",
-        _devices(parameters),
-    ]
-    stain = record.get("stain")
-    target = f" of {record['target']}" if record.get("target") else ""
-    what = f"Fluorescence{target}{f' ({stain})' if stain else ''}"
+def _prediction_words(record: PredictionRecord) -> str:
     return (
-        f"{what} was predicted from transmitted-light images{f' ({listed})' if listed else ''} with "
-        f"napari-mito-predict {version} ({', '.join(part for part in how if part)})."
+        f"Fluorescence{_target_words(record)} was predicted from transmitted-light images{_input_words(record)} with "
+        f"napari-mito-predict {_version(record)} ({', '.join(_model_words(record))})."
     )
+
+
+def _target_words(record: PredictionRecord) -> str:
+    target = f" of {record.target}" if record.target else ""
+    stain = f" ({record.stain})" if record.stain else ""
+    return f"{target}{stain}"
+
+
+def _input_words(record: PredictionRecord) -> str:
+    """Channel and voxel size, as far as they are known, in brackets."""
+    details = []
+    channel = record.input.channel
+    if channel is not None and channel.name:
+        details.append(f"channel {channel.name}")
+    if record.input.voxel_size_um:
+        sizes = ["unknown" if size is None else f"{size:.4g}" for size in record.input.voxel_size_um]
+        details.append(f"voxel size {' × '.join(sizes)} µm (z, y, x)")
+    return f" ({'; '.join(details)})" if details else ""
+
+
+def _model_words(record: PredictionRecord) -> Iterator[str]:
+    """Which model, its weights, and what computed."""
+    yield f"model {record.model.name}" if record.model.name else "model unknown"
+    if record.model.weights_sha256:
+        yield f"weights SHA-256 {record.model.weights_sha256}"
+    if record.computed_on:
+        yield " and ".join(f"on {use.device.upper()} in {_precision(use)}" for use in record.computed_on)
+
+
+def _version(record: PredictionRecord) -> str:
+    return record.versions.get("napari-mito-predict") or metadata.version("napari-mito-predict")
 
 
 def _by(shift: ShiftCheck) -> str:
@@ -147,17 +163,8 @@ def _by(shift: ShiftCheck) -> str:
     return ", ".join(parts).replace("-", "−")
 
 
-def _devices(parameters: Mapping[str, Any]) -> str:
-    """What computed, for example ``on CUDA in bf16``; more than one where memory ran out on the first."""
-    used = parameters.get("computed_on") or [parameters]  # records of earlier versions name one device
-    return " and ".join(
-        f"on {device['device'].upper()} in {_precision(device)}" for device in used if "device" in device
-    )
-
-
-def _precision(device: Mapping[str, Any]) -> str:
-    precision = str(device.get("precision", "32"))
-    return "float32" if precision == "32" else precision
+def _precision(use: DeviceUse) -> str:
+    return "float32" if use.precision == "32" else use.precision
 
 
 def _millions(count: int) -> str:

@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_mito_predict._widgets.common.controls import column, follow, style_sheet
-from napari_mito_predict._widgets.common.layer_facts import facts_of
+from napari_mito_predict._widgets.common.facts import PredictionFacts, prediction_facts
 from napari_mito_predict._widgets.common.viewport import along_z, is_series, plane_index, stack_axis, values_of
 from napari_mito_predict._widgets.common.wrapped import WarningLine, Wrapped
 from napari_mito_predict._widgets.compare.pair import Pair
@@ -179,7 +179,8 @@ class ComparePanel(QWidget):
             self.comparing.forget()
         else:
             self._region = self._current_region()
-            complete = bool(facts_of(pair[0]).get("complete", True))
+            facts = prediction_facts(pair[0])
+            complete = facts is None or facts.complete
             self.views.set_pair(pair, self.pair.light, complete=complete)
             self.comparing.compare(*pair, self._drawn, complete=complete)
         self._show()
@@ -257,8 +258,9 @@ class ComparePanel(QWidget):
         if pair is None or stack is None:
             return
         count = len(stack.profile)
+        facts = prediction_facts(pair[0]) or PredictionFacts()
         text = methods_text(
-            facts_of(pair[0]).get("record") or {},
+            facts.record,
             pair[1].name,
             stack,
             planes=f"{count} {'Z steps' if along_z(pair[0]) else 'time points'}" if count > 1 else "",

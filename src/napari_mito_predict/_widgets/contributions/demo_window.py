@@ -12,10 +12,11 @@ from pathlib import Path
 import napari
 from qtpy.QtCore import QTimer
 
-from napari_mito_predict._widgets.common.layer_facts import KEY, file_layers, placement_of
+from napari_mito_predict._widgets.common.facts import PredictionFacts, metadata_of
+from napari_mito_predict._widgets.common.image_layers import file_layers, placement_of, role_of
 from napari_mito_predict.image import ChannelRole, open_image
-from napari_mito_predict.image.names import record_path
 from napari_mito_predict.models import find_model, read_card
+from napari_mito_predict.models.record import PredictionRecord, read_record
 
 _WINDOW = (1500, 950)
 _LIGHT_OPACITY = 0.6
@@ -29,28 +30,23 @@ def open_results(sample: Path, folder: Path) -> napari.Viewer:
     viewer = napari.Viewer(title="Mito Predict demo")
     viewer.window.resize(*_WINDOW)
     for data, keywords, _ in file_layers(open_image(sample)):
-        role = keywords["metadata"][KEY]["role"]
-        viewer.add_image(data, **keywords | {"visible": role == ChannelRole.TRANSMITTED})
+        layer = viewer.add_image(data, **keywords)
+        layer.visible = role_of(layer)[0] is ChannelRole.TRANSMITTED
     light = viewer.layers[0]
     light.opacity = _LIGHT_OPACITY
     for name, result in json.loads((folder / "pcc.json").read_text(encoding="utf-8")).items():
         file = folder / result["file"]
         card = read_card(find_model(result["model"]))
         target = next(target for target in card.targets if target.name == name)
-        facts = {
-            "kind": "prediction",
-            "target": name,
-            "model": card.name,
-            "input_layer": light.name,
-            "record": json.loads(record_path(file).read_text(encoding="utf-8")),
-        }
+        record = read_record(file) or PredictionRecord()
+        facts = PredictionFacts(target=name, model=card.name, input_layer=light.name, record=record)
         viewer.add_image(
             open_image(file).read(),
             name=f"{target.stain} predicted ({card.name})",
             colormap=target.colormap,
             blending="additive",
             contrast_limits=target.contrast_limits,
-            metadata={KEY: facts, "disclaimer": card.disclaimer},
+            metadata=metadata_of(facts) | {"disclaimer": card.disclaimer},
             **placement_of(light),
         )
     viewer.window.add_plugin_dock_widget("napari-mito-predict", "Mito Predict")

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QElidingLabel
 
-from napari_mito_predict._widgets.common import layer_facts
+from napari_mito_predict._widgets.common import image_layers
 from napari_mito_predict._widgets.common.controls import (
     Combo,
     FailurePanel,
@@ -30,6 +30,7 @@ from napari_mito_predict._widgets.common.controls import (
     column,
     follow,
 )
+from napari_mito_predict._widgets.common.facts import input_facts
 from napari_mito_predict._widgets.common.removal import take_away
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.predict.output_layers import Grid
@@ -107,12 +108,12 @@ class ImageStep(Step):
         self.body.addLayout(self._rows)
         self.scene = Combo()
         self.scene.activated.connect(self._change_scene)
-        self.transmitted = LayerCombo(self._viewer, layer_facts.is_input, "choose…")
+        self.transmitted = LayerCombo(self._viewer, image_layers.is_input, "choose…")
         self.axes = Combo()
         self.axes.currentIndexChanged.connect(lambda _: self._update())
         self.truth = {
-            ChannelRole.MITOCHONDRIA: LayerCombo(self._viewer, layer_facts.is_input, "none"),
-            ChannelRole.DNA: LayerCombo(self._viewer, layer_facts.is_input, "none"),
+            ChannelRole.MITOCHONDRIA: LayerCombo(self._viewer, image_layers.is_input, "none"),
+            ChannelRole.DNA: LayerCombo(self._viewer, image_layers.is_input, "none"),
         }
         self.voxel = VoxelSizeBoxes()
         self.voxel.changed.connect(self._update)
@@ -153,14 +154,14 @@ class ImageStep(Step):
 
         def work(cancelled: Callable[[], bool]) -> Iterator[object]:
             source = open_image(path, scene=scene)
-            yield source, layer_facts.file_layers(source, for_overlay=True)
+            yield source, image_layers.file_layers(source, for_overlay=True)
 
         self.failure.show_failure(None)
         self.file_label.setText(path.name)
         self.file_label.setToolTip(str(path))
         self._opening.start(work)
 
-    def _opened(self, result: tuple[ImageSource, list[layer_facts.LayerData]]) -> None:
+    def _opened(self, result: tuple[ImageSource, list[image_layers.LayerData]]) -> None:
         source, layers = result
         self._forget_other_scenes(source)
         self._sources[str(source.path), source.scene] = source
@@ -184,11 +185,9 @@ class ImageStep(Step):
 
     def _forget_other_scenes(self, source: ImageSource) -> None:
         """Take away the layers that we made of other scenes of this file; predictions stay."""
-        made = [(layer, layer_facts.facts_of(layer)) for layer in self._viewer.layers]
-        take_away(
-            self._viewer,
-            [layer for layer, facts in made if facts.get("kind") == "input" and facts["path"] == str(source.path)],
-        )
+        known = ((layer, input_facts(layer)) for layer in self._viewer.layers)
+        of_this_file = [layer for layer, facts in known if facts is not None and facts.path == str(source.path)]
+        take_away(self._viewer, of_this_file)
 
     def _change_scene(self, index: int) -> None:
         if self.input is not None and self.input.source.path is not None and index != self.input.source.scene:
@@ -212,8 +211,8 @@ class ImageStep(Step):
 
     def _guess(self, event: object = None) -> None:
         """Choose what is still open: the newest layer that looks like transmitted light, and the truth beside it."""
-        layers = [layer for layer in reversed(self._viewer.layers) if layer_facts.is_input(layer)]
-        roles = [(layer, layer_facts.role_of(layer)[0]) for layer in layers]
+        layers = [layer for layer in reversed(self._viewer.layers) if image_layers.is_input(layer)]
+        roles = [(layer, image_layers.role_of(layer)[0]) for layer in layers]
         if self.transmitted.layer is None:
             found = [layer for layer, role in roles if role is ChannelRole.TRANSMITTED]
             self.transmitted.choose(found[0] if found else None)
@@ -236,12 +235,12 @@ class ImageStep(Step):
         self.changed.emit()
 
     def _input_of(self, layer: Image) -> tuple[Input | None, str]:
-        facts = layer_facts.facts_of(layer)
-        if facts.get("kind") == "input":
-            source = self._source(facts["path"], facts["scene"])
+        facts = input_facts(layer)
+        if facts is not None:
+            source = self._source(facts.path, facts.scene)
             axes = "ZYX" if source.sizes["T"] == 1 else "TZYX"
-            return Input(source, facts["channel"], layer, Grid(layer, axes), self.voxel.value(source)), ""
-        axes = layer_facts.axes_of(layer) or self.axes.currentData()
+            return Input(source, facts.channel, layer, Grid(layer, axes), self.voxel.value(source)), ""
+        axes = image_layers.axes_of(layer) or self.axes.currentData()
         if not axes:
             return None, "say what the planes are"
         if "C" in axes:
@@ -258,12 +257,12 @@ class ImageStep(Step):
         """The same image as long as the layer says the same, so that nothing is planned anew for nothing."""
         state = (layer.name, axes, id(layer.data), tuple(layer.scale), layer.units)
         if self._foreign is None or self._foreign[0] != state:
-            self._foreign = (state, layer_facts.source_of(layer, axes))
+            self._foreign = (state, image_layers.source_of(layer, axes))
         return self._foreign[1]
 
     def _offer_axes(self, layer: object) -> None:
-        ask = isinstance(layer, Image) and layer_facts.axes_of(layer) is None
-        choices = layer_facts.possible_axes(layer) if ask and isinstance(layer, Image) else {}
+        ask = isinstance(layer, Image) and image_layers.axes_of(layer) is None
+        choices = image_layers.possible_axes(layer) if ask and isinstance(layer, Image) else {}
         if [self.axes.itemData(i) for i in range(1, self.axes.count())] != list(choices):
             blocked = self.axes.blockSignals(True)
             self.axes.clear()
@@ -293,7 +292,7 @@ class ImageStep(Step):
             return
         layer = self.transmitted.layer
         if layer is not None:
-            self.transmitted.setToolTip(layer_facts.role_of(layer)[1])
+            self.transmitted.setToolTip(image_layers.role_of(layer)[1])
         if chosen.source.path is not None:
             self.file_label.setText(chosen.source.path.name)
             self.file_label.setToolTip(str(chosen.source.path))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 
-from napari_mito_predict._widgets.common.layer_facts import KEY, like_layer, placement_of
+from napari_mito_predict._widgets.common.facts import Facts, PredictionFacts, metadata_of, prediction_facts
+from napari_mito_predict._widgets.common.image_layers import like_layer, placement_of
 from napari_mito_predict._widgets.common.removal import take_away
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_mito_predict._widgets.predict.work import Started
+    from napari_mito_predict.models.record import PredictionRecord
     from napari_mito_predict.prediction import Output, PredictionPlan
 
 _SECONDS_BETWEEN_VOLUMES = 2.0
@@ -67,9 +70,9 @@ class Run:
     def finish(self, plan: PredictionPlan) -> None:
         """Show the end result, and write down all that was found on the way."""
         for layer in self._still_there():
-            facts = layer.metadata[KEY]
-            facts["record"] = plan.record(facts["key"])
-            facts["complete"] = True
+            facts = prediction_facts(layer)
+            if facts is not None:
+                layer.metadata |= metadata_of(replace(facts, record=plan.record(facts.key), complete=True))
             layer.refresh(extent=False, highlight=False)
 
     def remove(self) -> None:
@@ -82,7 +85,7 @@ class Run:
 
 
 def output_layer(
-    output: Output, data: NDArray[np.float32], name: str, facts: dict[str, Any], placement: dict[str, Any]
+    output: Output, data: NDArray[np.float32], name: str, facts: Facts, placement: dict[str, Any]
 ) -> Image:
     """A layer that looks as this output shall look, whatever is in it yet."""
     low, high = output.target.contrast_limits
@@ -92,7 +95,7 @@ def output_layer(
         colormap=output.target.colormap,
         blending="additive",
         contrast_limits=(low, high),
-        metadata={KEY: facts, "disclaimer": output.disclaimer},
+        metadata=metadata_of(facts) | {"disclaimer": output.disclaimer},
         **placement,
     )
     # Room to stretch the contrast in both directions; napari would find limits in an array that is still empty.
@@ -100,14 +103,13 @@ def output_layer(
     return image
 
 
-def _make_layer(grid: Grid, output: Output, record: dict[str, Any], array: NDArray[np.float32]) -> Image:
-    facts = {
-        "kind": "prediction",
-        "key": output.key,
-        "target": output.target.name,
-        "model": output.model_name,
-        "input_layer": grid.name,
-        "record": record,
-        "complete": False,
-    }
+def _make_layer(grid: Grid, output: Output, record: PredictionRecord, array: NDArray[np.float32]) -> Image:
+    facts = PredictionFacts(
+        target=output.target.name,
+        model=output.model_name,
+        key=output.key,
+        input_layer=grid.name,
+        record=record,
+        complete=False,
+    )
     return output_layer(output, like_layer(array, grid.axes, grid.shape), output.title, facts, grid.placement)

@@ -9,7 +9,8 @@ import numpy as np
 from napari.layers import Image
 from napari.utils.transforms import Affine
 
-from napari_mito_predict._widgets.common.layer_facts import like_layer, placement_of
+from napari_mito_predict._widgets.common.facts import PreviewFacts
+from napari_mito_predict._widgets.common.image_layers import like_layer, placement_of
 from napari_mito_predict._widgets.common.removal import take_away
 from napari_mito_predict._widgets.predict.output_layers import output_layer
 
@@ -58,7 +59,7 @@ class PreviewLayers:
     def _add(self, key: str, part: Part, aim: Aim) -> None:
         """Over all images, but under shapes that somebody draws on top; what is selected stays selected."""
         output = aim.plan.outputs[key]
-        facts = {"kind": "preview", "key": key, "made_from": aim.layer.name}
+        facts = PreviewFacts(key=key, made_from=aim.layer.name)
         placed = _placed(part, aim)
         data = placed.pop("data")
         layer = output_layer(output, data, f"preview: {output.title}", facts, placement_of(aim.layer) | placed)

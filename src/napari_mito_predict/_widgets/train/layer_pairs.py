@@ -13,8 +13,9 @@ from napari.layers import Image
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 
-from napari_mito_predict._widgets.common import layer_facts
+from napari_mito_predict._widgets.common import image_layers
 from napari_mito_predict._widgets.common.controls import Combo, LayerCombo, words
+from napari_mito_predict._widgets.common.facts import input_facts
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict.errors import TrainingDataError
 from napari_mito_predict.image import ChannelRole
@@ -40,8 +41,8 @@ class LayersForm(QWidget):
         self.files: list[Path] = []
         self._folder: Path | None = None
         self._truth_name = ""
-        self.transmitted = LayerCombo(viewer, layer_facts.is_input, "choose…")
-        self.truth = LayerCombo(viewer, layer_facts.is_input, "choose…")
+        self.transmitted = LayerCombo(viewer, image_layers.is_input, "choose…")
+        self.truth = LayerCombo(viewer, image_layers.is_input, "choose…")
         self.axes = Combo()
         self.add_button = QPushButton("Add this field")
         self.add_button.clicked.connect(self.add)
@@ -75,16 +76,16 @@ class LayersForm(QWidget):
             (self.truth, (ChannelRole.MITOCHONDRIA, ChannelRole.DNA)),
         ):
             offered = [combo.itemData(i) for i in range(1, combo.count())]
-            combo.choose(next((layer for layer in offered if layer_facts.role_of(layer)[0] in roles), None))
+            combo.choose(next((layer for layer in offered if image_layers.role_of(layer)[0] in roles), None))
         self._picked()
 
     def _picked(self) -> None:
         layer = self.transmitted.layer
-        unknown = layer is not None and layer_facts.axes_of(layer) is None
+        unknown = layer is not None and image_layers.axes_of(layer) is None
         self.axes.blockSignals(True)
         self.axes.clear()
         if unknown and layer is not None:
-            for axes, text in layer_facts.possible_axes(layer).items():
+            for axes, text in image_layers.possible_axes(layer).items():
                 self.axes.addItem(text, axes)
         self.axes.blockSignals(False)
         self.axes.setVisible(unknown)
@@ -105,7 +106,7 @@ class LayersForm(QWidget):
         if light.data.shape != truth.data.shape:
             sizes = [" × ".join(map(str, layer.data.shape)) for layer in (light, truth)]
             return f"The layers differ in size ({sizes[0]} and {sizes[1]}): choose two of the same field."
-        axes = layer_facts.axes_of(light) or self.axes.currentData()
+        axes = image_layers.axes_of(light) or self.axes.currentData()
         return "" if axes and "C" not in axes else "It is not clear what the planes of this layer are."
 
     def add(self) -> None:
@@ -113,11 +114,11 @@ class LayersForm(QWidget):
         light, truth = self.transmitted.layer, self.truth.layer
         if self._problem() or self._job.state.busy or not isinstance(light, Image) or not isinstance(truth, Image):
             return
-        axes = layer_facts.axes_of(light) or self.axes.currentData()
+        axes = image_layers.axes_of(light) or self.axes.currentData()
         self._truth_name = self._truth_name or _bare(truth.name)
-        sources = layer_facts.source_of(light, axes), layer_facts.source_of(truth, axes)
-        facts = (layer_facts.facts_of(layer) for layer in (light, truth))
-        files = [Path(fact["path"]) for fact in facts if fact.get("kind") == "input"]
+        sources = image_layers.source_of(light, axes), image_layers.source_of(truth, axes)
+        facts = (input_facts(layer) for layer in (light, truth))
+        files = [Path(known.path) for known in facts if known is not None]
         self._job.start(writing(sources, self._truth_name, self._make_folder(), files))
 
     def _make_folder(self) -> Path:

@@ -12,7 +12,8 @@ import numpy as np
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
-from napari_mito_predict._widgets.common.layer_facts import KEY, contrast_of
+from napari_mito_predict._widgets.common.facts import PreviewFacts, metadata_of
+from napari_mito_predict._widgets.common.image_layers import contrast_of
 from napari_mito_predict._widgets.common.removal import take_away
 from napari_mito_predict._widgets.common.worker import Job
 from napari_mito_predict.errors import ModelError
@@ -237,8 +238,8 @@ class PreviewLayers(QObject):
         self._viewer.reset_view()
 
     def _image(self, data: NDArray[np.float32], name: str, place: dict[str, object], **look: object) -> Image:
-        facts = {"kind": "preview", "run": str(self._run.path) if self._run else ""}
-        return Image(data, name=name, blending="additive", metadata={KEY: facts}, **place, **look)
+        facts = PreviewFacts(run=str(self._run.path) if self._run else "")
+        return Image(data, name=name, blending="additive", metadata=metadata_of(facts), **place, **look)
 
 
 class _Place:

@@ -10,6 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_mito_predict._widgets.common.facts import (
+    InputFacts,
+    PredictionFacts,
+    PreviewFacts,
+    facts_of,
+    input_facts,
+    metadata_of,
+    prediction_facts,
+)
 from napari_mito_predict.image import Channel, ChannelRole, ImageSource, from_array
 
 if TYPE_CHECKING:
@@ -18,12 +27,9 @@ if TYPE_CHECKING:
 
     LayerData = tuple[Any, dict[str, Any], str]
 
-KEY = "napari-mito-predict"
-"""Where our layers keep what we know of them, in their metadata."""
 _TRUTH_COLORMAP = "green"
 _IN_MEMORY = 1 << 30
 _DIMMED = 0.6
-_MADE_HERE = ("prediction", "preview")
 _AXES = {
     "t": "T", "time": "T", "frame": "T", "c": "C", "ch": "C", "channel": "C",
     "z": "Z", "depth": "Z", "plane": "Z", "y": "Y", "x": "X",
@@ -78,14 +84,7 @@ def _keywords(source: ImageSource, channel: Channel, plane: NDArray[Any]) -> dic
         ("x", x, "micrometer"),
     ]
     steps = steps[1:] if source.sizes["T"] == 1 else steps
-    facts = {
-        "kind": "input",
-        "path": str(source.path),
-        "scene": source.scene,
-        "channel": channel.index,
-        "role": str(channel.role),
-        "reason": channel.reason,
-    }
+    facts = InputFacts(str(source.path), source.scene, channel.index, channel.role, channel.reason)
     return {
         "name": channel.label if truth else f"{source.name} {channel.label}",
         "colormap": _TRUTH_COLORMAP if truth else "gray",
@@ -94,7 +93,7 @@ def _keywords(source: ImageSource, channel: Channel, plane: NDArray[Any]) -> dic
         "scale": [step or 1.0 for _, step, _ in steps],
         "units": [unit if step else "pixel" for _, step, unit in steps],
         "axis_labels": [label for label, _, _ in steps],
-        "metadata": {KEY: facts},
+        "metadata": metadata_of(facts),
     }
 
 
@@ -105,29 +104,24 @@ def contrast_of(plane: NDArray[Any]) -> tuple[float, float]:
     return (low, high) if high > low else (low, low + 1.0)
 
 
-def facts_of(layer: Layer | None) -> dict[str, Any]:
-    """What we wrote into a layer that we made; empty for all others."""
-    facts = layer.metadata.get(KEY) if layer is not None else None
-    return facts if isinstance(facts, dict) else {}
-
-
 def is_input(layer: Layer) -> bool:
     """Whether one could predict from this layer, or compare with it: an image, not RGB, not made by us."""
     from napari.layers import Image
 
-    return isinstance(layer, Image) and not layer.rgb and facts_of(layer).get("kind") not in _MADE_HERE
+    made_here = isinstance(facts_of(layer), PredictionFacts | PreviewFacts)
+    return isinstance(layer, Image) and not layer.rgb and not made_here
 
 
 def is_prediction(layer: Layer) -> bool:
     """Whether this is a prediction made here."""
-    return facts_of(layer).get("kind") == "prediction"
+    return prediction_facts(layer) is not None
 
 
 def role_of(layer: Layer) -> tuple[ChannelRole, str]:
     """What a layer shows, by the file's word or by its name, and why we think so."""
-    facts = facts_of(layer)
-    if facts.get("kind") == "input":
-        return ChannelRole(facts["role"]), facts["reason"]
+    facts = input_facts(layer)
+    if facts is not None:
+        return facts.role, facts.reason
     channel = from_array(np.zeros((1, 1)), axes="YX", channel_names=[layer.name]).channels[0]
     return channel.role, channel.reason
 

@@ -1,0 +1,210 @@
+"""How a prediction was made: the document beside each result, and in the layers that show one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from napari_mito_predict._files import atomic_write_text
+from napari_mito_predict.errors import EvaluationError
+from napari_mito_predict.image import Finding, Level
+from napari_mito_predict.image.names import record_path
+
+SCHEMA_VERSION = 2
+"""Version 1 had no such field: notes were sentences, and one device was named, the planned one."""
+_LARGEST_BYTES = 1 << 22
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ChannelReference(_Part):
+    """The channel that was predicted from: its index, from 0, and its name."""
+
+    index: int
+    name: str | None = None
+
+
+class InputRecord(_Part):
+    """What was predicted from, so that it can be found and recognised again; sizes in voxels by axis."""
+
+    name: str = ""
+    path: str | None = None
+    size_bytes: int | None = None
+    modified: str | None = None
+    sha256_ends: str | None = None
+    sha256: str | None = None
+    scene: str | None = None
+    channel: ChannelReference | None = None
+    sizes: dict[str, int] = Field(default_factory=dict)
+    dtype: str | None = None
+    voxel_size_um: tuple[float | None, ...] = ()
+    time_step_s: float | None = None
+
+
+class ModelRecord(_Part):
+    """Which model predicted, by its name and the fingerprint of its weights."""
+
+    name: str = ""
+    title: str = ""
+    weights_sha256: str = ""
+    simulated: bool = False
+    licence: str = ""
+
+
+class DeviceUse(_Part):
+    """A device that computed, and in which precision: ``32``, ``bf16`` or ``16``."""
+
+    device: str
+    device_name: str = ""
+    precision: str = "32"
+
+
+class ParametersRecord(_Part):
+    """How the network was applied; sizes in voxels (z, y, x) at the model's voxel size in micrometres."""
+
+    third_axis: str | None = None
+    voxel_size_um: tuple[float | None, ...] = ()
+    shape_predicted: tuple[int, ...] = ()
+    resampled: bool = False
+    normalisation: dict[str, Any] = Field(default_factory=dict)
+    tile: tuple[int, ...] = ()
+    halo: tuple[int, ...] = ()
+    tiling: str = ""
+
+
+class PredictionRecord(_Part):
+    """How one prediction was made; or how each channel of a file of several was.
+
+    Everything has a default: records of earlier versions are read too, and people edit them.
+
+    Attributes
+    ----------
+    schema_version : int
+        See `SCHEMA_VERSION`.
+    channel : str
+        Title of the channel, in a file of several.
+    target, stain : str
+        What was predicted.
+    disclaimer : str
+        What has to be said with every showing of it; empty for models of real cells.
+    values : str
+        What the numbers mean.
+    input, model, parameters
+        From what, by what, and how.
+    computed_on : tuple of DeviceUse
+        What really computed, in the order of use: several where memory ran out on the first.
+    findings : tuple of Finding
+        What has to be known of this image with this model.
+    versions : dict of str to str
+        Of the packages that computed.
+    created : str
+        ISO time, UTC.
+    channels : tuple of PredictionRecord
+        Of a file of several predictions: one record for each of its channels.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    channel: str = ""
+    target: str = ""
+    stain: str = ""
+    disclaimer: str = ""
+    values: str = ""
+    input: InputRecord = InputRecord()
+    model: ModelRecord = ModelRecord()
+    parameters: ParametersRecord = ParametersRecord()
+    computed_on: tuple[DeviceUse, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    versions: dict[str, str] = Field(default_factory=dict)
+    created: str = ""
+    channels: tuple[PredictionRecord, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_version_1(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "schema_version" in given:
+            return given
+        record = dict(given)
+        parameters = record.get("parameters")
+        if isinstance(parameters, dict) and parameters.get("device"):
+            used = {key: parameters[key] for key in ("device", "device_name", "precision") if parameters.get(key)}
+            record.setdefault("computed_on", parameters.get("computed_on") or [used])
+        notes = record.pop("notes", ())
+        if isinstance(notes, list | tuple):
+            record.setdefault("findings", [Finding(Level.INFO, "note", str(note)) for note in notes])
+        return record
+
+    @field_validator("schema_version")
+    @classmethod
+    def _not_newer(cls, version: int) -> int:
+        if version > SCHEMA_VERSION:
+            raise ValueError(f"written by a newer version (schema {version}, known are 1 to {SCHEMA_VERSION})")
+        return version
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anybody wrote down anything."""
+        return bool(self.model_fields_set)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The findings as sentences."""
+        return tuple(finding.advice for finding in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-ready data, without what nobody said."""
+        return {"schema_version": self.schema_version} | self.model_dump(mode="json", exclude_unset=True)
+
+    def to_json(self) -> str:
+        """As the text of the file beside a prediction."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+    def write(self, image: Path) -> None:
+        """Write the record of the prediction at `image` beside it, completely or not at all."""
+        atomic_write_text(record_path(image), self.to_json())
+
+
+def find_record(image: Path) -> Path | None:
+    """Where the record of the prediction at `image` is; None where there is none."""
+    path = record_path(image)
+    return path if path.is_file() else None
+
+
+def read_record(image: Path) -> PredictionRecord | None:
+    """Read the record beside a prediction, such as ``cells.prediction.json`` for ``cells.ome.tif``.
+
+    Returns
+    -------
+    PredictionRecord or None
+        None where there is none.
+
+    Raises
+    ------
+    EvaluationError
+        There is a record, but it cannot be read.
+    """
+    path = find_record(image)
+    if path is None:
+        return None
+    try:
+        if path.stat().st_size > _LARGEST_BYTES:
+            raise ValueError("it is far too large")
+        return PredictionRecord.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            raise EvaluationError(
+                f"{path}: the record of {image.name} cannot be read ({first['msg']}). Remove it to go on without."
+            ) from error
+        where = ".".join(map(str, first["loc"])) or "the whole"
+        raise EvaluationError(
+            f"{path}: this is no record of a prediction ({where}: {first['msg']}). Remove it to go on without."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise EvaluationError(
+            f"{path}: the record of {image.name} cannot be read ({error}). Remove it to go on without."
+        ) from error

@@ -1,0 +1,127 @@
+"""The record of a prediction: what was planned, what was found on the way, and what really computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from napari_mito_predict.image import Finding, file_signature
+from napari_mito_predict.models.record import (
+    ChannelReference,
+    DeviceUse,
+    InputRecord,
+    ModelRecord,
+    ParametersRecord,
+    PredictionRecord,
+)
+from napari_mito_predict.prediction.context import in_parts
+from napari_mito_predict.prediction.result import versions
+
+if TYPE_CHECKING:
+    from napari_mito_predict.models.card import ModelCard
+    from napari_mito_predict.prediction.device import Device
+    from napari_mito_predict.prediction.job import Job
+    from napari_mito_predict.prediction.result import Output
+    from napari_mito_predict.prediction.volumes import Subject
+
+_VALUES = "z-scores of the training truth: brightness is relative, not calibrated"
+
+
+def make_record(
+    output: Output,
+    job: Job,
+    subject: Subject,
+    devices: Iterable[Device],
+    findings: Sequence[Finding],
+    *,
+    full_hash: bool,
+) -> PredictionRecord:
+    """Put together how one output is made.
+
+    Parameters
+    ----------
+    output, job, subject
+        What is predicted, by which model's share of the plan, from what.
+    devices : iterable of Device
+        What computed, in the order of use; the planned one where nothing was computed yet.
+    findings : sequence of Finding
+        About this model, or about all.
+    full_hash : bool
+        Also hash the whole input file, not only its ends.
+    """
+    card = job.model.card
+    return PredictionRecord(
+        target=output.target.name,
+        stain=output.target.stain,
+        disclaimer=card.disclaimer,
+        values=_VALUES,
+        input=_input(subject, full_hash=full_hash),
+        model=_model(card),
+        parameters=_parameters(job, subject, findings),
+        computed_on=tuple(
+            DeviceUse(device=device.kind, device_name=device.name, precision=device.precision) for device in devices
+        ),
+        findings=tuple(findings),
+        versions=versions(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def composite_record(outputs: Sequence[Output], records: Sequence[PredictionRecord]) -> PredictionRecord:
+    """One record for a file of several predictions: all disclaimers, then the record of each channel."""
+    channels = [record.model_copy(update={"channel": o.title}) for o, record in zip(outputs, records, strict=True)]
+    disclaimers = dict.fromkeys(output.disclaimer for output in outputs if output.disclaimer)
+    return PredictionRecord(disclaimer=" ".join(disclaimers), channels=tuple(channels))
+
+
+def _input(subject: Subject, *, full_hash: bool) -> InputRecord:
+    image = subject.image
+    file = {}
+    if image.path is not None:
+        file = {"path": str(image.path), **file_signature(image.path, full=full_hash)}
+    channel = image.channels[subject.channel]
+    return InputRecord.model_validate(
+        {
+            "name": image.name,
+            **file,
+            "scene": image.scenes[image.scene],
+            "channel": ChannelReference(index=subject.channel, name=channel.name),
+            "sizes": dict(image.sizes),
+            "dtype": str(image.dtype),
+            "voxel_size_um": subject.voxel_size_um,
+            "time_step_s": image.time_step_s,
+        }
+    )
+
+
+def _model(card: ModelCard) -> ModelRecord:
+    return ModelRecord(
+        name=card.name,
+        title=card.title,
+        weights_sha256=card.weights.sha256,
+        simulated=card.simulated,
+        licence=card.licence,
+    )
+
+
+def _parameters(job: Job, subject: Subject, findings: Sequence[Finding]) -> ParametersRecord:
+    card = job.model.card
+    return ParametersRecord(
+        third_axis=job.layout.value,
+        voxel_size_um=card.input.voxel_size_um,
+        shape_predicted=job.shape,
+        resampled=job.shape != subject.volume_shape(job.layout),
+        normalisation=card.input.normalisation.model_dump(mode="json"),
+        tile=job.grid.core,
+        halo=tuple(axis.halo for axis in job.grid.axes),
+        tiling=_tiling(job, findings),
+    )
+
+
+def _tiling(job: Job, findings: Sequence[Finding]) -> str:
+    if in_parts(job.model.name).code in {finding.code for finding in findings}:
+        return "approximate: the network looks at the whole image, but was given it in parts"
+    if job.grid.exact:
+        return "exact"
+    return "approximate: the halo is smaller than the network's reach"
