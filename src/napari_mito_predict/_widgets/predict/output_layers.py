@@ -72,7 +72,7 @@ class Run:
         for layer in self._still_there():
             facts = prediction_facts(layer)
             if facts is not None:
-                layer.metadata |= metadata_of(replace(facts, record=plan.record(facts.key), complete=True))
+                layer.metadata.update(metadata_of(replace(facts, record=plan.record(facts.key), complete=True)))
             layer.refresh(extent=False, highlight=False)
 
     def remove(self) -> None:
