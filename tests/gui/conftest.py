@@ -80,9 +80,9 @@ def dock(viewer, qtbot):
     """The dock widget in a viewer, as a user opens it from the menu."""
     from napari.utils._proxies import PublicOnlyProxy
 
-    from napari_mito_predict._widgets.predict.widget import PredictWidget
+    from napari_mito_predict._widgets.contributions.predict_dock import MitoPredict
 
-    widget = PredictWidget(PublicOnlyProxy(viewer))  # what napari hands to plugins
+    widget = MitoPredict(PublicOnlyProxy(viewer))  # what napari hands to plugins
     viewer.window.add_dock_widget(widget, name="Mito Predict", area="right")
     yield widget
     widget.job.cancel()
@@ -93,7 +93,7 @@ def dock(viewer, qtbot):
 def ready(dock, czi, qtbot):
     """The dock with the file opened and both models checked."""
     dock.image.open_file(czi)
-    qtbot.waitUntil(lambda: len(dock._viewer.layers) == 3 and dock.image.input is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: len(dock.viewer.layers) == 3 and dock.image.input is not None, timeout=60_000)
     for box in dock.models._boxes.values():
         box.setChecked(box.accessibleName() in ("mito-z", "dna-z"))
     qtbot.waitUntil(lambda: "about" in dock.predict.cost.text(), timeout=60_000)

@@ -40,13 +40,13 @@ def test_listing_widgets_imports_no_torch_and_none_of_our_widgets():
     code = (
         "import sys, npe2; manifest = npe2.PluginManifest.from_file(sys.argv[1]); "
         "names = [w.display_name for w in manifest.contributions.widgets]; "
-        "assert not {'torch', 'napari_mito_predict._widgets.predict.widget'} & set(sys.modules)"
+        "assert not {'torch', 'napari_mito_predict._widgets.contributions.predict_dock'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(MANIFEST)], check=True)
 
 
 def test_opening_the_widget_module_imports_no_torch():
-    code = "import sys, napari_mito_predict._widgets.predict.widget; assert 'torch' not in sys.modules"
+    code = "import sys, napari_mito_predict._widgets.contributions.predict_dock; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
 
 

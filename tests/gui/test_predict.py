@@ -188,10 +188,10 @@ def test_an_output_layer_may_go_while_it_runs(ready, viewer, qtbot, held):
 
 
 def test_the_viewer_may_close_while_it_runs(make_napari_viewer, czi, qtbot, held):
-    from napari_mito_predict._widgets.predict.widget import PredictWidget
+    from napari_mito_predict._widgets.contributions.predict_dock import MitoPredict
 
     viewer = make_napari_viewer()
-    dock = PredictWidget(viewer)
+    dock = MitoPredict(viewer)
     viewer.window.add_dock_widget(dock)
     dock.image.open_file(czi)
     qtbot.waitUntil(lambda: dock.image.input is not None, timeout=60_000)
@@ -257,6 +257,21 @@ def test_a_result_of_an_abandoned_plan_is_dropped(ready, qtbot, monkeypatch):
     assert all(keys == ["dna"] for keys in seen)
 
 
+def test_the_plan_on_screen_is_the_plan_that_runs_each_time_as_it_was_made(ready, qtbot, monkeypatch, tmp_path):
+    monkeypatch.setattr(work, "make_plan", None)
+    finished = []
+    ready.job.yielded.connect(lambda item: finished.append(item) if isinstance(item, work.Finished) else None)
+    for folder in (None, tmp_path):  # where to save makes no other plan
+        ready.predict.set_output_folder(folder)
+        ready.predict.predict.click()
+        finish(qtbot, ready)
+        assert ready.job.state is JobState.DONE
+    first, second = (item.plan for item in finished)
+    assert first is not second
+    assert first.findings == second.findings
+    assert first.outputs == second.outputs
+
+
 def test_results_are_saved_too_where_a_folder_is_chosen(ready, qtbot, tmp_path):
     ready.predict.set_output_folder(tmp_path)
     ready.predict.predict.click()
@@ -280,3 +295,11 @@ def test_both_targets_go_into_one_file_where_that_is_chosen(ready, qtbot, tmp_pa
     assert ready.job.state is JobState.DONE
     assert [path.name for path in tmp_path.glob("*.ome.tif")] == ["zellen ä_predicted.ome.tif"]
     assert len(open_image(tmp_path / "zellen ä_predicted.ome.tif").channels) == 2
+
+
+def test_fine_tune_opens_the_other_dock_once_with_the_file_that_is_open(ready, places, viewer, czi):
+    for _ in range(2):
+        ready.models.fine_tune.click()
+    docks = [widget for widget in QApplication.allWidgets() if getattr(widget, "dock_name", "") == "Fine-tune"]
+    (dock,) = (dock for dock in docks if dock.viewer == viewer)
+    assert dock.data.source.data["files"] == [str(czi)]

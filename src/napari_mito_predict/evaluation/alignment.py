@@ -54,22 +54,30 @@ def check_shift(
     voxel_size_um : sequence of float or None
         z, y, x.
     """
-    a, b, along_z = _searched(prediction, truth)
-    found = find_shift(_filled(a), _filled(b), along_third=along_z)
-    rounded = tuple(round(v) if found.shifted else 0 for v in found.voxels)
-    z = rounded[0] if along_z and len(rounded) == 3 else 0
-    voxels = (z, rounded[-2], rounded[-1])
+    along_z = prediction.shape[1] > 1
+    found = find_shift(_filled(_searched(prediction)), _filled(_searched(truth)), along_third=along_z)
+    voxels = (0, 0, 0)
+    if found.shifted:
+        moved = [round(size) for size in found.voxels]
+        voxels = (moved[0] if along_z else 0, moved[-2], moved[-1])
     before, after = _overlap(prediction, truth, voxels)
-    z_um, y_um, x_um = (None if size is None else v * size for v, size in zip(voxels, voxel_size_um, strict=True))
-    return ShiftCheck(voxels, (z_um, y_um, x_um), found.shifted, found.significant, before, after)
+    um = [_in_um(count, size) for count, size in zip(voxels, voxel_size_um, strict=True)]
+    return ShiftCheck(voxels, (um[0], um[1], um[2]), found.shifted, found.significant, before, after)
 
 
-def _searched(prediction: NDArray[Any], truth: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], bool]:
-    times, depth = prediction.shape[:2]
-    if depth == 1:
-        a, b = prediction[:, 0], truth[:, 0]
-        return (a, b, False) if times > 1 else (a[0], b[0], False)
-    return prediction[times // 2], truth[times // 2], True
+def _in_um(voxels: int, size_um: float | None) -> float | None:
+    return None if size_um is None else voxels * size_um
+
+
+def _searched(image: NDArray[Any]) -> NDArray[Any]:
+    """What a shift is looked for in: the stack in the middle of a series, all frames of a series of planes, a plane."""
+    times, depth = image.shape[:2]
+    if depth > 1:
+        return image[times // 2]
+    frames: NDArray[Any] = image[:, 0]
+    if times == 1:
+        frames = frames[0]
+    return frames
 
 
 def _overlap(prediction: NDArray[Any], truth: NDArray[Any], voxels: tuple[int, int, int]) -> tuple[float, float]:

@@ -48,9 +48,12 @@ class BlurredInput:
         for sigma in _SIGMAS:
             on_step()
             values = [pcc(cls(sigma, 1)(given), truth) for given, truth in pairs]
-            mean = float(np.nanmean(values)) if np.isfinite(values).any() else 0.0
+            mean = 0.0
+            if np.isfinite(values).any():
+                mean = float(np.nanmean(values))
             if abs(mean) > score:
-                best, score = cls(sigma, 1 if mean >= 0 else -1), abs(mean)
+                score = abs(mean)
+                best = cls(sigma, 1 if mean >= 0 else -1)
         return best
 
     def __call__(self, given: NDArray[np.floating]) -> NDArray[np.float32]:

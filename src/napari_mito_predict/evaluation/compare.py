@@ -85,14 +85,16 @@ def compare(target: str, metric: str, values: Mapping[str, Mapping[str, float]])
     Comparison or None
         None with fewer than two models, or without a field that all of them share.
     """
+    if len(values) < 2:
+        return None
     every = [set(by_field) for by_field in values.values()]
-    shared = sorted(set.intersection(*every)) if every else []
+    shared = sorted(set.intersection(*every))
     shared = [field for field in shared if all(math.isfinite(by_field[field]) for by_field in values.values())]
-    if len(values) < 2 or not shared:
+    if not shared:
         return None
     table = {model: np.array([by_field[field] for field in shared]) for model, by_field in values.items()}
     means = {model: float(column.mean()) for model, column in table.items()}
-    best = (max if HIGHER_IS_BETTER[metric] else min)(means.values())
+    best = max(means.values()) if HIGHER_IS_BETTER[metric] else min(means.values())
     winners = [model for model, mean in means.items() if mean == best]
     winner = winners[0] if len(winners) == 1 else ""
     others = [model for model in table if winner and model != winner]
@@ -116,5 +118,8 @@ def _difference(model: str, winner: np.ndarray, other: np.ndarray, higher: bool)
     differences = winner - other
     n = len(differences)
     error = float(differences.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
-    better = int((differences > 0).sum() if higher else (differences < 0).sum())
+    if not higher:
+        better = int((differences < 0).sum())
+    else:
+        better = int((differences > 0).sum())
     return Difference(model, float(differences.mean()), error, better)

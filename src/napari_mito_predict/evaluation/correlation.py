@@ -69,16 +69,16 @@ def _own_ssim(a: NDArray[Any], b: NDArray[Any]) -> float:
 
 
 def correlation(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """The same of finite values, in one axis each."""
+    """Pearson correlation of finite values, in one axis each; NaN where one of the two is constant."""
     if a.size < 2:
         return math.nan
     means, largest = [], []
     for image in (a, b):
-        low, high, mean = float(image.min()), float(image.max()), float(image.mean(dtype=np.float64))
+        if is_constant(image):
+            return math.nan
+        mean = float(image.mean(dtype=np.float64))
         means.append(mean)
-        largest.append(max(high - mean, mean - low) if low < high else 0.0)
-    if not all(largest):
-        return math.nan
+        largest.append(max(float(image.max()) - mean, mean - float(image.min())))
     covariance = square_a = square_b = 0.0
     for x, y in _in_pieces(a, b):
         for values, mean, scale in zip((x, y), means, largest, strict=True):
@@ -102,7 +102,15 @@ def _in_pieces(a: NDArray[Any], b: NDArray[Any]) -> Iterator[tuple[NDArray[np.fl
 
 
 def global_ssim(a: NDArray[Any], b: NDArray[Any], spans: tuple[tuple[float, float], tuple[float, float]]) -> float:
-    """The same of one axis each, with the ranges of `a` and `b` that are scaled to [0, 1]."""
+    """Global SSIM of finite values, in one axis each.
+
+    Parameters
+    ----------
+    a, b : ndarray
+        Of equal size.
+    spans : tuple of tuple of float
+        The ranges of `a` and of `b` that are scaled to [0, 1]; what is outside is clipped.
+    """
     if not all(high > low for low, high in spans):
         return math.nan
     n = a.size
@@ -161,9 +169,8 @@ def as_float(image: NDArray[np.generic]) -> NDArray[np.floating]:
     """In float32 where that holds every value of the dtype, else in float64."""
     if np.iscomplexobj(image):
         raise EvaluationError("Complex numbers cannot be compared; give real images.")
-    return image.astype(
-        np.float32 if image.dtype.itemsize <= 2 or image.dtype == np.float32 else np.float64, copy=False
-    )
+    fits = image.dtype.itemsize <= 2 or image.dtype == np.float32
+    return image.astype(np.float32 if fits else np.float64, copy=False)
 
 
 def is_constant(image: NDArray[np.floating]) -> bool:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -27,6 +28,7 @@ _MOST_MODELS = len(_COLOURS)
 _IN_A_LINE = 3
 """Predictions beside one truth: with more, cells get too small to judge."""
 _DPI = 110
+_LONGEST_NAME = 32
 
 
 def draw_views(results: Sequence[Result]) -> bytes:
@@ -43,34 +45,87 @@ def draw_views(results: Sequence[Result]) -> bytes:
     """
     shown = [(result, result.views) for result in results[:_MOST_MODELS] if result.views is not None]
     first, first_views = shown[0]
-    height, width = first_views.truth.shape
-    blocks = math.ceil(len(shown) / _IN_A_LINE)
-    each = math.ceil(len(shown) / blocks)
-    lines, columns = (1, 4) if len(shown) == 1 else (2 * blocks, 1 + each)
-    figure = _figure(12.6, lines * min(4.0, 11.4 / columns * height / width) + 0.35)
-    panels = figure.subplots(lines, columns, squeeze=False)
-    for panel in panels.flat:
-        panel.set_axis_off()
+    panels = _Panels(len(shown), first_views.truth.shape)
     limit = max(1.0, *(_residual_limit(views) for _, views in shown))
     images = []
     for i, (result, views) in enumerate(shown):
-        line, column = 2 * (i // each), 1 + i % each
-        light, truth = (panels[0, 0], panels[0, 1]) if lines == 1 else (panels[line + 1, 0], panels[line, 0])
-        prediction, residual = panels[0, 2:] if lines == 1 else panels[line : line + 2, column]
-        if column == 1:
-            _show_light(light, views)
-            _show(truth, views.truth, views.truth_range, "truth")
-        named = _plain(result.case.model)
-        _show(prediction, views.fitted, views.truth_range, f"prediction, fitted: {named}")
+        name = _plain(result.case.model)
+        if panels.begins_line(i):
+            _show_light(panels.light(i), views)
+            _show(panels.truth(i), views.truth, views.truth_range, "truth")
+        _show(panels.prediction(i), views.fitted, views.truth_range, f"prediction, fitted: {name}")
+        residual = panels.residual(i)
         values = views.residual / (views.truth_std or 1.0)
         images.append(residual.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"))
-        residual.set_title("residual: truth − fitted" + ("" if lines == 1 else f", {named}"), fontsize=9)
-    beside = (0.0, 0.5 if lines == 1 else 0.1 / lines)
-    bar = figure.colorbar(images[0], ax=list(panels.flat), pad=0.01, shrink=0.8 / lines, anchor=beside)
-    bar.set_label("standard deviations of the truth", fontsize=7)
-    bar.ax.tick_params(labelsize=7)
-    _scale_bar(panels[0, 1 if lines == 1 else 0], first_views, first.case.truth.voxel_size_um[2])
-    return _png(figure)
+        title = "residual: truth − fitted"
+        if panels.several:
+            title += f", {name}"
+        residual.set_title(title, fontsize=9)
+    panels.draw_bar(images[0])
+    _scale_bar(panels.truth(0), first_views, first.case.truth.voxel_size_um[2])
+    return _png(panels.figure)
+
+
+class _Panels:
+    """Where the pictures of one plane stand: of one model in a line, of several as columns beside the truth.
+
+    Parameters
+    ----------
+    count : int
+        Models.
+    shape : tuple of int
+        (Y, X) of each picture.
+    """
+
+    def __init__(self, count: int, shape: tuple[int, ...]) -> None:
+        self.several = count > 1
+        blocks = math.ceil(count / _IN_A_LINE)
+        self._in_a_line = math.ceil(count / blocks)
+        self._lines = 2 * blocks if self.several else 1
+        columns = 1 + self._in_a_line if self.several else 4
+        height = min(4.0, 11.4 / columns * shape[0] / shape[1])
+        self.figure = _figure(12.6, self._lines * height + 0.35)
+        self._panels = self.figure.subplots(self._lines, columns, squeeze=False)
+        for panel in self._panels.flat:
+            panel.set_axis_off()
+
+    def begins_line(self, i: int) -> bool:
+        """Whether model `i` stands beside the truth, which is drawn once for each line."""
+        return i % self._in_a_line == 0
+
+    def light(self, i: int) -> Axes:
+        """For the transmitted light: first of a line, or below the truth."""
+        return self._at(self._line(i) + 1, 0) if self.several else self._at(0, 0)
+
+    def truth(self, i: int) -> Axes:
+        """For the truth."""
+        return self._at(self._line(i), 0) if self.several else self._at(0, 1)
+
+    def prediction(self, i: int) -> Axes:
+        """For the prediction of model `i`."""
+        return self._at(self._line(i), self._column(i)) if self.several else self._at(0, 2)
+
+    def residual(self, i: int) -> Axes:
+        """For the residual of model `i`: right of its prediction, or below it."""
+        return self._at(self._line(i) + 1, self._column(i)) if self.several else self._at(0, 3)
+
+    def draw_bar(self, image: ScalarMappable) -> None:
+        """Draw the scale of the residuals beside the first line of them."""
+        beside = (0.0, 0.1 / self._lines) if self.several else (0.0, 0.5)
+        panels = list(self._panels.flat)
+        bar = self.figure.colorbar(image, ax=panels, pad=0.01, shrink=0.8 / self._lines, anchor=beside)
+        bar.set_label("standard deviations of the truth", fontsize=7)
+        bar.ax.tick_params(labelsize=7)
+
+    def _line(self, i: int) -> int:
+        return 2 * (i // self._in_a_line)
+
+    def _column(self, i: int) -> int:
+        return 1 + i % self._in_a_line
+
+    def _at(self, line: int, column: int) -> Axes:
+        panel: Axes = self._panels[line, column]
+        return panel
 
 
 def draw_curves(results: Sequence[Result]) -> bytes:
@@ -81,9 +136,12 @@ def draw_curves(results: Sequence[Result]) -> bytes:
     results : sequence of Result
         Of one field and target.
     """
-    several = len(results) > 1
-    figure = _figure(12.6, 2.5) if several else _figure(8, 4.4)
-    panels = figure.subplots(*((1, 4) if several else (2, 2))).flat
+    if len(results) > 1:
+        figure = _figure(12.6, 2.5)
+        panels = figure.subplots(1, 4).flat
+    else:
+        figure = _figure(8, 4.4)
+        panels = figure.subplots(2, 2).flat
     label, parts_of = _curve_axis(results[0])
     for axis, (metric, title) in zip(panels, _CURVES.items(), strict=True):
         for colour, result in zip(_COLOURS, results, strict=False):
@@ -143,7 +201,7 @@ def draw_fields(values: Mapping[str, Mapping[str, float]], metric: str) -> bytes
     models = list(values)[:_MOST_MODELS]
     figure = _figure(max(3.6, 1.5 * len(models) + 1.4), 3.1)
     axis = figure.subplots()
-    for field in sorted({field for model in models for field in values[model]}):
+    for field in sorted(set().union(*(values[model] for model in models))):
         axis.plot([values[model].get(field, math.nan) for model in models], color="#bbbbbb", linewidth=0.8, zorder=1)
     for x, (model, colour) in enumerate(zip(models, _COLOURS, strict=False)):
         column = list(values[model].values())
@@ -169,7 +227,9 @@ def _show_light(axis: Axes, views: Views) -> None:
         axis.set_axis_off()
         return
     finite = views.light[np.isfinite(views.light)]
-    low, high = np.percentile(finite, (0.5, 99.5)) if finite.size else (0.0, 1.0)
+    low, high = 0.0, 1.0
+    if finite.size:
+        low, high = np.percentile(finite, (0.5, 99.5))
     _show(axis, views.light, (float(low), float(high)), "transmitted light")
 
 
@@ -209,8 +269,9 @@ def _name(result: Result) -> str:
 
 def _plain(text: str) -> str:
     """Text that is neither taken for a formula nor longer than a panel is wide."""
-    short = text if len(text) <= 32 else f"…{text[-31:]}"
-    return short.replace("$", r"\$")
+    if len(text) > _LONGEST_NAME:
+        text = f"…{text[1 - _LONGEST_NAME :]}"
+    return text.replace("$", r"\$")
 
 
 def _figure(width: float, height: float) -> Figure:

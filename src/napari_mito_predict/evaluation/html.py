@@ -25,12 +25,16 @@ from napari_mito_predict.evaluation.markup import (
 from napari_mito_predict.evaluation.page import COVERAGE, MEASURES, PAGE
 from napari_mito_predict.evaluation.report import Report, Result, targets_of
 from napari_mito_predict.evaluation.summary import anchor, target_section
+from napari_mito_predict.models import SIMULATED_DISCLAIMER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from napari_mito_predict.evaluation.alignment import ShiftCheck
+    from napari_mito_predict.evaluation.cases import Case
     from napari_mito_predict.evaluation.metrics import Scores
+    from napari_mito_predict.evaluation.views import Views
+    from napari_mito_predict.image import ImageSource
 
 _WHAT_SIMULATED_MEANS = (
     "The model never saw a real microscope image. On real cells its output is a demonstration and a start for "
@@ -108,7 +112,7 @@ def _when(created: str) -> str:
 
 
 def _disclaimer(words: str) -> str:
-    meaning = _WHAT_SIMULATED_MEANS if "simulated" in words else ""
+    meaning = _WHAT_SIMULATED_MEANS if SIMULATED_DISCLAIMER in words else ""
     return f'<div class="warn" role="note"><b>{text(words)}</b>{text(meaning)}</div>'
 
 
@@ -130,9 +134,7 @@ def _field(results: Sequence[Result], on_step: Callable[[], object]) -> str:
             _shifts(results),
             *(_notes(result) for result in results),
             table(["", *LABELS.values(), "voxels"], rows),
-            _views(drawn)
-            if drawn
-            else '<p class="soft">No pictures: a report holds those of the first fields only.</p>',
+            _views(drawn),
             _plots(results, drawn),
             *(_planes(result) for result in results),
             *(_provenance(result) for result in results),
@@ -146,30 +148,44 @@ def _named_regions(result: Result) -> dict[str, Scores]:
 
 
 def _described(result: Result) -> str:
-    truth, channel = result.case.truth, result.case.channel
+    """What the truth is, how large, and what was found of it."""
+    truth = result.case.truth
     axes = [axis for axis in "TZYX" if axis in "YX" or truth.sizes[axis] > 1]
     sizes = " × ".join(str(truth.sizes[axis]) for axis in axes)
-    known = any(size is not None for size in truth.voxel_size_um)
-    voxel = " × ".join("?" if size is None else f"{size:.4g}" for size in truth.voxel_size_um)
-    size = f"{voxel} µm (z, y, x)" if known else "voxel size not stated in the file"
-    step = f", {truth.time_step_s:.4g} s between time points" if truth.time_step_s else ""
-    of = f"channel {channel.name} of " if channel.name else f"{channel.label} of " if len(truth.channels) > 1 else ""
-    left_out = f" Left out as not finite: {result.not_finite:,} voxels." if result.not_finite else ""
-    ceiling = (
-        f" Noise ceiling of the PCC: {result.ceiling:.3f}, from {count(result.recordings, 'recording')} of the truth."
-        if math.isfinite(result.ceiling)
-        else ""
-    )
-    blur = result.blur
-    baseline = (
-        f" Blurred input: sigma {blur.sigma:g} voxels{', inverted' if blur.sign < 0 else ''}, the best for this field."
-        if blur
-        else ""
-    )
-    return (
-        f"Truth: {of}{truth.path or truth.name}. {sizes} voxels ({' × '.join(axes)}), {size}{step}. "
-        f"Foreground above {result.threshold:.5g}.{left_out}{baseline}{ceiling}"
-    )
+    sentences = [
+        f"Truth: {_channel(result.case)}{truth.path or truth.name}.",
+        f"{sizes} voxels ({' × '.join(axes)}), {_sampling(truth)}.",
+        f"Foreground above {result.threshold:.5g}.",
+    ]
+    if result.not_finite:
+        sentences.append(f"Left out as not finite: {result.not_finite:,} voxels.")
+    if result.blur is not None:
+        inverted = ", inverted" if result.blur.sign < 0 else ""
+        sentences.append(f"Blurred input: sigma {result.blur.sigma:g} voxels{inverted}, the best for this field.")
+    if math.isfinite(result.ceiling):
+        recordings = count(result.recordings, "recording")
+        sentences.append(f"Noise ceiling of the PCC: {result.ceiling:.3f}, from {recordings} of the truth.")
+    return " ".join(sentences)
+
+
+def _channel(case: Case) -> str:
+    """Such as ``channel TMRM of ``; empty for the only, unnamed one."""
+    if case.channel.name:
+        return f"channel {case.channel.name} of "
+    if len(case.truth.channels) > 1:
+        return f"{case.channel.label} of "
+    return ""
+
+
+def _sampling(image: ImageSource) -> str:
+    """Voxel size and time step."""
+    voxel = "voxel size not stated in the file"
+    if any(size is not None for size in image.voxel_size_um):
+        sizes = ["?" if size is None else f"{size:.4g}" for size in image.voxel_size_um]
+        voxel = f"{' × '.join(sizes)} µm (z, y, x)"
+    if image.time_step_s:
+        return f"{voxel}, {image.time_step_s:.4g} s between time points"
+    return voxel
 
 
 def _shifts(results: Sequence[Result]) -> str:
@@ -178,9 +194,10 @@ def _shifts(results: Sequence[Result]) -> str:
     parts = [_shifted(result, shift) for result, shift in told if shift.shifted]
     for significant, kind, said in _CALM:
         models = [r.case.model for r, shift in told if not shift.shifted and shift.significant is significant]
+        if models and len(results) > 1:
+            said += f" ({listed(models)})"
         if models:
-            by = f" ({listed(models)})" if len(results) > 1 else ""
-            parts.append(f'<p class="{kind}">Registration: {text(f"{said}{by}")}.</p>')
+            parts.append(f'<p class="{kind}">Registration: {text(said)}.</p>')
     return "".join(parts)
 
 
@@ -198,34 +215,49 @@ def _shifted(result: Result, shift: ShiftCheck) -> str:
 def _by(shift: ShiftCheck) -> str:
     parts = []
     for axis, voxels, um in zip("zyx", shift.voxels, shift.um, strict=True):
-        if voxels:
-            parts.append(f"{axis} {voxels:+d} voxels" + (f" ({um:+.3g} µm)" if um is not None else ""))
+        if not voxels:
+            continue
+        moved = f"{axis} {voxels:+d} voxels"
+        if um is not None:
+            moved += f" ({um:+.3g} µm)"
+        parts.append(moved)
     return ", ".join(parts).replace("-", "−")
 
 
 def _notes(result: Result) -> str:
     notes = [*result.case.notes, *result.case.record.notes]
-    said = result.case.disclaimer  # at the top of the page already
-    listed = [f"<li>{text(f'{result.case.model}: {note}')}</li>" for note in notes if not said or said not in note]
-    return f"<ul>{''.join(listed)}</ul>" if listed else ""
+    disclaimer = result.case.disclaimer
+    if disclaimer:  # at the top of the page already
+        notes = [note for note in notes if disclaimer not in note]
+    if not notes:
+        return ""
+    items = [f"<li>{text(f'{result.case.model}: {note}')}</li>" for note in notes]
+    return f"<ul>{''.join(items)}</ul>"
 
 
 def _views(results: Sequence[Result]) -> str:
-    views = results[0].views
-    if views is None:
-        return ""
-    binned = f", {views.binning} × {views.binning} voxels averaged" if views.binning > 1 else ""
-    warning = " ".join(dict.fromkeys(result.case.disclaimer for result in results if result.case.disclaimer))
-    sizes = results[0].case.truth.sizes
-    named = (("Time point", views.t, sizes["T"]), ("Z step", views.z, sizes["Z"]))
+    if not results or results[0].views is None:
+        return '<p class="soft">No pictures: a report holds those of the first fields only.</p>'
+    disclaimers = dict.fromkeys(result.case.disclaimer for result in results if result.case.disclaimer)
+    sentences = [
+        *_plane_shown(results[0].views, results[0].case.truth),
+        "Truth and fitted prediction share one display range (0.5–99.5 percentiles of the truth).",
+        *disclaimers,
+    ]
+    return picture(figures.draw_views(results), " ".join(sentences))
+
+
+def _plane_shown(views: Views, truth: ImageSource) -> Iterator[str]:
+    """Which plane a picture shows, and how many voxels are one pixel of it."""
+    named = (("Time point", views.t, truth.sizes["T"]), ("Z step", views.z, truth.sizes["Z"]))
     place = ", ".join(f"{name} {i}" for name, i, size in named if size > 1)
-    plane = f"{place} (from 0): the plane whose truth varies most{binned}. " if place else ""
-    averaged = "" if place or not binned else f"{binned[2:]}. "
-    caption = (
-        f"{plane}{averaged}Truth and fitted prediction share one display range (0.5–99.5 percentiles of the truth). "
-        f"{warning}"
-    ).rstrip()
-    return picture(figures.draw_views(results), caption)
+    averaged = f"{views.binning} × {views.binning} voxels averaged"
+    if place and views.binning > 1:
+        yield f"{place} (from 0): the plane whose truth varies most, {averaged}."
+    elif place:
+        yield f"{place} (from 0): the plane whose truth varies most."
+    elif views.binning > 1:
+        yield f"{averaged}."
 
 
 def _plots(results: Sequence[Result], drawn: Sequence[Result]) -> str:
@@ -240,7 +272,9 @@ def _plots(results: Sequence[Result], drawn: Sequence[Result]) -> str:
         over = "time points" if results[0].time_points else "Z steps"
         caption = f"Scores over {over}, with percentiles and fit of the whole volume."
         pictures.append(picture(figures.draw_curves(results), caption))
-    return f'<div class="pair{" one" if len(results) == 1 and len(pictures) == 2 else ""}">{"".join(pictures)}</div>'
+    both_of_one = len(results) == 1 and len(pictures) == 2
+    kind = "pair one" if both_of_one else "pair"
+    return f'<div class="{kind}">{"".join(pictures)}</div>'
 
 
 def _planes(result: Result) -> str:
@@ -250,10 +284,11 @@ def _planes(result: Result) -> str:
         if len(rows) < 2:
             continue
         head = ["t", "z", *LABELS.values(), "voxels"]
-        body = [
-            row(["–" if part.t is None else part.t, "all" if part.z is None else part.z], _score_cells(part.scores))
-            for part in rows
-        ]
+        body = []
+        for part in rows:
+            t = "–" if part.t is None else part.t
+            z = "all" if part.z is None else part.z
+            body.append(row([t, z], _score_cells(part.scores)))
         summary = f"{name}: {len(rows)} rows of numbers ({result.case.model})"
         tables.append(f"<details><summary>{text(summary)}</summary>{table(head, body)}</details>")
     return "".join(tables)
@@ -284,30 +319,31 @@ def _models(results: Sequence[Result]) -> str:
             "trust": trust,
         }
         if card is not None:
-            z, y, x = card.input.voxel_size_um
+            sizes = ["–" if size is None else f"{size:g}" for size in card.input.voxel_size_um]
             facts |= {
                 "trained on": f"{card.training.data}; {card.training.pairs} fields, "
                 f"{card.training.iterations} iterations",
                 "made for": f"{', '.join(card.input.third_axes) or 'single planes'}; voxels "
-                f"{'–' if z is None else f'{z:g}'} × {y:g} × {x:g} µm (z, y, x)",
+                f"{' × '.join(sizes)} µm (z, y, x)",
                 "network": card.architecture.kind,
                 "notes": card.training.notes,
             }
-        listed = "".join(f"<dt>{text(k)}</dt><dd>{text(str(v))}</dd>" for k, v in facts.items() if v)
-        parts.append(f"<h3>{text(model)}</h3><dl>{listed}</dl>")
+        known_facts = {name: fact for name, fact in facts.items() if fact}
+        items = "".join(f"<dt>{text(name)}</dt><dd>{text(str(fact))}</dd>" for name, fact in known_facts.items())
+        parts.append(f"<h3>{text(model)}</h3><dl>{items}</dl>")
     return section(parts)
 
 
 def _skipped(skipped: Sequence[str]) -> str:
     if not skipped:
         return ""
-    listed = "".join(f"<li>{text(line)}</li>" for line in skipped)
-    return section([f"<h2>Not compared: {len(skipped)}</h2>", f"<ul>{listed}</ul>"])
+    items = "".join(f"<li>{text(line)}</li>" for line in skipped)
+    return section([f"<h2>Not compared: {len(skipped)}</h2>", f"<ul>{items}</ul>"])
 
 
 def _software(report: Report) -> str:
-    listed = ", ".join(f"{name} {version}" for name, version in report.versions.items())
-    return f'<p class="soft">Computed with {text(listed)}.</p>'
+    versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
+    return f'<p class="soft">Computed with {text(versions)}.</p>'
 
 
 def _score_row(name: str, scores: Scores, kind: str = "") -> str:
@@ -315,4 +351,5 @@ def _score_row(name: str, scores: Scores, kind: str = "") -> str:
 
 
 def _score_cells(scores: Scores) -> list[tuple[str, bool]]:
-    return [*((number(metric, getattr(scores, metric)), False) for metric in LABELS), (f"{scores.voxels:,}", False)]
+    cells = [(number(metric, getattr(scores, metric)), False) for metric in LABELS]
+    return [*cells, (f"{scores.voxels:,}", False)]

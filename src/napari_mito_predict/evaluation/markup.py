@@ -21,6 +21,10 @@ LABELS = {
 }
 
 
+_BEST = "best"
+_NAME = "name"
+
+
 class Raw(str):
     """A piece of HTML that is escaped already."""
 
@@ -35,7 +39,12 @@ def number(metric: str, value: float) -> str:
         return "∞"
     if not math.isfinite(value):
         return "–"
-    shown = f"{value:#.4g}".rstrip(".") if metric == "mae" else f"{value:.2f}" if metric == "psnr" else f"{value:.3f}"
+    if metric == "mae":  # in the units of the truth, whatever they are
+        shown = f"{value:#.4g}".rstrip(".")
+    elif metric == "psnr":
+        shown = f"{value:.2f}"
+    else:
+        shown = f"{value:.3f}"
     return shown.replace("-", "−")
 
 
@@ -43,20 +52,32 @@ def with_error(mean: float, error: float) -> str:
     """``+0.025 ± 0.030``: two digits of the error, and as many places of the mean."""
     if not math.isfinite(error):
         return f"{mean:+.3g} (one field: no error)".replace("-", "−")
-    places = max(0, 1 - math.floor(math.log10(error))) if error > 0 else 4
+    places = 4
+    if error > 0:
+        places = max(0, 1 - math.floor(math.log10(error)))
     return f"{mean:+.{places}f} ± {error:.{places}f}".replace("-", "−")
 
 
 def row(heads: Sequence[object], cells: Iterable[tuple[str, bool]], kind: str = "") -> str:
     """A table row: plain heads, then cells and whether each is the best of its column."""
-    opening = f'<tr class="{kind}">' if kind else "<tr>"
-    named = "".join(f"<td{_kind(head)}>{head if isinstance(head, Raw) else text(str(head))}</td>" for head in heads)
-    values = "".join(f'<td class="best">{text(v)}</td>' if best else f"<td>{text(v)}</td>" for v, best in cells)
-    return f"{opening}{named}{values}</tr>"
+    named = "".join(f"<td{_kind(head)}>{_escaped(head)}</td>" for head in heads)
+    values = "".join(f"<td{_class(_BEST if best else '')}>{text(value)}</td>" for value, best in cells)
+    return f"<tr{_class(kind)}>{named}{values}</tr>"
+
+
+def _escaped(cell: object) -> str:
+    if isinstance(cell, Raw):
+        return cell
+    return text(str(cell))
 
 
 def _kind(cell: object) -> str:
-    return ' class="name"' if isinstance(cell, Name) else ""
+    return _class(_NAME if isinstance(cell, Name) else "")
+
+
+def _class(name: str) -> str:
+    """The attribute of an element; none where it has no class."""
+    return f' class="{name}"' if name else ""
 
 
 def table(head: Sequence[str], rows: Sequence[str]) -> str:
@@ -74,8 +95,10 @@ def picture(png: bytes, caption: str) -> str:
 
 def section(parts: Iterable[str], name: str = "") -> str:
     """A box of the page, of HTML parts; empty ones are left out. `name` is what links lead to it by."""
-    opening = f'<section id="{name}">' if name else "<section>"
-    return f"{opening}{''.join(part for part in parts if part)}</section>"
+    content = "".join(part for part in parts if part)
+    if name:
+        return f'<section id="{name}">{content}</section>'
+    return f"<section>{content}</section>"
 
 
 def title(target: str) -> str:
@@ -90,7 +113,8 @@ def listed(names: Sequence[str]) -> str:
 
 def count(n: int, what: str) -> str:
     """``1 field``, ``2 fields``."""
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+    plural = "" if n == 1 else "s"
+    return f"{n} {what}{plural}"
 
 
 def text(value: str) -> str:

@@ -97,7 +97,9 @@ class Scaling:
     def _of(cls, a: NDArray[np.floating], b: NDArray[np.floating]) -> Scaling:
         r = correlation(a, b)
         std_a, std_b = (float(image.std(dtype=np.float64)) for image in (a, b))
-        gain = max(r, 0.0) * std_b / std_a if math.isfinite(r) and std_a else math.nan
+        gain = math.nan
+        if math.isfinite(r) and std_a:
+            gain = max(r, 0.0) * std_b / std_a
         mean_a, mean_b = (float(image.mean(dtype=np.float64)) for image in (a, b))
         return cls(outer_percentiles(a), outer_percentiles(b), mean_b - gain * mean_a, gain)
 
@@ -130,16 +132,17 @@ def evaluate(
     compared = _compared(a, b, mask)
     flat_a, flat_b = _select(a, b, compared)
     scaling = scaling or Scaling._of(flat_a, flat_b)
-    constant = is_constant(flat_a) or is_constant(flat_b)
-    mae, mse = (math.nan, math.nan) if constant else _errors(flat_a, flat_b, scaling)
+    if is_constant(flat_a) or is_constant(flat_b):
+        return Scores(*(math.nan,) * 5, voxels=int(flat_a.size))
+    mae, mse = _errors(flat_a, flat_b, scaling)
     variance = float(flat_b.var(dtype=np.float64))
     spans = (scaling.prediction_range, scaling.truth_range)
     low, high = scaling.truth_range
     return Scores(
         pcc=correlation(flat_a, flat_b),
-        ssim_global=math.nan if constant else global_ssim(flat_a, flat_b, spans),
-        ssim_windowed=math.nan if constant else _ssim_windowed(a, b, compared, scaling),
-        r2=1 - mse / variance if variance else math.nan,
+        ssim_global=global_ssim(flat_a, flat_b, spans),
+        ssim_windowed=_ssim_windowed(a, b, compared, scaling),
+        r2=1 - mse / variance if variance else math.nan,  # tiny values differ, but their squares vanish
         nrmse=math.sqrt(mse / variance) if variance else math.nan,
         voxels=int(flat_a.size),
         mae=mae,
@@ -161,7 +164,9 @@ def _errors(a: NDArray[np.floating], b: NDArray[np.floating], scaling: Scaling) 
 def _decibels(span: float, mse: float) -> float:
     if not span > 0 or math.isnan(mse):
         return math.nan
-    return 10 * math.log10(span**2 / mse) if mse else math.inf
+    if mse == 0:
+        return math.inf
+    return 10 * math.log10(span**2 / mse)
 
 
 def _ssim_windowed(
@@ -198,7 +203,9 @@ def _wanted_windows(wanted: NDArray[np.bool_], finite: NDArray[np.bool_]) -> NDA
     from scipy.ndimage import minimum_filter
 
     half = _WINDOW // 2
-    whole = finite if finite.all() else minimum_filter(finite, _WINDOW)
+    whole = finite
+    if not finite.all():
+        whole = minimum_filter(finite, _WINDOW)
     chosen: NDArray[np.bool_] = (wanted & whole)[half:-half, half:-half]
     return chosen
 
@@ -231,7 +238,9 @@ def _select(
     a: NDArray[np.floating], b: NDArray[np.floating], compared: NDArray[np.bool_]
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """The chosen voxels of both, in one axis."""
-    return (a.ravel(), b.ravel()) if compared.all() else (a[compared], b[compared])
+    if compared.all():
+        return a.ravel(), b.ravel()
+    return a[compared], b[compared]
 
 
 def to_unit(image: NDArray[np.floating], span: tuple[float, float]) -> NDArray[np.floating] | None:

@@ -67,9 +67,12 @@ def foreground(truth: ArrayLike) -> tuple[NDArray[np.bool_], float]:
     from skimage.filters import threshold_otsu
 
     image = np.asarray(truth)
-    image = image.astype(np.uint8) if image.dtype == bool else image
+    if image.dtype == bool:
+        image = image.astype(np.uint8)
     values = image[np.isfinite(image)]
-    low, high = outer_percentiles(values) if values.size else (0.0, 0.0)
+    low = high = 0.0
+    if values.size:
+        low, high = outer_percentiles(values)
     if not high > low:
         raise EvaluationError("The truth is constant, so it has no foreground.")
     otsu: Callable[..., float] = threshold_otsu
@@ -94,42 +97,48 @@ def evaluate_planes(
     EvaluationError
         As for `evaluate`, and for arrays of other dimensions.
     """
-    a, b, chosen, scaling = _prepared(prediction, truth, mask, scaling)
-    return tuple(
-        PartScores(t, z, _score(a[t, z], b[t, z], None if chosen is None else chosen[t, z], scaling))
-        for t in range(a.shape[0])
-        for z in range(a.shape[1])
-    )
+    compared = _Compared.of(prediction, truth, mask, scaling)
+    return tuple(PartScores(t, z, compared.score((t, z))) for t, z in np.ndindex(compared.prediction.shape[:2]))
 
 
 def evaluate_time_points(
     prediction: ArrayLike, truth: ArrayLike, *, mask: ArrayLike | None = None, scaling: Scaling | None = None
 ) -> tuple[PartScores, ...]:
     """Score each time point of ``(T, Z, Y, X)``, with the scaling of the whole; see `evaluate_planes`."""
-    a, b, chosen, scaling = _prepared(prediction, truth, mask, scaling)
-    return tuple(
-        PartScores(t, None, _score(a[t], b[t], None if chosen is None else chosen[t], scaling))
-        for t in range(a.shape[0])
-    )
+    compared = _Compared.of(prediction, truth, mask, scaling)
+    return tuple(PartScores(t, None, compared.score((t,))) for t in range(len(compared.prediction)))
 
 
-def _prepared(
-    prediction: ArrayLike, truth: ArrayLike, mask: ArrayLike | None, scaling: Scaling | None
-) -> tuple[NDArray[np.generic], NDArray[np.generic], NDArray[np.generic] | None, Scaling]:
-    scaling = scaling or Scaling.measure(prediction, truth, mask)
-    a, b = np.asarray(prediction), np.asarray(truth)
-    if a.ndim not in (3, 4):
-        raise EvaluationError(f"Planes are scored in (Z, Y, X) or (T, Z, Y, X), not in an array of shape {a.shape}.")
-    chosen = None if mask is None else np.asarray(mask)
-    if a.ndim == 3:
-        a, b, chosen = a[None], b[None], None if chosen is None else chosen[None]
-    return a, b, chosen, scaling
+@dataclass(frozen=True)
+class _Compared:
+    """Prediction, truth and mask as ``(T, Z, Y, X)``, and the scaling of the whole."""
 
+    prediction: NDArray[np.generic]
+    truth: NDArray[np.generic]
+    mask: NDArray[np.generic] | None
+    scaling: Scaling
 
-def _score(
-    a: NDArray[np.generic], b: NDArray[np.generic], mask: NDArray[np.generic] | None, scaling: Scaling
-) -> Scores:
-    compared = np.isfinite(a) & np.isfinite(b) & (True if mask is None else mask != 0)
-    if not compared.any():
-        return Scores(*(math.nan,) * 5, voxels=0)
-    return evaluate(a, b, mask=mask, scaling=scaling)
+    @classmethod
+    def of(cls, prediction: ArrayLike, truth: ArrayLike, mask: ArrayLike | None, scaling: Scaling | None) -> _Compared:
+        scaling = scaling or Scaling.measure(prediction, truth, mask)
+        a, b = np.asarray(prediction), np.asarray(truth)
+        if a.ndim not in (3, 4):
+            raise EvaluationError(
+                f"Planes are scored in (Z, Y, X) or (T, Z, Y, X), not in an array of shape {a.shape}."
+            )
+        full = (-1, *a.shape[-3:])
+        if mask is not None:
+            mask = np.asarray(mask).reshape(full)
+        return cls(a.reshape(full), b.reshape(full), mask, scaling)
+
+    def score(self, part: tuple[int, ...]) -> Scores:
+        """Scores of one time point ``(t,)`` or plane ``(t, z)``; NaN where nothing of it can be compared."""
+        a, b = self.prediction[part], self.truth[part]
+        compared = np.isfinite(a) & np.isfinite(b)
+        mask = None
+        if self.mask is not None:
+            mask = self.mask[part]
+            compared &= mask != 0
+        if not compared.any():
+            return Scores(*(math.nan,) * 5, voxels=0)
+        return evaluate(a, b, mask=mask, scaling=self.scaling)

@@ -76,7 +76,8 @@ def find_shift(reference: NDArray[np.floating], truth: NDArray[np.floating], *, 
     correlation = _correlate(_standardised(reference), _standardised(truth))
     reach = tuple(min(int(_REACH * n), _LARGEST) for n in correlation.shape)
     if correlation.ndim == 3:
-        reach = (min(correlation.shape[0] // 4, _LARGEST_THIRD) if along_third else 0, *reach[1:])
+        reach_third = min(correlation.shape[0] // 4, _LARGEST_THIRD)
+        reach = (reach_third * along_third, *reach[1:])  # 0 where no shift along it is looked for
     window = _window(correlation, (0,) * correlation.ndim, reach)
     peak = tuple(int(i) for i in np.unravel_index(int(np.argmax(window)), window.shape))
     control = _largest_control(correlation, reach)
@@ -150,6 +151,9 @@ def _refined(window: NDArray[np.float32], peak: tuple[int, ...], axis: int) -> f
         return 0.0
     line = np.moveaxis(window, axis, 0)
     rest = peak[:axis] + peak[axis + 1 :]
-    left, middle, right = (float(line[(j, *rest)]) for j in (i - 1, i, i + 1))
-    curvature = left - 2 * middle + right
-    return 0.5 * (left - right) / curvature if curvature < 0 else 0.0
+    left = float(line[(i - 1, *rest)])
+    right = float(line[(i + 1, *rest)])
+    curvature = left - 2 * float(line[(i, *rest)]) + right
+    if curvature >= 0:  # no peak
+        return 0.0
+    return 0.5 * (left - right) / curvature

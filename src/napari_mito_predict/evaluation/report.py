@@ -210,7 +210,9 @@ def examine(
         scaling = Scaling.measure(prediction, truth.values)
         on_step()
         scores = evaluate(prediction, truth.values, scaling=scaling)
-        parts = {"foreground": truth.foreground} | ({"mask": truth.mask} if truth.mask is not None else {})
+        parts = {"foreground": truth.foreground}
+        if truth.mask is not None:
+            parts["mask"] = truth.mask
         regions = {}
         for name, part in parts.items():
             on_step()
@@ -288,12 +290,13 @@ def _with_other_fields(results: list[Result]) -> list[Result]:
             for key, case in cases.items():
                 truth = read_all(case.truth, case.channel.index)
                 scores[key] = evaluate(mean.without(truth), truth)
-    return [
-        replace(result, baselines=result.baselines | {OTHERS: scores[key]})
-        if (key := _truth_key(result.case)) in scores
-        else result
-        for result in results
-    ]
+    changed = []
+    for result in results:
+        key = _truth_key(result.case)
+        if key in scores:
+            result = replace(result, baselines=result.baselines | {OTHERS: scores[key]})
+        changed.append(result)
+    return changed
 
 
 def _truth_key(case: Case) -> tuple[object, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.evaluation import figures
@@ -55,12 +56,10 @@ def target_section(report: Report, target: str) -> str:
         rows.append(row([model, len({r.case.field for r in mine})], cells))
         rows += _foreground_means(mine)
     rows += _baseline_means(averaged)
-    over = "the field" if fields == 1 else "the fields that all models share" if comparisons else f"{fields} fields"
-    units = " MAE has the units of the truth." + (" ★ marks the best mean." if comparisons else "")
-    several = f"<h3>Each field</h3>{fields_table(results, comparisons)}" if fields > 1 else ""
+    what = "models side by side" if comparisons else "scores"
     parts = [
-        f"<h2>{text(title(target))}: {'scores' if not comparisons else 'models side by side'}</h2>",
-        f'<p class="soft">All voxels, and those of the foreground; mean over {over}.{units}</p>',
+        f"<h2>{text(title(target))}: {what}</h2>",
+        f'<p class="soft">{_averaged_over(fields, compared=bool(comparisons))}</p>',
         table(["model", "fields", *LABELS.values()], rows),
         *_ceiling(results),
         _shifted_fields(results),
@@ -68,14 +67,25 @@ def target_section(report: Report, target: str) -> str:
     ]
     if fields > 1:
         drawn = figures.draw_fields(values_of(results, target, "pcc"), "PCC of each field")
-        parts.append(several)
+        parts.append(f"<h3>Each field</h3>{fields_table(results)}")
         parts.append(picture(drawn, "PCC of each field; a bar is the mean of a model"))
     return section(parts)
 
 
+def _averaged_over(fields: int, *, compared: bool) -> str:
+    """Which voxels and fields the means cover, and what the signs in the table mean."""
+    over = f"{fields} fields"
+    if fields == 1:
+        over = "the field"
+    elif compared:
+        over = "the fields that all models share"
+    covered = f"All voxels, and those of the foreground; mean over {over}. MAE has the units of the truth."
+    return f"{covered} ★ marks the best mean." if compared else covered
+
+
 def _averaged(results: Sequence[Result], comparisons: Sequence[Comparison]) -> list[Result]:
     """What enters the means: where models are compared, the fields that all of them share."""
-    shared = {field for comparison in comparisons for field in comparison.fields}
+    shared = set(chain.from_iterable(comparison.fields for comparison in comparisons))
     return [result for result in results if not shared or result.case.field in shared]
 
 
@@ -87,8 +97,10 @@ def _foreground_disagrees(results: Sequence[Result], comparison: Comparison | No
     for model in comparison.means:
         mine = [r for r in results if r.case.model == model and r.case.field in comparison.fields]
         means[model] = mean_of([r.regions["foreground"].pcc for r in mine if "foreground" in r.regions])
-    best = max(means, key=lambda model: means[model] if math.isfinite(means[model]) else -math.inf)
-    if not all(map(math.isfinite, means.values())) or means[best] <= means[comparison.winner]:
+    if not all(map(math.isfinite, means.values())):
+        return ""
+    best = max(means, key=means.__getitem__)
+    if means[best] <= means[comparison.winner]:
         return ""
     return (
         f" Within the foreground {best} has the better mean PCC, {number('pcc', means[best])} against "
@@ -109,7 +121,7 @@ def _baseline_means(results: Sequence[Result]) -> list[str]:
     """The baselines depend on the field only, so each field counts once."""
     once = list({result.case.field: result for result in results}.values())
     rows = []
-    for name in dict.fromkeys(name for result in once for name in result.baselines):
+    for name in dict.fromkeys(chain.from_iterable(result.baselines for result in once)):
         scores = [result.baselines[name] for result in once if name in result.baselines]
         cells = [(number(metric, mean_of([getattr(s, metric) for s in scores])), False) for metric in LABELS]
         rows.append(row([f"baseline: {name}", len(scores)], cells, "baseline"))
@@ -133,7 +145,9 @@ def _shifted_fields(results: Sequence[Result]) -> str:
         return ""
     models = {result.case.model for result in results}
     fields = count(len({result.case.field for result in results}), "field")
-    named = [f"{field} (by {listed(found)})" if len(models) > 1 else field for field, found in shifted.items()]
+    named = list(shifted)
+    if len(models) > 1:
+        named = [f"{field} (by {listed(found)})" for field, found in shifted.items()]
     return (
         f'<div class="warn"><b>In {len(shifted)} of {fields} the truth looks shifted against a prediction: '
         f"{text(listed(named))}.</b>Their scores enter the means above uncorrected.</div>"
@@ -152,14 +166,13 @@ def _winner(comparisons: Sequence[Comparison], foreground: str) -> str:
             difference = with_error(other.mean, other.standard_error)
             cells = [difference, str(n), f"{other.better_in} of {n}"]
             within = abs(other.mean) < other.standard_error
-            winner = f"{comparison.winner} (not told apart)" if within else comparison.winner
-            rows.append(
-                row(
-                    [label, Name(winner), Name(other.model)],
-                    [(cell, False) for cell in cells],
-                    "baseline" if within else "",
-                )
-            )
+            winner = comparison.winner
+            kind = ""
+            if within:
+                winner += " (not told apart)"
+                kind = "baseline"
+            heads = [label, Name(winner), Name(other.model)]
+            rows.append(row(heads, [(cell, False) for cell in cells], kind))
     head = [
         "measure",
         Name("winner"),
@@ -185,13 +198,17 @@ def _winners(comparisons: Sequence[Comparison]) -> str:
     over = f"over {count(len(first.fields), 'field')} that every model predicted"
     if len(won) == 1 and first.winner:
         return f"{first.winner} has the best mean in every measure {over}."
-    said = [f"{model} has the best mean {listed(measures)}" for model, measures in won.items() if model]
-    equal = [f"the means are equal in {listed(won[''])}"] if "" in won else []
-    apart = " The measures disagree: look at the pictures before choosing." if len(said) > 1 else ""
-    return f"{'; '.join([*said, *equal])}, {over}.{apart}"
+    equal = won.pop("", [])
+    said = [f"{model} has the best mean {listed(measures)}" for model, measures in won.items()]
+    if equal:
+        said.append(f"the means are equal in {listed(equal)}")
+    verdict = f"{'; '.join(said)}, {over}."
+    if len(won) > 1:
+        return f"{verdict} The measures disagree: look at the pictures before choosing."
+    return verdict
 
 
-def fields_table(results: Sequence[Result], comparisons: Sequence[Comparison]) -> str:
+def fields_table(results: Sequence[Result]) -> str:
     """The PCC of every field by every model, with a link to the field's own part of the page."""
     models = list(dict.fromkeys(result.case.model for result in results))
     by_field: dict[str, dict[str, Result]] = {}
@@ -201,18 +218,22 @@ def fields_table(results: Sequence[Result], comparisons: Sequence[Comparison]) -
     rows = []
     for field, found in by_field.items():
         values = {model: result.scores.pcc for model, result in found.items()}
-        best = max(values.values()) if len(found) == len(models) > 1 else math.nan
+        best = math.nan
+        if len(found) == len(models) > 1:
+            best = max(values.values())
         cells = [(number("pcc", values.get(model, math.nan)), values.get(model) == best) for model in models]
         first = next(iter(found.values()))
         if baseline:
-            known = first.baselines.get(BLURRED)
-            cells.append((number("pcc", known.pcc if known else math.nan), False))
+            pcc = first.baselines[BLURRED].pcc if BLURRED in first.baselines else math.nan
+            cells.append((number("pcc", pcc), False))
         shifted = [model for model, result in found.items() if result.shift is not None and result.shift.shifted]
         cells.append(("looks shifted" if shifted else "", False))
         name = f'<a href="#{anchor(first)}">{text(field)}</a>'
         rows.append(row([Raw(name)], cells))
-    head = ["field, PCC of all voxels", *models, *(["blurred transmitted light"] if baseline else []), ""]
-    return table(head, rows)
+    head = ["field, PCC of all voxels", *models]
+    if baseline:
+        head.append("blurred transmitted light")
+    return table([*head, ""], rows)
 
 
 def anchor(result: Result) -> str:

@@ -114,7 +114,7 @@ def _files(result: Result) -> dict[str, object]:
     return {
         "prediction": case.prediction_name,
         "truth": str(case.truth.path or case.truth.name),
-        "truth_channel": case.channel.name if case.channel.name is not None else case.channel.index,
+        "truth_channel": case.channel.index if case.channel.name is None else case.channel.name,
         "disclaimer": case.disclaimer,
         "normalisation": NORMALISATION,
     }
@@ -128,8 +128,9 @@ def _cell(value: float) -> object:
 
 def _text(value: object) -> object:
     """A spreadsheet would run a cell that begins like a formula; numbers are ours and stay."""
-    risky = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and not _is_number(value)
-    return f"'{value}" if risky else value
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and not _is_number(value):
+        return f"'{value}"
+    return value
 
 
 def _is_number(text: str) -> bool:

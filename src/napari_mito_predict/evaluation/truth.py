@@ -81,8 +81,11 @@ class Truth:
             ) from error
         on_step()
         again = [_repeated(path, case) for path in repeats]
-        light = read_all(case.light, case.light_channel) if thorough and case.light is not None else None
-        known: dict[str, Any] = {"baselines": {}, "baseline_planes": (), "blur": None}
+        light = None
+        of_light: dict[str, Any] = {"baselines": {}, "baseline_planes": (), "blur": None}
+        if thorough and case.light is not None:
+            light = read_all(case.light, case.light_channel)
+            of_light = _of_blurred(light, values, on_step)
         return cls(
             values,
             light,
@@ -91,7 +94,7 @@ class Truth:
             threshold,
             ceiling=noise_ceiling([values, *again]) if again else math.nan,
             recordings=1 + len(again),
-            **(known if light is None else _of_blurred(light, values, on_step)),
+            **of_light,
         )
 
 

@@ -77,7 +77,7 @@ def take_views(prediction: NDArray[Any], truth: NDArray[Any], light: NDArray[Any
         np.clip(image[finite].astype(np.float32), *span)
         for image, span in ((prediction, scaling.prediction_range), (truth, scaling.truth_range))
     ]
-    counts, prediction_edges, truth_edges = np.histogram2d(values[0], values[1], bins=_BINS)
+    histogram = np.histogram2d(values[0], values[1], bins=_BINS)
     return Views(
         t=t,
         z=z,
@@ -88,9 +88,9 @@ def take_views(prediction: NDArray[Any], truth: NDArray[Any], light: NDArray[Any
         truth_range=_shown_range(truth[finite]),
         truth_std=float(truth[finite].std(dtype=np.float64)),
         binning=binning,
-        counts=counts,
-        prediction_edges=prediction_edges,
-        truth_edges=truth_edges,
+        counts=histogram[0],
+        prediction_edges=histogram[1],
+        truth_edges=histogram[2],
     )
 
 
@@ -100,12 +100,16 @@ def _shown_range(truth: NDArray[Any]) -> tuple[float, float]:
 
 
 def _most_varied(truth: NDArray[Any]) -> tuple[int, int]:
-    spread = {
-        (t, z): float(values.std(dtype=np.float64)) if (values := plane[np.isfinite(plane)]).size else -1.0
-        for t, stack in enumerate(truth)
-        for z, plane in enumerate(stack)
-    }
-    return max(spread, key=spread.__getitem__)
+    """Time point and Z step of the plane with the largest standard deviation."""
+    spread = {place: _standard_deviation(truth[place]) for place in np.ndindex(truth.shape[:2])}
+    t, z = max(spread, key=spread.__getitem__)
+    return t, z
+
+
+def _standard_deviation(plane: NDArray[Any]) -> float:
+    """Of what is finite; less than any other where nothing is."""
+    values = plane[np.isfinite(plane)]
+    return float(values.std(dtype=np.float64)) if values.size else -1.0
 
 
 def _binned(plane: NDArray[Any], binning: int) -> NDArray[np.float32]:

@@ -13,13 +13,13 @@ _END = object()
 
 
 def ahead(items: Generator[T], stop: Callable[[], object] = lambda: None) -> Generator[T]:
-    """The same items, each made in a thread of its own while the one before it is used.
+    """Give `items` one by one; each is made in a thread of its own while the one before it is used.
 
     Parameters
     ----------
     items : generator
-        Used by that thread alone; one item is made ahead, no more. What it raises is raised here.
-        Closed at the end.
+        Used by that thread alone; one item is made ahead, no more. What it raises is raised here, in its turn. Closed
+        at the end.
     stop : callable
         Called when this iterator is closed early or interrupted, before it waits for the item under way, which may then
         end itself.

@@ -46,32 +46,40 @@ class Assembly:
     def add(self, pieces: Pieces, done: int, total: int) -> Iterator[Block]:
         """Take all pieces of one tile; give the blocks that are complete now, one for each target.
 
-        `done` and `total` are the tiles that are computed, for the blocks to tell.
+        Parameters
+        ----------
+        pieces : list of (Tile, ndarray)
+            The network's output (targets, D, Y, X) over what each piece keeps.
+        done, total : int
+            Tiles that are computed, and tiles in all, for the blocks to tell.
         """
         for piece, output in pieces:
-            self._put(piece, output)
+            self._add_piece(piece, output)
         for _, missing in self._waiting:
             missing.discard(pieces[0][0].index)
         complete = [block for block, missing in self._waiting if not missing]
         self._waiting = [entry for entry in self._waiting if entry[1]]
         for block in complete:
-            there = tuple(span.slice for span in block.source)
+            source = tuple(span.slice for span in block.source)
             for key, channel in zip(self._job.keys, self._data, strict=True):
-                data = self._back.block(channel[there], block.source, block.box)
-                t, slices, data = self._volume.place(self._subject, block.box, data)
-                yield Block(key, t, slices, data, done, total)
+                data = self._back.block(channel[source], block.source, block.box)
+                placed = self._volume.place(self._subject, block.box, data)
+                yield Block(key, placed.t, placed.slices, placed.data, done, total)
 
-    def _put(self, piece: Tile, output: np.ndarray) -> None:
-        """Take what `piece` keeps of the network's output (targets, D, Y, X)."""
+    def _add_piece(self, piece: Tile, output: np.ndarray) -> None:
+        """Take what `piece` keeps of the network's output (targets, D, Y, X), but for the padding."""
         grid = self._job.grid
         kept = [span.clip(axis.inside) for span, axis in zip(piece.kept, grid.axes, strict=True)]
-        here = tuple(span.shift(-axis.before).slice for span, axis in zip(kept, grid.axes, strict=True))
-        given = output[:, *(span.shift(-whole.start).slice for span, whole in zip(kept, piece.kept, strict=True))]
-        if grid.exact:
-            self._data[:, *here] = given
+        target = tuple(span.shift(-axis.before).slice for span, axis in zip(kept, grid.axes, strict=True))
+        values = output[:, *(span.shift(-whole.start).slice for span, whole in zip(kept, piece.kept, strict=True))]
+        if grid.exact:  # every voxel is kept by one tile alone
+            self._data[:, *target] = values
             return
         for i, (axis, span) in enumerate(zip(grid.axes, kept, strict=True)):
+            # The weights are those of the whole tile: a piece of a split tile takes its share of them.
             start = axis.kept(piece.index[i]).start
             weights = np.asarray(axis.weights(piece.index[i])[span.start - start : span.stop - start], np.float32)
-            given = given * weights.reshape([-1 if a == i + 1 else 1 for a in range(4)])
-        self._data[:, *here] += given
+            shape = [1, 1, 1, 1]
+            shape[i + 1] = -1  # behind the targets
+            values = values * weights.reshape(shape)
+        self._data[:, *target] += values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from napari_mito_predict.prediction.tiles import AxisTiling, Box, Span, TileGrid
 
@@ -43,20 +43,32 @@ def plan_blocks(grid: TileGrid, back: Resampling) -> list[OutputBlock]:
     """
     parts = [_axis_parts(tiling, axis) for tiling, axis in zip(grid.axes, back.axes, strict=True)]
     return [
-        OutputBlock((d[0], y[0], x[0]), (d[1], y[1], x[1]), frozenset(itertools.product(d[2], y[2], x[2])))
+        OutputBlock(
+            (d.box, y.box, x.box),
+            (d.source, y.source, x.source),
+            frozenset(itertools.product(d.tiles, y.tiles, x.tiles)),
+        )
         for d, y, x in itertools.product(*parts)
     ]
 
 
-def _axis_parts(tiling: AxisTiling, axis: AxisResampling) -> list[tuple[Span, Span, tuple[int, ...]]]:
-    """Per core with voxels of the image: the image's voxels, the model's they need, the tiles that make those."""
+class _AxisPart(NamedTuple):
+    """Along one axis: the image's voxels, the model's voxels that they need, and the tiles that make those."""
+
+    box: Span
+    source: Span
+    tiles: tuple[int, ...]
+
+
+def _axis_parts(tiling: AxisTiling, axis: AxisResampling) -> list[_AxisPart]:
+    """What belongs to each core of an axis that covers any voxel of the image."""
     parts = []
     for core in tiling.cores:
         inside = core.clip(tiling.inside).shift(-tiling.before)
-        block = Span(axis.boundary(inside.start), axis.boundary(inside.stop))
-        if block.size > 0:
-            needed = axis.needed(block)
-            padded = needed.shift(tiling.before)
+        box = Span(axis.boundary(inside.start), axis.boundary(inside.stop))
+        if box.size > 0:  # a core may lie in the padding, or be smaller than a voxel of the image
+            source = axis.needed(box)
+            padded = source.shift(tiling.before)
             tiles = tuple(i for i in range(len(tiling.cores)) if tiling.kept(i).overlaps(padded))
-            parts.append((block, needed, tiles))
+            parts.append(_AxisPart(box, source, tiles))
     return parts

@@ -45,8 +45,13 @@ class Computation:
         Takes a job and the device that computed a part of it.
     report : callable
         Takes a message when something was done.
-    cancelled : callable
+    should_stop : callable
         Asked before every layer.
+
+    Attributes
+    ----------
+    done, total : int
+        Tiles that are computed, and tiles in all; more of them where memory runs out.
     """
 
     def __init__(
@@ -57,19 +62,22 @@ class Computation:
         note: Callable[[Finding], None],
         computed: Callable[[Job, Device], None],
         report: Callable[[str], None],
-        cancelled: Callable[[], bool],
+        should_stop: Callable[[], bool],
     ) -> None:
-        self.done, self.total = 0, total
+        self.done = 0
+        self.total = total
         self._device = device
         self._image_name = image_name
         self._note = note
         self._computed = computed
         self._report = report
-        self._cancelled = cancelled
+        self._should_stop = should_stop
+        # By the identity of their jobs, which cannot be hashed, and which live as long as this run.
         self._networks: dict[int, Forward] = {}
         self._fallen_back_from = ""  # name of the device whose memory was too small
-        self._too_large: float = inf  # voxels of a window that did not fit into memory
-        self._too_large_held: float = inf  # the same of strips, with what waits between them
+        # Nothing is known to be too large, until something does not fit into memory.
+        self._too_large: float = inf  # voxels of a window
+        self._too_large_strips: float = inf  # voxels that strips hold, see `TileGrid.held`
 
     def close(self) -> None:
         """Release all networks and what they hold on the device."""
@@ -78,41 +86,43 @@ class Computation:
         self._networks.clear()
 
     def check_cancelled(self) -> None:
-        """Raise `PredictionCancelled` if so."""
-        if self._cancelled():
+        """Raise `PredictionCancelled` if the run should stop."""
+        if self._should_stop():
             raise PredictionCancelled("Cancelled; nothing was written.")
 
     def tiles(self, job: Job, prepared: Prepared) -> Generator[Pieces]:
         """All tiles of a volume in the order of the grid, each in one or more pieces."""
-        compute = self._computing(job, prepared)
+        predict = self._predictor(job, prepared)
         for band in job.grid.bands():
             left = band
-            if job.grid.streamed is not None and job.grid.held < self._too_large_held:
+            if job.grid.streamed is not None and job.grid.held < self._too_large_strips:
                 for strip in self._strips(job, prepared, band, job.grid.streamed):
                     yield [strip]
                     left = left[1:]
             for tile in left:  # all of them, or those for which memory did not suffice
-                yield list(self._pieces(job, job.grid.alone(tile), compute))
+                yield list(self._pieces(job, job.grid.alone(tile), predict))
 
-    def tile(self, job: Job, prepared: Prepared, tile: Tile) -> Pieces:
-        """A tile by itself."""
-        return list(self._pieces(job, tile, self._computing(job, prepared)))
+    def extra_tile(self, job: Job, prepared: Prepared, tile: Tile) -> Pieces:
+        """A tile by itself, beside those of the grid."""
+        self.total += 1
+        return list(self._pieces(job, tile, self._predictor(job, prepared)))
 
-    def _computing(self, job: Job, prepared: Prepared) -> Callable[[Tile], np.ndarray | None]:
+    def _predictor(self, job: Job, prepared: Prepared) -> Callable[[Tile], np.ndarray | None]:
+        """What predicts a piece of this volume: output (targets, D, Y, X) of what it keeps; None without memory."""
         contexts = FieldContexts(job.grid, flat=job.flat, needed=job.model.network.contexts)
 
-        def compute(piece: Tile) -> np.ndarray | None:
+        def predict(piece: Tile) -> np.ndarray | None:
             if contexts.wanted(piece):
-                self._look_around(job, piece, prepared, contexts)
+                self._take_averages(job, piece, prepared, contexts)
             window = prepared.window(job.grid, piece.read)
             return self._apply(job, piece, lambda: self._network(job)(window, piece.kept_of_read, contexts.of(piece)))
 
-        return compute
+        return predict
 
-    def _look_around(self, job: Job, piece: Tile, prepared: Prepared, contexts: FieldContexts) -> None:
+    def _take_averages(self, job: Job, piece: Tile, prepared: Prepared, contexts: FieldContexts) -> None:
         """Take the averages that the network needs of the field around `piece`, which it does not see."""
 
-        def held(part: Tile) -> np.ndarray | None:
+        def contribution(part: Tile) -> np.ndarray | None:
             core, given = core_within(part, job.flat), contexts.of(part)
             window = prepared.window(job.grid, part.read)
             return self._apply(job, part, lambda: self._network(job).context(window, core, given))
@@ -121,43 +131,43 @@ class Computation:
             if not job.in_parts:  # it was to be done in one piece, but memory ran out
                 self.total += len(tiles)
             for tile in tiles:
-                for part, context in self._pieces(job, tile, held):
+                for part, context in self._pieces(job, tile, contribution):
                     average.add(part, context)
 
     def _strips(self, job: Job, prepared: Prepared, band: list[Tile], axis: int) -> Iterator[tuple[Tile, np.ndarray]]:
-        """Strips when they are complete, which is later than they are read; ends early when memory runs out."""
-        waiting, rows = deque(band), np.empty(0, np.float32)
-        kept = [slice(None) if a == axis else span.slice for a, span in enumerate(band[0].kept_of_read)]
+        """Strips of one band when they are complete, which is later than they are read.
+
+        Ends early when memory runs out: the strips that were not given by then are left to do in another way.
+        """
+        # Across the streamed axis a band keeps a part of what it reads; along that axis all rows are kept.
+        kept = [span.slice for span in band[0].kept_of_read]
+        kept[axis] = slice(None)
+        unfinished = _UnfinishedStrips(band, axis)
         push = self._network(job).strips(axis)
+        # The next window is prepared while the network is at work on this one.
         with closing(ahead(prepared.window(job.grid, tile.read) for tile in band)) as windows:
             for tile, window in zip(band, windows, strict=True):
-                output = self._apply(job, tile, partial(push, window, tile is band[-1]))
-                if output is None:
-                    self._too_large_held = job.grid.held
+                rows = self._apply(job, tile, partial(push, window, tile is band[-1]))
+                if rows is None:
+                    self._too_large_strips = job.grid.held
                     self._note_smaller(job)
                     return
-                output = output[:, *kept]
-                rows = np.concatenate((rows, output), axis + 1) if rows.size else output
-                while waiting and waiting[0].kept[axis].size <= rows.shape[axis + 1]:
-                    complete = waiting.popleft()
-                    given, rows = np.split(rows, [complete.kept[axis].size], axis + 1)
-                    self._did(job)
-                    yield complete, given
+                for strip in unfinished.add(rows[:, *kept]):
+                    self._count(job)
+                    yield strip
 
     def _pieces(
         self, job: Job, tile: Tile, compute: Callable[[Tile], np.ndarray | None]
     ) -> Iterator[tuple[Tile, np.ndarray]]:
         """What `compute` makes of `tile`: in one piece, or in several where memory ran out and it gave None."""
-        left = [tile]
+        left = [tile]  # a stack: halves are put on it in reverse, and so come in order
         while left:
             piece = left.pop()
-            if voxels(piece.read) < self._too_large:
-                output = compute(piece)
-                if output is not None:
-                    self._did(job)
-                    yield piece, output
-                    continue
-                self._too_large = voxels(piece.read)
+            output = self._attempt(piece, compute)
+            if output is not None:
+                self._count(job)
+                yield piece, output
+                continue
             halves = job.grid.split(piece)
             if halves is not None:
                 left += reversed(halves)
@@ -169,7 +179,18 @@ class Computation:
                 self._fall_back(job)
                 left.append(piece)
 
+    def _attempt(self, piece: Tile, compute: Callable[[Tile], np.ndarray | None]) -> np.ndarray | None:
+        """Output for `piece`, or None where its window is too large for the memory, as is known or found out now."""
+        size = voxels(piece.read)
+        if size >= self._too_large:
+            return None
+        output = compute(piece)
+        if output is None:
+            self._too_large = size
+        return output
+
     def _apply(self, job: Job, piece: Tile, compute: Callable[[], np.ndarray | None]) -> np.ndarray | None:
+        """What `compute` gives; its errors say where in the image they happened."""
         self.check_cancelled()
         try:
             return compute()
@@ -180,12 +201,14 @@ class Computation:
             raise type(error)(message) from error.__cause__
 
     def _network(self, job: Job) -> Forward:
+        """The network of `job` on the device of now; made when it is first asked for."""
         if id(job) not in self._networks:
-            made = Forward(job.model.network, self._device, self._cancelled, name=job.model.name)
+            made = Forward(job.model.network, self._device, self._should_stop, name=job.model.name)
             self._networks[id(job)] = made
         return self._networks[id(job)]
 
-    def _did(self, job: Job) -> None:
+    def _count(self, job: Job) -> None:
+        """One more tile or strip is done: say so, and with what."""
         self.done += 1
         self._computed(job, self._device)
         if self._fallen_back_from:
@@ -204,15 +227,46 @@ class Computation:
         self._report(message)
 
     def _fall_back(self, job: Job) -> None:
-        """From a GPU to the processor, when even the smallest part does not fit."""
+        """Go from a GPU to the processor, when even the smallest part does not fit."""
         if self._device.kind == "cpu":
             raise InsufficientMemoryError(
                 f"{job.model.name} needs more memory than is free, even in the smallest parts. Close other programs, "
                 "crop the image, or use a smaller model."
             )
         self.close()
-        lost, self._too_large, self._too_large_held = self._device.name, inf, inf
+        lost = self._device.name
         self._fallen_back_from = lost
-        chosen = choose_device("cpu", "32" if self._device.precision == "32" else "auto")
+        self._too_large = self._too_large_strips = inf  # what was known was about the GPU
+        # Single precision stays single; any other was the GPU's, and the processor may be good at another, or at none.
+        precision = "32" if self._device.precision == "32" else "auto"
+        chosen = choose_device("cpu", precision)
         self._device = replace(chosen, reason=f"memory of {lost} ran out")
         self._report(f"Memory of {lost} is too small: going on with the processor, more slowly.")
+
+
+class _UnfinishedStrips:
+    """Rows of output as they come, put together into the strips of a band: these end elsewhere.
+
+    Parameters
+    ----------
+    band : list of Tile
+        The strips, in order.
+    axis : int
+        Of (D, Y, X), along which they follow each other.
+    """
+
+    def __init__(self, band: list[Tile], axis: int) -> None:
+        self._band = deque(band)
+        self._axis = axis
+        self._rows = np.empty(0, np.float32)
+
+    def add(self, rows: np.ndarray) -> Iterator[tuple[Tile, np.ndarray]]:
+        """Take the next rows (targets, D, Y, X), maybe none; give the strips that are complete now."""
+        dim = self._axis + 1  # behind the targets
+        if self._rows.size:
+            rows = np.concatenate((self._rows, rows), dim)
+        self._rows = rows
+        while self._band and self._band[0].kept[self._axis].size <= self._rows.shape[dim]:
+            tile = self._band.popleft()
+            output, self._rows = np.split(self._rows, [tile.kept[self._axis].size], dim)
+            yield tile, output

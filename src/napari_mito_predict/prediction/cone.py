@@ -3,6 +3,9 @@
 Coarse levels look far, so that the way down needs all of the window. On the way up, every level is computed only where
 the part that is kept looks at it: of a halo, little more than a few voxels of the finest level, where most of the work
 is.
+
+The same way through the same U is gone in `networks.unet` (as trained) and in `streaming` (strip by strip): a change of
+one is a change of all three. Tests hold them equal.
 """
 
 from __future__ import annotations
@@ -48,23 +51,23 @@ def part_of_pass(level: LevelKernels, output: Kernel, window: Tensor, kept: Span
 def _level(kernels: LevelKernels, features: Tensor, kept: Spans, layers: Layers) -> Tensor:
     """One level of the U with everything below it, where it is kept."""
     whole = _whole(features)
-    for kernel in kernels.more:
+    for kernel in kernels.encoder:
         features = layers.convolve(kernel, features, (1,) * kernel.ndim)
     if kernels.coarser is None:
         return _crop(features, kept, whole)
     coarser = kernels.coarser
-    seen = _grown(kept, len(coarser.less), whole)
+    seen = _grown(kept, len(coarser.decoder), whole)  # each convolution looks one voxel farther
     below = tuple(Span(span.start // 2, (span.stop + 1) // 2) for span in seen)
     up = layers.upsample(coarser.up, _level(coarser.below, layers.downsample(coarser.down, features), below, layers))
     here = tuple(Span(2 * span.start, 2 * span.stop) for span in below)
     features = _joined(_crop(features, seen, whole), _crop(up, seen, here), layers)
-    for kernel in coarser.less:  # what is wrong at the edges of `seen`, one voxel more with each, is cropped away
+    for kernel in coarser.decoder:  # what is wrong at the edges of `seen`, one voxel more with each, is cropped away
         features = layers.convolve(kernel, features, (1,) * kernel.ndim)
     return _crop(features, kept, seen)
 
 
 def _joined(skipped: Tensor, up: Tensor, layers: Layers) -> Tensor:
-    """Both as channels of one tensor."""
+    """The encoder's features and the upsampled ones as channels of one tensor, in that order."""
     channels = skipped.shape[1]
     joined = layers.borrow((up.shape[0], channels + up.shape[1], *up.shape[2:]), up.dtype, up.device)
     joined[:, :channels] = skipped

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 
@@ -45,7 +46,10 @@ class Device:
 
     @property
     def torch_device(self) -> torch.device:
-        return torch.device(self.kind, self.index) if self.kind == "cuda" else torch.device(self.kind)
+        """What torch takes for it."""
+        if self.kind == "cuda":
+            return torch.device(self.kind, self.index)
+        return torch.device(self.kind)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -73,7 +77,8 @@ def choose_device(device: str = "auto", precision: str = "auto") -> Device:
     """
     if precision not in PRECISIONS:
         raise DeviceUnavailableError(f"Precision '{precision}' is not known; choose one of {', '.join(PRECISIONS)}.")
-    kind, _, number = device.partition(":")
+    parts = device.partition(":")
+    kind, number = parts[0], parts[2]
     if kind == "auto" and not number:
         kind, why = _best_kind()
     else:
@@ -106,18 +111,22 @@ def describe() -> list[str]:
     else:
         lines.append("No NVIDIA GPU was found, although this torch could use one; check the driver (nvidia-smi).")
     if platform.system() == "Darwin":
-        lines.append(f"Apple GPU (mps): {'available' if torch.backends.mps.is_available() else 'not available'}")
+        found = "available" if torch.backends.mps.is_available() else "not available"
+        lines.append(f"Apple GPU (mps): {found}")
     chosen = choose_device()
+    layout = "channels last"
+    if chosen.kind == "mps":
+        layout = "channels first, as Apple GPUs have it"
     lines.append(
-        "Kernels: batch normalisation is folded into the convolutions; "
-        + ("channels first, as Apple GPUs have it; " if chosen.kind == "mps" else "channels last; ")
-        + "no torch.compile: it takes a while before anything is seen, and on processors the result was slower."
+        f"Kernels: batch normalisation is folded into the convolutions; {layout}; no torch.compile: it takes a while "
+        "before anything is seen, and on processors the result was slower."
     )
     lines.append(f"Predictions run on {chosen}: {chosen.reason}")
     return lines
 
 
 def _best_kind() -> tuple[str, str]:
+    """The fastest kind of device there is, and why it was taken."""
     if torch.cuda.is_available():
         return "cuda", "the fastest device found"
     if torch.backends.mps.is_available():
@@ -128,21 +137,23 @@ def _best_kind() -> tuple[str, str]:
 def _on_cpu(precision: str, why: str) -> Device:
     if precision == "16":
         raise DeviceUnavailableError("Processors do not compute in float16 well; use precision bf16 or 32.")
-    if precision == "auto":
-        fast = _cpu_bfloat16()
-        precision, how = ("bf16", f"{fast} makes bfloat16 about twice as fast") if fast else (
-            "32", "this processor has no fast bfloat16 (AVX512-BF16 or AMX)"
-        )  # fmt: skip
-        why = f"{why}; {how}."
-    else:
+    if precision != "auto":
         why = f"{why}; precision as asked for."
-    return Device("cpu", _cpu_name(), _checked(precision), why)
+    elif instructions := _cpu_bfloat16():
+        precision = "bf16"
+        why = f"{why}; {instructions} makes bfloat16 about twice as fast."
+    else:
+        precision = "32"
+        why = f"{why}; this processor has no fast bfloat16 (AVX512-BF16 or AMX)."
+    return Device("cpu", _cpu_name(), _literal(precision), why)
 
 
 def _on_cuda(index: int, precision: str, why: str) -> Device:
     if not torch.cuda.is_available():
-        built = "no NVIDIA GPU and driver was found" if _built_with_cuda() else "this torch has no CUDA support"
-        raise DeviceUnavailableError(f"CUDA was asked for, but {built}. Use device auto or cpu.")
+        reason = "this torch has no CUDA support"
+        if _built_with_cuda():
+            reason = "no NVIDIA GPU and driver was found"
+        raise DeviceUnavailableError(f"CUDA was asked for, but {reason}. Use device auto or cpu.")
     if index >= torch.cuda.device_count():
         raise DeviceUnavailableError(f"GPU cuda:{index} was asked for, but there are only {torch.cuda.device_count()}.")
     major, minor = torch.cuda.get_device_capability(index)
@@ -151,27 +162,32 @@ def _on_cuda(index: int, precision: str, why: str) -> Device:
         raise DeviceUnavailableError(f"This GPU (compute capability {major}.{minor}) has no bfloat16; use 16 or 32.")
     if precision == "auto":
         # Tensor cores: float16 from 7.0 (Volta), bfloat16, which cannot overflow here, from 8.0 (Ampere).
-        precision = "bf16" if bfloat16 else "16" if major >= 7 else "32"
+        if bfloat16:
+            precision = "bf16"
+        elif major >= 7:
+            precision = "16"
+        else:
+            precision = "32"
         why = f"{why}; compute capability {major}.{minor} is best used with {_WORDS[precision]}."
     else:
         why = f"{why}; precision as asked for."
-    return Device("cuda", torch.cuda.get_device_name(index), _checked(precision), why, index)
+    return Device("cuda", torch.cuda.get_device_name(index), _literal(precision), why, index)
 
 
 def _on_mps(precision: str, why: str) -> Device:
     if not torch.backends.mps.is_available():
         raise DeviceUnavailableError("The Apple GPU (mps) was asked for, but is not available here. Use auto or cpu.")
     if precision == "auto":
-        precision, why = "32", f"{why}; float32, since half precision gains little on Apple GPUs."
+        precision = "32"
+        why = f"{why}; float32, since half precision gains little on Apple GPUs."
     else:
         why = f"{why}; precision as asked for."
-    return Device("mps", "Apple GPU", _checked(precision), why)
+    return Device("mps", "Apple GPU", _literal(precision), why)
 
 
-def _checked(precision: str) -> Precision:
-    if precision == "bf16":
-        return "bf16"
-    return "16" if precision == "16" else "32"
+def _literal(precision: str) -> Precision:
+    """One of `PRECISIONS` but "auto", as type checkers know it."""
+    return cast("Precision", precision)
 
 
 def _cpu_bfloat16() -> str:
@@ -189,9 +205,7 @@ def _built_with_cuda() -> bool:
 
 def _cpu_name() -> str:
     """Model name of the processor, as far as the operating system tells."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as stream:
-            names = [line.partition(":")[2].strip() for line in stream if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names and names[0] else platform.processor() or platform.machine() or "processor"
+    name = ""
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as stream:  # Linux only
+        name = next((line.partition(":")[2].strip() for line in stream if line.startswith("model name")), "")
+    return name or platform.processor() or platform.machine() or "processor"

@@ -18,7 +18,7 @@ from napari_mito_predict.prediction.ahead import ahead
 from napari_mito_predict.prediction.assembly import Assembly
 from napari_mito_predict.prediction.blocks import plan_blocks
 from napari_mito_predict.prediction.compute import Computation, Pieces
-from napari_mito_predict.prediction.look import Look, tile_of
+from napari_mito_predict.prediction.look import Look, first_tile
 from napari_mito_predict.prediction.prepare import KnownStatistics, Prepared, prepare
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.prediction.volumes import Layout, Subject, Volume
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from napari_mito_predict.prediction.result import Block
 
 OnProgress = Callable[[int, int, str], object]
+"""Takes tiles done, tiles in all, and a message."""
+
 Cancel = Callable[[], bool]
+"""Says whether to stop."""
+
 T = TypeVar("T")
 
 
@@ -100,7 +104,9 @@ class Execution:
         self._cancel = cancel or (lambda: False)
         self._closed = False
         total = sum(job.passes * len(job.grid) * len(subject.volumes(job.layout)) for job in jobs)
-        self._work = Computation(device, subject.image.name, total, note, computed, self._report, self._cancelled)
+        self._computation = Computation(
+            device, subject.image.name, total, note, computed, self._report, self._should_stop
+        )
 
     def blocks(self) -> Iterator[Block]:
         """All blocks of all outputs, after those that are looked at."""
@@ -116,7 +122,7 @@ class Execution:
             pass
 
     def _released(self, made: Iterator[T]) -> Iterator[T]:
-        """The same; releases everything when it ends, fails, or is closed early."""
+        """Pass on what is `made`; release the networks when it ends, fails, or is closed early."""
         try:
             yield from made
         except MemoryError as error:  # of numpy: the image itself, not the network
@@ -125,25 +131,33 @@ class Execution:
                 "close other programs."
             ) from error
         finally:
-            self._work.close()
+            self._computation.close()
 
     def _all(self) -> Iterator[Block]:
+        """Blocks, made of what was computed while the next tile is computed."""
         with closing(ahead(self._computed(), self._close)) as computed:
             for each in computed:
                 yield from each.blocks()
 
     def _looked_at(self) -> Iterator[Block]:
+        """Blocks of what is looked at; of the whole volume where nothing is saved by a part."""
         for volume, jobs, prepared in self._ready(only_looked_at=True):
             for job in jobs:
-                first = self._first(job, volume, prepared, deep=True)
-                for each in [first] if first else self._tiles(job, volume, prepared):
-                    yield from each.blocks()
+                first = self._first(job, volume, prepared, all_planes=True)
+                if first is not None:
+                    yield from first.blocks()
+                    continue
+                for computed in self._tiles(job, volume, prepared):
+                    yield from computed.blocks()
 
     def _computed(self) -> Generator[Computed]:
+        """All tiles, computed while the next volume is prepared; of each volume first what is looked at."""
         with closing(ahead(self._ready(), self._close)) as ready:
             for volume, jobs, prepared in ready:
-                looked_at = (self._first(job, volume, prepared, deep=False) for job in jobs)
-                yield from (each for each in looked_at if each)
+                for job in jobs:
+                    first = self._first(job, volume, prepared, all_planes=False)
+                    if first is not None:
+                        yield first
                 if len(jobs) > 1:
                     prepared.resample_once(torch.get_num_threads())
                 for job in jobs:
@@ -151,71 +165,80 @@ class Execution:
 
     def _ready(self, *, only_looked_at: bool = False) -> Generator[Ready]:
         """All volumes, the one that is looked at before the others; or no other."""
+        # Stacks and planes are made of the same volumes, which are read once for both; series are made of others.
         for series in (False, True):
             jobs = [job for job in self._jobs if (job.layout is Layout.SERIES) == series]
-            volumes = self._subject.volumes(jobs[0].layout) if jobs else []
-            looked_at = [volume for volume in volumes if self._look and self._look.is_at(volume)]
-            others = [] if only_looked_at else [volume for volume in volumes if volume not in looked_at]
-            for volume in (*looked_at, *others):
+            if not jobs:
+                continue
+            volumes = self._subject.volumes(jobs[0].layout)
+            chosen = [volume for volume in volumes if self._is_looked_at(volume)]
+            if not only_looked_at:
+                chosen += [volume for volume in volumes if volume not in chosen]
+            for volume in chosen:
                 raw = self._read(volume, jobs, several=len(volumes) > 1)
                 for alike in _alike(jobs):
                     yield Ready(volume, alike, self._prepare(raw, volume, alike[0]))
 
+    def _is_looked_at(self, volume: Volume) -> bool:
+        return self._look is not None and self._look.is_at(volume)
+
     def _read(self, volume: Volume, jobs: list[Job], *, several: bool) -> np.ndarray:
-        self._work.check_cancelled()
+        """(D, Y, X) in the image's own dtype; what is wrong with it is noted, or raised."""
+        self._computation.check_cancelled()
         self._report(f"Reading {volume.where}")
-        raw = volume.read(self._subject, self._work.check_cancelled)
+        raw = volume.read(self._subject, self._computation.check_cancelled)
         flat = all(job.layout is Layout.PLANES for job in jobs)
-        for finding in check_volume(raw, where=volume.where if several else ""):
+        where = volume.where if several else ""
+        for finding in check_volume(raw, where=where):
             if finding.level is Level.ERROR:
                 raise ImageContentError(f"{self._subject.image.name}: {finding.message} {finding.fix}".rstrip())
-            if not (flat and finding.code == "too-thin"):
+            if not (flat and finding.code == "too-thin"):  # of no matter where every plane is predicted by itself
                 self._note(finding)
         return raw
 
     def _prepare(self, raw: np.ndarray, volume: Volume, job: Job) -> Prepared:
         """The volume as `job` takes it, and all that are alike."""
-        self._work.check_cancelled()
+        self._computation.check_cancelled()
         self._report(f"Preparing {volume.where}")
         where = f"{self._subject.image.name}, {volume.where}"
         return prepare(raw, job, where=where, known=self._known, threads=torch.get_num_threads())
 
-    def _first(self, job: Job, volume: Volume, prepared: Prepared, *, deep: bool) -> Computed | None:
-        """What is looked at; it comes again with its strip or tile."""
+    def _first(self, job: Job, volume: Volume, prepared: Prepared, *, all_planes: bool) -> Computed | None:
+        """What is looked at, if anything is saved by that; it comes again with its strip or tile."""
         if self._look is None or not self._look.is_at(volume):
             return None
         back = self._back(job)
-        first = tile_of(self._look, job, volume, back, deep=deep)
+        first = first_tile(self._look, job, volume, back, all_planes=all_planes)
         if first is None:
             return None
-        self._work.total += 1
-        pieces = self._work.tile(job, prepared, first.tile)
+        pieces = self._computation.extra_tile(job, prepared, first.tile)
         assembly = Assembly(job, volume, self._subject, back, [first.block])
-        return Computed(assembly, pieces, self._work.done, self._work.total)
+        return Computed(assembly, pieces, self._computation.done, self._computation.total)
 
     def _tiles(self, job: Job, volume: Volume, prepared: Prepared) -> Iterator[Computed]:
+        """All tiles of a volume, in the order of the grid."""
         back = self._back(job)
         assembly = Assembly(job, volume, self._subject, back, plan_blocks(job.grid, back))
-        for pieces in self._work.tiles(job, prepared):
-            yield Computed(assembly, pieces, self._work.done, self._work.total)
+        for pieces in self._computation.tiles(job, prepared):
+            yield Computed(assembly, pieces, self._computation.done, self._computation.total)
 
     def _back(self, job: Job) -> Resampling:
         """From the grid of `job` to that of the image."""
         return Resampling.between(job.shape, self._subject.volume_shape(job.layout))
 
-    def _cancelled(self) -> bool:
+    def _should_stop(self) -> bool:
         return self._closed or self._cancel()
 
     def _close(self) -> None:
-        """Whoever took the blocks wants no more: let what is under way end."""
+        """Let what is under way end: whoever took the blocks wants no more."""
         self._closed = True
 
     def _report(self, message: str) -> None:
-        self._on_progress(self._work.done, self._work.total, message)
+        self._on_progress(self._computation.done, self._computation.total, message)
 
 
 def _alike(jobs: list[Job]) -> Iterator[list[Job]]:
-    """Those together that take the same prepared input."""
+    """Jobs that take the same prepared input, together; in the order of the first of each."""
     while jobs:
         alike = [job for job in jobs if job.prepared_like(jobs[0])]
         jobs = [job for job in jobs if not job.prepared_like(alike[0])]

@@ -10,13 +10,13 @@ from torch import Tensor
 from napari_mito_predict.networks.unet import UNet
 from napari_mito_predict.prediction.cone import part_of_pass
 from napari_mito_predict.prediction.folding import folded_level, folded_output
-from napari_mito_predict.prediction.layers import Layers
+from napari_mito_predict.prediction.layers import Layers, channels_last
 from napari_mito_predict.prediction.streaming import UNetStream
 from napari_mito_predict.prediction.tiles import Span
 
 
 def can_stream(network: object) -> bool:
-    """Whether `FoldedUNet` knows this network."""
+    """Whether `network` can be computed strip by strip: a U-Net, which `FoldedUNet` knows."""
     return isinstance(network, UNet)
 
 
@@ -32,7 +32,7 @@ class FoldedUNet:
     device : torch.device, optional
         Where to compute; the network's own when absent.
     layout : torch.memory_format
-        Of weights and features; channels last is what oneDNN and cuDNN compute in.
+        Of weights and features; `channels_last` when absent.
     """
 
     def __init__(
@@ -44,11 +44,13 @@ class FoldedUNet:
     ) -> None:
         self.ndim = network.ndim
         self.dtype = dtype
-        self.layout = layout or (torch.channels_last_3d if self.ndim == 3 else torch.channels_last)
+        self.layout = layout or channels_last(self.ndim)
 
         def place(values: Tensor) -> Tensor:
             values = values.detach().to(device, dtype)
-            return values.contiguous(memory_format=self.layout) if values.ndim == self.ndim + 2 else values
+            if values.ndim == self.ndim + 2:  # a kernel, not a bias
+                return values.contiguous(memory_format=self.layout)
+            return values
 
         self._level = folded_level(network.net_recurse, place)
         self._output = folded_output(network, place)

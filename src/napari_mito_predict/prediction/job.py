@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_mito_predict.prediction.tiles import seen_axes
+
 if TYPE_CHECKING:
     from napari_mito_predict.models import Model
     from napari_mito_predict.prediction.tiles import TileGrid
@@ -43,12 +45,16 @@ class Job:
     @property
     def in_parts(self) -> bool:
         """Whether the network looks at the whole field, but gets tiles of it."""
-        return self.model.network.contexts != 0 and any(axis.divided for axis in self.grid.axes[self.flat :])
+        if self.model.network.contexts == 0:
+            return False
+        return any(self.grid.axes[a].divided for a in seen_axes(self.flat))
 
     @property
     def passes(self) -> int:
-        """How many times the tiles are gone through."""
-        return 1 + (self.model.network.contexts or 0) if self.in_parts else 1
+        """How many times the tiles are gone through: once more for each average over the field that is needed."""
+        if not self.in_parts:
+            return 1
+        return 1 + (self.model.network.contexts or 0)
 
     def prepared_like(self, other: Job) -> bool:
         """Whether both take the same prepared input."""

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from napari_mito_predict.prediction.blocks import OutputBlock
-from napari_mito_predict.prediction.tiles import Span, Tile, round_up, voxels
+from napari_mito_predict.prediction.tiles import Span, Tile, per_axis, round_up, voxels
 
 if TYPE_CHECKING:
     from napari_mito_predict.prediction.job import Job
@@ -38,7 +38,9 @@ class Look:
 
     def is_at(self, volume: Volume) -> bool:
         """Whether it looks at this volume."""
-        return volume.index == (self.z if volume.series else self.t)
+        if volume.series:
+            return volume.index == self.z
+        return volume.index == self.t
 
 
 class First(NamedTuple):
@@ -48,7 +50,7 @@ class First(NamedTuple):
     block: OutputBlock
 
 
-def tile_of(look: Look, job: Job, volume: Volume, back: Resampling, *, deep: bool) -> First | None:
+def first_tile(look: Look, job: Job, volume: Volume, back: Resampling, *, all_planes: bool) -> First | None:
     """What to predict first; None where that would save nothing, or where a part is not what the whole would give.
 
     Parameters
@@ -57,23 +59,24 @@ def tile_of(look: Look, job: Job, volume: Volume, back: Resampling, *, deep: boo
         Plane and field of view.
     job, volume, back : Job, Volume, Resampling
         The model, what it is applied to, and the way from its grid to the image's.
-    deep : bool
+    all_planes : bool
         All planes where all are read anyway, not only the one that is looked at: half as fast, and moving through them
         then costs nothing.
     """
+    # A part gives what the whole would give with the full halo only, and not of networks that look at the field.
     if len(job.grid) == 1 or not job.grid.exact or job.model.network.contexts != 0:
         return None
     plane = look.t if volume.series else look.z
     spans = Span(plane, plane + 1), _middle(look.y, back.axes[1]), _middle(look.x, back.axes[2])
     parts = [_part(span, axis, tiling) for span, axis, tiling in zip(spans, back.axes, job.grid.axes, strict=True)]
-    if deep and parts[0].read == job.grid.axes[0].whole:
+    if all_planes and parts[0].read == job.grid.axes[0].whole:
         parts[0] = _part(Span(0, back.axes[0].target), back.axes[0], job.grid.axes[0])
-    kept, read, box, source = zip(*parts, strict=True)
-    tile = Tile((0, 0, 0), read, kept)
-    if any(span.size == 0 for span in box):
+    if any(part.box.size == 0 for part in parts):  # the field of view lies outside the image
         return None
+    tile = Tile((0, 0, 0), per_axis(part.read for part in parts), per_axis(part.kept for part in parts))
     if voxels(tile.read) > _WORTHWHILE * prod(axis.padded for axis in job.grid.axes):
         return None
+    box, source = per_axis(part.box for part in parts), per_axis(part.source for part in parts)
     return First(tile, OutputBlock(box, source, frozenset({tile.index})))
 
 
@@ -95,7 +98,10 @@ class _Part(NamedTuple):
 
 
 def _part(span: Span, axis: AxisResampling, tiling: AxisTiling) -> _Part:
-    source = axis.needed(span) if span.size else Span(0, 0)
+    """What voxels `span` of the image need: on the stride grid, with the context that makes them exact."""
+    source = Span(0, 0)
+    if span.size:
+        source = axis.needed(span)
     kept, stride = source.shift(tiling.before), tiling.stride
     cells = Span(kept.start // stride * stride, round_up(kept.stop, stride))
     return _Part(kept, cells.grow(round_up(tiling.needed, stride), tiling.whole), span, source)

@@ -13,7 +13,15 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from napari_mito_predict.prediction.tiles import MIN_DEPTH, TileGrid, halo_needed, plan_strips, plan_tiles, round_up
+from napari_mito_predict.prediction.tiles import (
+    MIN_DEPTH,
+    TileGrid,
+    halo_needed,
+    per_axis,
+    plan_strips,
+    plan_tiles,
+    round_up,
+)
 
 if TYPE_CHECKING:
     from napari_mito_predict.prediction.device import Device
@@ -26,8 +34,10 @@ _SHARE = 0.5
 # then costs 41 % more arithmetic, against 20 % for cores of 512 and 64 % for 256 (benchmarks/prediction_speed.py).
 _LARGEST_CORE = {"cpu": 32 * 384 * 384, "mps": 32 * 768 * 768, "cuda": 32 * 1024 * 1024}
 _XY_RANGE = (256, 1536)
-# The same for strips, which have no halo: on processors small ones are as fast, and stay in the caches longer. Below
-# some number of rows the coarse levels have too little to do.
+# Voxels along y or x down to which a core is halved before its planes are divided: below, tiles are mostly halo.
+_NARROW = 64
+# Largest strips in voxels. They have no halo: on processors small ones are as fast, and stay in the caches longer.
+# Below some number of rows the coarse levels have too little to do.
 LARGEST_STRIP = {"cpu": 2**20, "mps": 12 * 2**20, "cuda": 32 * 2**20}
 FEWEST_ROWS = 64
 
@@ -103,26 +113,22 @@ def choose_tiles(
     whole : bool
         Rather everything at once, if it fits: for a network that looks at the whole field.
     """
-    flat = receptive_field[0] == 1  # a 2-D network sees one plane at a time
-    depth = 1 if flat else round_up(shape[0], stride[0])
-    side = int((_LARGEST_CORE[kind] / depth) ** 0.5)
-    core = [depth, *(min(max(side, _XY_RANGE[0]), _XY_RANGE[1]),) * 2]
-    if whole and prod(round_up(n, s) for n, s in zip((depth, *shape[1:]), stride, strict=True)) * bytes_per_voxel <= (
-        free * _SHARE
-    ):
-        core = [depth, *shape[1:]]
+    affordable = free * _SHARE
+    core = _largest_core(shape, stride, receptive_field)
+    if not whole or prod(core) * bytes_per_voxel > affordable:
+        side = int((_LARGEST_CORE[kind] / core[0]) ** 0.5)
+        side = min(max(side, _XY_RANGE[0]), _XY_RANGE[1])
+        core[1:] = side, side
     while True:
-        d, y, x = core
-        grid = plan_tiles(shape, stride=stride, receptive_field=receptive_field, core=(d, y, x), halo=halo)
-        needs = prod(grid.largest_read) * bytes_per_voxel
-        if needs <= free * _SHARE:
+        grid = plan_tiles(shape, stride=stride, receptive_field=receptive_field, core=per_axis(core), halo=halo)
+        if prod(grid.largest_read) * bytes_per_voxel <= affordable:
             return grid
-        if max(y, x) > 64:
-            core = [d, y // 2, x // 2]
-        elif not flat and d >= 2 * MIN_DEPTH:
-            core = [d // 2, y, x]
-        elif max(y, x) > max(stride[1:]):
-            core = [d, max(y // 2, stride[1]), max(x // 2, stride[2])]
+        if max(core[1:]) > _NARROW:
+            core[1:] = core[1] // 2, core[2] // 2
+        elif core[0] >= 2 * MIN_DEPTH:
+            core[0] //= 2
+        elif max(core[1:]) > max(stride[1:]):
+            core[1:] = max(core[1] // 2, stride[1]), max(core[2] // 2, stride[2])
         else:
             return grid  # the smallest there is: try, and say so if it fails
 
@@ -140,29 +146,37 @@ def choose_strips(
 
     Where memory is too short for strips of `FEWEST_ROWS` rows across the whole volume, it is divided into bands.
     """
-    flat = receptive_field[0] == 1
-    core = [1 if flat else round_up(shape[0], stride[0]), *map(round_up, shape[1:], stride[1:])]
-    axis = max((1, 2) if flat else (1, 2, 0), key=lambda a: core[a])
+    core = _largest_core(shape, stride, receptive_field)
+    axis = max((1, 2, 0), key=lambda a: core[a])  # of axes of one length the first: y, x, and only then the planes
     others = [a for a in range(3) if a != axis]
+    smallest = (2 * MIN_DEPTH, _NARROW, _NARROW)
     whole, affordable = core[axis], free * _SHARE / bytes_per_voxel
     fewest = max(FEWEST_ROWS, 2 * stride[axis])
     waiting = halo_needed(receptive_field[axis], stride[axis])
     while True:
         core[axis] = 1
-        grid = plan_strips(shape, stride=stride, receptive_field=receptive_field, axis=axis, core=_three(core))
+        grid = plan_strips(shape, stride=stride, receptive_field=receptive_field, axis=axis, core=per_axis(core))
         across = prod(grid.largest_read[a] for a in others)
         rows = int(affordable / across)
-        rows = min(rows if rows >= whole else rows - waiting, max(LARGEST_STRIP[kind] // across, fewest))
-        divisible = [a for a in others if core[a] > max(2 * MIN_DEPTH if a == 0 else 64, stride[a])]
+        if rows < whole:
+            rows -= waiting  # with more than one strip, the rows that wait between them take memory, too
+        rows = min(rows, max(LARGEST_STRIP[kind] // across, fewest))
+        divisible = [a for a in others if core[a] > max(smallest[a], stride[a])]
         if rows >= min(fewest, whole) or not divisible:
             core[axis] = max(min(rows, whole), stride[axis])
-            return plan_strips(shape, stride=stride, receptive_field=receptive_field, axis=axis, core=_three(core))
-        widest = max(divisible, key=lambda a: (a > 0, core[a]))
+            return plan_strips(shape, stride=stride, receptive_field=receptive_field, axis=axis, core=per_axis(core))
+        widest = max(divisible, key=lambda a: (a > 0, core[a]))  # the planes last
         core[widest] = round_up(core[widest] // 2, stride[widest])
 
 
-def _three(core: list[int]) -> tuple[int, int, int]:
-    return core[0], core[1], core[2]
+def _largest_core(
+    shape: tuple[int, int, int], stride: tuple[int, int, int], receptive_field: tuple[int, int, int]
+) -> list[int]:
+    """All of the padded volume; for a 2-D network, which sees one plane at a time, all of one plane."""
+    core = [round_up(size, step) for size, step in zip(shape, stride, strict=True)]
+    if receptive_field[0] == 1:
+        core[0] = 1
+    return core
 
 
 class _LiveBytes(TorchFunctionMode):
@@ -180,14 +194,18 @@ class _LiveBytes(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        for tensor in result if isinstance(result, tuple | list) else [result]:
+        results = result
+        if not isinstance(result, tuple | list):
+            results = [result]
+        for tensor in results:
             if isinstance(tensor, torch.Tensor):
                 self._watch(tensor.untyped_storage())
         self.peak = max(self.peak, sum(self._alive.values()))
         return result
 
     def _watch(self, storage: torch.UntypedStorage) -> None:
-        key = storage._cdata
+        """Count `storage` until it is released."""
+        key = storage._cdata  # its address, which all views of it share
         if key not in self._alive:
             self._alive[key] = storage.nbytes()
             weakref.finalize(storage, self._alive.pop, key, None)
@@ -201,4 +219,4 @@ def _container_limit() -> int:
         used = int((group / "memory.current").read_text(encoding="utf-8"))
         return max(0, int(limit) - used)
     except (OSError, ValueError):  # no control groups, or the limit is "max"
-        return 1 << 62
+        return 1 << 62  # more than any machine has

@@ -31,8 +31,9 @@ def as_float(volume: np.ndarray) -> np.ndarray:
             f"The image holds {volume.dtype} values; a prediction needs whole or decimal numbers. Convert it, for "
             "example to its magnitude, first."
         )
-    exact = volume.dtype.newbyteorder("=") in _EXACT_IN_FLOAT32
-    return np.ascontiguousarray(volume, dtype=np.float32 if exact else np.float64)
+    if volume.dtype.newbyteorder("=") in _EXACT_IN_FLOAT32:
+        return np.ascontiguousarray(volume, dtype=np.float32)
+    return np.ascontiguousarray(volume, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +66,22 @@ def measure(volume: np.ndarray, normalisation: Normalisation, *, where: str = ""
         See `as_float`.
     """
     clip = normalisation.clip_percentiles
-    counted = volume.dtype in _COUNTED
-    low, high, mean, std = _of_counts(volume, clip) if counted else _of_values(as_float(volume), clip)
-    if not std > 1e-12 * max(abs(mean), 1e-300) or low == high:
-        place = f" ({where})" if where else ""
+    if volume.dtype in _COUNTED:
+        found = _from_counts(volume, clip)
+    else:
+        found = _from_values(as_float(volume), clip)
+    # Relative to the mean: of equal values, rounding leaves a spread of some 1e-16 of it.
+    if not found.std > 1e-12 * max(abs(found.mean), 1e-300) or found.low == found.high:
+        in_volume = f" ({where})" if where else ""
         raise ImageContentError(
-            f"The image has no contrast{place}: nearly all values are {low:g}. A prediction from it would be "
+            f"The image has no contrast{in_volume}: nearly all values are {found.low:g}. A prediction from it would be "
             "meaningless. Check the channel, and whether the lamp was on."
         )
-    return Statistics(low, high, mean, std)
+    return found
 
 
-def _of_values(volume: np.ndarray, clip: tuple[float, float] | None) -> tuple[float, float, float, float]:
+def _from_values(volume: np.ndarray, clip: tuple[float, float] | None) -> Statistics:
+    """Statistics of floating-point numbers."""
     low, high = float(volume.min()), float(volume.max())
     if clip is not None:
         # Sorting all is twice as fast as `numpy.percentile`, which looks for four values, where numpy sorts by SIMD.
@@ -85,11 +90,11 @@ def _of_values(volume: np.ndarray, clip: tuple[float, float] | None) -> tuple[fl
     # Plane by plane: the float64 copies stay small. Two passes: no cancellation for images with a large offset.
     mean = sum(float(_clipped(plane, low, high).sum()) for plane in volume) / volume.size
     squares = sum(float(np.square(_clipped(plane, low, high) - mean).sum()) for plane in volume)
-    return low, high, mean, float(np.sqrt(squares / volume.size))
+    return Statistics(low, high, mean, float(np.sqrt(squares / volume.size)))
 
 
-def _of_counts(volume: np.ndarray, clip: tuple[float, float] | None) -> tuple[float, float, float, float]:
-    """The same of whole numbers, from how often each occurs."""
+def _from_counts(volume: np.ndarray, clip: tuple[float, float] | None) -> Statistics:
+    """Statistics of unsigned whole numbers, from how often each value occurs: exact sums, and no sorting."""
     levels = np.iinfo(volume.dtype).max + 1
     counts = np.zeros(levels, np.int64)
     for plane in volume:  # numpy counts in 64-bit copies
@@ -104,14 +109,14 @@ def _of_counts(volume: np.ndarray, clip: tuple[float, float] | None) -> tuple[fl
         )
     values = np.clip(np.arange(levels, dtype=np.float64), low, high)
     mean = float(counts @ values) / volume.size
-    return low, high, mean, float(np.sqrt(counts @ np.square(values - mean) / volume.size))
+    return Statistics(low, high, mean, float(np.sqrt(counts @ np.square(values - mean) / volume.size)))
 
 
 def _percentile(value: Callable[[int], float], size: int, percent: float) -> float:
     """`numpy.percentile` (linear) of `size` values, of which `value` gives the one of any rank."""
-    place = percent / 100 * (size - 1)
-    below, above = value(floor(place)), value(ceil(place))
-    return below + (above - below) * (place - floor(place))
+    rank = percent / 100 * (size - 1)
+    below, above = value(floor(rank)), value(ceil(rank))
+    return below + (above - below) * (rank - floor(rank))
 
 
 def normalise(volume: np.ndarray, statistics: Statistics) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from math import prod
 from pathlib import Path
@@ -89,6 +89,14 @@ class PredictionPlan:
     jobs: list[Job] = field(repr=False)
     _used: dict[str, list[Device]] = field(default_factory=dict, init=False, repr=False)
     """What computed, by name of the model."""
+    _planned_findings: tuple[Finding, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._planned_findings = tuple(self.findings)
+
+    def fresh(self) -> PredictionPlan:
+        """This plan as it was made, without what was found and what computed since: for another run of it."""
+        return replace(self, findings=list(self._planned_findings))
 
     @property
     def result_bytes(self) -> int:

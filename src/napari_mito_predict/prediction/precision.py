@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 LOWEST = 0.9999
 """Pearson correlation with the float32 output that half precision must reach."""
 
-_found: WeakKeyDictionary[Network, dict[tuple[str, str], float]] = WeakKeyDictionary()
+# What was measured, for each network and by kind of device and precision.
+_measured: WeakKeyDictionary[Network, dict[tuple[str, str], float]] = WeakKeyDictionary()
 
 
 def checked(device: Device, models: Iterable[Model]) -> tuple[Device, list[Finding]]:
@@ -54,12 +55,12 @@ def agreement(model: Model, device: Device) -> float | None:
     """
     if device.precision == "32" or model.sample is None:
         return None
-    known = _found.setdefault(model.network, {})
+    known = _measured.setdefault(model.network, {})
     key = (device.kind, device.precision)
     if key not in known:
         given, expected = model.sample
         output = Forward(model.network, device, lambda: False, name=model.name)(given.reshape(-1, *given.shape[-2:]))
-        if output is None:
+        if output is None:  # memory ran out: nothing is known, and the run itself will find smaller parts
             return None
         known[key] = min(_agreement(a, b) for a, b in zip(output, expected, strict=True))
     return known[key]
@@ -71,7 +72,9 @@ def describe_agreement(models: Iterable[Model], device: Device) -> list[str]:
     for model in models:
         r = agreement(model, device)
         if r is not None:
-            verdict = "is good enough" if r >= LOWEST else "is not good enough, float32 is used"
+            verdict = "is good enough"
+            if r < LOWEST:
+                verdict = "is not good enough, float32 is used"
             lines.append(f"{model.name}: {device.precision} agrees with float32 to a PCC of {r:.6f} and {verdict}.")
     return lines
 

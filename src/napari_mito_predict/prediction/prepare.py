@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_mito_predict.prediction.normalize import Statistics, as_float, measure, normalise
 from napari_mito_predict.prediction.resample import Resampling
-from napari_mito_predict.prediction.tiles import Span, reflect
+from napari_mito_predict.prediction.tiles import Span, per_axis, reflect
 
 if TYPE_CHECKING:
     from napari_mito_predict.prediction.job import Job
@@ -25,21 +25,21 @@ class KnownStatistics:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._of: dict[object, Statistics] = {}
+        self._statistics: dict[object, Statistics] = {}
 
     def get(self, key: object) -> Statistics | None:
         """What is known of a volume, see `key`."""
         with self._lock:
-            return self._of.get(key)
+            return self._statistics.get(key)
 
     def put(self, key: object, statistics: Statistics) -> None:
-        """Remember."""
+        """Keep the statistics of a volume, see `key`."""
         with self._lock:
-            self._of[key] = statistics
+            self._statistics[key] = statistics
 
     @staticmethod
     def key(raw: np.ndarray, job: Job) -> object:
-        """Stands for a volume as `job` takes it."""
+        """What stands for a volume as `job` takes it: its values, and all else that its statistics depend on."""
         values = hashlib.blake2b(np.ascontiguousarray(raw).data, digest_size=16).digest()
         return values, raw.dtype.str, raw.shape, job.shape, job.model.card.input.normalisation.model_dump_json()
 
@@ -81,19 +81,35 @@ class Prepared:
             self._resampled = resampled
 
     def window(self, grid: TileGrid, read: Box) -> np.ndarray:
-        """The part `read` of the volume as padded by reflection, without making the padded volume: float32."""
-        positions = [
-            [reflect(p - axis.before, axis.size) for p in range(span.start, span.stop)]
+        """The part `read` of the volume as padded by reflection, without making the padded volume.
+
+        Parameters
+        ----------
+        grid : TileGrid
+            How the volume is padded.
+        read : Box
+            In voxels of the padded volume.
+
+        Returns
+        -------
+        ndarray, float32, (D, Y, X)
+            Normalised.
+        """
+        # Where each plane, row and column of the window comes from. What lies between the first and the last of these
+        # is prepared once; the padding then repeats some of it.
+        sources = [
+            reflect(np.arange(span.start, span.stop) - axis.before, axis.size)
             for span, axis in zip(read, grid.axes, strict=True)
         ]
-        d, y, x = (Span(min(along), max(along) + 1) for along in positions)
-        part = self._part((d, y, x))
-        if part.shape == tuple(span.size for span in read):
+        box = per_axis(Span(int(along.min()), int(along.max()) + 1) for along in sources)
+        part = self._part(box)
+        if all(span.clip(axis.inside) == span for span, axis in zip(read, grid.axes, strict=True)):
             return part
-        within = zip(positions, (d, y, x), strict=True)
-        return part[np.ix_(*([p - span.start for p in along] for along, span in within))]
+        window: np.ndarray = part[np.ix_(*(along - span.start for along, span in zip(sources, box, strict=True)))]
+        return window
 
     def _part(self, box: Box) -> np.ndarray:
+        """The voxels `box` of the volume at the model's voxel size, normalised; a new array."""
         if self._resampled is not None:
             return normalise(self._resampled[tuple(span.slice for span in box)], self._statistics)
         source = self._resampling.needed(box)
@@ -104,7 +120,7 @@ class Prepared:
 def prepare(
     raw: np.ndarray, job: Job, *, where: str = "", known: KnownStatistics | None = None, threads: int = 1
 ) -> Prepared:
-    """Measure a volume, unless it is `known`, and make it ready; see `measured`."""
+    """Measure a volume, unless it is `known`, and make it ready; takes and raises what `measured` does."""
     statistics, resampled = measured(raw, job, where=where, known=known, threads=threads)
     prepared = Prepared(raw, job.shape, statistics)
     if resampled is not None:
@@ -135,13 +151,17 @@ def measured(
     ImageContentError, UnsupportedImageError
         See `measure`.
     """
-    key = known.key(raw, job) if known else None
-    statistics = known.get(key) if known else None
-    if statistics is not None:
-        return statistics, None
+    key: object = None
+    if known is not None:
+        key = known.key(raw, job)
+        found = known.get(key)
+        if found is not None:
+            return found, None
     resampling = Resampling.between(raw.shape, job.shape)
-    resampled = None if resampling.identity else resampling.whole(as_float(raw), threads=threads)
-    statistics = measure(raw if resampled is None else resampled, job.model.card.input.normalisation, where=where)
-    if known:
+    volume, resampled = raw, None
+    if not resampling.identity:
+        volume = resampled = resampling.whole(as_float(raw), threads=threads)
+    statistics = measure(volume, job.model.card.input.normalisation, where=where)
+    if known is not None:
         known.put(key, statistics)
     return statistics, resampled

@@ -16,9 +16,9 @@ from math import ceil, floor
 import numpy as np
 from scipy import ndimage
 
-from napari_mito_predict.prediction.tiles import Box, Span
+from napari_mito_predict.prediction.tiles import Box, Span, per_axis
 
-_TRUNCATE = 4.0
+_TRUNCATE = 4.0  # standard deviations at which the Gaussian is cut off, scipy's own default: `needed` has to know it
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,16 @@ class AxisResampling:
 
     def needed(self, target: Span) -> Span:
         """Source voxels that `target` voxels are interpolated from."""
-        margin = int(_TRUNCATE * self.sigma + 0.5) + 1
+        margin = 0
+        if self.source != self.target:
+            # How far scipy's Gaussian reaches, and one voxel for positions that are rounded up.
+            margin = int(_TRUNCATE * self.sigma + 0.5) + 1
         wanted = Span(floor(self.position(target.start)), ceil(self.position(target.stop - 1)) + 1)
-        return wanted.grow(0 if self.source == self.target else margin, Span(0, self.source))
+        return wanted.grow(margin, Span(0, self.source))
 
     def boundary(self, source: int) -> int:
         """First target voxel whose centre is at or behind the front of source voxel `source`; keeps partitions."""
+        # The smallest i with ``position(i) >= source - 0.5``, in whole numbers: rounding would leave gaps or overlaps.
         return -((self.source - 2 * source * self.target) // (2 * self.source))
 
 
@@ -61,28 +65,31 @@ class Resampling:
 
     @classmethod
     def between(cls, source: tuple[int, ...], target: tuple[int, ...]) -> Resampling:
-        d, y, x = (AxisResampling(a, b) for a, b in zip(source, target, strict=True))
-        return cls((d, y, x))
+        """From a grid of the shape `source` to one of the shape `target`, both (D, Y, X)."""
+        return cls(per_axis(AxisResampling(a, b) for a, b in zip(source, target, strict=True)))
 
     @property
     def identity(self) -> bool:
+        """Whether both grids are the same, so that there is nothing to do."""
         return all(axis.source == axis.target for axis in self.axes)
 
     def needed(self, target: Box) -> Box:
         """The source voxels that the block `target` needs."""
-        d, y, x = (axis.needed(span) for axis, span in zip(self.axes, target, strict=True))
-        return d, y, x
+        return per_axis(axis.needed(span) for axis, span in zip(self.axes, target, strict=True))
 
     def whole(self, volume: np.ndarray, *, threads: int = 1) -> np.ndarray:
         """All of `volume` on the target grid, float32 or, for float64 input, float64; in parts, one for each thread."""
-        d, y, x = self.axes
         result = np.empty([axis.target for axis in self.axes], volume.dtype)
-        edges = [y.target * i // threads for i in range(threads + 1)]
+        along_y = self.axes[1]
+        edges = [along_y.target * i // threads for i in range(threads + 1)]
+        all_source = [Span(0, axis.source) for axis in self.axes]
+        all_target = [Span(0, axis.target) for axis in self.axes]
 
         def fill(rows: Span) -> None:
-            target = Span(0, d.target), rows, Span(0, x.target)
-            source = Span(0, d.source), y.needed(rows), Span(0, x.source)
-            result[:, rows.slice] = self.block(volume[:, source[1].slice], source, target)
+            needed = along_y.needed(rows)
+            target = all_target[0], rows, all_target[2]
+            source = all_source[0], needed, all_source[2]
+            result[:, rows.slice] = self.block(volume[:, needed.slice], source, target)
 
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(fill, [Span(a, b) for a, b in itertools.pairwise(edges) if b > a]))
@@ -114,7 +121,7 @@ class Resampling:
         block = np.empty([span.size for span in target], window.dtype)
         if self.axes[0].source == self.axes[0].target:  # plane by plane is more than twice as fast
             first = target[0].start - at[0].start
-            for plane, result in zip(window[first:], block, strict=False):
+            for plane, result in zip(window[first:], block, strict=False):  # the window may hold planes behind it
                 _interpolate(plane, steps[1:], starts[1:], result)
         else:
             _interpolate(window, steps, starts, block)

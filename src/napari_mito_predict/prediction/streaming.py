@@ -23,6 +23,8 @@ Rows = Tensor | None
 class UNetStream:
     """Takes an image in strips and gives the output in strips; it is of no use any more when a layer failed.
 
+    The same way through the same U as in `cone`, which says where else.
+
     Parameters
     ----------
     level, output : LevelKernels, Kernel
@@ -34,9 +36,9 @@ class UNetStream:
     """
 
     def __init__(self, level: LevelKernels, output: Kernel, axis: int, layers: Layers) -> None:
-        place = _Place(axis + 2, layers)
-        self._level = _Level(level, place)
-        self._last = _Convolution(output, place)
+        streamed = _StreamedAxis(axis + 2, layers)  # behind N and C
+        self._level = _Level(level, streamed)
+        self._last = _Convolution(output, streamed)
 
     def push(self, rows: Tensor, *, last: bool) -> Rows:
         """Take the next rows of the input; give those rows of the output that are complete now.
@@ -57,14 +59,28 @@ class UNetStream:
         return self._last.push(self._level.push(rows, last), last)
 
 
-class _Place:
-    """What all parts of a stream share: the streamed axis, and who computes layers."""
+class _StreamedAxis:
+    """The axis that strips follow each other along, and who computes layers: shared by all parts of a stream.
+
+    Parameters
+    ----------
+    dim : int
+        Of tensors ``(N, C, *spatial)``.
+    layers : Layers
+        Computes, and lends memory.
+    """
 
     def __init__(self, dim: int, layers: Layers) -> None:
         self.dim = dim
         self.layers = layers
 
-    def window(self, like: Tensor | _Skipped, rows: int) -> Tensor:
+    def count(self, rows: Tensor | _SkipConnection | None) -> int:
+        """How many rows these are."""
+        if rows is None:
+            return 0
+        return rows.shape[self.dim]
+
+    def window(self, like: Tensor | _SkipConnection, rows: int) -> Tensor:
         """Memory of the shape of `like` but for the number of rows; see `Layers.borrow`."""
         shape = list(like.shape)
         shape[self.dim] = rows
@@ -78,20 +94,20 @@ class _Place:
 class _Level:
     """One level of the U with everything below it."""
 
-    def __init__(self, kernels: LevelKernels, place: _Place) -> None:
-        self._place = place
-        self._more = [_Convolution(kernel, place) for kernel in kernels.more]
+    def __init__(self, kernels: LevelKernels, axis: _StreamedAxis) -> None:
+        self._axis = axis
+        self._encoder = [_Convolution(kernel, axis) for kernel in kernels.encoder]
         self._below: _Level | None = None
         if kernels.coarser is None:
             return
-        self._down = _Downsampling(kernels.coarser.down, place)
-        self._below = _Level(kernels.coarser.below, place)
+        self._down = _Downsampling(kernels.coarser.down, axis)
+        self._below = _Level(kernels.coarser.below, axis)
         self._up = kernels.coarser.up
-        self._less = [_Convolution(kernel, place) for kernel in kernels.coarser.less]
-        self._waiting: deque[Tensor] = deque()
+        self._decoder = [_Convolution(kernel, axis) for kernel in kernels.coarser.decoder]
+        self._waiting: deque[Tensor] = deque()  # the encoder's features that the skip connection still needs
 
     def push(self, rows: Rows, last: bool) -> Rows:
-        features = _through(self._more, rows, last)
+        features = _push_through(self._encoder, rows, last)
         if self._below is None:
             return features
         if features is not None:
@@ -100,100 +116,128 @@ class _Level:
         del features  # the queue holds it as long as it is needed
         below = self._below.push(down, last)
         if below is None:
-            return _through(self._less, None, last)
-        up = self._place.layers.upsample(self._up, below)
-        return _through(self._less, _Skipped(self._place, self._waiting, up), last)
+            return _push_through(self._decoder, None, last)
+        up = self._axis.layers.upsample(self._up, below)
+        return _push_through(self._decoder, _SkipConnection(self._axis, self._waiting, up), last)
 
 
-class _Skipped:
-    """Upsampled rows with the features that waited for them, as channels of one tensor: written where it is needed."""
+class _SkipConnection:
+    """Upsampled rows with the features that waited for them, as channels of one tensor.
 
-    def __init__(self, place: _Place, waiting: deque[Tensor], up: Tensor) -> None:
-        self._place, self._waiting, self._up = place, waiting, up
+    It looks like a tensor, but is written only where a convolution reads it: nothing is copied twice.
+
+    Parameters
+    ----------
+    axis : _StreamedAxis
+        Along which rows are counted.
+    waiting : deque of Tensor
+        The encoder's features, of which the first rows belong to `up`.
+    up : Tensor
+        Upsampled features, as many channels as the encoder's.
+    """
+
+    def __init__(self, axis: _StreamedAxis, waiting: deque[Tensor], up: Tensor) -> None:
+        self._axis = axis
+        self._waiting = waiting
+        self._up = up
         self.dtype, self.device = up.dtype, up.device
         self.shape = (up.shape[0], 2 * up.shape[1], *up.shape[2:])
 
     def write(self, window: Tensor) -> None:
         """Fill `window`, and take the features that it needs from the queue."""
-        place, channels = self._place, self._up.shape[1]
+        axis, channels = self._axis, self._up.shape[1]
         window[:, channels:] = self._up
-        filled, count = 0, self._up.shape[place.dim]
+        filled, count = 0, axis.count(self._up)
         while filled < count:
             features = self._waiting.popleft()
-            size = features.shape[place.dim]
+            size = axis.count(features)
             taken = min(size, count - filled)
-            place.rows(window[:, :channels], filled, taken).copy_(place.rows(features, 0, taken))
+            axis.rows(window[:, :channels], filled, taken).copy_(axis.rows(features, 0, taken))
             if taken < size:
-                self._waiting.appendleft(place.rows(features, taken, size - taken))
+                self._waiting.appendleft(axis.rows(features, taken, size - taken))
             filled += taken
 
 
 class _Convolution:
-    """3x3(x3) convolution with zeros around the image, and ReLU but for the last."""
+    """3x3(x3) convolution with zeros around the image, and ReLU but for the last.
 
-    def __init__(self, kernel: Kernel, place: _Place) -> None:
-        self._kernel, self._place = kernel, place
+    A row of the output needs its neighbours: the last two rows of each strip are held for the first of the next.
+    """
+
+    def __init__(self, kernel: Kernel, axis: _StreamedAxis) -> None:
+        self._kernel, self._axis = kernel, axis
         self._held: Rows = None
         self._begun = False
 
-    def push(self, rows: Tensor | _Skipped | None, last: bool) -> Rows:
+    def push(self, rows: Tensor | _SkipConnection | None, last: bool) -> Rows:
         if rows is None and not (last and self._begun):
             return None
         if rows is not None and last and not self._begun:  # all there is: the convolution adds its zeros itself
-            return self._apply(self._window(rows, 0, 0) if isinstance(rows, _Skipped) else rows, zeros=1)
-        window = self._window(rows, 0 if self._begun else 1, 1 if last else 0)
-        self._begun, size = True, window.shape[self._place.dim]
-        self._held = None if last else self._place.rows(window, max(size - 2, 0), min(size, 2)).clone()
-        return None if size < 3 else self._apply(window, zeros=0)
+            if isinstance(rows, _SkipConnection):
+                rows = self._window(rows, zeros_before=0, zeros_after=0)
+            return self._apply(rows, zeros=1)
+        window = self._window(rows, zeros_before=int(not self._begun), zeros_after=int(last))
+        self._begun = True
+        size = self._axis.count(window)
+        self._held = None
+        if not last:
+            # A copy: the window is borrowed, and the next layer writes to that memory.
+            self._held = self._axis.rows(window, max(size - 2, 0), min(size, 2)).clone()
+        if size < 3:
+            return None
+        return self._apply(window, zeros=0)
 
-    def _window(self, rows: Tensor | _Skipped | None, zeros_before: int, zeros_after: int) -> Tensor:
+    def _window(self, rows: Tensor | _SkipConnection | None, zeros_before: int, zeros_after: int) -> Tensor:
         """The rows that were held, and these, between zeros."""
-        dim, place = self._place.dim, self._place
-        held = 0 if self._held is None else self._held.shape[dim]
+        axis = self._axis
+        held, count = axis.count(self._held), axis.count(rows)
         start = zeros_before + held
-        count = 0 if rows is None else rows.shape[dim]
         like = cast("Tensor", self._held) if rows is None else rows
-        window = place.window(like, start + count + zeros_after)
-        place.rows(window, 0, zeros_before).zero_()
+        window = axis.window(like, start + count + zeros_after)
+        axis.rows(window, 0, zeros_before).zero_()
         if self._held is not None:
-            place.rows(window, zeros_before, held).copy_(self._held)
-        if isinstance(rows, _Skipped):
-            rows.write(place.rows(window, start, count))
+            axis.rows(window, zeros_before, held).copy_(self._held)
+        if isinstance(rows, _SkipConnection):
+            rows.write(axis.rows(window, start, count))
         elif rows is not None:
-            place.rows(window, start, count).copy_(rows)
-        place.rows(window, start + count, zeros_after).zero_()
+            axis.rows(window, start, count).copy_(rows)
+        axis.rows(window, start + count, zeros_after).zero_()
         return window
 
     def _apply(self, window: Tensor, zeros: int) -> Tensor:
         """Convolve, with `zeros` rows of zeros at both ends along the streamed axis."""
-        padding = [zeros if i + 2 == self._place.dim else 1 for i in range(self._kernel.ndim)]
-        return self._place.layers.convolve(self._kernel, window, padding)
+        padding = [1] * self._kernel.ndim
+        padding[self._axis.dim - 2] = zeros  # padding has no entries for N and C
+        return self._axis.layers.convolve(self._kernel, window, padding)
 
 
 class _Downsampling:
     """Halves the resolution; keeps an odd row for its partner."""
 
-    def __init__(self, kernel: Kernel, place: _Place) -> None:
-        self._kernel, self._place = kernel, place
+    def __init__(self, kernel: Kernel, axis: _StreamedAxis) -> None:
+        self._kernel, self._axis = kernel, axis
         self._held: Rows = None
 
     def push(self, rows: Rows) -> Rows:
         if rows is None:
             return None
-        place, count = self._place, rows.shape[self._place.dim]
+        axis, count = self._axis, self._axis.count(rows)
         pairs = rows
         if self._held is not None:
-            pairs = place.window(rows, count + 1)
-            place.rows(pairs, 0, 1).copy_(self._held)
-            place.rows(pairs, 1, count).copy_(rows)
-        size = pairs.shape[place.dim]
-        self._held = place.rows(pairs, size - 1, 1).clone() if size % 2 else None
+            pairs = axis.window(rows, count + 1)
+            axis.rows(pairs, 0, 1).copy_(self._held)
+            axis.rows(pairs, 1, count).copy_(rows)
+        size = axis.count(pairs)
+        self._held = None
+        if size % 2:
+            self._held = axis.rows(pairs, size - 1, 1).clone()
         if size < 2:
             return None
-        return place.layers.downsample(self._kernel, place.rows(pairs, 0, size - size % 2))
+        return axis.layers.downsample(self._kernel, axis.rows(pairs, 0, size - size % 2))
 
 
-def _through(convolutions: list[_Convolution], rows: Tensor | _Skipped | None, last: bool) -> Rows:
+def _push_through(convolutions: list[_Convolution], rows: Tensor | _SkipConnection | None, last: bool) -> Rows:
+    """Push rows through one convolution after the other."""
     for convolution in convolutions:
         rows = convolution.push(rows, last)
     return cast("Rows", rows)

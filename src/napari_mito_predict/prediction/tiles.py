@@ -1,4 +1,4 @@
-"""Which part of a volume is read, computed and kept, tile by tile. Pure integer geometry: no arrays, no torch.
+"""Which part of a volume is read, computed and kept, tile by tile. Pure integer geometry: no images, no torch.
 
 All positions are voxels of the *padded* volume: the volume, extended by reflection to a multiple of the network's
 stride. The network pads its convolutions with zeros, so every edge it sees changes its answer nearby. Two rules make
@@ -13,13 +13,20 @@ Along one axis tiles may be strips instead, which need no halo: a network that r
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil, prod
+from typing import TypeVar, cast
+
+import numpy as np
 
 MIN_DEPTH = 64
 """Planes below which the third axis is never tiled: the reach of a deep U-Net, about 200, exceeds any usual stack."""
+_SMALLEST_CORE = (MIN_DEPTH, 1, 1)
+
+T = TypeVar("T")
+Position = TypeVar("Position", int, np.ndarray)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,6 +63,16 @@ class Span:
 Box = tuple[Span, Span, Span]
 
 
+def per_axis(values: Iterable[T]) -> tuple[T, T, T]:
+    """Three `values`, one for each axis (D, Y, X), as the tuple of known length that type checkers ask for."""
+    return cast("tuple[T, T, T]", tuple(values))
+
+
+def seen_axes(flat: bool) -> tuple[int, ...]:
+    """Which of the axes (D, Y, X) a network looks along: a 2-D one (`flat`) sees every plane by itself."""
+    return (1, 2) if flat else (0, 1, 2)
+
+
 def voxels(box: Box) -> int:
     """Number of voxels in `box`."""
     return prod(span.size for span in box)
@@ -66,17 +83,16 @@ def round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-def reflect(position: int, size: int) -> int:
+def reflect(position: Position, size: int) -> Position:
     """Voxel of an axis of `size` voxels that stands at `position` when the axis is mirrored at its ends for ever.
 
     The edge voxel is not repeated (numpy's "reflect"); reflection repeats where the padding is wider than the axis;
-    an axis of one voxel repeats that voxel.
+    an axis of one voxel repeats that voxel. Takes one position or an array of them.
     """
-    if size == 1:
-        return 0
-    period = 2 * (size - 1)
-    folded = position % period
-    return min(folded, period - folded)
+    last = size - 1
+    # There and back again is one period: its first half counts up to the last voxel, its second half down from it.
+    period = max(2 * last, 1)
+    return last - abs(last - position % period)
 
 
 def halo_needed(receptive_field: int, stride: int) -> int:
@@ -157,8 +173,11 @@ class AxisTiling:
     def ramp(self, i: int, position: int) -> float:
         """Weight of tile `i` at `position` before normalisation."""
         core, width = self.cores[i], 2 * self.halo + 1
-        rise = 1.0 if core.start == 0 else (position - (core.start - self.halo) + 0.5) / width
-        fall = 1.0 if core.stop == self.padded else ((core.stop + self.halo) - position - 0.5) / width
+        rise = fall = 1.0  # at the ends of the axis there is no neighbour to blend with
+        if core.start > 0:
+            rise = (position - (core.start - self.halo) + 0.5) / width
+        if core.stop < self.padded:
+            fall = ((core.stop + self.halo) - position - 0.5) / width
         return min(rise, fall, 1.0)
 
 
@@ -186,6 +205,7 @@ def tile_axis(
     cells = padded // stride
     parts = ceil(cells / ceil(max(core, 1) / stride))
     parts = max(1, min(parts, cells // ceil(smallest / stride)))
+    # Whole cells of the stride, shared out evenly: sizes differ by one cell at most.
     edges = [stride * (cells * i // parts) for i in range(parts + 1)]
     cores = tuple(Span(start, stop) for start, stop in itertools.pairwise(edges))
     width = round_up(needed if halo is None else min(halo, needed), stride)
@@ -202,8 +222,9 @@ def strip_axis(size: int, *, stride: int, rows: int, needed: int) -> AxisTiling:
     return AxisTiling(size, (padded - size) // 2, padded, stride, 0, needed, cores, streamed=True)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=16)  # every tile of a grid asks for those of the same three axes
 def _total_ramps(axis: AxisTiling) -> list[float]:
+    """Sum of the ramps of all tiles at each voxel of the padded axis."""
     total = [0.0] * axis.padded
     for i in range(len(axis.cores)):
         for p in range(axis.window(i).start, axis.window(i).stop):
@@ -232,8 +253,7 @@ class Tile:
     @property
     def kept_of_read(self) -> Box:
         """What is kept, counted from the start of what is read."""
-        d, y, x = (kept.shift(-read.start) for kept, read in zip(self.kept, self.read, strict=True))
-        return d, y, x
+        return per_axis(kept.shift(-read.start) for kept, read in zip(self.kept, self.read, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,14 +269,12 @@ class TileGrid:
     @property
     def core(self) -> tuple[int, int, int]:
         """Size of the largest core."""
-        d, y, x = (max(core.size for core in axis.cores) for axis in self.axes)
-        return d, y, x
+        return per_axis(max(core.size for core in axis.cores) for axis in self.axes)
 
     @property
     def largest_read(self) -> tuple[int, int, int]:
         """Size of the largest window."""
-        d, y, x = (max(axis.window(i).size for i in range(len(axis.cores))) for axis in self.axes)
-        return d, y, x
+        return per_axis(max(axis.window(i).size for i in range(len(axis.cores))) for axis in self.axes)
 
     @property
     def streamed(self) -> int | None:
@@ -266,14 +284,10 @@ class TileGrid:
     @property
     def held(self) -> int:
         """Voxels whose features the network holds at a time, at most: of a tile, or of a strip and what waits."""
-        waiting = [axis.needed if axis.streamed and len(axis.cores) > 1 else 0 for axis in self.axes]
-        return prod(size + rows for size, rows in zip(self.largest_read, waiting, strict=True))
-
-    @property
-    def padding(self) -> tuple[int, int, int]:
-        """Voxels added by reflection."""
-        d, y, x = (axis.padded - axis.size for axis in self.axes)
-        return d, y, x
+        sizes, streamed = list(self.largest_read), self.streamed
+        if streamed is not None and len(self.axes[streamed].cores) > 1:
+            sizes[streamed] += self.axes[streamed].needed
+        return prod(sizes)
 
     def __len__(self) -> int:
         return prod(len(axis.cores) for axis in self.axes)
@@ -285,30 +299,34 @@ class TileGrid:
     def bands(self) -> Iterator[list[Tile]]:
         """Tiles that follow each other: the strips of one band, or a tile alone where nothing is streamed."""
         counts, streamed = [len(axis.cores) for axis in self.axes], self.streamed
-        for first in itertools.product(*(range(1 if i == streamed else n) for i, n in enumerate(counts))):
-            if streamed is None:
-                yield [self._tile(first)]
-            else:
-                before, after = first[:streamed], first[streamed + 1 :]
-                yield [self._tile((*before, i, *after)) for i in range(counts[streamed])]
+        if streamed is None:
+            yield from ([self._tile(index)] for index in itertools.product(*map(range, counts)))
+            return
+        strips = range(counts[streamed])
+        counts[streamed] = 1
+        for first in itertools.product(*map(range, counts)):
+            before, after = first[:streamed], first[streamed + 1 :]
+            yield [self._tile((*before, i, *after)) for i in strips]
 
     def _tile(self, index: tuple[int, ...]) -> Tile:
-        (i, j, k), (d, y, x) = index, self.axes
-        return Tile((i, j, k), (d.window(i), y.window(j), x.window(k)), (d.kept(i), y.kept(j), x.kept(k)))
+        read = per_axis(axis.window(i) for axis, i in zip(self.axes, index, strict=True))
+        kept = per_axis(axis.kept(i) for axis, i in zip(self.axes, index, strict=True))
+        return Tile(per_axis(index), read, kept)
 
     def alone(self, tile: Tile) -> Tile:
         """A strip with all that it has to read where the network has not seen the strips before it."""
         axis = self.streamed
-        return tile if axis is None else self._part(tile, axis, tile.kept[axis], self.axes[axis].whole)
+        if axis is None:
+            return tile
+        return self._part(tile, axis, tile.kept[axis], self.axes[axis].whole)
 
     def with_full_halo(self) -> TileGrid:
         """The same cores with the context that makes them exact."""
-        d, y, x = (replace(axis, halo=round_up(axis.needed, axis.stride)) for axis in self.axes)
-        return TileGrid((d, y, x))
+        return TileGrid(per_axis(replace(axis, halo=round_up(axis.needed, axis.stride)) for axis in self.axes))
 
     def reads_all(self, tile: Tile, flat: bool = False) -> bool:
         """Whether `tile` reads the padded volume from end to end, or its planes where `flat`."""
-        return all(span == axis.whole for span, axis in zip(tile.read[flat:], self.axes[flat:], strict=True))
+        return all(tile.read[a] == self.axes[a].whole for a in seen_axes(flat))
 
     def split(self, tile: Tile) -> tuple[Tile, Tile] | None:
         """Two tiles that together keep what `tile` keeps and need less memory, or None when it is at its smallest.
@@ -318,6 +336,7 @@ class TileGrid:
         candidates = [axis for axis in range(3) if self._divisible(tile, axis)]
         if not candidates:
             return None
+        # Along D at last: a stack is thin against the reach of a network, and both halves would read most of it.
         axis = max(candidates, key=lambda a: (a > 0, tile.kept[a].size))
         kept, within = tile.kept[axis], tile.read[axis]
         middle = kept.start + round_up(kept.size // 2, self.axes[axis].stride)
@@ -325,12 +344,14 @@ class TileGrid:
         return self._part(tile, axis, first, within), self._part(tile, axis, second, within)
 
     def _divisible(self, tile: Tile, axis: int) -> bool:
-        stride = self.axes[axis].stride
-        return tile.kept[axis].size >= 2 * round_up(MIN_DEPTH if axis == 0 else 1, stride)
+        return tile.kept[axis].size >= 2 * round_up(_SMALLEST_CORE[axis], self.axes[axis].stride)
 
     def _part(self, tile: Tile, axis: int, kept: Span, within: Span) -> Tile:
-        read = kept.grow(round_up(self.axes[axis].needed, self.axes[axis].stride), within)
-        return Tile(tile.index, _replace(tile.read, axis, read), _replace(tile.kept, axis, kept))
+        """`tile`, but keeping `kept` along `axis`, and reading what that needs `within` a span."""
+        read_spans, kept_spans = list(tile.read), list(tile.kept)
+        read_spans[axis] = kept.grow(round_up(self.axes[axis].needed, self.axes[axis].stride), within)
+        kept_spans[axis] = kept
+        return Tile(tile.index, per_axis(read_spans), per_axis(kept_spans))
 
 
 def plan_tiles(
@@ -354,12 +375,13 @@ def plan_tiles(
     halo : int, optional
         Context in voxels, where it shall be smaller than the receptive field needs; the result is then approximate.
     """
-    smallest = (MIN_DEPTH if receptive_field[0] > 1 else 1, 1, 1)
-    d, y, x = (
-        tile_axis(n, stride=s, core=c, needed=halo_needed(field, s), halo=halo, smallest=least)
-        for n, s, c, field, least in zip(shape, stride, core, receptive_field, smallest, strict=True)
-    )
-    return TileGrid((d, y, x))
+    smallest = _SMALLEST_CORE if receptive_field[0] > 1 else (1, 1, 1)
+    needed = [halo_needed(field, s) for field, s in zip(receptive_field, stride, strict=True)]
+    axes = [
+        tile_axis(shape[a], stride=stride[a], core=core[a], needed=needed[a], halo=halo, smallest=smallest[a])
+        for a in range(3)
+    ]
+    return TileGrid(per_axis(axes))
 
 
 def plan_strips(
@@ -375,10 +397,4 @@ def plan_strips(
     needed = halo_needed(receptive_field[axis], stride[axis])
     axes = list(tiles.axes)
     axes[axis] = strip_axis(shape[axis], stride=stride[axis], rows=core[axis], needed=needed)
-    return TileGrid((axes[0], axes[1], axes[2]))
-
-
-def _replace(box: Box, axis: int, span: Span) -> Box:
-    parts = list(box)
-    parts[axis] = span
-    return parts[0], parts[1], parts[2]
+    return TileGrid(per_axis(axes))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from napari_mito_predict.prediction.tiles import per_axis
 
 if TYPE_CHECKING:
     from napari_mito_predict.image import ImageSource
@@ -64,39 +66,44 @@ class Subject:
             return Layout.PLANES
         if self.free_third_axis or (sizes["Z"] > 1 and ("z" in axes or sizes["T"] == 1)):
             return Layout.STACKS
-        return Layout.SERIES if sizes["T"] > 1 else Layout.STACKS
+        if sizes["T"] > 1:
+            return Layout.SERIES
+        return Layout.STACKS
 
     def volume_shape(self, layout: Layout) -> tuple[int, int, int]:
         """(D, Y, X) of each volume."""
         sizes = self.image.sizes
-        return (sizes["T"] if layout is Layout.SERIES else sizes["Z"]), sizes["Y"], sizes["X"]
+        third = "T" if layout is Layout.SERIES else "Z"
+        return sizes[third], sizes["Y"], sizes["X"]
 
     def volumes(self, layout: Layout) -> list[Volume]:
         """All volumes, in order of time or Z."""
         series = layout is Layout.SERIES
-        return [Volume(series, i) for i in range(self.image.sizes["Z" if series else "T"])]
+        along = "Z" if series else "T"
+        return [Volume(series, i) for i in range(self.image.sizes[along])]
 
     def model_shape(self, card: ModelCard) -> tuple[int, int, int]:
         """(D, Y, X) of each volume at the model's voxel size. Time is never resampled, nor what stands in for it."""
         layout = self.layout(card)
-        shape = self.volume_shape(layout)
-        along_z = layout is Layout.STACKS and "z" in card.input.third_axes
-        d, y, x = (
-            resampled_size(n, have, want if along_z or axis > 0 else None)
-            for axis, (n, have, want) in enumerate(
-                zip(shape, self.voxel_size_um, card.input.voxel_size_um, strict=True)
-            )
-        )
-        return d, y, x
+        wanted = list(card.input.voxel_size_um)
+        if layout is not Layout.STACKS or "z" not in card.input.third_axes:
+            wanted[0] = None
+        sizes = zip(self.volume_shape(layout), self.voxel_size_um, wanted, strict=True)
+        return per_axis(resampled_size(size, given_um, wanted_um) for size, given_um, wanted_um in sizes)
 
     @property
     def four_axes(self) -> bool:
+        """Whether results are (T, Z, Y, X)."""
         return self.array_ndim == 4 or (self.array_ndim is None and self.image.sizes["T"] > 1)
 
     def result_shape(self) -> tuple[int, ...]:
         """Shape of a prediction."""
-        sizes = [self.image.sizes[axis] for axis in "TZYX"]
-        return tuple(sizes if self.four_axes else sizes[2:] if self.array_ndim == 2 else sizes[1:])
+        sizes = tuple(self.image.sizes[axis] for axis in "TZYX")
+        if self.four_axes:
+            return sizes
+        if self.array_ndim == 2:
+            return sizes[2:]
+        return sizes[1:]
 
     def result_axes(self, card: ModelCard) -> str:
         """Axes of a prediction, for example ``"ZYX"``."""
@@ -104,12 +111,40 @@ class Subject:
             return "TZYX"
         if self.array_ndim == 2:
             return "YX"
-        return "TYX" if self.free_third_axis and card.input.third_axes == ("t",) else "ZYX"
+        if self.free_third_axis and card.input.third_axes == ("t",):
+            return "TYX"
+        return "ZYX"
+
+
+class Placed(NamedTuple):
+    """A block of a prediction with its place in the result.
+
+    Attributes
+    ----------
+    t : int
+        First time point.
+    slices : tuple of slice
+        Into the result, one for each of its axes.
+    data : ndarray
+        The block, with as many axes as the result.
+    """
+
+    t: int
+    slices: tuple[slice, ...]
+    data: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """One volume of an image: the stack at one time point, or the series at one Z step."""
+    """One volume of an image: the stack at one time point, or the series at one Z step.
+
+    Attributes
+    ----------
+    series : bool
+        Whether it is the series of all time points at one Z step.
+    index : int
+        Which Z step of a series, which time point of a stack.
+    """
 
     series: bool
     index: int
@@ -117,7 +152,8 @@ class Volume:
     @property
     def where(self) -> str:
         """For messages; counted from 1, as people do."""
-        return f"{'Z step' if self.series else 'time point'} {self.index + 1}"
+        kind = "Z step" if self.series else "time point"
+        return f"{kind} {self.index + 1}"
 
     def read(self, subject: Subject, check: Callable[[], None]) -> np.ndarray:
         """(D, Y, X) in the image's own dtype; `check` is called between planes and may raise to stop."""
@@ -130,21 +166,21 @@ class Volume:
             frames.append(image.read(t, subject.channel, z=self.index))
         return np.concatenate(frames)
 
-    def place(self, subject: Subject, box: Box, data: np.ndarray) -> tuple[int, tuple[slice, ...], np.ndarray]:
-        """First time point, slices into the result, and `data` (D, Y, X) with the result's number of axes."""
-        d, y, x = (span.slice for span in box)
-        one = slice(self.index, self.index + 1)
+    def place(self, subject: Subject, box: Box, data: np.ndarray) -> Placed:
+        """Where the block `data` (D, Y, X), which lies at `box` of this volume, goes in the result."""
+        third, *lateral = (span.slice for span in box)
+        this = slice(self.index, self.index + 1)
         if self.series:
-            return box[0].start, (d, one, y, x), data[:, None]
+            return Placed(box[0].start, (third, this, *lateral), data[:, None])
         if subject.four_axes:
-            return self.index, (one, d, y, x), data[None]
+            return Placed(self.index, (this, third, *lateral), data[None])
         if subject.array_ndim == 2:
-            return 0, (y, x), data[0]
-        return 0, (d, y, x), data
+            return Placed(0, tuple(lateral), data[0])
+        return Placed(0, (third, *lateral), data)
 
 
-def resampled_size(size: int, have: float | None, want: float | None) -> int:
-    """Voxels along an axis at the voxel size `want`; unchanged where either is unknown or they hardly differ."""
-    if not have or not want or abs(have / want - 1) <= _SAME_SIZE:
+def resampled_size(size: int, given_um: float | None, wanted_um: float | None) -> int:
+    """Voxels along an axis at the voxel size `wanted_um`; unchanged where either is unknown or they hardly differ."""
+    if not given_um or not wanted_um or abs(given_um / wanted_um - 1) <= _SAME_SIZE:
         return size
-    return max(1, round(size * have / want))
+    return max(1, round(size * given_um / wanted_um))

@@ -1,35 +1,76 @@
-"""The plugin's other dock widgets in the same viewer."""
+"""The plugin's dock widgets in one viewer: how they find and open each other, by name and not by class.
+
+The docks do not import each other. What one of them does for the others is a protocol here.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import QApplication
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 PLUGIN = "napari-mito-predict"
+PREDICT: Literal["Mito Predict"] = "Mito Predict"
+"""Name of a dock in the manifest, and the `dock_name` of its class."""
+FINE_TUNE: Literal["Fine-tune"] = "Fine-tune"
 
-Dock = TypeVar("Dock", bound=QWidget)
+
+class PredictDock(Protocol):
+    """What the dock "Mito Predict" does for others."""
+
+    def refresh_models(self) -> None:
+        """Read the list of models anew."""
+
+    def use_model(self, path: Path, title: str) -> None:
+        """Predict with a model that is not in the list."""
 
 
-def open_dock(viewer: Viewer, name: str, kind: type[Dock]) -> Dock:
-    """Bring a dock widget of ours to the front, opening it beside the others where it is not there yet."""
-    found = docks_of(viewer, kind)
-    widget = found[0] if found else viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)[1]
-    dock = widget.parentWidget()
-    while dock is not None and dock.parentWidget() is not dock.window():
-        dock = dock.parentWidget()
-    if dock is not None:
-        dock.show()
-        dock.raise_()
-    if not isinstance(widget, kind):
-        raise TypeError(f"{name} is a {kind.__name__}")
+class FineTuneDock(Protocol):
+    """What the dock "Fine-tune" does for others."""
+
+    def suggest_files(self, paths: Sequence[Path]) -> None:
+        """Take these as the fields to learn from, unless some were chosen."""
+
+
+@overload
+def open_dock(viewer: Viewer, name: Literal["Mito Predict"]) -> PredictDock: ...
+@overload
+def open_dock(viewer: Viewer, name: Literal["Fine-tune"]) -> FineTuneDock: ...
+def open_dock(viewer: Viewer, name: str) -> Any:
+    """Bring a dock widget of ours to the front, opening it beside the others where it is not there yet.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        The viewer it belongs to.
+    name : str
+        `PREDICT` or `FINE_TUNE`.
+    """
+    docks = _docks_of(viewer, name)
+    if docks:
+        widget = docks[0]
+    else:
+        _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
+    frame = widget.parentWidget()
+    while frame is not None and frame.parentWidget() is not frame.window():
+        frame = frame.parentWidget()
+    if frame is not None:
+        frame.show()
+        frame.raise_()
     return widget
 
 
-def docks_of(viewer: Viewer, kind: type[Dock]) -> list[Dock]:
-    """The open dock widgets of one kind that belong to this viewer."""
-    widgets = QApplication.allWidgets()
-    return [widget for widget in widgets if isinstance(widget, kind) and getattr(widget, "viewer", None) == viewer]
+def predict_docks(viewer: Viewer) -> Sequence[PredictDock]:
+    """The open docks "Mito Predict" of this viewer."""
+    return _docks_of(viewer, PREDICT)
+
+
+def _docks_of(viewer: Viewer, name: str) -> list[Any]:
+    ours: list[Any] = [widget for widget in QApplication.allWidgets() if getattr(widget, "dock_name", None) == name]
+    # Equal, not identical: napari hands plugins a proxy of the viewer.
+    return [dock for dock in ours if dock.viewer == viewer]

@@ -82,7 +82,9 @@ def metadata_of(facts: Facts) -> dict[str, Any]:
 
 def facts_of(layer: Layer | None) -> Facts | None:
     """What was written into a layer that we made; None for all others, and where it cannot be understood."""
-    given = None if layer is None else layer.metadata.get(KEY)
+    if layer is None:
+        return None
+    given = layer.metadata.get(KEY)
     if not isinstance(given, Mapping) or given.get("kind") not in _KINDS:
         return None
     kind = _KINDS[given["kind"]]

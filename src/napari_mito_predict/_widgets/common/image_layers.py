@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 _TRUTH_COLORMAP = "green"
 _IN_MEMORY = 1 << 30
+"""Bytes of an image up to which all of it is read when it is opened."""
 _DIMMED = 0.6
+"""Opacity of transmitted light under predictions."""
 _AXES = {
     "t": "T", "time": "T", "frame": "T", "c": "C", "ch": "C", "channel": "C",
     "z": "Z", "depth": "Z", "plane": "Z", "y": "Y", "x": "X",
@@ -60,12 +62,14 @@ def file_layers(source: ImageSource, *, for_overlay: bool = False) -> list[Layer
         See `ImageSource.read`.
     """
     sizes = source.sizes
-    small = math.prod(sizes.values()) * source.dtype.itemsize <= _IN_MEMORY
+    is_small = math.prod(sizes.values()) * source.dtype.itemsize <= _IN_MEMORY
     layers: list[LayerData] = []
     for channel in source.channels:
         plane = source.read(sizes["T"] // 2, channel.index, sizes["Z"] // 2)[0]
-        data = _all_planes(source, channel) if small else _lazy_planes(source, channel)
-        data = data[0] if sizes["T"] == 1 else data
+        read = _all_planes if is_small else _lazy_planes
+        data = read(source, channel)
+        if sizes["T"] == 1:
+            data = data[0]
         keywords = _keywords(source, channel, plane)
         if for_overlay and any(other.role is ChannelRole.TRANSMITTED for other in source.channels):
             keywords["visible"] = channel.role is ChannelRole.TRANSMITTED
@@ -75,33 +79,42 @@ def file_layers(source: ImageSource, *, for_overlay: bool = False) -> list[Layer
 
 
 def _keywords(source: ImageSource, channel: Channel, plane: NDArray[Any]) -> dict[str, Any]:
-    truth = channel.role in (ChannelRole.MITOCHONDRIA, ChannelRole.DNA)
-    z, y, x = source.voxel_size_um
-    steps = [
-        ("t", source.time_step_s, "second"),
-        ("z", z, "micrometer"),
-        ("y", y, "micrometer"),
-        ("x", x, "micrometer"),
-    ]
-    steps = steps[1:] if source.sizes["T"] == 1 else steps
+    if channel.role in (ChannelRole.MITOCHONDRIA, ChannelRole.DNA):
+        name, colormap = channel.label, _TRUTH_COLORMAP
+    else:
+        name, colormap = f"{source.name} {channel.label}", "gray"
+    axes = "zyx"
+    steps = [*source.voxel_size_um]
+    units = ["micrometer"] * 3
+    if source.sizes["T"] > 1:
+        axes = f"t{axes}"
+        steps.insert(0, source.time_step_s)
+        units.insert(0, "second")
     facts = InputFacts(str(source.path), source.scene, channel.index, channel.role, channel.reason)
     return {
-        "name": channel.label if truth else f"{source.name} {channel.label}",
-        "colormap": _TRUTH_COLORMAP if truth else "gray",
+        "name": name,
+        "colormap": colormap,
         "blending": "additive",
         "contrast_limits": contrast_of(plane),
-        "scale": [step or 1.0 for _, step, _ in steps],
-        "units": [unit if step else "pixel" for _, step, unit in steps],
-        "axis_labels": [label for label, _, _ in steps],
+        "scale": [step or 1.0 for step in steps],
+        # A step that is not known counts in pixels.
+        "units": [unit if step else "pixel" for step, unit in zip(steps, units, strict=True)],
+        "axis_labels": list(axes),
         "metadata": metadata_of(facts),
     }
 
 
 def contrast_of(plane: NDArray[Any]) -> tuple[float, float]:
     """Display range of one plane: finite, and never empty."""
-    values = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
-    low, high = (float(v) for v in np.percentile(values, (0.1, 99.9))) if values.size else (0.0, 1.0)
-    return (low, high) if high > low else (low, low + 1.0)
+    values = plane
+    if plane.dtype.kind == "f":
+        values = plane[np.isfinite(plane)]
+    if not values.size:
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.percentile(values, (0.1, 99.9)))
+    if high > low:
+        return low, high
+    return low, low + 1.0
 
 
 def is_input(layer: Layer) -> bool:
@@ -130,11 +143,14 @@ def axes_of(layer: Image) -> str | None:
     """Letters from ``TCZYX`` for a layer's axes, or None where its labels leave open what the planes are."""
     labels = [_AXES.get(label.lower()) for label in layer.axis_labels]
     labels[-2:] = [label or default for label, default in zip(labels[-2:], "YX", strict=True)]
-    for i, size in enumerate(_data(layer).shape):
+    # What an axis of one step is called makes no difference: any letter that is free will do.
+    for i, size in enumerate(values_of(layer).shape):
         if labels[i] is None and size == 1:
             labels[i] = next(letter for letter in "ZTC" if letter not in labels)
     known = [label for label in labels if label is not None]
-    return "".join(known) if len(set(known)) == len(labels) else None
+    if len(set(known)) < len(labels):
+        return None
+    return "".join(known)
 
 
 def possible_axes(layer: Image) -> dict[str, str]:
@@ -142,7 +158,7 @@ def possible_axes(layer: Image) -> dict[str, str]:
     return {
         3: {"ZYX": "Z steps", "TYX": "time points"},
         4: {"TZYX": "time points and Z steps"},
-    }.get(_data(layer).ndim, {})
+    }.get(values_of(layer).ndim, {})
 
 
 def source_of(layer: Image, axes: str) -> ImageSource:
@@ -155,15 +171,24 @@ def source_of(layer: Image, axes: str) -> ImageSource:
     axes : str
         See `axes_of`.
     """
-    z, y, x = (_step(layer, axes, axis, "micrometer") for axis in "ZYX")
+    channel_names = None
+    if "C" not in axes:
+        channel_names = [layer.name]
     return from_array(
-        _data(layer),
+        values_of(layer),
         axes=axes,
-        channel_names=[layer.name] if "C" not in axes else None,
-        voxel_size_um=(z, y, x),
+        channel_names=channel_names,
+        voxel_size_um=[_step(layer, axes, axis, "micrometer") for axis in "ZYX"],
         time_step_s=_step(layer, axes, "T", "second"),
         name=layer.name,
     )
+
+
+def values_of(layer: Image) -> Any:
+    """A layer's array; of a multiscale layer the finest."""
+    if layer.multiscale:
+        return layer.data[0]
+    return layer.data
 
 
 def placement_of(layer: Image) -> dict[str, Any]:
@@ -187,7 +212,9 @@ def like_layer(data: NDArray[np.float32], axes: str, shape: tuple[int, ...]) -> 
     ValueError
         The sizes do not match.
     """
-    full = data[None] if data.ndim == 3 else data
+    full = data
+    if data.ndim == 3:
+        full = data[None]
     absent = [axis for axis in "TZYX" if axis not in axes]
     view = full.transpose(["TZYX".index(axis) for axis in (*axes, *absent)])
     for _ in absent:
@@ -206,10 +233,6 @@ def _step(layer: Image, axes: str, axis: str, unit: str) -> float | None:
     return float((abs(layer.scale[i]) * layer.units[i]).to(unit).magnitude)
 
 
-def _data(layer: Image) -> Any:
-    return layer.data[0] if layer.multiscale else layer.data
-
-
 def _all_planes(source: ImageSource, channel: Channel) -> NDArray[Any]:
     return np.stack([source.read(t, channel.index) for t in range(source.sizes["T"])])
 
@@ -217,12 +240,12 @@ def _all_planes(source: ImageSource, channel: Channel) -> NDArray[Any]:
 def _lazy_planes(source: ImageSource, channel: Channel) -> Any:
     import dask.array
 
-    t, z, y, x = (source.sizes[axis] for axis in "TZYX")
+    sizes = source.sizes
     return dask.array.map_blocks(  # type: ignore[no-untyped-call]
         _plane,
         source,
         channel.index,
-        chunks=((1,) * t, (1,) * z, (y,), (x,)),
+        chunks=((1,) * sizes["T"], (1,) * sizes["Z"], (sizes["Y"],), (sizes["X"],)),
         dtype=source.dtype,
         meta=np.empty((0, 0, 0, 0), source.dtype),
         token=f"{source.path}-{source.scene}-{channel.index}-{id(source)}",

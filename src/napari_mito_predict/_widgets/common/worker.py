@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
-from typing import Any
+from typing import Any, NamedTuple
 
 from napari.qt.threading import GeneratorWorker
 from napari.qt.threading import create_worker as create_task
@@ -27,9 +27,17 @@ from napari_mito_predict import errors
 Work = Callable[[Callable[[], bool]], Iterator[object]]
 """Gets ``cancelled()`` to ask now and then; yields what the GUI shall see."""
 
-
 _NICE = 5
-Events = Generator[tuple[int, str, object], None, None]
+"""Priority of long work on Linux, where 0 is that of the viewer and 19 the lowest."""
+
+
+class Event(NamedTuple):
+    """What a worker tells its job: an ``item``, or at the end ``done``, ``cancelled`` or ``failed``."""
+
+    generation: int
+    """Of the job when it started this worker; what comes from an earlier one is dropped."""
+    kind: str
+    payload: object
 
 
 class JobState(StrEnum):
@@ -60,8 +68,9 @@ class Failure:
 
 def describe(error: BaseException) -> Failure:
     """Put an error into words: what happened, its likely cause, what to do, and the details to report."""
-    foreseen = isinstance(error, errors.MitoPredictError)
-    what = str(error) if foreseen else f"Unexpected fault: {type(error).__name__}: {error}"
+    what = str(error)
+    if not isinstance(error, errors.MitoPredictError):
+        what = f"Unexpected fault: {type(error).__name__}: {error}"
     cause, fix = next((words for kind, words in _EXPLANATIONS if isinstance(error, kind)), _UNFORESEEN)
     return Failure(what, cause, fix, _details(error))
 
@@ -81,7 +90,9 @@ class Job(QObject):
     def __init__(self, parent: QObject, description: str = "", *, low_priority: bool = False) -> None:
         super().__init__(parent)
         self._description = description
-        self._kind = _PatientWorker if description or low_priority else _ClosingWorker
+        self._kind: type[_ClosingWorker] = _ClosingWorker
+        if description or low_priority:
+            self._kind = _PatientWorker
         self._state = JobState.IDLE
         self._generation = 0
         self._worker: GeneratorWorker | None = None
@@ -101,6 +112,7 @@ class Job(QObject):
         self._cancelled = self._latest[0] = threading.Event()
         self._generation += 1
         self._set_state(JobState.PREPARING)
+        # napari asks about the workers that it made itself before it closes.
         create = create_task if self._description else create_worker
         worker = create(
             _named(_guarded, self._description),
@@ -127,18 +139,17 @@ class Job(QObject):
         self._generation += 1
         self._set_state(JobState.IDLE)
 
-    def _receive(self, event: tuple[int, str, object]) -> None:
-        generation, kind, payload = event
-        if generation != self._generation:
+    def _receive(self, event: Event) -> None:
+        if event.generation != self._generation:
             return
-        if kind == "item":
+        if event.kind == "item":
             if self._state is JobState.PREPARING:
                 self._set_state(JobState.RUNNING)
-            self.yielded.emit(payload)
+            self.yielded.emit(event.payload)
             return
-        if kind == "failed":
-            self.failed.emit(payload)
-        self._set_state({"done": JobState.DONE, "failed": JobState.FAILED}.get(kind, JobState.IDLE))
+        if event.kind == "failed":
+            self.failed.emit(event.payload)
+        self._set_state({"done": JobState.DONE, "failed": JobState.FAILED}.get(event.kind, JobState.IDLE))
 
     def _quit_by_napari(self, event: object = None) -> None:
         if self._state.busy and self._worker is not None and self._worker.abort_requested:
@@ -180,14 +191,14 @@ def _yield_to_the_viewer() -> None:
         thread.setPriority(QThread.Priority.LowPriority)
 
 
-def _guarded(generation: int, work: Work, cancelled: threading.Event) -> Events:
+def _guarded(generation: int, work: Work, cancelled: threading.Event) -> Iterator[Event]:
     kind: str = "done"
     payload: object = None
     items: Iterator[object] = iter(())
     try:
         items = work(cancelled.is_set)
         for item in items:
-            yield generation, "item", item
+            yield Event(generation, "item", item)
             if cancelled.is_set():
                 kind = "cancelled"
                 break
@@ -198,13 +209,13 @@ def _guarded(generation: int, work: Work, cancelled: threading.Event) -> Events:
     finally:
         if isinstance(items, Generator):
             items.close()
-    yield generation, kind, payload
+    yield Event(generation, kind, payload)
 
 
-def _named(function: Callable[..., Events], name: str) -> Callable[..., Events]:
+def _named(function: Callable[..., Iterator[Event]], name: str) -> Callable[..., Iterator[Event]]:
     """A copy of `function` under another name: napari shows it when it asks whether to close."""
 
-    def work(*args: Any) -> Events:
+    def work(*args: Any) -> Iterator[Event]:
         yield from function(*args)
 
     work.__qualname__ = name

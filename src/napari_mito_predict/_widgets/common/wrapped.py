@@ -1,11 +1,12 @@
-"""Text that comes and goes."""
+"""Text that wraps, and comes and goes."""
 
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
-from napari_mito_predict._widgets.common.controls import StateIcon
+from napari_mito_predict._widgets.common.layouts import row
+from napari_mito_predict._widgets.common.style import StateIcon
 
 
 class Wrapped(QLabel):
@@ -32,11 +33,10 @@ class WarningLine(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._text = Wrapped()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
-        row.addWidget(StateIcon("warning", self), 0, Qt.AlignmentFlag.AlignTop)
-        row.addWidget(self._text, 1)
+        icon_and_text = row()
+        icon_and_text.addWidget(StateIcon("warning", self), 0, Qt.AlignmentFlag.AlignTop)
+        icon_and_text.addWidget(self._text, 1)
+        self.setLayout(icon_and_text)
         self.hide()
 
     @property

@@ -11,9 +11,8 @@ import numpy as np
 from napari.layers import Image
 
 from napari_mito_predict._widgets.common.facts import PreviewFacts, metadata_of
-from napari_mito_predict._widgets.common.image_layers import placement_of
+from napari_mito_predict._widgets.common.image_layers import placement_of, values_of
 from napari_mito_predict._widgets.common.removal import take_away
-from napari_mito_predict._widgets.common.viewport import values_of
 from napari_mito_predict.errors import EvaluationError
 from napari_mito_predict.evaluation import Scaling
 

@@ -11,7 +11,8 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QToolButton, QWidget
 from napari_mito_predict._widgets.common import image_layers
 from napari_mito_predict._widgets.common.controls import LayerCombo, follow
 from napari_mito_predict._widgets.common.facts import prediction_facts
-from napari_mito_predict._widgets.common.viewport import letters_of, values_of
+from napari_mito_predict._widgets.common.image_layers import values_of
+from napari_mito_predict._widgets.common.viewport import letters_of
 from napari_mito_predict._widgets.compare.region import draw_in
 from napari_mito_predict.evaluation.cases import other_voxel_sizes
 from napari_mito_predict.image import ChannelRole

@@ -11,10 +11,11 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QProgressBar, QPushButton, QWidget
 
-from napari_mito_predict._widgets.common.controls import FailurePanel, column
+from napari_mito_predict._widgets.common.controls import FailurePanel
 from napari_mito_predict._widgets.common.facts import PredictionFacts, prediction_facts
-from napari_mito_predict._widgets.common.image_layers import source_of
-from napari_mito_predict._widgets.common.viewport import letters_of, values_of
+from napari_mito_predict._widgets.common.image_layers import source_of, values_of
+from napari_mito_predict._widgets.common.layouts import column
+from napari_mito_predict._widgets.common.viewport import letters_of
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.common.wrapped import Wrapped
 from napari_mito_predict.errors import PredictionCancelled

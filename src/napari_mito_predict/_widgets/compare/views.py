@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from napari_mito_predict._widgets.common.controls import FailurePanel, column, follow
-from napari_mito_predict._widgets.common.viewport import stack_index, values_of
+from napari_mito_predict._widgets.common.controls import FailurePanel, follow
+from napari_mito_predict._widgets.common.image_layers import values_of
+from napari_mito_predict._widgets.common.layouts import column
+from napari_mito_predict._widgets.common.viewport import stack_index
 from napari_mito_predict._widgets.common.worker import Job
 from napari_mito_predict._widgets.common.wrapped import Wrapped
 from napari_mito_predict._widgets.compare.layers import (

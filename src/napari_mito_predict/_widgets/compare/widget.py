@@ -9,9 +9,12 @@ from napari.layers import Shapes
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from napari_mito_predict._widgets.common.controls import column, follow, style_sheet
+from napari_mito_predict._widgets.common.controls import follow
 from napari_mito_predict._widgets.common.facts import PredictionFacts, prediction_facts
-from napari_mito_predict._widgets.common.viewport import along_z, is_series, plane_index, stack_axis, values_of
+from napari_mito_predict._widgets.common.image_layers import values_of
+from napari_mito_predict._widgets.common.layouts import column
+from napari_mito_predict._widgets.common.style import style_sheet
+from napari_mito_predict._widgets.common.viewport import along_z, is_series, plane_index, stack_axis
 from napari_mito_predict._widgets.common.wrapped import WarningLine, Wrapped
 from napari_mito_predict._widgets.compare.pair import Pair
 from napari_mito_predict._widgets.compare.region import Region, region_of

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_mito_predict._widgets.common.viewport import along_z, is_series, plane_index, stack_index, values_of
+from napari_mito_predict._widgets.common.image_layers import values_of
+from napari_mito_predict._widgets.common.viewport import along_z, is_series, plane_index, stack_index
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.compare.scores import (
     Agreement,

@@ -1,1 +1,1 @@
-"""What napari gets besides docks: reader, sample, the window of the demo."""
+"""What napari takes from us: the dock that joins two others, reader, sample, and the window of the demo."""

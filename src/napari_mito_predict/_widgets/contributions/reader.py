@@ -15,8 +15,10 @@ _MAGIC = b"ZISRAWFILE"
 
 def get_reader(path: str | Sequence[str]) -> Callable[..., list[tuple[Any, dict[str, Any], str]]] | None:
     """Give napari a function that reads `path`, or None for anything but CZI files."""
-    paths = [path] if isinstance(path, str) else list(path)
-    return read_layers if paths and all(_is_czi(Path(p)) for p in paths) else None
+    paths = _paths(path)
+    if paths and all(_is_czi(each) for each in paths):
+        return read_layers
+    return None
 
 
 def read_layers(path: str | Sequence[str]) -> list[tuple[Any, dict[str, Any], str]]:
@@ -24,8 +26,17 @@ def read_layers(path: str | Sequence[str]) -> list[tuple[Any, dict[str, Any], st
     from napari_mito_predict._widgets.common.image_layers import file_layers
     from napari_mito_predict.image import open_image
 
-    paths = [path] if isinstance(path, str) else list(path)
-    return [layer for p in paths for layer in file_layers(open_image(p))]
+    layers: list[tuple[Any, dict[str, Any], str]] = []
+    for each in _paths(path):
+        layers += file_layers(open_image(each))
+    return layers
+
+
+def _paths(given: str | Sequence[str]) -> list[Path]:
+    """One path or several, as napari gives them."""
+    if isinstance(given, str):
+        given = [given]
+    return [Path(path) for path in given]
 
 
 def _is_czi(path: Path) -> bool:

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QFileDialog,
-    QGridLayout,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QWidget,
-)
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QWidget
 from superqt import QElidingLabel
+from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common import image_layers
-from napari_mito_predict._widgets.common.controls import (
-    Combo,
-    FailurePanel,
-    FindingLine,
-    LayerCombo,
-    Step,
-    clear,
-    column,
-    follow,
-)
+from napari_mito_predict._widgets.common.controls import Combo, FailurePanel, FindingLine, LayerCombo, follow
 from napari_mito_predict._widgets.common.facts import input_facts
+from napari_mito_predict._widgets.common.layouts import clear, column, form
 from napari_mito_predict._widgets.common.removal import take_away
+from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.predict.output_layers import Grid
 from napari_mito_predict._widgets.predict.voxel_size import VoxelSizeBoxes, is_unknown, sizes_line
@@ -85,12 +72,15 @@ class ImageStep(Step):
         self._opening.failed.connect(self._not_opened)
         self._opening.state_changed.connect(self._show_opening)
         self.setAcceptDrops(True)
-        self._build()
+        self._build_file_row()
+        self._build_choices()
+        self._build_notes()
+        self._follow_choices()
         self._guess()
 
     # ------------------------------------------------------------------ building
 
-    def _build(self) -> None:
+    def _build_file_row(self) -> None:
         self.open_button = QPushButton("&Open…")
         self.open_button.setToolTip("Open a CZI, OME-TIFF or TIFF file (Alt+O)")
         self.open_button.clicked.connect(self._ask_for_file)
@@ -101,30 +91,25 @@ class ImageStep(Step):
         row.addWidget(self.file_label, 1)
         self.body.addLayout(row)
 
-        self._rows = QGridLayout()
-        self._rows.setColumnStretch(1, 1)
-        self._rows.setHorizontalSpacing(8)
-        self._rows.setVerticalSpacing(4)
-        self.body.addLayout(self._rows)
+    def _build_choices(self) -> None:
+        self._form = form()
+        self.body.addLayout(self._form)
         self.scene = Combo()
-        self.scene.activated.connect(self._change_scene)
         self.transmitted = LayerCombo(self._viewer, image_layers.is_input, "choose…")
         self.axes = Combo()
-        self.axes.currentIndexChanged.connect(lambda _: self._update())
         self.truth = {
             ChannelRole.MITOCHONDRIA: LayerCombo(self._viewer, image_layers.is_input, "none"),
             ChannelRole.DNA: LayerCombo(self._viewer, image_layers.is_input, "none"),
         }
         self.voxel = VoxelSizeBoxes()
-        self.voxel.changed.connect(self._update)
-        self._labels = [
-            self._add_row("Scene", self.scene, "The file holds several positions or regions."),
-            self._add_row("Transmitted light", self.transmitted, "What the prediction is made from."),
-            self._add_row("Planes are", self.axes, "The layer does not say what its planes are."),
-            self._add_row("Voxel size", self.voxel, "The image does not say how large a voxel is."),
-        ]
+        self._add_row("Scene", self.scene, "The file holds several positions or regions.")
+        self._add_row("Transmitted light", self.transmitted, "What the prediction is made from.")
+        self._add_row("Planes are", self.axes, "The layer does not say what its planes are.")
+        self._add_row("Voxel size", self.voxel, "The image does not say how large a voxel is.")
         for role, text in ((ChannelRole.MITOCHONDRIA, "True mitochondria"), (ChannelRole.DNA, "True DNA")):
             self._add_row(text, self.truth[role], "Real fluorescence of the same field, to compare with. Optional.")
+
+    def _build_notes(self) -> None:
         self.sizes = QElidingLabel("")
         self.sizes.setProperty("quiet", True)
         self.body.addWidget(self.sizes)
@@ -132,20 +117,22 @@ class ImageStep(Step):
         self.body.addLayout(self._notes)
         self.failure = FailurePanel()
         self.body.addWidget(self.failure)
+
+    def _follow_choices(self) -> None:
+        self.scene.activated.connect(self._change_scene)
         self.transmitted.picked.connect(self._update)
+        self.axes.currentIndexChanged.connect(lambda _: self._update())
+        self.voxel.changed.connect(self._update)
         for combo in self.truth.values():
             combo.picked.connect(self.changed)
         follow(self, self._viewer.layers.events.inserted, self._guess)
 
-    def _add_row(self, text: str, field: QWidget, tooltip: str) -> QLabel:
+    def _add_row(self, text: str, field: QWidget, tooltip: str) -> None:
         label = QLabel(text)
         label.setToolTip(tooltip)
         field.setToolTip(tooltip)
         field.setAccessibleName(text)
-        row = self._rows.rowCount()
-        self._rows.addWidget(label, row, 0)
-        self._rows.addWidget(field, row, 1)
-        return label
+        self._form.addRow(label, field)
 
     # ------------------------------------------------------------------ opening files
 
@@ -214,13 +201,13 @@ class ImageStep(Step):
         layers = [layer for layer in reversed(self._viewer.layers) if image_layers.is_input(layer)]
         roles = [(layer, image_layers.role_of(layer)[0]) for layer in layers]
         if self.transmitted.layer is None:
-            found = [layer for layer, role in roles if role is ChannelRole.TRANSMITTED]
-            self.transmitted.choose(found[0] if found else None)
+            found = (layer for layer, role in roles if role is ChannelRole.TRANSMITTED)
+            self.transmitted.choose(next(found, None))
         for role, combo in self.truth.items():
             if combo.layer is None and self.transmitted.layer is not None:
                 shape = self.transmitted.layer.data.shape
-                beside = [layer for layer, r in roles if r is role and layer.data.shape == shape]
-                combo.choose(beside[0] if beside else None)
+                beside = (layer for layer, shown in roles if shown is role and layer.data.shape == shape)
+                combo.choose(next(beside, None))
         self._update()
 
     def _update(self) -> None:
@@ -228,17 +215,25 @@ class ImageStep(Step):
         layer = self.transmitted.layer
         self._offer_axes(layer)
         self.input = None
-        problem = "choose the transmitted-light layer" if self.transmitted.count() > 1 else "open a file"
+        problem = "open a file"
         if isinstance(layer, Image):
             self.input, problem = self._input_of(layer)
+        elif self._has_layers:
+            problem = "choose the transmitted-light layer"
         self._show(problem)
         self.changed.emit()
 
+    @property
+    def _has_layers(self) -> bool:
+        """Whether there is a layer to choose: the first entry says that there is no choice yet."""
+        return self.transmitted.count() > 1
+
     def _input_of(self, layer: Image) -> tuple[Input | None, str]:
+        """What is predicted from this layer; or None, and what is still to be done."""
         facts = input_facts(layer)
         if facts is not None:
             source = self._source(facts.path, facts.scene)
-            axes = "ZYX" if source.sizes["T"] == 1 else "TZYX"
+            axes = "ZYX" if source.sizes["T"] == 1 else "TZYX"  # as `file_layers` makes them
             return Input(source, facts.channel, layer, Grid(layer, axes), self.voxel.value(source)), ""
         axes = image_layers.axes_of(layer) or self.axes.currentData()
         if not axes:
@@ -261,51 +256,61 @@ class ImageStep(Step):
         return self._foreign[1]
 
     def _offer_axes(self, layer: object) -> None:
-        ask = isinstance(layer, Image) and image_layers.axes_of(layer) is None
-        choices = image_layers.possible_axes(layer) if ask and isinstance(layer, Image) else {}
+        choices: dict[str, str] = {}
+        unknown = isinstance(layer, Image) and image_layers.axes_of(layer) is None
+        if unknown:
+            choices = image_layers.possible_axes(layer)
         if [self.axes.itemData(i) for i in range(1, self.axes.count())] != list(choices):
-            blocked = self.axes.blockSignals(True)
-            self.axes.clear()
-            self.axes.addItem("choose…", None)
-            for axes, text in choices.items():
-                self.axes.addItem(text, axes)
-            self.axes.blockSignals(blocked)
-        self._show_row(2, self.axes, ask)
+            with signals_blocked(self.axes):
+                self.axes.clear()
+                self.axes.addItem("choose…", None)
+                for axes, text in choices.items():
+                    self.axes.addItem(text, axes)
+        self._show_row(self.axes, unknown)
 
-    def _show_row(self, row: int, field: QWidget, on: bool) -> None:
+    def _show_row(self, field: QWidget, on: bool) -> None:
         field.setVisible(on)
-        self._labels[row].setVisible(on)
+        label = self._form.labelForField(field)
+        if label is not None:
+            label.setVisible(on)
 
     # ------------------------------------------------------------------ saying
 
     def _show(self, problem: str) -> None:
-        chosen = self.input
-        scenes = chosen.source.scenes if chosen else ()
-        self._show_scenes(chosen)
-        self._show_row(0, self.scene, len(scenes) > 1)
-        self._show_row(3, self.voxel, chosen is not None and is_unknown(chosen.source))
         clear(self._notes)
-        self.sizes.setText(sizes_line(chosen.source, chosen.voxel_size_um) if chosen else "")
-        self.sizes.setToolTip(self.sizes.text())
-        if chosen is None:
-            self.set_summary(problem, "warning" if self.transmitted.count() > 1 else "idle")
-            return
-        layer = self.transmitted.layer
-        if layer is not None:
-            self.transmitted.setToolTip(image_layers.role_of(layer)[1])
-        if chosen.source.path is not None:
-            self.file_label.setText(chosen.source.path.name)
-            self.file_label.setToolTip(str(chosen.source.path))
-        for warning in chosen.source.warnings:
-            self._notes.addWidget(FindingLine("warning", warning))
-        label = chosen.source.channels[chosen.channel].label
-        name = chosen.source.path.name if chosen.source.path else "open layer"
-        self.set_summary(f"{name} · {label}", "ok")
+        if self.input is None:
+            self._show_nothing(problem)
+        else:
+            self._show_input(self.input)
 
-    def _show_scenes(self, chosen: Input | None) -> None:
-        scenes = list(chosen.source.scenes) if chosen else []
-        if [self.scene.itemText(i) for i in range(self.scene.count())] != scenes:
+    def _show_nothing(self, problem: str) -> None:
+        self._show_scenes((), 0)
+        self._show_row(self.voxel, False)
+        self._show_sizes("")
+        self.set_summary(problem, "warning" if self._has_layers else "idle")
+
+    def _show_input(self, chosen: Input) -> None:
+        source = chosen.source
+        self._show_scenes(source.scenes, source.scene)
+        self._show_row(self.voxel, is_unknown(source))
+        self._show_sizes(sizes_line(source, chosen.voxel_size_um))
+        self.transmitted.setToolTip(image_layers.role_of(chosen.layer)[1])
+        name = "open layer"
+        if source.path is not None:
+            name = source.path.name
+            self.file_label.setText(name)
+            self.file_label.setToolTip(str(source.path))
+        for warning in source.warnings:
+            self._notes.addWidget(FindingLine("warning", warning))
+        self.set_summary(f"{name} · {source.channels[chosen.channel].label}", "ok")
+
+    def _show_sizes(self, text: str) -> None:
+        self.sizes.setText(text)
+        self.sizes.setToolTip(text)
+
+    def _show_scenes(self, scenes: Sequence[str], current: int) -> None:
+        if [self.scene.itemText(i) for i in range(self.scene.count())] != list(scenes):
             self.scene.clear()
             self.scene.addItems(scenes)
-        if chosen:
-            self.scene.setCurrentIndex(chosen.source.scene)
+        self.scene.setCurrentIndex(current)
+        self._show_row(self.scene, len(scenes) > 1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_mito_predict._widgets.common.viewport import values_of
+from napari_mito_predict._widgets.common.image_layers import values_of
 from napari_mito_predict.prediction.look import Look
 from napari_mito_predict.prediction.tiles import Span
 

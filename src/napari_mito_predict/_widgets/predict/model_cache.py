@@ -14,11 +14,11 @@ from napari_mito_predict.errors import PredictionCancelled
 from napari_mito_predict.prediction.prepare import KnownStatistics
 
 if TYPE_CHECKING:
-    from napari_mito_predict._widgets.predict.work import Request
     from napari_mito_predict.models import Model
     from napari_mito_predict.prediction import PredictionPlan
 
 _PROBE = (16, 128, 128)
+"""(Z, Y, X) of the noise that speed is measured on."""
 _SECONDS_BETWEEN_QUESTIONS = 0.02
 
 
@@ -51,15 +51,15 @@ class ModelCache:
         with self._lock:
             self._models.pop(name, None)
 
-    def seconds_per_voxel(self, request: Request, plan: PredictionPlan) -> float:
+    def seconds_per_voxel(self, names: tuple[str, ...], plan: PredictionPlan) -> float:
         """How long these models take for a voxel on this device, measured once on a little noise."""
         from napari_mito_predict.prediction import predict
 
-        key = (request.models, plan.device.kind, plan.device.precision)
+        key = (names, plan.device.kind, plan.device.precision)
         if key not in self._speeds:
             noise = np.random.default_rng(0).random(_PROBE, np.float32)
             start = time.monotonic()
-            predict(noise, self.get(request.models), device=plan.device.kind, precision=plan.device.precision)
+            predict(noise, self.get(names), device=plan.device.kind, precision=plan.device.precision)
             self._speeds[key] = (time.monotonic() - start) / noise.size
         return self._speeds[key]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, QTimer, QUrl, Signal
+from qtpy.QtCore import Qt, QUrl, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -20,9 +21,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 from superqt import QElidingLabel
+from superqt.utils import QSignalDebouncer
 
-from napari_mito_predict._widgets.common.controls import FailurePanel, FindingLine, Step, clear, column, words
+from napari_mito_predict._widgets.common.controls import FailurePanel, FindingLine
+from napari_mito_predict._widgets.common.layouts import clear, column
+from napari_mito_predict._widgets.common.steps import Step
+from napari_mito_predict._widgets.common.wrapped import Wrapped
 from napari_mito_predict.errors import ModelError
+from napari_mito_predict.image import Level
 from napari_mito_predict.models import read_card
 from napari_mito_predict.models.registry import ModelInfo, bundled_names, list_models, user_models_folder
 
@@ -35,6 +41,8 @@ if TYPE_CHECKING:
 _TITLES = {"mitochondria": "Mitochondria", "dna": "DNA"}
 _AXES = {("z",): "z-stacks", ("t",): "time series", ("z", "t"): "z-stacks and time series", (): "single planes"}
 _README = "README.md"
+_LAST_BOX_MS = 150
+"""Several boxes are often checked in a row: plan once, after the last."""
 
 
 class ModelsStep(Step):
@@ -58,11 +66,9 @@ class ModelsStep(Step):
         self._offered: dict[str, ModelInfo] = {}
         self._titles: dict[str, str] = {}
         self._user_chose = False
-        # Several boxes are often checked in a row: plan once, after the last.
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.setInterval(150)
-        self._soon.timeout.connect(self.changed)
+        self._debouncer = QSignalDebouncer(parent=self)
+        self._debouncer.setTimeout(_LAST_BOX_MS)
+        self._debouncer.triggered.connect(self.changed)
         self.refresh()
 
     @property
@@ -79,8 +85,8 @@ class ModelsStep(Step):
         for info in self._models:
             self._rows.addWidget(self._row(info, info.name in before))
         if not self._models:
-            self._rows.addWidget(words(f"No models found. Your own models belong into {user_models_folder()}."))
-        self._say()
+            self._rows.addWidget(Wrapped(f"No models found. Your own models belong into {user_models_folder()}."))
+        self._update_summary()
 
     def offer(self, path: Path, title: str) -> None:
         """Show a model that is not in the list as a row of its own, and check only that one."""
@@ -94,41 +100,46 @@ class ModelsStep(Step):
         self.refresh()
         for name, box in self._boxes.items():
             box.setChecked(name == key and box.isEnabled())
-        self._say()
-        self._soon.start()
+        self._update_summary()
+        self._debouncer.throttle()
 
-    def suggest_for(self, source: ImageSource | None) -> None:
+    def suggest_for(self, source: ImageSource) -> None:
         """Check the bundled pair for the image's third axis, until the user has chosen."""
-        if source is None or self._user_chose:
+        if self._user_chose:
             return
         is_series = source.sizes["Z"] == 1 and source.sizes["T"] > 1
-        if names := bundled_names("t" if is_series else "z"):
-            for name, box in self._boxes.items():
-                box.setChecked(name in names)
+        names = bundled_names("t" if is_series else "z")
+        if not names:
+            return
+        for name, box in self._boxes.items():
+            box.setChecked(name in names)
 
     def show_plan(self, plan: PredictionPlan | None, failure: Failure | None = None) -> None:
         """Say what the plan found, or why there is none."""
         clear(self._findings)
         self.failure.show_failure(failure)
-        for level, message, fix in _together(plan.findings if plan else [], self.checked):
-            self._findings.addWidget(FindingLine(level, message, fix))
-        self._say(plan, failure)
+        if plan is not None:
+            for level, message, fix in _without_repetition(plan.findings):
+                self._findings.addWidget(FindingLine(level, message, fix))
+        self._update_summary(plan, failure)
 
     def _clicked(self) -> None:
         self._user_chose = True
 
     def _toggled(self) -> None:
-        self._say()
-        self._soon.start()
+        self._update_summary()
+        self._debouncer.throttle()
 
-    def _say(self, plan: PredictionPlan | None = None, failure: Failure | None = None) -> None:
+    def _update_summary(self, plan: PredictionPlan | None = None, failure: Failure | None = None) -> None:
         count = f"{len(self.checked)} of {len(self._boxes)}"
-        levels = {str(finding.level) for finding in plan.findings} if plan else set()
-        if failure or "error" in levels:
+        levels: set[Level] = set()
+        if plan is not None:
+            levels = {finding.level for finding in plan.findings}
+        if failure or Level.ERROR in levels:
             self.set_summary(f"{count} · does not fit", "error")
         elif not self.checked:
             self.set_summary("choose a model", "warning")
-        elif "warning" in levels:
+        elif Level.WARNING in levels:
             self.set_summary(f"{count} · see notes", "warning")
         else:
             names = (self._titles.get(name, name) for name in self.checked)
@@ -157,18 +168,17 @@ class ModelsStep(Step):
         grid.addWidget(details, 1, 1, 1, 3)
         if info.card is not None:
             if info.card.simulated:
-                badge = QLabel("simulated")
-                badge.setProperty("badge", True)
-                badge.setToolTip(info.card.disclaimer)
-                grid.addWidget(badge, 0, 2)
-            button = QToolButton()
-            button.setText("i")
-            button.setToolTip(f"What {info.card.name} is, and how far to trust it")
-            button.setAccessibleName(f"About {info.card.name}")
-            card = info.card
-            button.clicked.connect(lambda: show_card(card, self, info.path))
-            grid.addWidget(button, 0, 3)
+                grid.addWidget(_simulated_badge(info.card), 0, 2)
+            grid.addWidget(self._card_button(info.card, info.path), 0, 3)
         return row
+
+    def _card_button(self, card: ModelCard, package: Path) -> QToolButton:
+        button = QToolButton()
+        button.setText("i")
+        button.setToolTip(f"What {card.name} is, and how far to trust it")
+        button.setAccessibleName(f"About {card.name}")
+        button.clicked.connect(lambda: show_card(card, self, package))
+        return button
 
 
 def show_card(card: ModelCard, parent: QWidget, package: Path | None = None) -> QDialog:
@@ -203,21 +213,35 @@ def _show_readme(browser: QTextBrowser, card: ModelCard, package: Path | None) -
     browser.setMarkdown(content)
 
 
-def _together(findings: list[Finding], names: tuple[str, ...]) -> list[tuple[str, str, str]]:
-    """Level, message and fix; what is the same for several models is said once."""
-    said: dict[tuple[str, str, str], list[str]] = {}
+def _without_repetition(findings: list[Finding]) -> Iterator[tuple[Level, str, str]]:
+    """Level, message and fix of each finding; what is the same for several models is said once, after their names."""
+    models: dict[tuple[Level, str, str], list[str]] = {}
     for finding in findings:
-        name = next((name for name in names if finding.message.startswith(f"{name}: ")), "")
-        message = finding.message.removeprefix(f"{name}: ") if name else finding.message
-        said.setdefault((str(finding.level), message, finding.fix), []).append(name)
-    return [
-        (level, f"{', '.join(about)}: {message}" if any(about) else message, fix)
-        for (level, message, fix), about in said.items()
-    ]
+        # Where a finding is about its model alone, its message begins with the name.
+        message = finding.message.removeprefix(f"{finding.model}: ")
+        named = models.setdefault((finding.level, message, finding.fix), [])
+        if message != finding.message:
+            named.append(finding.model)
+    for (level, message, fix), names in models.items():
+        if names:
+            message = f"{', '.join(names)}: {message}"
+        yield level, message, fix
 
 
-def _mitochondria_first(info: ModelInfo) -> tuple[bool, bool, str]:
-    return info.card is None, info.card is not None and info.card.targets[0].name != "mitochondria", info.name
+def _simulated_badge(card: ModelCard) -> QLabel:
+    badge = QLabel("simulated")
+    badge.setProperty("badge", True)
+    badge.setToolTip(card.disclaimer)
+    return badge
+
+
+def _mitochondria_first(info: ModelInfo) -> tuple[int, str]:
+    """Order of the list: models for mitochondria, others, and at the end those that cannot be used."""
+    if info.card is None:
+        return 2, info.name
+    if info.card.targets[0].name == "mitochondria":
+        return 0, info.name
+    return 1, info.name
 
 
 def _title(info: ModelInfo, name: str) -> str:
@@ -230,7 +254,16 @@ def _title(info: ModelInfo, name: str) -> str:
 def _details(info: ModelInfo) -> str:
     if info.card is None:
         return info.problem or "cannot be used"
-    z, y, x = info.card.input.voxel_size_um
-    size = f"{x:g} µm" if x == y else f"{y:g} × {x:g} µm"
-    size = f"{z:g} µm Z step, {size}" if z else size
-    return f"for {_AXES.get(info.card.input.third_axes, 'images')} · {size}"
+    third_axes = _AXES.get(info.card.input.third_axes, "images")
+    return f"for {third_axes} · {_voxel_size(info.card)}"
+
+
+def _voxel_size(card: ModelCard) -> str:
+    z_step = card.input.voxel_size_um[0]
+    y, x = card.input.voxel_size_um[1:]
+    text = f"{y:g} × {x:g} µm"
+    if x == y:
+        text = f"{x:g} µm"
+    if z_step:
+        text = f"{z_step:g} µm Z step, {text}"
+    return text

@@ -1,4 +1,4 @@
-"""The layers a run makes: created at the start, refreshed while it paints, removed together."""
+"""The layers that a run makes: created at the start, refreshed while it paints, removed together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image
 
 from napari_mito_predict._widgets.common.facts import Facts, PredictionFacts, metadata_of, prediction_facts
-from napari_mito_predict._widgets.common.image_layers import like_layer, placement_of
+from napari_mito_predict._widgets.common.image_layers import like_layer, placement_of, values_of
 from napari_mito_predict._widgets.common.removal import take_away
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Grid:
     def __init__(self, layer: Image, axes: str) -> None:
         self.name = layer.name
         self.axes = axes
-        self.shape = tuple((layer.data[0] if layer.multiscale else layer.data).shape)
+        self.shape = tuple(values_of(layer).shape)
         self.placement = placement_of(layer)
 
 
@@ -60,10 +60,13 @@ class Run:
 
     def refresh(self) -> None:
         """Show what was painted since the last time; neither thumbnails nor limits are computed anew."""
-        wait = _SECONDS_BETWEEN_VOLUMES if self._viewer.dims.ndisplay == 3 else 0.0
-        if self._live.painted == self._painted or time.monotonic() - self._refreshed < wait:
+        if self._live.painted == self._painted:
             return
-        self._painted, self._refreshed = self._live.painted, time.monotonic()
+        now = time.monotonic()
+        if self._viewer.dims.ndisplay == 3 and now - self._refreshed < _SECONDS_BETWEEN_VOLUMES:
+            return
+        self._painted = self._live.painted
+        self._refreshed = now
         for layer in self._still_there():
             layer.refresh(thumbnail=False, extent=False, highlight=False)
 
@@ -77,8 +80,9 @@ class Run:
 
     def remove(self) -> None:
         """Take away these layers, and no others."""
-        gone, self.layers = self.layers, []
-        take_away(self._viewer, gone)
+        layers = self.layers
+        self.layers = []
+        take_away(self._viewer, layers)
 
     def _still_there(self) -> list[Image]:
         return [layer for layer in self.layers if layer in self._viewer.layers]

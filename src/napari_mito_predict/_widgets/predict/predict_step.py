@@ -7,23 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QFileDialog,
-    QGridLayout,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
-    QPushButton,
-    QToolButton,
-    QWidget,
-)
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QWidget
 from superqt import QElidingLabel
 
-from napari_mito_predict._widgets.common.controls import Combo, FailurePanel, Step, words
+from napari_mito_predict._widgets.common.controls import Combo, FailurePanel
+from napari_mito_predict._widgets.common.layouts import form, row
 from napari_mito_predict._widgets.common.settings import preference
+from napari_mito_predict._widgets.common.steps import Step
+from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.common.worker import Failure, JobState
-from napari_mito_predict._widgets.predict.work import duration
+from napari_mito_predict._widgets.common.wrapped import Wrapped
 
 if TYPE_CHECKING:
     from napari_mito_predict._widgets.predict.work import Finished, Live, Planned
@@ -32,6 +25,8 @@ if TYPE_CHECKING:
 _DEVICES = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (MPS)"}
 _PRECISIONS = {"auto": "Automatic", "32": "32 bits, exact", "bf16": "bf16, faster", "16": "16 bits, faster"}
 _TILES = {"auto": "Automatic", "whole": "Whole image", "256": "256 × 256", "128": "128 × 128"}
+_FOLDER_WIDTH = 150
+"""Pixels for the name of the folder on its button: the dock is 320 wide."""
 
 
 class PredictStep(Step):
@@ -67,11 +62,10 @@ class PredictStep(Step):
             "Of a large field of view the middle is taken: zoom in. Gone when you switch it off, or press Predict."
         )
         self.preview.toggled.connect(self.preview_toggled)
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        row.addWidget(self.predict, 1)
-        row.addWidget(self.preview)
-        self.body.addLayout(row)
+        buttons = row(spacing=8)
+        buttons.addWidget(self.predict, 1)
+        buttons.addWidget(self.preview)
+        self.body.addLayout(buttons)
 
     def _build_cost(self) -> None:
         self.cost = QElidingLabel("")
@@ -87,14 +81,7 @@ class PredictStep(Step):
         self.body.addWidget(self.more, 0, Qt.AlignmentFlag.AlignLeft)
 
     def _build_advanced(self) -> None:
-        self.advanced = QWidget()
-        grid = QGridLayout(self.advanced)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setColumnStretch(1, 1)
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(4)
-        hidden = "cuda" if platform.system() == "Darwin" else "mps"
-        self.device = _choice({k: v for k, v in _DEVICES.items() if k != hidden}, preference("device"))
+        self.device = _choice(_devices(), preference("device"))
         self.precision = _choice(_PRECISIONS, preference("precision"))
         self.tile = _choice(_TILES, "auto")
         self.folder = QPushButton("do not save")
@@ -102,12 +89,17 @@ class PredictStep(Step):
         self.folder.clicked.connect(self._ask_for_folder)
         self.one_file = QCheckBox("one file")
         self.one_file.setToolTip("All targets into one file, as channels that open in their colours")
-        fields = {"Device": self.device, "Precision": self.precision, "Computed in": self.tile, "Save to": self.folder}
-        for row, (text, field) in enumerate(fields.items()):
-            field.setAccessibleName(text)
-            grid.addWidget(QLabel(text), row, 0)
-            grid.addWidget(field, row, 1, 1, 1 if field is self.folder else 2)
-        grid.addWidget(self.one_file, grid.rowCount() - 1, 2)
+        self.folder.setAccessibleName("Save to")
+        saving = row(spacing=8)
+        saving.addWidget(self.folder, 1)
+        saving.addWidget(self.one_file)
+        rows = form()
+        for text, combo in {"Device": self.device, "Precision": self.precision, "Computed in": self.tile}.items():
+            combo.setAccessibleName(text)
+            rows.addRow(QLabel(text), combo)
+        rows.addRow(QLabel("Save to"), saving)
+        self.advanced = QWidget()
+        self.advanced.setLayout(rows)
         for combo in (self.device, self.precision, self.tile):
             combo.currentIndexChanged.connect(lambda _: self.options_changed.emit())
         self.advanced.hide()
@@ -116,19 +108,19 @@ class PredictStep(Step):
     def _build_progress(self) -> None:
         self.bar = QProgressBar()
         self.bar.setAccessibleName("Progress")
-        self.note = words(quiet=True)
-        row = QHBoxLayout()
+        self.note = Wrapped(quiet=True)
         self.cancel = QPushButton("&Cancel")
         self.cancel.clicked.connect(self.cancel_pressed)
         self.remove = QPushButton("Re&move this run")
         self.remove.setToolTip("Take the layers of this prediction out of the viewer (Alt+M)")
         self.remove.clicked.connect(self.remove_pressed)
-        row.addWidget(self.cancel)
-        row.addWidget(self.remove)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.cancel)
+        buttons.addWidget(self.remove)
         self.failure = FailurePanel()
         for widget in (self.bar, self.note):
             self.body.addWidget(widget)
-        self.body.addLayout(row)
+        self.body.addLayout(buttons)
         self.body.addWidget(self.failure)
 
     # ------------------------------------------------------------------ what was chosen
@@ -152,18 +144,23 @@ class PredictStep(Step):
 
     def _ask_for_folder(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Save predictions to", str(self._folder or ""))
-        self.set_output_folder(Path(chosen) if chosen else None)
+        if chosen:
+            self.set_output_folder(Path(chosen))
+        else:
+            self.set_output_folder(None)
 
     def set_output_folder(self, folder: Path | None) -> None:
         """Save there too; None for not at all."""
         self._folder = folder
-        name = (folder.name or str(folder)) if folder else "do not save"
-        self.folder.setText(self.folder.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, 150))
-        if folder:
+        name = "do not save"
+        if folder is not None:
+            name = folder.name or str(folder)
             self.folder.setToolTip(str(folder))
+        self.folder.setText(self.folder.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, _FOLDER_WIDTH))
 
     def _show_advanced(self, on: bool) -> None:
-        self.more.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
+        arrow = Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow
+        self.more.setArrowType(arrow)
         self.advanced.setVisible(on)
 
     # ------------------------------------------------------------------ saying
@@ -171,9 +168,13 @@ class PredictStep(Step):
     def show_plan(self, planned: Planned | None, missing: str = "") -> None:
         """Say what it will cost, or what is missing before it can start."""
         self._missing = missing
-        self.cost.setText(planned.cost if planned else "")
         self.cost.setVisible(planned is not None)
-        self.cost.setToolTip(planned.plan.device.reason if planned else "")
+        if planned is not None:
+            self.cost.setText(planned.cost)
+            self.cost.setToolTip(planned.plan.device.reason)
+        else:
+            self.cost.setText("")
+            self.cost.setToolTip("")
         self._enable()
 
     def show_state(self, state: JobState) -> None:
@@ -185,9 +186,7 @@ class PredictStep(Step):
             self.note.setText("preparing…")
         elif state is JobState.CANCELLING:
             self.note.setText("cancelling after this tile…")
-        elif state is JobState.IDLE:
-            self.note.setText("")
-        elif state is JobState.FAILED:
+        elif state in (JobState.IDLE, JobState.FAILED):
             self.note.setText("")
         self._enable()
 
@@ -195,11 +194,17 @@ class PredictStep(Step):
         """Real tiles and the time left."""
         if self._state is not JobState.RUNNING:
             return
+        rest = ""
         left = live.seconds_left()
-        rest = f" · {duration(left)} left" if left is not None else ""
-        self.bar.setRange(0, live.total if live.done else 0)
+        if left is not None:
+            rest = f" · {duration(left)} left"
+        if live.done:
+            self.bar.setRange(0, live.total)
+            self.note.setText(f"{live.message} · part {live.done} of {live.total}{rest}")
+        else:
+            self.bar.setRange(0, 0)  # busy, nobody knows how far
+            self.note.setText(live.message)
         self.bar.setValue(live.done)
-        self.note.setText(f"{live.message} · part {live.done} of {live.total}{rest}" if live.done else live.message)
         self.note.setVisible(True)
         percent = 100 * live.done // max(live.total, 1)
         self.set_summary(f"{percent} %{rest}", "info")
@@ -212,8 +217,11 @@ class PredictStep(Step):
 
     def show_finished(self, finished: Finished) -> None:
         """Say how long it took and what was written."""
-        files = f" Saved {', '.join(path.name for path in finished.files)}." if finished.files else ""
-        self.note.setText(f"Done in {duration(finished.seconds)}.{files}")
+        text = f"Done in {duration(finished.seconds)}."
+        if finished.files:
+            names = ", ".join(path.name for path in finished.files)
+            text += f" Saved {names}."
+        self.note.setText(text)
 
     def show_failure(self, failure: Failure | None) -> None:
         """Say what went wrong and what to do; None for nothing."""
@@ -229,9 +237,7 @@ class PredictStep(Step):
     def _enable(self) -> None:
         busy = self._state.busy
         self.predict.setEnabled(not busy and not self._missing)
-        self.predict.setToolTip(
-            self._missing.capitalize() if self._missing else "Predict with all checked models (Alt+R)"
-        )
+        self.predict.setToolTip(self._missing.capitalize() or "Predict with all checked models (Alt+R)")
         self.preview.setEnabled(self.predict.isEnabled() or self.preview.isChecked())
         self.advanced.setEnabled(not busy)
         self.bar.setVisible(busy)
@@ -239,13 +245,15 @@ class PredictStep(Step):
         self.cancel.setEnabled(busy and self._state is not JobState.CANCELLING)
         self.remove.setVisible(self._has_run and not busy)
         self.note.setVisible(bool(self.note.text()))
-        self._say()
+        self._update_summary()
 
-    def _say(self) -> None:
+    def _update_summary(self) -> None:
+        previews = self.preview.isChecked() and not self._state.busy
         match self._state:
-            case state if self.preview.isChecked() and not state.busy:
-                failed = self.failure.isVisibleTo(self)
-                self.set_summary(*(("no preview", "error") if failed else ("preview", "info")))
+            case _ if previews and self.failure.isVisibleTo(self):
+                self.set_summary("no preview", "error")
+            case _ if previews:
+                self.set_summary("preview", "info")
             case JobState.PREPARING:
                 self.set_summary("preparing…", "info")
             case JobState.CANCELLING:
@@ -255,9 +263,17 @@ class PredictStep(Step):
             case JobState.FAILED:
                 self.set_summary("failed", "error")
             case JobState.RUNNING:
-                pass
+                pass  # `show_progress` says how far it is
+            case _ if self._missing:
+                self.set_summary(self._missing, "idle")
             case _:
-                self.set_summary(self._missing or "ready", "idle" if self._missing else "ok")
+                self.set_summary("ready", "ok")
+
+
+def _devices() -> dict[str, str]:
+    """Devices that this operating system can have."""
+    absent = "cuda" if platform.system() == "Darwin" else "mps"
+    return {device: text for device, text in _DEVICES.items() if device != absent}
 
 
 def _choice(entries: dict[str, str], chosen: str) -> Combo:

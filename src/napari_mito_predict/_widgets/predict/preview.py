@@ -10,8 +10,8 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_mito_predict._widgets.common.controls import follow
 from napari_mito_predict._widgets.common.worker import Failure, Job
 from napari_mito_predict._widgets.predict.look import look_of
-from napari_mito_predict._widgets.predict.preview_layers import Aim, PreviewLayers
-from napari_mito_predict._widgets.predict.preview_regions import Regions, Shown, previewing
+from napari_mito_predict._widgets.predict.preview_layers import Aim, PredictionPreviewLayers
+from napari_mito_predict._widgets.predict.preview_regions import RecentRegions, Shown, previewing
 from napari_mito_predict.prediction.volumes import Layout
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_mito_predict._widgets.predict.model_cache import ModelCache
-    from napari_mito_predict._widgets.predict.preview_regions import Region
+    from napari_mito_predict._widgets.predict.preview_regions import PreviewRegion
     from napari_mito_predict.prediction.look import Look
 
 _STANDS_STILL_MS = 200
@@ -38,38 +38,42 @@ class PreviewHere(QObject):
         It ends with this widget.
     """
 
-    said = Signal(str)
+    described = Signal(str)
+    """With what is shown, in words; with nothing when there is no preview."""
     failed = Signal(object)
     """With a `Failure`, or None when there is none any more."""
 
     def __init__(self, viewer: Viewer, cache: ModelCache, parent: QWidget) -> None:
         super().__init__(parent)
-        self._viewer, self._cache = viewer, cache
+        self._viewer = viewer
+        self._cache = cache
         self._on = False
         self._aim: Aim | None = None
         self._under_way: Look | None = None
-        self._shown: Region | None = None
-        self._regions = Regions()
-        self._layers = PreviewLayers(viewer)
+        self._shown: PreviewRegion | None = None
+        self._regions = RecentRegions()
+        self._layers = PredictionPreviewLayers(viewer)
         self._job = Job(self, low_priority=True)
-        self._job.yielded.connect(self._arrived)
-        self._job.failed.connect(self._not_predicted)
+        self._job.yielded.connect(self._predicted)
+        self._job.failed.connect(self._show_failure)
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(_STANDS_STILL_MS)
         self._soon.timeout.connect(self._predict)
-        camera, canvas, dims = viewer.scene.camera.events, viewer.canvas.events, viewer.dims.events
-        for emitter in (camera.center, camera.zoom, canvas.size, dims.current_step, dims.ndisplay, dims.order):
-            follow(parent, emitter, self._look_again)
+        camera = viewer.scene.camera.events
+        dims = viewer.dims.events
+        moved = (camera.center, camera.zoom, viewer.canvas.events.size, dims.current_step, dims.ndisplay, dims.order)
+        for emitter in moved:
+            follow(parent, emitter, self._view_moved)
 
     # ------------------------------------------------------------------ what is asked
 
-    def turn(self, on: bool) -> None:
+    def switch(self, on: bool) -> None:
         """Begin to preview, or take everything away."""
         if on:
             self._on = True
-            self._say("previewing…")
-            self._look_again()
+            self._report("previewing…")
+            self._view_moved()
         else:
             self._stop()
             self._on = False
@@ -82,18 +86,18 @@ class PreviewHere(QObject):
             self._stop()
         self._regions.clear()
         self._aim = aim
-        self._look_again()
+        self._view_moved()
 
     def _stop(self) -> None:
         self._soon.stop()
         self._job.reset()
-        self._layers.leave()
+        self._layers.remove()
         self._shown = None
-        self._say("")
+        self._report("")
 
     # ------------------------------------------------------------------ following
 
-    def _look_again(self, event: object = None) -> None:
+    def _view_moved(self, event: object = None) -> None:
         """Sliders or camera moved: what is known is shown at once, the rest when they stand still."""
         if self._on and self._aim is not None and not self._show_known(self._aim):
             self._soon.start()
@@ -104,10 +108,11 @@ class PreviewHere(QObject):
         if not self._on or aim is None or self._show_known(aim):
             return
         look = self._look(aim)
-        if self._job.state.busy and self._under_way is not None and _alike(aim, self._under_way, look):
+        if self._job.state.busy and self._under_way is not None and _will_serve(aim, self._under_way, look):
             return
-        self._under_way, self._shown = look, None
-        self._say("previewing…")
+        self._under_way = look
+        self._shown = None
+        self._report("previewing…")
         self._job.start(previewing(aim.plan, look, self._cache))
 
     def _show_known(self, aim: Aim) -> bool:
@@ -125,7 +130,7 @@ class PreviewHere(QObject):
 
     # ------------------------------------------------------------------ showing
 
-    def _arrived(self, shown: Shown) -> None:
+    def _predicted(self, shown: Shown) -> None:
         if self._aim is None:
             return
         if not shown.complete:
@@ -133,24 +138,24 @@ class PreviewHere(QObject):
             return
         self._regions.add(shown.region)
         self._show(shown.region, self._aim)
-        self._look_again()  # the sliders may have moved on
+        self._view_moved()  # perhaps it did meanwhile
 
-    def _show(self, region: Region, aim: Aim) -> None:
+    def _show(self, region: PreviewRegion, aim: Aim) -> None:
         self._layers.show(region, aim)
         if region is not self._shown:
             self._shown = region
-            self._say(_words(region))
+            self._report(_description(region))
 
-    def _not_predicted(self, failure: Failure) -> None:
+    def _show_failure(self, failure: Failure) -> None:
         self._shown = None
-        self._say("", failure)
+        self._report("", failure)
 
-    def _say(self, text: str, failure: Failure | None = None) -> None:
+    def _report(self, text: str, failure: Failure | None = None) -> None:
         self.failed.emit(failure)
-        self.said.emit(text)
+        self.described.emit(text)
 
 
-def _alike(aim: Aim, under_way: Look, look: Look) -> bool:
+def _will_serve(aim: Aim, under_way: Look, look: Look) -> bool:
     """Whether what is under way will serve `look` too, as far as one can know before."""
     layouts = {job.layout for job in aim.plan.jobs}
     if layouts == {Layout.STACKS}:
@@ -160,9 +165,16 @@ def _alike(aim: Aim, under_way: Look, look: Look) -> bool:
     return look == under_way
 
 
-def _words(region: Region) -> str:
-    """What is shown."""
-    t, z, y, x = min((part.data.shape for part in region.parts.values()), default=(1, 1, 0, 0))
-    planes = f", {t} time points" if t > 1 else f", {z} planes" if z > 1 else ""
-    part = y < region.asked.y.size or x < region.asked.x.size
-    return f"Preview: {'middle ' if part else ''}{x} × {y} pixels{planes}"
+def _description(region: PreviewRegion) -> str:
+    """How large the smallest target of a region is, and whether it is less than was asked for."""
+    shape = min((part.data.shape for part in region.parts.values()), default=(1, 1, 0, 0))
+    sizes = dict(zip("TZYX", shape, strict=True))
+    text = "Preview: "
+    if sizes["Y"] < region.asked.y.size or sizes["X"] < region.asked.x.size:
+        text += "middle "
+    text += f"{sizes['X']} × {sizes['Y']} pixels"
+    if sizes["T"] > 1:
+        return f"{text}, {sizes['T']} time points"
+    if sizes["Z"] > 1:
+        return f"{text}, {sizes['Z']} planes"
+    return text

@@ -17,7 +17,7 @@ from napari_mito_predict._widgets.predict.output_layers import output_layer
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_mito_predict._widgets.predict.preview_regions import Part, Region
+    from napari_mito_predict._widgets.predict.preview_regions import PreviewPart, PreviewRegion
     from napari_mito_predict.prediction import PredictionPlan
 
 
@@ -30,7 +30,7 @@ class Aim:
     axes: str
 
 
-class PreviewLayers:
+class PredictionPreviewLayers:
     """One layer for each target. Only the GUI thread may call this.
 
     A layer that the user took away stays away until all are.
@@ -39,9 +39,9 @@ class PreviewLayers:
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self._layers: dict[str, Image] = {}
-        self._parts: dict[str, Part] = {}
+        self._parts: dict[str, PreviewPart] = {}
 
-    def show(self, region: Region, aim: Aim) -> None:
+    def show(self, region: PreviewRegion, aim: Aim) -> None:
         """Show a region instead of the one before; the user's choice of contrast stays."""
         for key, part in region.parts.items():
             if key not in self._layers:
@@ -51,13 +51,15 @@ class PreviewLayers:
                     setattr(self._layers[key], name, value)
             self._parts[key] = part
 
-    def leave(self) -> None:
+    def remove(self) -> None:
         """Take all of them away, and no others."""
-        gone, self._layers, self._parts = self._layers, {}, {}
-        take_away(self._viewer, gone.values())
+        layers = list(self._layers.values())
+        self._layers.clear()
+        self._parts.clear()
+        take_away(self._viewer, layers)
 
-    def _add(self, key: str, part: Part, aim: Aim) -> None:
-        """Over all images, but under shapes that somebody draws on top; what is selected stays selected."""
+    def _add(self, key: str, part: PreviewPart, aim: Aim) -> None:
+        """Insert a layer over all images, but under shapes drawn on top; what is selected stays selected."""
         output = aim.plan.outputs[key]
         facts = PreviewFacts(key=key, made_from=aim.layer.name)
         placed = _placed(part, aim)
@@ -70,7 +72,7 @@ class PreviewLayers:
         self._layers[key] = layer
 
 
-def _placed(part: Part, aim: Aim) -> dict[str, Any]:
+def _placed(part: PreviewPart, aim: Aim) -> dict[str, Any]:
     """The data with the axes of the layer, and where its first voxel lies."""
     layer, axes = aim.layer, aim.axes
     sizes = [part.data.shape["TZYX".index(axis)] for axis in axes]

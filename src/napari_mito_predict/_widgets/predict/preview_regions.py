@@ -1,4 +1,4 @@
-"""Regions predicted for somebody who looks around, and the work that predicts one. Knows no layers and no Qt."""
+"""RecentRegions predicted for somebody who looks around, and the work that predicts one. Knows no layers and no Qt."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_BYTES = 1 << 29
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class PreviewPart:
     """One target of a region.
 
     Attributes
@@ -48,19 +48,19 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Region:
+class PreviewRegion:
     """What was predicted for one look: a part for every target that is there yet.
 
     Attributes
     ----------
     asked : Look
         The engine may have given less of a large field, or more.
-    parts : dict of str to Part
+    parts : dict of str to PreviewPart
         By the keys of the plan's outputs.
     """
 
     asked: Look
-    parts: dict[str, Part]
+    parts: dict[str, PreviewPart]
 
     def serves(self, look: Look) -> bool:
         """Whether predicting for `look` would show nothing new."""
@@ -71,13 +71,13 @@ class Region:
         )
 
 
-class Regions:
+class RecentRegions:
     """The regions that were looked at last, so that going back to them takes no time."""
 
     def __init__(self) -> None:
-        self._regions: list[Region] = []
+        self._regions: list[PreviewRegion] = []
 
-    def find(self, look: Look) -> Region | None:
+    def find(self, look: Look) -> PreviewRegion | None:
         """A region that serves `look`; it counts as the latest then."""
         found = next((region for region in reversed(self._regions) if region.serves(look)), None)
         if found is not None:
@@ -85,7 +85,7 @@ class Regions:
             self._regions.append(found)
         return found
 
-    def add(self, region: Region) -> None:
+    def add(self, region: PreviewRegion) -> None:
         """Keep a region, and let go of the oldest where they become too many or too large."""
         self._regions = [*self._regions, region][-_MOST_REGIONS:]
         while len(self._regions) > 1 and sum(map(_bytes, self._regions)) > _MOST_BYTES:
@@ -100,7 +100,7 @@ class Regions:
 class Shown:
     """A region as far as it is predicted, and whether that is all of it."""
 
-    region: Region
+    region: PreviewRegion
     complete: bool
 
 
@@ -109,18 +109,18 @@ def previewing(plan: PredictionPlan, look: Look, cache: ModelCache) -> Work:
 
     def work(cancelled: Callable[[], bool]) -> Iterator[object]:
         blocks: dict[str, list[Block]] = {}
-        parts: dict[str, Part] = {}
+        parts: dict[str, PreviewPart] = {}
         with cache.turn(cancelled):
             for block in plan.first_look(look, cancel=cancelled, known=cache.known):
                 blocks.setdefault(block.target, []).append(block)
                 parts[block.target] = _joined(blocks[block.target], plan.outputs[block.target])
-                yield Shown(Region(look, dict(parts)), complete=False)
-        yield Shown(Region(look, parts), complete=True)
+                yield Shown(PreviewRegion(look, dict(parts)), complete=False)
+        yield Shown(PreviewRegion(look, parts), complete=True)
 
     return work
 
 
-def _joined(blocks: Sequence[Block], output: Output) -> Part:
+def _joined(blocks: Sequence[Block], output: Output) -> PreviewPart:
     """Blocks as one array of four axes, where they lie; nothing is shown where one is still missing.
 
     Always a copy: a block may be a view of a whole volume, and would keep it in memory.
@@ -132,8 +132,8 @@ def _joined(blocks: Sequence[Block], output: Output) -> Part:
         here = (slice(along.start - a, along.stop - a) for along, a in zip(block.slices, start, strict=True))
         data[tuple(here)] = block.data
     missing = 4 - data.ndim
-    return Part((0,) * missing + tuple(int(a) for a in start), data[(None,) * missing])
+    return PreviewPart((0,) * missing + tuple(int(a) for a in start), data[(None,) * missing])
 
 
-def _bytes(region: Region) -> int:
+def _bytes(region: PreviewRegion) -> int:
     return sum(part.data.nbytes for part in region.parts.values())

@@ -23,7 +23,8 @@ class VoxelSizeBoxes(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
-        self.z, self.xy = _micrometres("Z step"), _micrometres("pixel")
+        self.z = _micrometres("Z step")
+        self.xy = _micrometres("pixel")
         for box in (self.z, self.xy):
             box.valueChanged.connect(lambda _: self.changed.emit())
             row.addWidget(box, 1)
@@ -32,27 +33,43 @@ class VoxelSizeBoxes(QWidget):
         """What the image says, completed by what was typed; None where the image knows all."""
         if not is_unknown(source):
             return None
-        z, y, x = source.voxel_size_um
-        return z or self.z.value() or None, y or self.xy.value() or None, x or self.xy.value() or None
+        known = source.voxel_size_um
+        typed = (self.z.value(), self.xy.value(), self.xy.value())
+        # A box that was left alone says zero, which is unknown.
+        completed = [said or box or None for said, box in zip(known, typed, strict=True)]
+        return completed[0], completed[1], completed[2]
 
 
 def is_unknown(source: ImageSource) -> bool:
     """Whether a voxel size that matters is missing: Z only matters where there are several planes."""
-    return None in (source.voxel_size_um if source.sizes["Z"] > 1 else source.voxel_size_um[1:])
+    sizes = source.voxel_size_um
+    if source.sizes["Z"] > 1:
+        return None in sizes
+    return None in sizes[1:]
 
 
 def sizes_line(source: ImageSource, typed: VoxelSize | None) -> str:
     """Sizes of an image as microscopists say them."""
-    sizes, (z, y, x) = source.sizes, typed or source.voxel_size_um
+    sizes = source.sizes
+    voxel = typed or source.voxel_size_um
     parts = []
     if sizes["T"] > 1:
-        step = source.time_step_s
-        parts.append(f"{sizes['T']} time points" + (f" · every {step:g} s" if step else ""))
+        parts.append(f"{sizes['T']} time points")
+        if source.time_step_s:
+            parts.append(f"every {source.time_step_s:g} s")
     if sizes["Z"] > 1:
-        parts.append(f"{sizes['Z']} planes · {f'{z:.3g} µm' if z else 'Z step unknown'}")
-    pixel = f" at {x:.3g} µm" if x and x == y else f" at {y:.3g} × {x:.3g} µm" if x and y else ", pixel size unknown"
-    parts.append(f"{sizes['X']} × {sizes['Y']}{pixel}")
+        parts.append(f"{sizes['Z']} planes")
+        parts.append(f"{voxel[0]:.3g} µm" if voxel[0] else "Z step unknown")
+    parts.append(f"{sizes['X']} × {sizes['Y']}{_pixel_size(*voxel[1:])}")
     return " · ".join(parts)
+
+
+def _pixel_size(y: float | None, x: float | None) -> str:
+    if not y or not x:
+        return ", pixel size unknown"
+    if x == y:
+        return f" at {x:.3g} µm"
+    return f" at {y:.3g} × {x:.3g} µm"
 
 
 def _micrometres(what: str) -> QDoubleSpinBox:

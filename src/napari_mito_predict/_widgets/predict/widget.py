@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
+from superqt.utils import QSignalDebouncer
 
-from napari_mito_predict._widgets.common.controls import Step, follow, stack_steps, style_sheet
-from napari_mito_predict._widgets.common.docks import open_dock
+from napari_mito_predict._widgets.common.controls import follow
+from napari_mito_predict._widgets.common.docks import FINE_TUNE, PREDICT, open_dock
 from napari_mito_predict._widgets.common.settings import use_models_folder
+from napari_mito_predict._widgets.common.steps import stack_steps
+from napari_mito_predict._widgets.common.style import style_sheet
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
-from napari_mito_predict._widgets.compare.widget import ComparePanel
+from napari_mito_predict._widgets.predict.compare_step import CompareStep
 from napari_mito_predict._widgets.predict.image_step import ImageStep
 from napari_mito_predict._widgets.predict.look import look_of
 from napari_mito_predict._widgets.predict.model_cache import ModelCache
@@ -30,16 +33,22 @@ from napari_mito_predict._widgets.predict.work import (
     planning,
     predicting,
 )
+from napari_mito_predict.image import Level
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.viewer import Viewer
 
+    from napari_mito_predict._widgets.predict.compare_step import ComparePanel
     from napari_mito_predict._widgets.predict.image_step import Input
+    from napari_mito_predict.prediction import PredictionPlan
     from napari_mito_predict.prediction.look import Look
 
 _MILLISECONDS_BETWEEN_REFRESHES = 200
+_PLAN_SOON_MS = 100
+"""Choices often come several at a time: plan once, after the last."""
+_SEE_MODELS = "see the notes under Models"
 
 
 class PredictWidget(QWidget):
@@ -49,34 +58,42 @@ class PredictWidget(QWidget):
     ----------
     napari_viewer : Viewer
         The viewer it belongs to.
+    make_compare_panel : callable
+        Makes the inside of the last step, which belongs to another dock.
     """
 
-    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
+    dock_name = PREDICT
+
+    def __init__(
+        self,
+        napari_viewer: Viewer,
+        make_compare_panel: Callable[[Viewer], ComparePanel],
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         use_models_folder()
-        self.viewer = self._viewer = napari_viewer
+        self.viewer = napari_viewer
         self._cache = ModelCache()
         self.run: Run | None = None
         self._grid: Grid | None = None
         self._live: Live | None = None
         self._planned_for: Request | None = None
+        self._plan_shown: PredictionPlan | None = None
         self._planned_input: Input | None = None
         self._start_when_planned = False
         self.image = ImageStep(napari_viewer)
         self.models = ModelsStep()
         self.predict = PredictStep()
-        self.compare = ComparePanel(napari_viewer)
-        self._compare_step = Step("4  Compare")
-        self._compare_step.body.addWidget(self.compare)
+        self.compare = make_compare_panel(napari_viewer)
+        self._compare_step = CompareStep(self.compare)
         self.planning = Job(self)
         self.job = Job(self, "Mito Predict: predicting")
         self.here = PreviewHere(napari_viewer, self._cache, self)
         self._refresh = QTimer(self)
         self._refresh.setInterval(_MILLISECONDS_BETWEEN_REFRESHES)
-        self._refresh.timeout.connect(self._look_again)
-        self._plan_soon = QTimer(self)
-        self._plan_soon.setSingleShot(True)
-        self._plan_soon.setInterval(100)
+        self._refresh.timeout.connect(self._show_progress)
+        self._planner = QSignalDebouncer(parent=self)
+        self._planner.setTimeout(_PLAN_SOON_MS)
         self._build()
         self._connect()
         follow(self, napari_viewer.events.theme, self._restyle)
@@ -89,29 +106,29 @@ class PredictWidget(QWidget):
 
     def _connect(self) -> None:
         self.image.changed.connect(self._image_changed)
-        self.models.changed.connect(self._plan_soon.start)
+        self.models.changed.connect(self._planner.throttle)
         self.models.fine_tune.clicked.connect(self.fine_tune)
-        self.predict.options_changed.connect(self._plan_soon.start)
-        self._plan_soon.timeout.connect(self._plan)
+        self.predict.options_changed.connect(self._planner.throttle)
+        self._planner.triggered.connect(self._plan)
         self.planning.yielded.connect(self._planned)
         self.planning.failed.connect(self._not_planned)
         self.predict.start_pressed.connect(self.start)
         self.predict.cancel_pressed.connect(self.job.cancel)
         self.predict.remove_pressed.connect(self.remove_run)
-        self.predict.preview_toggled.connect(self.here.turn)
-        self.here.said.connect(self.predict.show_preview)
+        self.predict.preview_toggled.connect(self.here.switch)
+        self.here.described.connect(self.predict.show_preview)
         self.here.failed.connect(self.predict.show_failure)
-        self.job.yielded.connect(self._work_says)
+        self.job.yielded.connect(self._work_yielded)
         self.job.failed.connect(self.predict.show_failure)
-        self.job.state_changed.connect(self._job_state)
-        self.compare.changed.connect(self._say_comparison)
+        self.job.state_changed.connect(self._job_changed)
 
     # ------------------------------------------------------------------ planning
 
     def _image_changed(self) -> None:
         chosen = self.image.input
-        self.models.suggest_for(chosen.source if chosen else None)
-        self._plan_soon.start()
+        if chosen is not None:
+            self.models.suggest_for(chosen.source)
+        self._planner.throttle()
 
     def _request(self) -> Request | None:
         chosen = self.image.input
@@ -130,51 +147,65 @@ class PredictWidget(QWidget):
         )
 
     def _plan(self) -> None:
-        request, chosen = self._request(), self.image.input
+        request = self._request()
+        chosen = self.image.input
         if self.job.state.busy or (request is not None and request == self._planned_for):
             return
         self._planned_for = request
         self._planned_input = chosen
+        self._plan_shown = None
         self.here.aim(None)
-        if request is None or chosen is None:
-            self.planning.reset()
-            self.models.show_plan(None)
-            missing = "choose an image first" if chosen is None else "choose a model first"
-            self.predict.show_plan(None, missing)
-        else:
+        if request is not None and chosen is not None:
             self.predict.show_plan(None)
             self.planning.start(planning(request, self._cache, self._look(chosen)))
+            return
+        self.planning.reset()
+        self.models.show_plan(None)
+        missing = "choose an image first" if chosen is None else "choose a model first"
+        self.predict.show_plan(None, missing)
 
     def _look(self, chosen: Input) -> Look:
         """What of the image is on screen."""
-        return look_of(self._viewer, chosen.layer, chosen.grid.axes)
+        return look_of(self.viewer, chosen.layer, chosen.grid.axes)
 
     def _planned(self, planned: Planned) -> None:
+        """Show a plan; it comes a second time with the time that predicting will take."""
+        start = self._start_when_planned
+        self._start_when_planned = False
+        self._plan_shown = planned.plan
         self.models.show_plan(planned.plan)
-        errors = [finding for finding in planned.plan.findings if str(finding.level) == "error"]
-        self.predict.show_plan(planned, "see the notes under Models" if errors else "")
-        if (chosen := self._planned_input) is not None and not errors:
+        if any(finding.level is Level.ERROR for finding in planned.plan.findings):
+            self.predict.show_plan(planned, _SEE_MODELS)
+            return
+        self.predict.show_plan(planned)
+        chosen = self._planned_input
+        if chosen is not None:
             self.here.aim(Aim(planned.plan, chosen.layer, chosen.grid.axes))
-        start, self._start_when_planned = self._start_when_planned and not errors, False
         if start:
             self.start()
 
     def _not_planned(self, failure: Failure) -> None:
         self._start_when_planned = False
         self.models.show_plan(None, failure)
-        self.predict.show_plan(None, "see the notes under Models")
+        self.predict.show_plan(None, _SEE_MODELS)
 
     # ------------------------------------------------------------------ predicting
 
     def start(self) -> None:
         """Predict; pressed again while one runs, nothing happens."""
-        request, chosen = self._request(), self.image.input
+        request = self._request()
+        chosen = self.image.input
         if request is None or chosen is None or self.job.state.busy:
             return
         self.predict.preview.setChecked(False)
         self._grid = chosen.grid
         self.run = None
-        self.job.start(predicting(request, self._cache, self._look(chosen)))
+        plan = self._plan_shown if request == self._planned_for else None
+        self.job.start(predicting(request, plan, self._cache, self._look(chosen)))
+
+    def refresh_models(self) -> None:
+        """Read the list of models anew: one was trained."""
+        self.models.refresh()
 
     def use_model(self, path: Path, title: str) -> None:
         """Offer a model that is not in the list, check only that one, and predict with it as soon as it is planned."""
@@ -182,16 +213,14 @@ class PredictWidget(QWidget):
         self.models.offer(path, title)
         self._planned_for = None
         self._start_when_planned = self.image.input is not None
-        self._plan_soon.start()
+        self._planner.throttle()
 
     def fine_tune(self) -> None:
         """Open the fine-tune dock beside this one; the file that is open is the first field."""
-        from napari_mito_predict._widgets.train.widget import TrainWidget
-
-        dock = open_dock(self.viewer, "Fine-tune", TrainWidget)
+        dock = open_dock(self.viewer, FINE_TUNE)
         chosen = self.image.input
-        if chosen is not None and chosen.source.path is not None and dock.data.source.data is None:
-            dock.set_files([chosen.source.path])
+        if chosen is not None and chosen.source.path is not None:
+            dock.suggest_files([chosen.source.path])
 
     def remove_run(self) -> None:
         """Undo the last run: take its layers away, and only those."""
@@ -200,15 +229,15 @@ class PredictWidget(QWidget):
             self.run = None
         self.predict.set_has_run(False)
 
-    def _work_says(self, message: object) -> None:
+    def _work_yielded(self, message: object) -> None:
         if isinstance(message, Started) and self._grid is not None:
-            self.run = Run(self._viewer, self._grid, message)
+            self.run = Run(self.viewer, self._grid, message)
             self._live = message.live
             self._refresh.start()
             self.predict.set_has_run(True)
             self._compare_first()
         elif isinstance(message, Live):
-            self._look_again()
+            self._show_progress()
         elif isinstance(message, Finished):
             self._refresh.stop()
             self.models.show_plan(message.plan)
@@ -217,16 +246,16 @@ class PredictWidget(QWidget):
                 self.run.finish(message.plan)
             self.compare.update_numbers()
 
-    def _look_again(self) -> None:
+    def _show_progress(self) -> None:
         """Show how far the worker is; after the first blocks five times a second, however fast it paints."""
         if self.run is not None and self._live is not None:
             self.predict.show_progress(self._live)
             self.run.refresh()
 
-    def _job_state(self, state: JobState) -> None:
+    def _job_changed(self, state: JobState) -> None:
         if not state.busy:
             self._refresh.stop()
-            self._plan_soon.start()
+            self._planner.throttle()
         if state in (JobState.IDLE, JobState.FAILED):
             self.remove_run()  # half a prediction would be taken for a whole one
         self.predict.show_state(state)
@@ -236,16 +265,9 @@ class PredictWidget(QWidget):
     def _compare_first(self) -> None:
         if self.run is None or not self.run.layers:
             return
-        self.compare.prediction.choose(self.run.layers[0])
+        self._compare_step.compare(self.run.layers[0])
         if any(combo.layer is not None for combo in self.image.truth.values()):
             self._compare_step.expand(animate=False)
 
-    def _say_comparison(self) -> None:
-        stack = self.compare.stack
-        if stack is not None and math.isfinite(stack.pcc):
-            self._compare_step.set_summary(f"PCC {stack.pcc:.2f} · SSIM {stack.ssim:.2f}", "ok")
-        else:
-            self._compare_step.set_summary("" if self.compare.prediction.layer else "no prediction yet")
-
     def _restyle(self, event: object = None) -> None:
-        self.setStyleSheet(style_sheet(str(self._viewer.theme)))
+        self.setStyleSheet(style_sheet(str(self.viewer.theme)))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.predict.canvas import Canvas
 from napari_mito_predict.errors import MitoPredictError
 
@@ -54,8 +55,9 @@ class Request:
     device: str = "auto"
     precision: str = "auto"
     tile: str | tuple[int, int, int] = "auto"
-    folder: Path | None = None
-    composite: bool = False
+    # Where to save makes no other plan.
+    folder: Path | None = field(default=None, compare=False)
+    composite: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,9 @@ class Live:
             self.started = self.last
         if done != self.done:
             self.last = time.monotonic()
-        self.done, self.total, self.message = done, total, message
+        self.done = done
+        self.total = total
+        self.message = message
 
     def seconds_left(self) -> float | None:
         """From the time that tiles took so far; None before the first one."""
@@ -139,27 +143,39 @@ def planning(request: Request, cache: ModelCache, look: Look) -> Work:
         with suppress(MitoPredictError), cache.turn(cancelled):  # said when it is to be predicted
             plan.measure(look, cache.known, cancel=cancelled)
         if not cancelled():
-            yield Planned(plan, cost_of(plan, cache.seconds_per_voxel(request, plan)))
+            yield Planned(plan, cost_of(plan, cache.seconds_per_voxel(request.models, plan)))
 
     return work
 
 
-def predicting(request: Request, cache: ModelCache, look: Look) -> Work:
+def predicting(request: Request, planned: PredictionPlan | None, cache: ModelCache, look: Look) -> Work:
     """Work that predicts, what is looked at before the rest: yields `Started`, and `Finished` at the end.
 
     The arrays of `Started` are painted here, block by block; whoever shows them only has to look again now and then.
     Its `Live` is yielded for the first block of each output, which nobody should wait for.
+
+    Parameters
+    ----------
+    request : Request
+        What to predict, and where to save it.
+    planned : PredictionPlan or None
+        The plan that was shown for `request`, which is kept as it is; None to plan now.
+    cache : ModelCache
+        Models and what was measured.
+    look : Look
+        What is looked at.
     """
 
     def work(cancelled: Callable[[], bool]) -> Iterator[object]:
         start = time.monotonic()
-        plan = make_plan(request, cache)
+        plan = (planned or make_plan(request, cache)).fresh()
         paths = _output_paths(plan, request)
         canvases = {key: Canvas(output, look) for key, output in plan.outputs.items()}
         arrays = {key: canvas.array for key, canvas in canvases.items()}
         live = Live(total=plan.total)
         yield Started(plan, arrays, live)
-        with cache.turn(cancelled):  # what is being measured will be known
+        # Wait for what is being measured: then it is known, and not measured a second time.
+        with cache.turn(cancelled):
             pass
         with ThreadPoolExecutor(1, thread_name_prefix="blank") as pool:
             blanked = {key: pool.submit(canvas.blank, cancelled) for key, canvas in canvases.items()}
@@ -178,21 +194,13 @@ def predicting(request: Request, cache: ModelCache, look: Look) -> Work:
 
 def cost_of(plan: PredictionPlan, seconds_per_voxel: float | None) -> str:
     """One line: device, time, memory."""
-    parts = [f"{plan.device.kind.upper()} ({'float32' if plan.device.precision == '32' else plan.device.precision})"]
+    precision = {"32": "float32"}.get(plan.device.precision, plan.device.precision)
+    parts = [f"{plan.device.kind.upper()} ({precision})"]
     if seconds_per_voxel is not None:
         voxels = max(math.prod(output.shape) for output in plan.outputs.values())
         parts.append(f"about {duration(max(1.0, voxels * seconds_per_voxel))}")
     parts.append(f"{max(plan.estimate_bytes / 1e9, 0.1):.1f} GB")
     return " · ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    if seconds < 1:
-        return "less than 1 s"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _output_paths(plan: PredictionPlan, request: Request) -> dict[str, Path]:
@@ -201,8 +209,9 @@ def _output_paths(plan: PredictionPlan, request: Request) -> dict[str, Path]:
 
     if request.folder is None:
         return {}
-    scene = f"_scene{request.source.scene}" if request.source.scene else ""
-    stem = f"{request.source.name}{scene}"
+    stem = request.source.name
+    if request.source.scene:
+        stem += f"_scene{request.source.scene}"
     if request.composite:
         paths = {" + ".join(plan.outputs): request.folder / f"{stem}_predicted.ome.tif"}
     else:

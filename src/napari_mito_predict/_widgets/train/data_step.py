@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 
-from napari_mito_predict._widgets.common.controls import FailurePanel, FindingLine, Step, clear, column, words
+from napari_mito_predict._widgets.common.controls import FailurePanel, FindingLine, words
+from napari_mito_predict._widgets.common.layouts import clear, column
+from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.train.check import Checked, Listed, Peek, peeking
 from napari_mito_predict._widgets.train.fields_table import FieldsTable

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QLineEdit, QProgressBar, QPushButton, QWidget
 
-from napari_mito_predict._widgets.common.controls import Combo, FailurePanel, Step, words
+from napari_mito_predict._widgets.common.controls import Combo, FailurePanel, words
+from napari_mito_predict._widgets.common.steps import Step
+from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.common.worker import Failure
-from napari_mito_predict._widgets.predict.work import duration
 from napari_mito_predict._widgets.train.curve import Curve
 from napari_mito_predict._widgets.train.watch import Phase
 from napari_mito_predict.training.run import Run

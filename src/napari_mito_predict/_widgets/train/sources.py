@@ -10,7 +10,8 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QLabel, QPushButton, QStackedWidget, QWidget
 from superqt import QElidingLabel
 
-from napari_mito_predict._widgets.common.controls import Combo, column
+from napari_mito_predict._widgets.common.controls import Combo
+from napari_mito_predict._widgets.common.layouts import column
 from napari_mito_predict._widgets.train.layer_pairs import LayersForm
 from napari_mito_predict.image import Channel, ChannelRole, list_images
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QLabel, QRadioButton, QToolButton, QWidget
 
-from napari_mito_predict._widgets.common.controls import Combo, Step, words
-from napari_mito_predict._widgets.predict.work import duration
+from napari_mito_predict._widgets.common.controls import Combo, words
+from napari_mito_predict._widgets.common.steps import Step
+from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.train.options import Options
 from napari_mito_predict.image import ChannelRole
 from napari_mito_predict.models.registry import ModelInfo, list_models

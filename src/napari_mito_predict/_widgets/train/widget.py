@@ -10,11 +10,12 @@ from qtpy.QtCore import QTimer
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QWidget
 
-from napari_mito_predict._widgets.common.controls import follow, stack_steps, style_sheet
-from napari_mito_predict._widgets.common.docks import docks_of, open_dock
+from napari_mito_predict._widgets.common.controls import follow
+from napari_mito_predict._widgets.common.docks import FINE_TUNE, PREDICT, open_dock, predict_docks
 from napari_mito_predict._widgets.common.settings import use_models_folder
+from napari_mito_predict._widgets.common.steps import stack_steps
+from napari_mito_predict._widgets.common.style import style_sheet
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState, describe
-from napari_mito_predict._widgets.predict.widget import PredictWidget
 from napari_mito_predict._widgets.train.check import Checked, Listed, checking, timing
 from napari_mito_predict._widgets.train.command import command_for, free_folder
 from napari_mito_predict._widgets.train.data_step import DataStep
@@ -44,6 +45,8 @@ class TrainWidget(QWidget):
     napari_viewer : Viewer
         The viewer it belongs to.
     """
+
+    dock_name = FINE_TUNE
 
     def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -104,6 +107,11 @@ class TrainWidget(QWidget):
     def set_files(self, paths: Sequence[Path]) -> None:
         """Choose the fields to learn from."""
         self.data.set_files(paths)
+
+    def suggest_files(self, paths: Sequence[Path]) -> None:
+        """Take these as the fields to learn from, unless some were chosen."""
+        if self.data.source.data is None:
+            self.set_files(paths)
 
     # ------------------------------------------------------------------ the request
 
@@ -276,8 +284,8 @@ class TrainWidget(QWidget):
     def _phase_changed(self, phase: Phase) -> None:
         self.training.show_phase(phase, self.watch.run)
         if phase is Phase.DONE:
-            for dock in docks_of(self.viewer, PredictWidget):
-                dock.models.refresh()
+            for dock in predict_docks(self.viewer):
+                dock.refresh_models()
             self.start.refresh()
 
     def _status_changed(self, status: Status) -> None:
@@ -290,7 +298,7 @@ class TrainWidget(QWidget):
     def use_model(self) -> None:
         """Predict the image that is open with the best model so far."""
         if self.watch.run is not None:
-            dock = open_dock(self.viewer, "Mito Predict", PredictWidget)
+            dock = open_dock(self.viewer, PREDICT)
             so_far = ", so far" if self.watch.phase is not Phase.DONE else ""
             dock.use_model(self.watch.run.model_folder, f"{self.watch.run.path.name}{so_far}")
 
