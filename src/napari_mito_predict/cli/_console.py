@@ -124,5 +124,4 @@ def parse_tile(text: str) -> str | tuple[int, int, int]:
     sizes = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)x([1-9]\d*)", text)
     if sizes is None:
         raise typer.BadParameter(f"'{text}' is neither auto, whole, nor sizes like 64x256x256 (z, y, x)")
-    z, y, x = map(int, sizes.groups())
-    return z, y, x
+    return int(sizes[1]), int(sizes[2]), int(sizes[3])

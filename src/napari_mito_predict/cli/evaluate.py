@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -155,7 +156,7 @@ class _Work:
 
     def cases(self, on_progress: OnProgress) -> Iterator[Case]:
         """Predictions on disk, ordered by field so that each truth is read once; then those made now."""
-        found = [case for prediction in self.predictions for case in self._on_disk(prediction)]
+        found = chain.from_iterable(self._on_disk(prediction) for prediction in self.predictions)
         yield from sorted(found, key=lambda case: (case.field, case.target != "mitochondria", case.target))
         if self.models:
             yield from self._predicted_now(on_progress)

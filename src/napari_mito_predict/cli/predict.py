@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -86,7 +87,7 @@ def predict(
     }
     job = PredictionJob(output, format_, overwrite, composite, tuple(models or ()), options)
     prepare_folder(output)
-    files = [file for entry in inputs for file in _images_in(entry)]
+    files = list(chain.from_iterable(_images_in(entry) for entry in inputs))
     failed = 0
     for file in files:
         try:

@@ -10,7 +10,9 @@ import typer
 if TYPE_CHECKING:
     from napari_mito_predict.simulation import Job
 
-_SIZE, _PLANES, _STEP_S = 256, 32, 5.0
+_SIZE = 256
+_PLANES = 32
+_STEP_S = 5.0
 
 
 def simulate(

@@ -72,12 +72,10 @@ def _in_um(voxels: int, size_um: float | None) -> float | None:
 def _searched(image: NDArray[Any]) -> NDArray[Any]:
     """What a shift is looked for in: the stack in the middle of a series, all frames of a series of planes, a plane."""
     times, depth = image.shape[:2]
-    if depth > 1:
-        return image[times // 2]
-    frames: NDArray[Any] = image[:, 0]
-    if times == 1:
-        frames = frames[0]
-    return frames
+    searched: NDArray[Any] = image[times // 2] if depth > 1 else image[:, 0]
+    if depth == times == 1:
+        searched = searched[0]
+    return searched
 
 
 def _overlap(prediction: NDArray[Any], truth: NDArray[Any], voxels: tuple[int, int, int]) -> tuple[float, float]:

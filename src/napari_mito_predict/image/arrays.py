@@ -111,12 +111,12 @@ def from_array(
     if len(names) != sizes["C"]:
         raise ImageError(f"{name}: {len(names)} channel names were given for {sizes['C']} channels.")
     is_rgb = "S" in axes
-    z, y, x = (known_size(size) for size in voxel_size_um or (None, None, None))
+    voxel = [known_size(size) for size in voxel_size_um or (None, None, None)]
     info = SceneInfo(
         sizes=sizes,
         dtype=np.dtype(array.dtype),
         channel_names=tuple(channel or None for channel in names),
-        voxel_size_um=(z, y, x),
+        voxel_size_um=(voxel[0], voxel[1], voxel[2]),
         time_step_s=known_size(time_step_s),
         is_rgb=is_rgb,
         unsupported=RGB if is_rgb else "",

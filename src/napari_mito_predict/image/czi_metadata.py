@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -108,9 +109,7 @@ def scene_layout(czi: Any, scene: int, path: Path) -> CziScene:
             plane = tuple(tile.at.get(axis, 0) - begin.get(axis, 0) for axis in "TCZ")
             tiles.setdefault(plane, []).append(tile)
     expected = max(map(len, tiles.values()), default=1)
-    planes = [
-        (t, c, z) for t in range(sizes.get("T", 1)) for c in range(sizes.get("C", 1)) for z in range(sizes.get("Z", 1))
-    ]
+    planes = list(product(range(sizes.get("T", 1)), range(sizes.get("C", 1)), range(sizes.get("Z", 1))))
     missing = tuple(plane for plane in planes if plane not in tiles)
     partial = tuple(plane for plane in planes if 0 < len(tiles.get(plane, ())) < expected)
     return CziScene(index, begin, sizes, box, missing, partial, tiles)
@@ -132,8 +131,7 @@ def channel_facts(xml: ElementTree.Element, count: int) -> tuple[tuple[str | Non
 def voxel_size_um(xml: ElementTree.Element) -> tuple[float | None, float | None, float | None]:
     """Read z, y, x in micrometres from the scaling in metres; 0 and absent are None."""
     metres = {item.get("Id"): _text(item, "Value") for item in xml.findall(".//Scaling/Items/Distance")}
-    z, y, x = (length_um(metres.get(axis), "m") for axis in "ZYX")
-    return z, y, x
+    return length_um(metres.get("Z"), "m"), length_um(metres.get("Y"), "m"), length_um(metres.get("X"), "m")
 
 
 def time_step_s(czi: Any, xml: ElementTree.Element, scene: CziScene, path: Path) -> float | None:
@@ -211,8 +209,8 @@ def _first_acquisition(czi: Any, scene: CziScene, t: int) -> datetime | None:
 
 def _timestamp(text: str) -> datetime:
     """Parse an ISO time; ZEN writes seven digits of seconds, Python takes six; no zone means UTC."""
-    whole, _, fraction = text.strip().rstrip("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00")
+    seconds = text.strip().rstrip("Z").partition(".")
+    return datetime.fromisoformat(f"{seconds[0]}.{seconds[2][:6]:0<6}+00:00")
 
 
 def _text(node: ElementTree.Element, tag: str) -> str:

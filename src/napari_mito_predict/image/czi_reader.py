@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
@@ -20,9 +21,18 @@ if TYPE_CHECKING:
 
 Library = Literal["bioio", "aicsimageio"]
 
+
+class _ReaderClass(NamedTuple):
+    """Where a reader is, and what has to be installed for it."""
+
+    module: str
+    name: str
+    requirement: str
+
+
 _READERS = {
-    "bioio": ("bioio_czi", "Reader", "bioio-czi"),
-    "aicsimageio": ("aicsimageio.readers.czi_reader", "CziReader", "napari-mito-predict[aicsimageio]"),
+    "bioio": _ReaderClass("bioio_czi", "Reader", "bioio-czi"),
+    "aicsimageio": _ReaderClass("aicsimageio.readers.czi_reader", "CziReader", "napari-mito-predict[aicsimageio]"),
 }
 # What both libraries and the XML parser raise on damaged files.
 _LIBRARY_ERRORS = (RuntimeError, ValueError, LookupError, ElementTree.ParseError)
@@ -92,7 +102,7 @@ class CziBackend:
                 time_step_s=czi_metadata.time_step_s(czi, xml, layout, self.path),
                 is_rgb=is_rgb,
                 simulated=czi_metadata.custom_attribute(xml, "simulated_by") == "napari-mito-predict",
-                unsupported=RGB if is_rgb else AIRYSCAN if layout.sizes.get("H", 1) > 1 else "",
+                unsupported=_unsupported(layout, is_rgb=is_rgb),
                 warnings=_czi_warnings(layout, names, czi_metadata.declared_sizes(xml), len(self.scenes)),
             )
 
@@ -106,7 +116,7 @@ class CziBackend:
                 "was probably stopped early). Use the time points that are complete."
             )
         present = [plane for plane in planes if plane not in absent]
-        check_tiles(self.path, [tile for plane in present for tile in layout.tiles[t, c, plane]])
+        check_tiles(self.path, chain.from_iterable(layout.tiles[t, c, plane] for plane in present))
         read = self._read_single_tiles if layout.box is None else self._read_stitched
         try:
             with czi_metadata.LIBCZI:
@@ -158,12 +168,21 @@ class CziBackend:
         return np.stack(stack)
 
 
+def _unsupported(layout: CziScene, *, is_rgb: bool) -> str:
+    """Why nothing can be predicted from a scene; empty for sound ones."""
+    if is_rgb:
+        return RGB
+    return AIRYSCAN if layout.sizes.get("H", 1) > 1 else ""
+
+
 def _reader_class(library: Library) -> Any:
-    module, name, wanted = _READERS[library]
+    reader = _READERS[library]
     try:
-        return getattr(importlib.import_module(module), name)
+        return getattr(importlib.import_module(reader.module), reader.name)
     except ImportError as error:
-        raise MissingReaderError(f'Reading CZI files needs one more package: pip install "{wanted}".') from error
+        raise MissingReaderError(
+            f'Reading CZI files needs one more package: pip install "{reader.requirement}".'
+        ) from error
 
 
 def _czi_warnings(

@@ -69,16 +69,16 @@ def check_tiles(path: Path, tiles: Iterable[Tile]) -> None:
         size = stream.seek(0, 2)
         for tile in tiles:
             try:
-                magic, _, _, metadata, attachment, pixels = unpack(stream, tile.position, _SUBBLOCK)
-                schema, *_, dimensions = unpack(stream, tile.position + _SUBBLOCK.size, _ENTRY)
+                header = unpack(stream, tile.position, _SUBBLOCK)
+                entry = unpack(stream, tile.position + _SUBBLOCK.size, _ENTRY)
             except (struct.error, ValueError, OverflowError) as error:
                 raise damaged_czi(path, f"sub-block at byte {tile.position}: {error}") from error
+            lengths = header[3:]  # in bytes, of metadata, attachment and pixels
             sound = (
-                magic.rstrip(b"\0") == b"ZISRAWSUBBLOCK"
-                and schema == b"DV"
-                and 0 < dimensions <= _MOST_DIMENSIONS
-                and min(metadata, attachment, pixels) >= 0
-                and tile.position + SEGMENT_HEADER + metadata + attachment + pixels <= size
+                header[0].rstrip(b"\0") == b"ZISRAWSUBBLOCK"
+                and _is_sound(entry)
+                and min(lengths) >= 0
+                and tile.position + SEGMENT_HEADER + sum(lengths) <= size
             )
             if not sound:
                 raise damaged_czi(path, f"sub-block at byte {tile.position}")
@@ -98,12 +98,19 @@ def unpack(stream: BinaryIO, position: int, layout: struct.Struct) -> tuple[Any,
     return layout.unpack(stream.read(layout.size))
 
 
+def _is_sound(entry: tuple[Any, ...]) -> bool:
+    """Whether a directory entry is of the only kind there is, with a possible number of dimensions."""
+    schema, dimensions = entry[0], entry[-1]
+    return bool(schema == b"DV" and 0 < dimensions <= _MOST_DIMENSIONS)
+
+
 def _parse(entries: bytes, count: int) -> list[Tile]:
     tiles, at = [], 0
     for _ in range(count):
-        schema, _, position, _, _, _, dimensions = _ENTRY.unpack_from(entries, at)
-        if schema != b"DV" or not 0 < dimensions <= _MOST_DIMENSIONS:
+        entry = _ENTRY.unpack_from(entries, at)
+        if not _is_sound(entry):
             raise ValueError(f"entry at byte {at}")
+        position, dimensions = entry[2], entry[-1]
         at += _ENTRY.size
         index, reduced = {}, False
         for letter, first, size, _, stored in _DIMENSION.iter_unpack(entries[at : at + dimensions * _DIMENSION.size]):

@@ -41,7 +41,8 @@ def _find(stream: BinaryIO, directory: int) -> int | None:
     count = unpack(stream, directory + SEGMENT_HEADER, _COUNT)[0]
     for index in range(min(count, _MOST)):
         start = directory + SEGMENT_HEADER + _FIXED_PART + index * _ENTRY.size
-        _, position, _, _, kind, _ = unpack(stream, start, _ENTRY)
+        entry = unpack(stream, start, _ENTRY)
+        position, kind = entry[1], entry[4]
         if kind.rstrip(b"\0") == b"CZTIMS":
             return int(position) + SEGMENT_HEADER + _FIXED_PART
     return None

@@ -45,9 +45,6 @@ def missing_parts(path: Path, ome_xml: str) -> list[str]:
 def _from_ome(image: ElementTree.Element) -> TiffFacts:
     pixels = _children(image, "Pixels")[0]
     channels = _children(pixels, "Channel")
-    z, y, x = (
-        length_um(pixels.get(f"PhysicalSize{axis}"), pixels.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "ZYX"
-    )
     return TiffFacts(
         name=image.get("Name", ""),
         channel_names=tuple((channel.get("Name") or "").strip() or None for channel in channels),
@@ -57,9 +54,13 @@ def _from_ome(image: ElementTree.Element) -> TiffFacts:
             )
             for channel in channels
         ),
-        voxel_size_um=(z, y, x),
+        voxel_size_um=(_physical_size(pixels, "Z"), _physical_size(pixels, "Y"), _physical_size(pixels, "X")),
         time_step_s=time_s(pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit", "s")) or _from_planes(pixels),
     )
+
+
+def _physical_size(pixels: ElementTree.Element, axis: str) -> float | None:
+    return length_um(pixels.get(f"PhysicalSize{axis}"), pixels.get(f"PhysicalSize{axis}Unit", "µm"))
 
 
 def _from_planes(pixels: ElementTree.Element) -> float | None:

@@ -18,7 +18,9 @@ from napari_mito_predict.errors import UnreadableImageError, UnsupportedImageErr
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_V3, _ARRAY_V2, _ATTRIBUTES_V2 = "zarr.json", ".zarray", ".zattrs"
+_V3 = "zarr.json"
+_ARRAY_V2 = ".zarray"
+_ATTRIBUTES_V2 = ".zattrs"
 _NUMBERS = "biufc"
 # Codecs of numcodecs that make Python objects of bytes. Pixels never need them, and unpickling runs what it is told to.
 _OBJECT_CODECS = frozenset(
@@ -37,7 +39,10 @@ def attributes_of(folder: Path) -> dict[str, Any]:
         They cannot be read.
     """
     metadata = _json(folder / _V3)
-    attributes = _json(folder / _ATTRIBUTES_V2) if metadata is None else metadata.get("attributes", {})
+    if metadata is None:
+        attributes = _json(folder / _ATTRIBUTES_V2)
+    else:
+        attributes = metadata.get("attributes", {})
     if attributes is not None and not isinstance(attributes, dict):
         raise UnreadableImageError(
             f"{folder}: its attributes are damaged: expected an object, found {attributes!r:.40}."
@@ -115,8 +120,9 @@ class StoredChunks:
         found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if _has_content(path))
         names = frozenset(name for name in found if _CHUNK_NAME.fullmatch(name))
         grid = tuple(array.shards or array.chunks)
-        codec = str(array.compressors[-1]).lower() if array.compressors and not array.shards else ""
-        return cls(folder, tuple(array.shape), grid, names, complete, blosc="blosc" in codec)
+        codecs = [] if array.shards else list(array.compressors)
+        blosc = "blosc" in "".join(map(str, codecs[-1:])).lower()
+        return cls(folder, tuple(array.shape), grid, names, complete, blosc=blosc)
 
     @property
     def expected(self) -> int:
@@ -162,7 +168,7 @@ class StoredChunks:
             if isinstance(part, int):
                 yield range(part // step, part // step + 1)
             else:
-                start, stop, _ = part.indices(size)
+                start, stop = part.indices(size)[:2]
                 yield range(start // step, -(-stop // step))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import lzma
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -53,33 +53,34 @@ class ZarrBackend:
                 f"{path}: this folder is no OME-Zarr image (no multiscales metadata). Open the image itself, "
                 "not the folder or plate around it."
             )
-        self.scenes = tuple(str(image.get("name") or f"Image:{i}") for i, (_, image, _) in enumerate(self._images))
+        self.scenes = tuple(str(image.multiscale.get("name") or f"Image:{i}") for i, image in enumerate(self._images))
         # Our own files hold all chunks, see `zarr_metadata.ome_attributes`; other writers may leave out blank ones.
         self._complete = "napari_mito_predict" in attributes
         self._stored: dict[int, StoredChunks] = {}
 
     def info(self, scene: int) -> SceneInfo:
-        _, image, omero = self._images[scene]
+        image = self._images[scene].multiscale
         array = self._array(scene)
         axes = _axes(self.path, image, array.ndim)
         by_axis = dict(zip(axes, array.shape, strict=True))
         sizes = {axis: int(by_axis.get(axis, 1)) for axis in AXES}
-        labels = [str(channel.get("label") or "").strip() or None for channel in omero.get("channels", [])]
-        names = tuple(labels) if len(labels) == sizes["C"] else (None,) * sizes["C"]
+        channels = self._images[scene].omero.get("channels", [])
+        names: tuple[str | None, ...] = (None,) * sizes["C"]
+        if len(channels) == sizes["C"]:
+            names = tuple(str(channel.get("label") or "").strip() or None for channel in channels)
         scales = _scales(image, axes)
-        z, y, x = (length_um(*scales[axis]) for axis in "ZYX")
         return SceneInfo(
             sizes=sizes,
             dtype=np.dtype(array.dtype),
             channel_names=names,
-            voxel_size_um=(z, y, x),
+            voxel_size_um=(length_um(*scales["Z"]), length_um(*scales["Y"]), length_um(*scales["X"])),
             time_step_s=time_s(*scales["T"]),
             warnings=self._missing_chunks(scene, array),
         )
 
     def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
         array = self._array(scene)
-        axes = _axes(self.path, self._images[scene][1], array.ndim)
+        axes = _axes(self.path, self._images[scene].multiscale, array.ndim)
         stored, region = self._stored_chunks(scene, array), stack_region(axes, t, c, z)
         # Before, because codecs trust their chunks; and after, because one that vanished meanwhile was read as zeros.
         self._refuse_lost(stored.lost(region, array.metadata.encode_chunk_key), t, c)
@@ -102,14 +103,14 @@ class ZarrBackend:
             )
 
     def _folder(self, scene: int) -> Path:
-        group, image, _ = self._images[scene]
+        image = self._images[scene]
         try:
-            dataset = str(image["datasets"][0]["path"])
+            dataset = str(image.multiscale["datasets"][0]["path"])
         except (KeyError, IndexError, TypeError) as error:
             raise UnreadableImageError(
                 f"{self.path}: its multiscales metadata do not say where the pixels are (no path of a dataset)."
             ) from error
-        return self.path / group / dataset
+        return self.path / image.group / dataset
 
     def _array(self, scene: int) -> Any:
         folder = self._folder(scene)
@@ -138,8 +139,16 @@ class ZarrBackend:
         return (f"{found} and read as zeros; that is right only if they were blank when written.",)
 
 
-def _images(path: Path, attributes: dict[str, Any]) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Find (group, multiscale, omero) of every image; bioformats2raw puts each into a numbered subgroup."""
+class _Image(NamedTuple):
+    """An image of a store: its group, and what multiscales and omero say of it."""
+
+    group: str
+    multiscale: dict[str, Any]
+    omero: dict[str, Any]
+
+
+def _images(path: Path, attributes: dict[str, Any]) -> list[_Image]:
+    """Find every image; bioformats2raw puts each into a numbered subgroup."""
     metadata = attributes.get("ome", attributes)
     groups = [""]
     if "bioformats2raw.layout" in metadata and "multiscales" not in metadata:
@@ -148,7 +157,7 @@ def _images(path: Path, attributes: dict[str, Any]) -> list[tuple[str, dict[str,
     for group in groups:
         own = attributes_of(path / group) if group else attributes
         own = own.get("ome", own)
-        found += [(group, image, own.get("omero", {})) for image in own.get("multiscales", [])]
+        found += [_Image(group, multiscale, own.get("omero", {})) for multiscale in own.get("multiscales", [])]
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import chain
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
@@ -151,7 +152,9 @@ class ModelCard(_Part):
 
     def to_markdown(self) -> str:
         """The card for people, as Markdown; a simulated model says so in its first line."""
-        z, y, x = self.input.voxel_size_um
+        z = self.input.voxel_size_um[0]
+        y = self.input.voxel_size_um[1]
+        x = self.input.voxel_size_um[2]
         size = f"{y:g} x {x:g} um" if z is None else f"{z:g} x {y:g} x {x:g} um (z, y, x)"
         stains = ", ".join(f"{t.name} ({t.stain})" for t in self.targets)
         axes = " or ".join({"z": "z-stacks", "t": "time series"}[a] for a in self.input.third_axes) or "single planes"
@@ -173,7 +176,7 @@ class ModelCard(_Part):
     def _metric_table(self) -> list[str]:
         if not self.metrics:
             return []
-        columns = list(dict.fromkeys(key for row in self.metrics.values() for key in row))
+        columns = list(dict.fromkeys(chain.from_iterable(self.metrics.values())))
         rows = [
             f"| {name} | " + " | ".join(f"{row[c]:.3g}" if c in row else "" for c in columns) + " |"
             for name, row in self.metrics.items()

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
     from napari_mito_predict.networks import Network
 
-CARD, WEIGHTS, README, SAMPLE = "model.json", "weights.safetensors", "README.md", "sample.npz"
+CARD = "model.json"
+WEIGHTS = "weights.safetensors"
+README = "README.md"
+SAMPLE = "sample.npz"
 _LARGEST = {CARD: 1 << 20, WEIGHTS: 4 << 30, SAMPLE: 64 << 20}
 _SELF_TEST_TOLERANCE = 1e-3
 """Largest accepted difference of the self-test, in standard deviations of the output: float32 convolutions of other

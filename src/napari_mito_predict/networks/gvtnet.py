@@ -217,14 +217,10 @@ class _Residual(nn.Module):
     def __init__(self, ndim: int, channels: int, momentum: float) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            *(
-                part
-                for _ in range(2)
-                for part in (
-                    Activation(ndim, channels, momentum),
-                    CONV[ndim](channels, channels, kernel_size=3, padding=1, bias=False),
-                )
-            )
+            Activation(ndim, channels, momentum),
+            CONV[ndim](channels, channels, kernel_size=3, padding=1, bias=False),
+            Activation(ndim, channels, momentum),
+            CONV[ndim](channels, channels, kernel_size=3, padding=1, bias=False),
         )
 
     def forward(self, x: Tensor) -> Tensor:

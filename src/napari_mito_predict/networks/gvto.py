@@ -66,7 +66,9 @@ class GVTO(nn.Module):
             raise ValueError(f"{channels} channels cannot be divided among {heads} heads")
         if mode == "same" and channels_in != channels:
             raise ValueError(f"an operator that keeps the size keeps the channels: {channels_in}, not {channels}")
-        self.mode, self.attention, self.heads = mode, attention, heads
+        self.mode = mode
+        self.attention = attention
+        self.heads = heads
         self.scale = (channels // heads) ** -0.5
         # Queries per key: what turns a number of keys into the number of queries of the same field.
         self.density = {"same": 1.0, "down": 0.5**ndim, "up": 2.0**ndim}[mode]
@@ -99,8 +101,9 @@ class GVTO(nn.Module):
         active = self.activation(x)
         query = self.query(active)
         if self.attention == "softmax":
-            q, k, v = (self._tokens(part) for part in (query, self.key(active), self.value(active)))
-            attended = functional.scaled_dot_product_attention(q, k, v)  # scales the queries itself
+            keys, values = self._tokens(self.key(active)), self._tokens(self.value(active))
+            queries = self._tokens(query)
+            attended = functional.scaled_dot_product_attention(queries, keys, values)  # scales the queries itself
         else:
             if context is None:
                 context = self._context(active)

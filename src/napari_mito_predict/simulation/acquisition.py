@@ -20,9 +20,15 @@ _DARK_PHOTONS = 10
 def illumination(conditions: Conditions, shape_yx: tuple[int, int], rng: np.random.Generator) -> Array:
     """What an empty field looks like, 1 on average: shading, interference fringe and dirt, (Y, X) float32."""
     y, x = np.meshgrid(*[np.linspace(-1, 1, size, dtype=np.float32) for size in shape_yx], indexing="ij")
-    cx, cy, cxy, cxx, cyy = conditions.shading
+    cx = conditions.shading[0]
+    cy = conditions.shading[1]
+    cxy = conditions.shading[2]
+    cxx = conditions.shading[3]
+    cyy = conditions.shading[4]
     field = 1 + cx * x + cy * y + cxy * x * y + cxx * x**2 + cyy * y**2
-    angle, waves, start = rng.uniform(0, np.pi), rng.uniform(3, 25), rng.uniform(0, 2 * np.pi)
+    angle = rng.uniform(0, np.pi)
+    waves = rng.uniform(3, 25)
+    start = rng.uniform(0, 2 * np.pi)
     field += conditions.fringe * np.sin(np.pi * waves * (np.cos(angle) * x + np.sin(angle) * y) + start)
     blotches = gaussian_filter(rng.standard_normal(shape_yx), rng.uniform(1, 3) / conditions.voxel_size_um[1])
     field += conditions.dirt * blotches / blotches.std()

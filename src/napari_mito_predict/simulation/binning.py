@@ -44,7 +44,9 @@ def binned(simulated: SimulatedImage, factor: int = 2) -> SimulatedImage:
         )
     if factor == 1:
         return simulated
-    z_um, y_um, x_um = simulated.voxel_size_um
+    z_um = simulated.voxel_size_um[0]
+    y_um = simulated.voxel_size_um[1]
+    x_um = simulated.voxel_size_um[2]
     truth = simulated.truth
     return replace(
         simulated,

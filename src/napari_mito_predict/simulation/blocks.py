@@ -59,7 +59,9 @@ class BlockImager:
 
     def image(self, block: Array) -> Array:
         """Image of `block` (Z, Y, X), float32 with `margin` more rows and columns on all four sides."""
-        z, y, x = block.shape
+        z = block.shape[0]
+        y = block.shape[1]
+        x = block.shape[2]
         source = torch.from_numpy(np.ascontiguousarray(block, np.float32))
         if self._plane is None:
             spectrum = torch.fft.rfftn(source, s=[z, *self._size])

@@ -91,7 +91,9 @@ class Outline:
 
     def cytoplasm(self, points: Points, clearance_um: float = 0.25) -> npt.NDArray[np.bool_]:
         """Whether each of the (N, 3) points lies inside the cell but outside its nucleus."""
-        z, y, x = points.T
+        z = points.T[0]
+        y = points.T[1]
+        x = points.T[2]
         above = z > 0.8 * clearance_um
         below = z < self.height(y, x) - clearance_um
         return np.asarray(above & below & (self.nucleus(z, y, x) < 0.05))

@@ -162,8 +162,8 @@ class Conditions:
         """
         conditions = cls() if rng is None else _with_detector(cls(), rng, photons=rng.uniform(300, 2500))
         if voxel_size_um is not None:
-            z_um, y_um, x_um = (float(size) for size in voxel_size_um)
-            conditions = dataclasses.replace(conditions, voxel_size_um=(z_um, y_um, x_um))
+            sizes = [float(size) for size in voxel_size_um]
+            conditions = dataclasses.replace(conditions, voxel_size_um=(sizes[0], sizes[1], sizes[2]))
         if detector == "airyscan":
             conditions = dataclasses.replace(conditions, pinhole_um=_AIRYSCAN_PINHOLE_UM)
         conditions = dataclasses.replace(conditions, detector=detector)
@@ -211,7 +211,7 @@ class Conditions:
 def _with_detector(conditions: Conditions, rng: np.random.Generator, photons: float) -> Conditions:
     """The same optics with the light level, noise and shading of one recording."""
     read_noise, stripe = float(rng.uniform(0, 0.01)), float(rng.uniform(0, 0.005))
-    cx, cy, cxy, cxx, cyy = (float(value) for value in rng.normal(0, 0.06, 5))
+    shading = rng.normal(0, 0.06, 5).tolist()
     tmrm_peak, dna_peak = (float(value) for value in rng.uniform(25, 120, 2))
     tmrm_noise, dna_noise = (float(value) for value in rng.uniform(0.3, 1.5, 2))
     return dataclasses.replace(
@@ -219,7 +219,7 @@ def _with_detector(conditions: Conditions, rng: np.random.Generator, photons: fl
         photons=float(photons),
         tl_read_noise=read_noise,
         stripe=stripe,
-        shading=(cx, cy, cxy, cxx, cyy),
+        shading=(shading[0], shading[1], shading[2], shading[3], shading[4]),
         peak_photons=(tmrm_peak, dna_peak),
         fluorescence_read_noise=(tmrm_noise, dna_noise),
     )

@@ -6,6 +6,8 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_mito_predict._files import atomic_path
 from napari_mito_predict.errors import MissingExtraError, UnreadableImageError
 from napari_mito_predict.simulation.conditions import SIMULATOR_VERSION
@@ -44,12 +46,13 @@ def write_czi(path: Path, simulated: SimulatedImage) -> None:
         atomic_path(Path(path)) as temporary,
         pyczi.create_czi(str(temporary), exist_ok=True, compression_options=_COMPRESSION) as writer,
     ):
-        channels, times, planes = simulated.data.shape[:3]
-        for t in range(times):
-            for z in range(planes):
-                for c in range(channels):
-                    writer.write(simulated.data[c, t, z, ..., None], plane={"T": t, "Z": z, "C": c})
-        z_um, y_um, x_um = simulated.voxel_size_um
+        channels = simulated.data.shape[0]
+        for t, z in np.ndindex(simulated.data.shape[1:3]):
+            for c in range(channels):
+                writer.write(simulated.data[c, t, z, ..., None], plane={"T": t, "Z": z, "C": c})
+        z_um = simulated.voxel_size_um[0]
+        y_um = simulated.voxel_size_um[1]
+        x_um = simulated.voxel_size_um[2]
         writer.write_metadata(
             document_name=Path(path).stem,
             channel_names=dict(enumerate(simulated.channel_names)),

@@ -14,10 +14,14 @@ from napari_mito_predict.simulation.shapes import Array, Grid, stamp
 if TYPE_CHECKING:
     from napari_mito_predict.simulation.cell import Cell
 
-_NUCLEOLUS_STEP, _CHROMATIN_STEP, _FIBRE_STEP = 0.028, 0.003, 0.01
+_NUCLEOLUS_STEP = 0.028
+_CHROMATIN_STEP = 0.003
+_FIBRE_STEP = 0.01
 _FIBRE_RADIUS_UM = 0.1
 _HAZE = np.float32(0.004)
-_FINE_UM, _COARSE_UM, _CHROMATIN_UM = (0.2, 0.15, 0.15), (0.6, 0.7, 0.7), (0.35, 0.3, 0.3)
+_FINE_UM = (0.2, 0.15, 0.15)
+_COARSE_UM = (0.6, 0.7, 0.7)
+_CHROMATIN_UM = (0.35, 0.3, 0.3)
 
 Sigma = tuple[float, float, float]
 TEXTURES_UM: tuple[Sigma, ...] = (_FINE_UM, _COARSE_UM, _CHROMATIN_UM)
@@ -71,10 +75,11 @@ _VOLUMES = tuple(field.name for field in fields(Phantom))
 
 def build_scaffold(cell: Cell, grid: Grid, weave: Callable[[Sigma], Array]) -> Scaffold:
     """Masks and textures of `cell` on `grid`; `weave` gives a texture of that correlation length in um, (z, y, x)."""
-    z, y, x = grid.axes()
+    axes = grid.axes()
+    z = axes[0]
     outline = cell.outline
-    nucleus = outline.nucleus(z, y, x).astype(np.float32)
-    height = outline.height(y, x).astype(np.float32)
+    nucleus = outline.nucleus(*axes).astype(np.float32)
+    height = outline.height(*axes[1:]).astype(np.float32)
     surface = 1 / (1 + np.exp(np.clip((z - height) / 0.08, -30, 30))) / (1 + np.exp(np.clip(-z / 0.08, -30, 30)))
     body = np.maximum(surface * np.clip((height - 0.1) / 0.5, 0, 1), nucleus)  # thins out: no sharp rim
     return Scaffold(
@@ -132,7 +137,9 @@ def _cytoplasm_and_nucleus(cell: Cell, scaffold: Scaffold) -> Array:
 
 
 def _organelle_steps(cell: Cell, grid: Grid) -> Array:
-    mitochondria, drops, vesicles = cell.mitochondria, cell.droplets, cell.vesicles
+    mitochondria = cell.mitochondria
+    drops = cell.droplets
+    vesicles = cell.vesicles
     step = stamp(grid, mitochondria.points, mitochondria.radius, mitochondria.index_step[mitochondria.owner])
     for sign in (1, -1):
         chosen = sign * drops.value > 0

@@ -65,8 +65,8 @@ class Grid:
             origin + step * np.arange(size, dtype=np.float32)
             for origin, step, size in zip(self.origin_um, self.voxel_size_um, self.shape, strict=True)
         ]
-        z, y, x = np.meshgrid(*lines, indexing="ij", sparse=True)
-        return z, y, x
+        axes = np.meshgrid(*lines, indexing="ij", sparse=True)
+        return axes[0], axes[1], axes[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,9 @@ def grow_paths(
     steps = (lengths_um / _STEP_UM).astype(int)
     count, longest = len(starts), int(steps.max(initial=0))
     track = np.full((longest, count, 3), np.nan)
-    position, heading, drift = starts.copy(), headings.copy(), rng.normal(0, bends)
+    position = starts.copy()
+    heading = headings.copy()
+    drift = rng.normal(0, bends)
     for step in range(longest):
         drift = 0.97 * drift + rng.normal(0, 0.25 * bends)
         heading += drift * _STEP_UM

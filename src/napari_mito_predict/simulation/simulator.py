@@ -117,8 +117,15 @@ class _Scene:
 
     def __init__(self, seed: int, conditions: Conditions, shape: tuple[int, int, int]) -> None:
         streams = np.random.default_rng(seed).spawn(6)
-        cells, textures, motion, neighbours, self._field_rng, self._noise = streams
-        self.seed, self.conditions, self.shape = seed, conditions, shape
+        cells = streams[0]
+        textures = streams[1]
+        motion = streams[2]
+        neighbours = streams[3]
+        self._field_rng = streams[4]
+        self._noise = streams[5]
+        self.seed = seed
+        self.conditions = conditions
+        self.shape = shape
         below = cells.uniform(0.3, 1.0) - conditions.focus_offset_um  # how far under the coverslip the stack starts
         self._grid, self._crop = padded_grid(shape, conditions.voxel_size_um, -below)
         voxel, margin = np.array(conditions.voxel_size_um[1:]), MARGIN_YX * conditions.voxel_size_um[1]

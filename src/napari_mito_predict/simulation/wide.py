@@ -78,8 +78,14 @@ class WideScene:
     """
 
     def __init__(self, seed: int, conditions: Conditions, shape: tuple[int, int, int]) -> None:
-        cells, textures, motion, neighbours, self._field_rng, self._noise = np.random.default_rng(seed).spawn(6)
-        self.seed, self.conditions, self.shape = seed, conditions, shape
+        # The order is part of the simulator's version: each stream of random numbers belongs to one thing.
+        streams = np.random.default_rng(seed).spawn(6)
+        cells, textures = streams[:2]
+        motion, neighbours = streams[2:4]
+        self._field_rng, self._noise = streams[4:]
+        self.seed = seed
+        self.conditions = conditions
+        self.shape = shape
         voxel = conditions.voxel_size_um
         below = cells.uniform(0.3, 1.0) - conditions.focus_offset_um
         self._margin = int(np.ceil(_MARGIN_UM / voxel[1]))

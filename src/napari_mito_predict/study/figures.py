@@ -249,8 +249,12 @@ def _curve(rows: Sequence[Row], key: Callable[[Row], int], label: str, cells: st
 
 def _legend_below(figure: Figure, *axes: Axes) -> None:
     """One legend under all panels, where it hides no bar."""
-    entries = [entry for axis in axes for entry in zip(*axis.get_legend_handles_labels(), strict=True)]
-    handles, labels = zip(*entries, strict=True)
+    handles = []
+    labels = []
+    for axis in axes:
+        of_axis = axis.get_legend_handles_labels()
+        handles += of_axis[0]
+        labels += of_axis[1]
     figure.legend(handles, labels, fontsize=8, frameon=False, loc="outside lower center", ncols=len(labels))
 
 

@@ -197,7 +197,10 @@ def _plain_table(study: Study, rows: Sequence[Row]) -> str:
     pcc, ssim = summarise(rows, key), summarise(rows, key, "ssim_global")
     lines = []
     for group in sorted(pcc):
-        recipe, target, training, patch = group
+        recipe = group[0]
+        target = group[1]
+        training = group[2]
+        patch = group[3]
         fields = len({r.field for r in rows if key(r) == group})
         name = f"{recipe}, {NAMES[target]}"
         if study == "models":

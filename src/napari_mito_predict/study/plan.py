@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.study.datasets import Dataset, own_datasets, simulated_dataset
@@ -48,13 +49,13 @@ class Plan:
     @property
     def runs(self) -> tuple[RunSpec, ...]:
         """All runs, each once, those that take longest first, so that no core idles at the end."""
-        runs = dict.fromkeys(spec for specs in self.studies.values() for spec in specs)
+        runs = dict.fromkeys(chain.from_iterable(self.studies.values()))
         return tuple(sorted(runs, key=lambda spec: -work(spec)))
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All files of all data sets."""
-        return tuple(path for dataset in self.datasets.values() for path in (*dataset.training, *dataset.test))
+        return tuple(chain.from_iterable((*dataset.training, *dataset.test) for dataset in self.datasets.values()))
 
     def run_folder(self, spec: RunSpec) -> Path:
         """Where a run lives."""
@@ -91,15 +92,22 @@ def make_plan(studies: Sequence[Study], scale: Scale, folder: Path, *, own: Path
     if own is None:
         datasets = {}
         for letter in sorted(set("".join(tests.values()))):
-            training = [n for spec in tests for x, n in zip(spec.letters, spec.training, strict=True) if x == letter]
-            datasets[letter], more = simulated_dataset(folder / "data", letter, scale, max(training, default=0))
+            training = max((_training_files(spec, letter) for spec in tests), default=0)
+            datasets[letter], more = simulated_dataset(folder / "data", letter, scale, training)
             jobs += more
     return Plan(folder, scale, chosen, datasets, tuple(jobs), own, tests)
 
 
+def _training_files(spec: RunSpec, letter: str) -> int:
+    """How many files of a data set a run trains on."""
+    return dict(zip(spec.letters, spec.training, strict=True)).get(letter, 0)
+
+
 def work(spec: RunSpec) -> float:
     """Roughly how much a training computes, to compare it with others."""
-    depth, height, width = spec.patch
+    depth = spec.patch[0]
+    height = spec.patch[1]
+    width = spec.patch[2]
     return spec.iterations * depth * height * width * (1.5 if spec.network == "gvtnet" else 1.0)
 
 

@@ -102,7 +102,9 @@ class Pool:
     """
 
     def __init__(self, logs: Path, processes: int, threads: int) -> None:
-        self._logs, self._processes, self._threads = logs, processes, threads
+        self._logs = logs
+        self._processes = processes
+        self._threads = threads
         self._answers: queue.Queue[tuple[Worker, Outcome | None]] = queue.Queue()
         self._idle: list[Worker] = []
         self._busy: dict[Worker, TrainingTask] = {}

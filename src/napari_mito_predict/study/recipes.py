@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 from napari_mito_predict.errors import StudyError
@@ -110,9 +111,8 @@ _TABLE_1 = (
 )
 
 RECIPES: dict[str, Recipe] = {
-    f"{letter}{index}": Recipe(f"{letter}{index}", detector, *rest)  # type: ignore[arg-type]
-    for letter, detector, *rest in _TABLE_1
-    for index in TARGETS
+    f"{row[0]}{index}": Recipe(f"{row[0]}{index}", *row[1:])  # type: ignore[arg-type]
+    for row, index in product(_TABLE_1, TARGETS)
 }
 """All sixteen, by name."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -86,10 +87,10 @@ def training_task(plan: Plan, spec: RunSpec, threads: int) -> TrainingTask:
         for letter, count in zip(spec.letters, spec.training, strict=True)
     }
     test = {letter: [str(path) for path in plan.datasets[letter].test] for letter in plan.tests[spec]}
-    own_test = [path for letter in spec.letters for path in test[letter]]
+    files = [*chain.from_iterable(training.values()), *chain.from_iterable(test[letter] for letter in spec.letters)]
     request = {
         "targets": {target: target for target in spec.targets},
-        "data": {"files": [*(path for paths in training.values() for path in paths), *own_test]},
+        "data": {"files": files},
         "output": str(plan.run_folder(spec)),
         "name": spec.name,
         "title": f"{' and '.join(spec.targets)}, study at scale {plan.scale.name}, {spec.name}",

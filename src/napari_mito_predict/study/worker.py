@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from napari_mito_predict.training.run import Run
 
 _VALIDATION_SHARE = 0.1
+_FEWEST_TO_SPLIT = 3
 _ASK_EVERY_S = 0.5
 
 
@@ -61,14 +63,18 @@ def complete_config(task: TrainingTask) -> TrainingConfig:
     """
     from napari_mito_predict.training import TrainingConfig
 
-    own_test = [path for letter in task.training for path in task.test[letter]]
-    validation = [path for paths in task.training.values() for path in _validating(paths)]
-    split = {"test": _names(task, own_test), "validation": _names(task, validation) if validation else 0.1}
+    own_test = list(chain.from_iterable(task.test[letter] for letter in task.training))
+    validating = list(chain.from_iterable(_validating(paths) for paths in task.training.values()))
+    split: dict[str, object] = {"test": _names(task, own_test), "validation": _VALIDATION_SHARE}
+    if validating:
+        split["validation"] = _names(task, validating)
     return TrainingConfig.parse(task.request | {"split": split}, source=task.name)
 
 
 def _validating(paths: Sequence[str]) -> Sequence[str]:
-    return paths[: max(1, round(_VALIDATION_SHARE * len(paths)))] if len(paths) >= 3 else ()
+    if len(paths) < _FEWEST_TO_SPLIT:
+        return ()
+    return paths[: max(1, round(_VALIDATION_SHARE * len(paths)))]
 
 
 def _names(task: TrainingTask, paths: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,8 +91,8 @@ class TrainingData:
     @property
     def messages(self) -> list[str]:
         """All findings as lines for people."""
-        lines = [line for report in self.reports for line in explain(report.name, report.findings)]
-        return lines + explain("", self.findings)
+        lines = chain.from_iterable(explain(report.name, report.findings) for report in self.reports)
+        return [*lines, *explain("", self.findings)]
 
 
 class FieldReader:
@@ -224,8 +225,8 @@ def load_data(
             on_field(report, done)
     together = check_together(reports)
     refuse(reports, together)
-    training = tuple(pair for field in fields.training for pair in kept[field.name])
-    validation = tuple(pair for field in fields.validation for pair in kept[field.name])
+    training = tuple(chain.from_iterable(kept[field.name] for field in fields.training))
+    validation = tuple(chain.from_iterable(kept[field.name] for field in fields.validation))
     if not validation:
         training, validation = hold_back_strips(training, gap)
     patch = patch_of(config, reader.sampling.ndim)
@@ -283,13 +284,16 @@ def hold_back_strips(pairs: Sequence[Pair], gap: int) -> tuple[tuple[Pair, ...],
     return tuple(training), tuple(validation)
 
 
+def _errors(findings: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.level is Level.ERROR]
+
+
 def refuse(reports: Sequence[FieldReport], together: Sequence[Finding]) -> None:
     """Raise if there is any error, with all of them."""
-    errors = [
-        line
-        for name, findings in [*((r.name, r.findings) for r in reports), ("", together)]
-        for line in explain(name, [f for f in findings if f.level is Level.ERROR])
-    ]
+    errors = []
+    for report in reports:
+        errors += explain(report.name, _errors(report.findings))
+    errors += explain("", _errors(together))
     if errors:
         raise TrainingDataError("\n".join(errors))
 
@@ -309,5 +313,5 @@ def _some_planes(pairs: Sequence[Pair]) -> Iterator[tuple[NDArray[np.float16], N
 
 def _without_track(name: str) -> str:
     """Channel name without ZEN's track suffix: ``SYBR Gold-T2`` -> ``SYBR Gold``."""
-    stem, dash, track = name.rpartition("-T")
-    return stem if dash and track.isdigit() else name
+    parts = name.rpartition("-T")
+    return parts[0] if parts[1] and parts[2].isdigit() else name

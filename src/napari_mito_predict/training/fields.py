@@ -285,7 +285,7 @@ def _stem(path: Path) -> str:
 
 def _bare_stems(inputs: Sequence[Path], targets: Sequence[Path]) -> Callable[[Path], str]:
     """A key that leaves out what all names of a folder share at either end."""
-    ends = {path: _shared(folder) for folder in (inputs, targets) for path in folder}
+    ends = dict.fromkeys(inputs, _shared(inputs)) | dict.fromkeys(targets, _shared(targets))
 
     def bare(path: Path) -> str:
         start, end = ends[path]

@@ -216,9 +216,10 @@ def _write_reports(run: Run, data: TrainingData) -> None:
 
 def _blurred_score(data: TrainingData) -> dict[str, float]:
     """Validation PCC of the blurred input, mean over volumes and targets."""
-    scores = [
-        pcc(data.baseline(pair.input.astype(np.float32)), truth) for pair in data.validation for truth in pair.truth
-    ]
+    scores = []
+    for pair in data.validation:
+        blurred = data.baseline(pair.input.astype(np.float32))
+        scores += [pcc(blurred, truth) for truth in pair.truth]
     return {"blurred input": float(np.nan_to_num(np.mean(scores)))}
 
 

@@ -41,7 +41,9 @@ def dssim(prediction: Tensor, truth: Tensor) -> Tensor:
         return functional.avg_pool2d(image, size, stride=1)
 
     mean_a, mean_b = mean(a), mean(b)
-    var_a, var_b, covariance = mean(a * a) - mean_a**2, mean(b * b) - mean_b**2, mean(a * b) - mean_a * mean_b
+    var_a = mean(a * a) - mean_a**2
+    var_b = mean(b * b) - mean_b**2
+    covariance = mean(a * b) - mean_a * mean_b
     c1, c2 = _C1 * _RANGE**2, _C2 * _RANGE**2
     ssim = ((2 * mean_a * mean_b + c1) * (2 * covariance + c2)) / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
     return (1 - ssim.mean()) / 2

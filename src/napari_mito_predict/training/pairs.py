@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,11 +114,9 @@ def open_field(field: Field, axes: str | None = None) -> OpenField:
         image, channel = _open(field.input, axes)
         truths = tuple(_open(place, axes) for place in field.truths)
     except ImageError as error:
-        message = str(error)
-        known = any(path.name in message for path in field.paths)
-        raise TrainingDataError(message if known else f"{field.name}: {message}") from error
+        raise TrainingDataError(f"{field.name}: {error}") from error
     opened = OpenField(field, image, channel, truths)
-    findings = [finding for other, _ in truths for finding in _compare(opened, other)]
+    findings = chain.from_iterable(_compare(opened, other) for other, _ in truths)
     return OpenField(field, image, channel, truths, tuple(dict.fromkeys(findings)))
 
 

@@ -72,7 +72,10 @@ class PatchSampler:
         wrong = sorted({pair.field for pair in pairs if pair.input.ndim != len(shape)})
         if wrong:
             raise TrainingDataError(f"Fields of another dimension than the {len(shape)}-D network: {', '.join(wrong)}.")
-        self.shape, self.seed, self._foreground, self._changes = shape, seed, foreground, changes
+        self.shape = shape
+        self.seed = seed
+        self._foreground = foreground
+        self._changes = changes
         self._ceiling = ceiling
         volumes: dict[str, list[Pair]] = {}
         for pair in pairs:

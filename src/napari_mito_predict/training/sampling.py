@@ -59,12 +59,12 @@ def choose_sampling(config: TrainingConfig, fields: Sequence[OpenField]) -> Samp
     first, axes = fields[0], config.third_axes or _axes_of(fields[0])
     of_kind = {axis: next((field.image for field in fields if field.third_axis == axis), None) for axis in axes}
     stack, series = of_kind.get("z"), of_kind.get("t")
-    z, y, x = config.voxel_size_um or _start_sampling(config) or (None, None, None)
-    z, y, x = (
-        z or (stack.voxel_size_um[0] if stack else None),
-        y or first.image.voxel_size_um[1],
-        x or first.image.voxel_size_um[2],
-    )
+    known_size = config.voxel_size_um or _start_sampling(config) or (None, None, None)
+    z = known_size[0]
+    if z is None and stack is not None:
+        z = stack.voxel_size_um[0]
+    y = known_size[1] or first.image.voxel_size_um[1]
+    x = known_size[2] or first.image.voxel_size_um[2]
     if y is None or x is None:
         raise TrainingDataError(
             f"{first.field.name}: the file does not know its voxel size. Give it: `voxel_size_um: [z, y, x]` in the "

@@ -85,7 +85,11 @@ class Trainer:
         heartbeat: Heartbeat,
         began: float | None = None,
     ) -> None:
-        self.run, self.config, self.data, self.fabric, self.heartbeat = run, config, data, fabric, heartbeat
+        self.run = run
+        self.config = config
+        self.data = data
+        self.fabric = fabric
+        self.heartbeat = heartbeat
         torch.manual_seed(config.seed)
         self._card = make_card(config, data, 0)
         module = cast("nn.Module", start_network(config, data.ndim))
@@ -227,7 +231,9 @@ class Trainer:
         """What the first process wants before the next iteration: to go on, to pause, or to end with what there is."""
         if not self.fabric.is_global_zero:
             return None
-        asked, limit, patience = self.run.stop_requested, self.config.max_minutes, self.config.patience
+        asked = self.run.stop_requested
+        limit = self.config.max_minutes
+        patience = self.config.patience
         if asked:
             return "kept" if asked == "keep" else "paused"
         if limit is not None and self.progress.seconds > 60 * limit - self._reserve():

@@ -55,7 +55,9 @@ def validate(model: Model, pairs: tuple[Pair, ...], voxel_size_um: VoxelSize, pr
     precision : str
         Of the computation.
     """
-    errors, scores, shown = [], [], None
+    errors = []
+    scores = []
+    shown = None
     for pair in pairs:
         predicted = predict_pair(model, pair, voxel_size_um, precision)
         shown = predicted if shown is None else shown
