@@ -69,7 +69,9 @@ _HOME = {
     ),
     "training": ("Run", "TrainingConfig", "train"),
 }
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+_MODULE_OF: dict[str, str] = {}
+for _module, _names in _HOME.items():
+    _MODULE_OF |= dict.fromkeys(_names, _module)
 
 
 def __getattr__(name: str) -> object:

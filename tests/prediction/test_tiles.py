@@ -72,6 +72,7 @@ def test_weights_are_positive_and_add_up_to_one_everywhere(axis):
 def test_reflection_is_that_of_numpy(size, before, after):
     expected = np.pad(np.arange(size), (before, after), mode="reflect")
     assert [reflect(p, size) for p in range(-before, size + after)] == expected.tolist()
+    assert reflect(np.arange(-before, size + after), size).tolist() == expected.tolist(), "all at once"
 
 
 shapes = st.tuples(st.integers(1, 200), st.integers(1, 120), st.integers(1, 120))

@@ -123,10 +123,9 @@ def _bundled_for(image: ImageSource) -> list[str]:
     """Names of the bundled models for the image's third axis."""
     from napari_mito_predict.models import bundled_names
 
-    is_series = image.sizes["Z"] == 1 and image.sizes["T"] > 1
-    names = bundled_names("t" if is_series else "z")
+    names = bundled_names(image.third_axis or "z")
     if not names:
-        kind = "time series" if is_series else "z-stacks"
+        kind = "time series" if image.third_axis == "t" else "z-stacks"
         raise UnknownModelError(
             f"{image.path}: no model for {kind} comes with this version. Name one of yours with -m."
         )

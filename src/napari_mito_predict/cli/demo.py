@@ -105,9 +105,13 @@ def _run_napari(output: Path, picture: Path, *, environment: dict[str, str], sta
         str(sample_file()),
         str(output),
     ]
-    command += ["--picture", str(picture), *(["--stay"] if stay else [])]
+    command += ["--picture", str(picture)]
+    timeout: float | None = _PICTURE_SECONDS
+    if stay:  # until somebody closes the window
+        command.append("--stay")
+        timeout = None
     try:
-        subprocess.run(command, env=environment, check=True, timeout=None if stay else _PICTURE_SECONDS)
+        subprocess.run(command, env=environment, check=True, timeout=timeout)
     except subprocess.SubprocessError as error:
         say("The predictions are written, but napari could not show them; what it said is above.")
         raise typer.Exit(1) from error

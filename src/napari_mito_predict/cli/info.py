@@ -107,12 +107,10 @@ def _findings(image: ImageSource, pixels: bool) -> list[Finding]:
                 found += check_volume(image.read(t, channel), where=f"time point {t}" if image.sizes["T"] > 1 else "")
     except (ChannelNotFoundError, AmbiguousChannelError):
         candidates = [channel for channel in image.channels if channel.role == "transmitted"]
-        message = (
-            f"{len(candidates)} channels could be the transmitted light."
-            if candidates
-            else "No channel looks like transmitted light."
-        )
-        code = "ambiguous-channel" if candidates else "no-transmitted-light"
+        code, message = "no-transmitted-light", "No channel looks like transmitted light."
+        if candidates:
+            code = "ambiguous-channel"
+            message = f"{len(candidates)} channels could be the transmitted light."
         found = [Finding(Level.WARNING, "reader", warning) for warning in image.warnings]
         found.append(Finding(Level.WARNING, code, message, "Say which one to predict from with --channel."))
     return found

@@ -66,7 +66,11 @@ def verify(
     from napari_mito_predict.models import find_model, list_models, verify_model
 
     results = []
-    for name, path in [(m, find_model(m)) for m in models] if models else [(i.name, i.path) for i in list_models()]:
+    if models:
+        found = [(name, find_model(name)) for name in models]
+    else:
+        found = [(info.name, info.path) for info in list_models()]
+    for name, path in found:
         try:
             report = verify_model(path)
             results.append({"name": name, "path": path, "passed": report.passed, "message": report.message})
@@ -82,19 +86,29 @@ def verify(
 
 
 def _record(info: ModelInfo) -> dict[str, object]:
-    card = info.card
-    return {
+    record: dict[str, object] = {
         "name": info.name,
         "path": info.path,
         "bundled": info.bundled,
         "problem": info.problem,
-        "title": card.title if card else None,
-        "targets": [target.model_dump(mode="json") for target in card.targets] if card else [],
-        "third_axes": card.input.third_axes if card else [],
-        "voxel_size_um": card.input.voxel_size_um if card else None,
-        "simulated": card.simulated if card else None,
-        "disclaimer": card.disclaimer if card else "",
+        "title": None,
+        "targets": [],
+        "third_axes": [],
+        "voxel_size_um": None,
+        "simulated": None,
+        "disclaimer": "",
     }
+    card = info.card
+    if card is not None:
+        record |= {
+            "title": card.title,
+            "targets": [target.model_dump(mode="json") for target in card.targets],
+            "third_axes": card.input.third_axes,
+            "voxel_size_um": card.input.voxel_size_um,
+            "simulated": card.simulated,
+            "disclaimer": card.disclaimer,
+        }
+    return record
 
 
 def _row(info: ModelInfo) -> list[str]:

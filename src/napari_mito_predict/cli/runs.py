@@ -53,9 +53,10 @@ def show(run: _Which, json: _Json = False) -> None:
     status = found.status
     typer.echo(f"{found.path}\n{status.state}: {status.message}")
     if status.iterations:
-        seconds = status.seconds_left if status.alive else None
-        left = "" if seconds is None else f", about {seconds / 60:.0f} min left"
-        typer.echo(f"iteration {status.iteration} of {status.iterations}{left}")
+        line = f"iteration {status.iteration} of {status.iterations}"
+        if status.alive and status.seconds_left is not None:
+            line += f", about {status.seconds_left / 60:.0f} min left"
+        typer.echo(line)
     for name, score in status.scores.items():
         typer.echo(f"validation PCC, {name}: {score:.3f}")
     points = [(row["iteration"], row["val_pcc"]) for row in found.metrics if "val_pcc" in row]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +88,10 @@ def check_volume(volume: NDArray[Any], *, where: str = "") -> list[Finding]:
         ``black-areas``, ``saturated``, ``too-thin``. Empty for a sound stack.
     """
     prefix = f"{where}: " if where else ""
+    return [replace(finding, where=where) for finding in _look_at(volume, prefix)]
+
+
+def _look_at(volume: NDArray[Any], prefix: str) -> list[Finding]:
     fatal = _unusable(volume, prefix)
     if fatal is not None:
         return [fatal]

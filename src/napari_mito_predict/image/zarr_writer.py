@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from napari_mito_predict.image.atomic_folder import atomic_folder
+from napari_mito_predict._files import atomic_folder
 from napari_mito_predict.image.output import UNKNOWN, check_layout, check_output, plane_indices, size_bytes, writing
 from napari_mito_predict.image.zarr_chunks import ChunkWriter
 from napari_mito_predict.image.zarr_metadata import ome_attributes
@@ -66,29 +66,26 @@ def create_ome_zarr(
     zarr = import_zarr(path)
     axes, names = check_layout(shape, dtype, axes, channel_names)
     path = check_output(path, overwrite=overwrite, needed_bytes=size_bytes(shape, dtype))
-    with atomic_folder(path) as temporary:
+    attributes = ome_attributes(
+        axes,
+        channel_names=names,
+        channel_colours=channel_colours or (),
+        voxel_size_um=voxel_size_um,
+        time_step_s=time_step_s,
+        description=description,
+    )
+    with contextlib.ExitStack() as folder:
+        temporary = folder.enter_context(atomic_folder(path))
         with writing(path), zarr.config.set({"array.write_empty_chunks": True}):
             group = zarr.open_group(temporary, mode="w", zarr_format=3)
-            array = group.create_array(
-                "0",
-                shape=tuple(shape),
-                dtype=dtype,
-                chunks=_chunks(axes, shape),
-                dimension_names=list(axes.lower()),
-            )
-            group.attrs.update(
-                ome_attributes(
-                    axes,
-                    channel_names=names,
-                    channel_colours=channel_colours or (),
-                    voxel_size_um=voxel_size_um,
-                    time_step_s=time_step_s,
-                    description=description,
-                )
-            )
+            array = group.create_array("0", dtype=dtype, **_layout(axes, shape))
+            group.attrs.update(attributes)
         with contextlib.closing(ChunkWriter(array, path)) as writer:
             yield writer
             writer.flush()
+        # Only here, not around the whole: an `OSError` of the caller's block is not about `path`.
+        with writing(path):
+            folder.close()
 
 
 def write_ome_zarr(path: str | Path, data: Any, *, overwrite: bool = False, **settings: Unpack[ImageSettings]) -> Path:
@@ -99,7 +96,8 @@ def write_ome_zarr(path: str | Path, data: Any, *, overwrite: bool = False, **se
     MissingReaderError, OutputExistsError, UnwritableOutputError, OutputError
         As `create_ome_zarr`.
     """
-    path, created = Path(path), create_ome_zarr(path, data.shape, data.dtype, overwrite=overwrite, **settings)
+    path = Path(path)
+    created = create_ome_zarr(path, data.shape, data.dtype, overwrite=overwrite, **settings)
     with created as writer, writing(path):
         for index in plane_indices(data.shape):
             plane = np.asarray(data[index])
@@ -108,5 +106,12 @@ def write_ome_zarr(path: str | Path, data: Any, *, overwrite: bool = False, **se
     return path
 
 
-def _chunks(axes: str, shape: Sequence[int]) -> tuple[int, ...]:
-    return tuple(1 if axis in "TCZ" else min(n, _LARGEST_SIDE) for axis, n in zip(axes, shape, strict=True))
+def _layout(axes: str, shape: Sequence[int]) -> dict[str, Any]:
+    """Sizes and names of the axes as zarr takes them; a chunk is one plane, or a part of it where that is large."""
+    sizes = dict(zip(axes, shape, strict=True))
+    in_plane = {axis: min(sizes[axis], _LARGEST_SIDE) for axis in "YX"}
+    return {
+        "shape": tuple(shape),
+        "chunks": tuple(in_plane.get(axis, 1) for axis in axes),
+        "dimension_names": list(axes.lower()),
+    }

@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 import re
 from itertools import chain
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from napari_mito_predict.errors import InvalidModelError
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 SCHEMA_VERSION: Final = 1
 SIMULATED_DISCLAIMER = "Trained on simulated cells, not validated on real ones."
+_WHAT_SIMULATED_MEANS = (
+    "It never saw a real microscope image: on real cells take its output as a demonstration and as a start for "
+    "fine-tuning on your own pairs, never as a measurement."
+)
 
 ThirdAxis = Literal["z", "t"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# A package is a folder of the model's name, and Windows refuses these names with any suffix.
 _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
@@ -143,7 +151,7 @@ class ModelCard(_Part):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+            problems = "; ".join(_described(problem) for problem in error.errors()[:5])
             raise InvalidModelError(f"{source}: not a valid model card. {problems}.") from error
 
     def to_json(self) -> str:
@@ -152,39 +160,49 @@ class ModelCard(_Part):
 
     def to_markdown(self) -> str:
         """The card for people, as Markdown; a simulated model says so in its first line."""
-        z = self.input.voxel_size_um[0]
-        y = self.input.voxel_size_um[1]
-        x = self.input.voxel_size_um[2]
-        size = f"{y:g} x {x:g} um" if z is None else f"{z:g} x {y:g} x {x:g} um (z, y, x)"
-        stains = ", ".join(f"{t.name} ({t.stain})" for t in self.targets)
-        axes = " or ".join({"z": "z-stacks", "t": "time series"}[a] for a in self.input.third_axes) or "single planes"
+        stains = ", ".join(f"{target.name} ({target.stain})" for target in self.targets)
         lines = [
-            f"**{self.disclaimer}** {_WHAT_SIMULATED_MEANS}\n" if self.simulated else "",
             f"# {self.title}\n",
-            f"Predicts {stains} from {self.input.modality}; {axes}, {size}.\n",
+            f"Predicts {stains} from {self.input.modality}; {self._third_axes_text()}, {self._voxel_size_text()}.\n",
             f"- Training: {self.training.data}; {self.training.pairs} fields, {self.training.iterations} iterations"
             f" ({self.training.date}).",
             f"- Network: {self.architecture.kind} {self.architecture.arguments}",
             f"- Licence: {self.licence}. Authors: {', '.join(self.authors) or 'not stated'}.",
             "- Values are z-scores of the training truth: brightness is relative, not calibrated.",
-            *([f"- {self.training.notes}"] if self.training.notes else []),
-            "",
-            *self._metric_table(),
         ]
-        return "\n".join(line for line in lines) + "\n"
+        if self.training.notes:
+            lines.append(f"- {self.training.notes}")
+        warning = ""
+        if self.simulated:
+            warning = f"**{self.disclaimer}** {_WHAT_SIMULATED_MEANS}\n"
+        return "\n".join([warning, *lines, "", *self._metric_table()]) + "\n"
+
+    def _third_axes_text(self) -> str:
+        plurals = {"z": "z-stacks", "t": "time series"}
+        return " or ".join(plurals[axis] for axis in self.input.third_axes) or "single planes"
+
+    def _voxel_size_text(self) -> str:
+        z_um, *plane_um = self.input.voxel_size_um
+        in_plane = f"{plane_um[0]:g} x {plane_um[1]:g} um"
+        if z_um is None:
+            return in_plane
+        return f"{z_um:g} x {in_plane} (z, y, x)"
 
     def _metric_table(self) -> list[str]:
         if not self.metrics:
             return []
         columns = list(dict.fromkeys(chain.from_iterable(self.metrics.values())))
-        rows = [
-            f"| {name} | " + " | ".join(f"{row[c]:.3g}" if c in row else "" for c in columns) + " |"
-            for name, row in self.metrics.items()
-        ]
+        rows = [_table_row(condition, values, columns) for condition, values in self.metrics.items()]
         return [f"| condition | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|", *rows]
 
 
-_WHAT_SIMULATED_MEANS = (
-    "It never saw a real microscope image: on real cells take its output as a demonstration and as a start for "
-    "fine-tuning on your own pairs, never as a measurement."
-)
+def _table_row(condition: str, values: dict[str, float], columns: list[str]) -> str:
+    """One row of the table of metrics; empty where a condition was not measured by one."""
+    shown = {metric: f"{value:.3g}" for metric, value in values.items()}
+    return f"| {condition} | " + " | ".join(shown.get(column, "") for column in columns) + " |"
+
+
+def _described(problem: ErrorDetails) -> str:
+    """A fault found by pydantic, with the place of the field in the card."""
+    place = ".".join(map(str, problem["loc"]))
+    return f"{place}: {problem['msg']}"

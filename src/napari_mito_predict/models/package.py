@@ -8,8 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import shutil
-import uuid
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -19,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import numpy as np
 
-from napari_mito_predict._files import atomic_write_text
+from napari_mito_predict._files import atomic_folder, atomic_write_text
 from napari_mito_predict.errors import DamagedModelError, InvalidModelError, UnwritableOutputError
 from napari_mito_predict.models.card import ModelCard, Weights
 
@@ -34,6 +32,7 @@ WEIGHTS = "weights.safetensors"
 README = "README.md"
 SAMPLE = "sample.npz"
 _LARGEST = {CARD: 1 << 20, WEIGHTS: 4 << 30, SAMPLE: 64 << 20}
+"""Bytes of each file that is read whole: a package comes from anywhere, and a zipped one may claim any size."""
 _SELF_TEST_TOLERANCE = 1e-3
 """Largest accepted difference of the self-test, in standard deviations of the output: float32 convolutions of other
 processors and torch versions differ by some 1e-5, one wrong layer by about 1."""
@@ -129,27 +128,32 @@ def save_model(
 
     folder = Path(folder)
     module = cast("nn.Module", network)
-    tensors = {name: _stored(tensor, precision) for name, tensor in module.state_dict().items()}
+    tensors = {name: _to_stored(tensor, precision) for name, tensor in module.state_dict().items()}
     weights = save(tensors, metadata={"format": "pt"})
     card = card.model_copy(update={"weights": Weights(sha256=hashlib.sha256(weights).hexdigest())})
-    reloaded = _network(card, weights, str(folder))
-    sample = np.asarray(sample_input, np.float32)
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.partial")
+    # The self-test holds what a reader of this package will compute, with weights rounded as they are stored.
+    reloaded = _load_network(card, weights, str(folder))
+    given = np.asarray(sample_input, np.float32)
+    sample = Sample(given, _forward(reloaded, given))
     try:
-        temporary.mkdir(parents=True)
-        (temporary / WEIGHTS).write_bytes(weights)
-        np.savez_compressed(temporary / SAMPLE, input=sample, output=_forward(reloaded, sample))
-        for name, content in (pictures or {}).items():
-            (temporary / name).write_bytes(content)
-        shown = "".join(f"\n![{Path(name).stem}]({name})\n" for name in pictures or {})
-        atomic_write_text(temporary / README, card.to_markdown() + shown)
-        atomic_write_text(temporary / CARD, card.to_json())
-        _swap(temporary, folder)
+        with atomic_folder(folder) as temporary:
+            _write_package(temporary, card, weights, sample, pictures or {})
     except OSError as error:
         raise UnwritableOutputError(f"{folder}: the model could not be written ({error.strerror or error}).") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return card
+
+
+def _write_package(
+    folder: Path, card: ModelCard, weights: bytes, sample: Sample, pictures: Mapping[str, bytes]
+) -> None:
+    folder.mkdir(parents=True)
+    (folder / WEIGHTS).write_bytes(weights)
+    np.savez_compressed(folder / SAMPLE, input=sample.given, output=sample.expected)
+    for name, content in pictures.items():
+        (folder / name).write_bytes(content)
+    gallery = "".join(f"\n![{Path(name).stem}]({name})\n" for name in pictures)
+    atomic_write_text(folder / README, card.to_markdown() + gallery)
+    atomic_write_text(folder / CARD, card.to_json())
 
 
 def read_card(path: Path) -> ModelCard:
@@ -183,7 +187,7 @@ def read_package(path: Path) -> Model:
             f"{path}: the weights are damaged (SHA-256 {found[:12]}..., the card says "
             f"{card.weights.sha256[:12] or 'nothing'}...). Get the model again from where it came from."
         )
-    return Model(card, _network(card, weights, str(path)), _sample(path))
+    return Model(card, _load_network(card, weights, str(path)), _sample_or_none(path))
 
 
 @dataclass(frozen=True)
@@ -210,26 +214,30 @@ def verify_model(path: Path) -> VerifyReport:
     found = _forward(model.network, given)
     difference = float(np.abs(found - expected).max() / max(float(expected.std()), 1e-12))
     passed = difference <= _SELF_TEST_TOLERANCE
-    verdict = "gives the stored output" if passed else "gives another output than the one stored with it"
-    return VerifyReport(
-        model.name, passed, difference, f"{model.name} {verdict} (largest difference {difference:.1e} std)."
-    )
+    if passed:
+        verdict = "gives the stored output"
+    else:
+        verdict = "gives another output than the one stored with it"
+    message = f"{model.name} {verdict} (largest difference {difference:.1e} std)."
+    return VerifyReport(model.name, passed, difference, message)
 
 
 def _read_sample(path: Path) -> Sample:
+    """Read the self-test of a package; pickled objects in it are refused, since unpickling may run code."""
     with np.load(io.BytesIO(_read(path, SAMPLE)), allow_pickle=False) as sample:
         return Sample(sample["input"], sample["output"])
 
 
-def _sample(path: Path) -> Sample | None:
-    """The sample, or None where it is missing or unreadable: only a self-test needs it."""
+def _sample_or_none(path: Path) -> Sample | None:
+    """Read the self-test of a package; None where it is missing or unreadable: predicting needs none."""
     try:
         return _read_sample(path)
     except (DamagedModelError, ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
 
 
-def _stored(tensor: torch.Tensor, precision: str) -> torch.Tensor:
+def _to_stored(tensor: torch.Tensor, precision: str) -> torch.Tensor:
+    """A copy of a weight on the CPU, in the precision it is stored in; see `save_model`."""
     import torch
 
     tensor = tensor.detach().cpu().contiguous()
@@ -238,9 +246,8 @@ def _stored(tensor: torch.Tensor, precision: str) -> torch.Tensor:
     return tensor.clone()
 
 
-def _network(card: ModelCard, weights: bytes, source: str) -> Network:
-    """Build the card's network and fill it, strictly."""
-    import torch
+def _load_network(card: ModelCard, weights: bytes, source: str) -> Network:
+    """Build the card's network and load the `weights`, strictly; `source` is named in messages."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -252,65 +259,75 @@ def _network(card: ModelCard, weights: bytes, source: str) -> Network:
         raise DamagedModelError(f"{source}: the weights cannot be read ({error}).") from error
     network = build_network(card.architecture.kind, card.architecture.arguments)
     module = cast("nn.Module", network)
-    wanted = {name: tuple(t.shape) for name, t in module.state_dict().items()}
-    given = {name: tuple(t.shape) for name, t in tensors.items()}
-    wrong = sorted(n for n in wanted.keys() | given.keys() if wanted.get(n) != given.get(n))
-    if wrong:
-        raise InvalidModelError(
-            f"{source}: weights do not fit the network; first of {len(wrong)}: {', '.join(wrong[:5])}."
-        )
+    _require_same_shapes(module.state_dict(), tensors, source)
     if network.out_channels != len(card.targets):
         raise InvalidModelError(
             f"{source}: {network.out_channels} outputs but {len(card.targets)} targets on the card."
         )
-    if any(t.is_floating_point() and not bool(torch.isfinite(t).all()) for t in tensors.values()):
+    # Counters of batch normalisation are whole numbers: they can be neither NaN nor half precision.
+    fractional = {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point()}
+    if not all(bool(tensor.isfinite().all()) for tensor in fractional.values()):
         raise InvalidModelError(f"{source}: the weights hold NaN or infinite numbers.")
-    module.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}, strict=True)
+    single = {name: tensor.float() for name, tensor in fractional.items()}
+    module.load_state_dict(tensors | single, strict=True)
     module.eval().requires_grad_(False)
     return network
 
 
-def _forward(network: Network, sample: np.ndarray) -> np.ndarray:
+def _require_same_shapes(wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor], source: str) -> None:
+    wanted_shapes = {name: tuple(tensor.shape) for name, tensor in wanted.items()}
+    given_shapes = {name: tuple(tensor.shape) for name, tensor in given.items()}
+    names = wanted_shapes.keys() | given_shapes.keys()
+    wrong = sorted(name for name in names if wanted_shapes.get(name) != given_shapes.get(name))
+    if wrong:
+        raise InvalidModelError(
+            f"{source}: weights do not fit the network; first of {len(wrong)}: {', '.join(wrong[:5])}."
+        )
+
+
+def _forward(network: Network, image: np.ndarray) -> np.ndarray:
+    """Predict one normalised image ``(C, *spatial)``: float32, ``(targets, *spatial)``."""
     import torch
 
+    batch = torch.from_numpy(np.ascontiguousarray(image))[None]
     with torch.inference_mode():
-        output: np.ndarray = network(torch.from_numpy(np.ascontiguousarray(sample))[None])[0].float().numpy()
+        output: np.ndarray = network(batch)[0].float().numpy()
     return output
 
 
 def _read(path: Path, member: str) -> bytes:
-    """One file of a package, with a bound on its size; a zip file is read in place and never unpacked."""
+    """Read one file of a package, with a bound on its size; a zip file is read in place and never unpacked."""
     path = Path(path)
     try:
         if path.is_dir():
-            file = path / member
-            if not file.is_file():
-                raise DamagedModelError(f"{path}: not a complete model package, '{member}' is missing.")
-            size, content = file.stat().st_size, file.read_bytes
-        elif zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                if member not in archive.namelist():
-                    raise DamagedModelError(f"{path}: not a complete model package, '{member}' is missing.")
-                size, content = archive.getinfo(member).file_size, lambda: zipfile.ZipFile(path).read(member)
-        else:
-            raise DamagedModelError(f"{path}: neither a model folder nor a zipped one.")
-        if size > _LARGEST[member]:
-            raise DamagedModelError(f"{path}: '{member}' is larger than a model may be ({size:,} bytes).")
-        return content()
+            return _read_from_folder(path, member)
+        if zipfile.is_zipfile(path):
+            return _read_from_zip(path, member)
     except (OSError, zipfile.BadZipFile) as error:
         raise DamagedModelError(f"{path}: '{member}' could not be read ({error}).") from error
+    raise DamagedModelError(f"{path}: neither a model folder nor a zipped one.")
 
 
-def _swap(new: Path, final: Path) -> None:
-    """Put the finished folder `new` in place; a reader sees the old package or the new one, never a mixture."""
-    if not final.exists():
-        os.replace(new, final)
-        return
-    old = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.old")
-    os.replace(final, old)
-    try:
-        os.replace(new, final)
-    except OSError:
-        os.replace(old, final)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+def _read_from_folder(path: Path, member: str) -> bytes:
+    file = path / member
+    if not file.is_file():
+        raise _missing(path, member)
+    _check_size(path, member, file.stat().st_size)
+    return file.read_bytes()
+
+
+def _read_from_zip(path: Path, member: str) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        if member not in archive.namelist():
+            raise _missing(path, member)
+        _check_size(path, member, archive.getinfo(member).file_size)
+        return archive.read(member)
+
+
+def _missing(path: Path, member: str) -> DamagedModelError:
+    return DamagedModelError(f"{path}: not a complete model package, '{member}' is missing.")
+
+
+def _check_size(path: Path, member: str, size: int) -> None:
+    if size > _LARGEST[member]:
+        raise DamagedModelError(f"{path}: '{member}' is larger than a model may be ({size:,} bytes).")

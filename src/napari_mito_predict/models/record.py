@@ -171,7 +171,9 @@ class PredictionRecord(_Part):
 def find_record(image: Path) -> Path | None:
     """Where the record of the prediction at `image` is; None where there is none."""
     path = record_path(image)
-    return path if path.is_file() else None
+    if path.is_file():
+        return path
+    return None
 
 
 def read_record(image: Path) -> PredictionRecord | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, count
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from napari_mito_predict._files import atomic_write_text
+from napari_mito_predict._files import atomic_folder, atomic_write_text
 from napari_mito_predict.errors import ModelError, UnknownModelError, UnwritableOutputError
 from napari_mito_predict.models.package import CARD, Model, read_card, read_package
 
@@ -39,7 +38,9 @@ class ModelInfo:
 def user_models_folder() -> Path:
     """Where a user's own models live: ``$MITO_PREDICT_MODELS`` or the platform's data folder."""
     configured = os.environ.get(MODELS_VARIABLE)
-    return Path(configured) if configured else platformdirs.user_data_path("napari-mito-predict", False) / "models"
+    if configured:
+        return Path(configured)
+    return platformdirs.user_data_path("napari-mito-predict", appauthor=False) / "models"
 
 
 def list_models() -> list[ModelInfo]:
@@ -116,36 +117,49 @@ def add_to_models(package: Path) -> Path:
         The folder of models cannot be written.
     """
     card = read_card(package)
-    taken = {info.name for info in list_models()} | {info.path.stem for info in list_models()}
-    name = next(n for n in chain([card.name], (f"{card.name}-{i}" for i in count(2))) if n not in taken)
+    name = _free_name(card.name)
     final = user_models_folder() / name
-    temporary = final.with_name(f".{name}.{uuid.uuid4().hex[:8]}.partial")
     try:
-        shutil.copytree(package, temporary)
-        atomic_write_text(temporary / CARD, card.model_copy(update={"name": name}).to_json())
-        os.replace(temporary, final)
+        # What has the name but is no model, and so is not in the list, is not ours to replace.
+        with atomic_folder(final, replace=False) as temporary:
+            # Contents without permissions: a package may be read-only, and the copy's card is written anew.
+            shutil.copytree(package, temporary, copy_function=shutil.copyfile)
+            atomic_write_text(temporary / CARD, card.model_copy(update={"name": name}).to_json())
     except OSError as error:
         raise UnwritableOutputError(
             f"{final}: could not be added to your models ({error.strerror or error}). The model is safe in {package}."
         ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return final
+
+
+def _free_name(wanted: str) -> str:
+    """Return `wanted`, or the first of ``wanted-2``, ``wanted-3``, ... that no model and no file of one has."""
+    models = list_models()
+    taken = {info.name for info in models} | {info.path.stem for info in models}
+    candidates = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
+    return next(name for name in candidates if name not in taken)
 
 
 def bundled_names(third_axis: ThirdAxis) -> list[str]:
     """Names of the bundled models trained for `third_axis`, mitochondria first."""
     cards = [info.card for info in list_models() if info.bundled and info.card is not None]
     fitting = [card for card in cards if third_axis in card.input.third_axes]
-    return [card.name for card in sorted(fitting, key=lambda c: (c.targets[0].name != "mitochondria", c.name))]
+    fitting.sort(key=lambda card: (card.targets[0].name != "mitochondria", card.name))
+    return [card.name for card in fitting]
 
 
 def _packages() -> Iterator[tuple[Path, bool]]:
+    """Every package, and whether it is a bundled one; the user's own come first."""
     for folder, bundled in ((user_models_folder(), False), (_BUNDLED, True)):
         if folder.is_dir():
-            for path in sorted(folder.iterdir()):
-                if not path.name.startswith(".") and ((path / CARD).is_file() or path.suffix == ".zip"):
-                    yield path, bundled
+            yield from ((path, bundled) for path in sorted(folder.iterdir()) if _is_package(path))
+
+
+def _is_package(path: Path) -> bool:
+    """Whether `path` looks like a package; names with a dot in front are of packages that are being written."""
+    if path.name.startswith("."):
+        return False
+    return (path / CARD).is_file() or path.suffix == ".zip"
 
 
 def _info(path: Path, bundled: bool) -> ModelInfo:

@@ -321,7 +321,7 @@ class TileGrid:
         return self._part(tile, axis, tile.kept[axis], self.axes[axis].whole)
 
     def with_full_halo(self) -> TileGrid:
-        """The same cores with the context that makes them exact."""
+        """A grid with these cores and the context that makes them exact."""
         return TileGrid(per_axis(replace(axis, halo=round_up(axis.needed, axis.stride)) for axis in self.axes))
 
     def reads_all(self, tile: Tile, flat: bool = False) -> bool:

@@ -23,6 +23,8 @@ Reference = Callable[["NDArray[np.float32]"], "Sequence[NDArray[np.float32] | No
 
 _FEW_FIELDS = 4
 _LOOKED_AT = (32, 384, 384)
+_WORTH_SAYING = 0.5
+"""Voxels: a shift of less along an axis is not mentioned."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,10 @@ def check_shift(
     picture = None
     for name, like, truth in zip(names, expected, pair.truth, strict=True):
         fluorescence = truth[middle].astype(np.float32)
-        a, b = (edges(given), edges(fluorescence)) if like is None else (like, fluorescence)
+        if like is None:
+            a, b = edges(given), edges(fluorescence)
+        else:
+            a, b = like, fluorescence
         # Edges of cells are no edges of organelles, and in transmitted light sharpest out of focus: along z they say
         # nothing, and across it only a match that is far better elsewhere counts.
         shift = find_shift(a, b, along_third=along_third and like is not None)
@@ -119,7 +124,8 @@ def check_together(reports: Sequence[FieldReport]) -> list[Finding]:
             found.append(Finding(Level.WARNING, "duplicate-field", message, "Exclude all but one of them."))
     usable = sum(report.usable for report in reports)
     if usable < _FEW_FIELDS:
-        message = f"Only {usable} usable field{'s' if usable != 1 else ''}: scores will depend on which are held back."
+        fields = "field" if usable == 1 else "fields"
+        message = f"Only {usable} usable {fields}: scores will depend on which are held back."
         found.append(Finding(Level.WARNING, "few-fields", message, "A dozen is a start; some thirty are better."))
     return found
 
@@ -134,21 +140,26 @@ def check_batch(pairs: Sequence[Pair], patch: tuple[int, ...], batch_size: int) 
 
 
 def explain(name: str, findings: Sequence[Finding]) -> list[str]:
-    """One line per finding, with the field's name in front where it is not said already."""
-    return [
-        f"{'' if not name or finding.message.startswith(name) else name + ': '}{finding.message} {finding.fix}".rstrip()
-        for finding in findings
-    ]
+    """One line per finding, with the field's name in front where the finding does not name it itself."""
+    lines = []
+    for finding in findings:
+        line = finding.advice
+        if name and finding.where != name:
+            line = f"{name}: {line}"
+        lines.append(line)
+    return lines
 
 
 def _shift_finding(name: str, shift: Shift, reference: str) -> Finding:
-    axes = "ZYX"[-len(shift.voxels) :]
-    moved = ", ".join(f"{v:+.1f} voxels in {axis}" for axis, v in zip(axes, shift.voxels, strict=True) if abs(v) >= 0.5)
+    voxels = dict(zip("ZYX"[-len(shift.voxels) :], shift.voxels, strict=True))
+    worth_saying = {axis: moved for axis, moved in voxels.items() if abs(moved) >= _WORTH_SAYING}
+    moved = ", ".join(f"{by:+.1f} voxels in {axis}" for axis, by in worth_saying.items())
     message = (
         f"The truth of {name} seems shifted by {moved} against {reference} (correlation {shift.correlation:.2f} there, "
         f"{shift.unshifted:.2f} as recorded, {shift.control:.2f} by chance)."
     )
-    return Finding(Level.WARNING, "shifted", message, "Look at the picture; align the channels if it is right.")
+    fix = "Look at the picture; align the channels if it is right."
+    return Finding(Level.WARNING, "shifted", message, fix, where=name, values=voxels)
 
 
 def _picture(reference: NDArray[np.float32], truth: NDArray[np.float32], shift: Shift) -> NDArray[np.uint8]:

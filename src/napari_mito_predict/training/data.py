@@ -126,9 +126,9 @@ class FieldReader:
             try:
                 self.opened[field.name] = open_field(field, config.data.axes)
             except TrainingDataError as error:
-                self._problems[field.name] = Finding(Level.ERROR, "unreadable", str(error))
+                self._problems[field.name] = Finding(Level.ERROR, "unreadable", str(error), where=field.name)
         if not self.opened:
-            raise TrainingDataError(" ".join(finding.message for finding in self._problems.values()))
+            raise TrainingDataError(" ".join(explain("", list(self._problems.values()))))
         self.first = next(self.opened[f.name] for f in self.all_fields if f.name in self.opened)
         self.sampling = choose_sampling(config, list(self.opened.values()))
 
@@ -170,7 +170,7 @@ class FieldReader:
                 found += shifts
         except TrainingDataError as error:
             if all(finding.level is not Level.ERROR for finding in found):
-                found.append(Finding(Level.ERROR, "unreadable", str(error)))
+                found.append(Finding(Level.ERROR, "unreadable", str(error), where=field.name))
         report = replace(
             report,
             digest="-".join(digests),
@@ -300,7 +300,10 @@ def refuse(reports: Sequence[FieldReport], together: Sequence[Finding]) -> None:
 
 def _first_of_each_kind(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """One finding per kind and channel, however many time points show it."""
-    return tuple({(f.level, f.code, f.message.partition(":")[0]): f for f in reversed(findings)}.values())[::-1]
+    first: dict[tuple[Level, str, str], Finding] = {}
+    for finding in findings:
+        first.setdefault((finding.level, finding.code, finding.where), finding)
+    return tuple(first.values())
 
 
 def _some_planes(pairs: Sequence[Pair]) -> Iterator[tuple[NDArray[np.float16], NDArray[np.float16]]]:

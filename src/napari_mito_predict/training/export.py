@@ -45,12 +45,13 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
     shape = config.network or NetworkConfig()
     start = start_card(config)
     sampling = data.sampling
-    architecture = (
-        start.architecture
-        if start
-        else Architecture(kind=shape.kind, arguments=shape.arguments(data.ndim, data.targets))
-    )
-    validated = bool(data.fields.validation)
+    if start is None:
+        architecture = Architecture(kind=shape.kind, arguments=shape.arguments(data.ndim, data.targets))
+    else:
+        architecture = start.architecture
+    notes = ""
+    if not data.fields.validation:
+        notes = "Too few fields for validation: the best model was chosen on strips of them."
     return ModelCard(
         name=config.name,
         title=config.title or f"{', '.join(data.stains)} from transmitted light",
@@ -71,7 +72,7 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
             code_version=metadata.version("napari-mito-predict"),
             date=datetime.date.today().isoformat(),
             start_from=start.name if start else None,
-            notes="" if validated else "Too few fields for validation: the best model was chosen on strips of them.",
+            notes=notes,
         ),
         simulated=data.simulated,
     )
@@ -139,7 +140,9 @@ def _start_model(config: TrainingConfig, model: Model) -> dict[str, Model]:
     except ModelError as error:
         _log.warning("The start model is left out of the comparison. %s", error)
         return {}
-    return {f"start model {start.name}": start} if start.targets == model.targets else {}
+    if start.targets != model.targets:
+        return {}
+    return {f"start model {start.name}": start}
 
 
 @dataclass(frozen=True)
@@ -175,8 +178,10 @@ def _summary(rows: list[_Row], label: str) -> dict[str, dict[str, float]]:
     """Mean over volumes for each target and model, this model first."""
     found: dict[str, list[_Row]] = defaultdict(list)
     for row in rows:
-        where = f"{label}" if row.model == _OURS else f"{label}, {row.model}"
-        found[f"{row.target}, {where}"].append(row)
+        name = f"{row.target}, {label}"
+        if row.model != _OURS:
+            name += f", {row.model}"
+        found[name].append(row)
     return {
         name: {
             "pcc": float(np.nanmean([row.pcc for row in group])),

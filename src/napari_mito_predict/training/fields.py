@@ -173,10 +173,12 @@ def split_fields(fields: Sequence[Field], split: Split) -> Fields:
         A named field does not exist or is named twice, or nothing is left to train on.
     """
     shuffled = [fields[i] for i in np.random.default_rng(split.seed).permutation(len(fields))]
-    needed = 2 if len(fields) >= 3 and split.validation else 1  # by the other parts
-    test = _take(shuffled, split.test, minimum=1 if len(fields) > 1 else 0, left=needed)
+    # Every part gets a field where there are enough: first training, then test, then validation.
+    enough_for_two, enough_for_three = len(fields) >= 2, len(fields) >= 3
+    left = 1 + bool(enough_for_three and split.validation)
+    test = _take(shuffled, split.test, minimum=int(enough_for_two), left=left)
     rest = [field for field in shuffled if field not in test]
-    validation = _take(rest, split.validation, minimum=1 if len(fields) >= 3 else 0, left=1)
+    validation = _take(rest, split.validation, minimum=int(enough_for_three), left=1)
     training = [field for field in rest if field not in validation]
     if not training:
         raise TrainingDataError(
@@ -195,8 +197,10 @@ def _take(fields: Sequence[Field], wanted: float | tuple[str, ...], minimum: int
                 f"No field named {', '.join(unknown)} (or it is used twice); fields: {', '.join(sorted(by_name))}."
             )
         return [by_name[name] for name in wanted]
-    count = max(0, min(max(round(wanted * len(fields)), minimum), len(fields) - left)) if wanted else 0
-    return list(fields[:count])
+    if not wanted:
+        return []
+    count = max(round(wanted * len(fields)), minimum)
+    return list(fields[: max(0, min(count, len(fields) - left))])
 
 
 def _from_files(files: Sequence[Path], data: Data, channels: Sequence[Channel | None]) -> list[Field]:
@@ -204,7 +208,9 @@ def _from_files(files: Sequence[Path], data: Data, channels: Sequence[Channel | 
     for path in files:
         scenes = _scenes(path, data.axes)
         for i, scene in enumerate(scenes):
-            name = _stem(path) if len(scenes) == 1 else f"{_stem(path)}-{scene or i + 1}"
+            name = _stem(path)
+            if len(scenes) > 1:
+                name += f"-{scene or i + 1}"
             truths = tuple(Place(path, channel, i) for channel in channels)
             fields.append(Field(name, Place(path, data.transmitted, i), truths))
     return fields
@@ -322,4 +328,7 @@ def _renamed(fields: Sequence[Field], name: Callable[[Field, int], str]) -> list
 
 
 def _some(names: Sequence[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    listed = ", ".join(names[:most])
+    if len(names) <= most:
+        return listed
+    return f"{listed} and {len(names) - most} more"

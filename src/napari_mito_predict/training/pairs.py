@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -76,9 +76,7 @@ class OpenField:
     @property
     def third_axis(self) -> ThirdAxis | None:
         """The axis its volumes extend along: z where there are several planes, else time, else none."""
-        if self.image.sizes["Z"] > 1:
-            return "z"
-        return "t" if self.image.sizes["T"] > 1 else None
+        return self.image.third_axis
 
     @property
     def volumes(self) -> int:
@@ -192,28 +190,55 @@ def _open(place: Place, axes: str | None) -> tuple[ImageSource, Channel]:
 
 def _compare(opened: OpenField, truth: ImageSource) -> list[Finding]:
     """Whether `truth` shows the same field as the transmitted light, perhaps on another grid."""
-    mine, theirs = opened.image, truth
-    where = theirs.path.name if theirs.path and theirs.path != mine.path else "truth"
-    found = []
-    for axis in "TZYX":
-        a, b = mine.sizes[axis], theirs.sizes[axis]
-        i = "TZYX".index(axis) - 1
-        sizes = (mine.voxel_size_um[i], theirs.voxel_size_um[i]) if axis != "T" else (None, None)
-        if a == b and (None in sizes or abs(sizes[0] / sizes[1] - 1) < _SAME_FIELD):  # type: ignore[operator]
-            continue
-        if axis == "T" or None in sizes:
-            message = f"{where}: {b} {_WORDS[axis]}, but the transmitted light has {a}."
-            fix = "Choose files of the same field" + ("." if axis == "T" else ", or files that know their voxel size.")
-            found.append(Finding(Level.ERROR, "other-size", message, fix))
-            continue
-        extents = a * sizes[0], b * sizes[1]  # type: ignore[operator]
-        if abs(extents[0] / extents[1] - 1) > _SAME_FIELD:
-            message = f"{where}: {extents[1]:.4g} µm along {axis}, but the transmitted light has {extents[0]:.4g} µm."
-            found.append(Finding(Level.ERROR, "other-extent", message, "Crop both to the same field of view."))
-        else:
-            message = f"{where}: {b} voxels of {sizes[1]:.4g} µm along {axis}, resampled to {a} of {sizes[0]:.4g} µm."
-            found.append(Finding(Level.INFO, "resampled", message))
-    return found
+    light = opened.image
+    where = "truth"
+    if truth.path and truth.path != light.path:
+        where = truth.path.name
+    found = [_compare_time(light, truth, where)]
+    for axis, light_um, truth_um in zip("ZYX", light.voxel_size_um, truth.voxel_size_um, strict=True):
+        light_side = _Side(light.sizes[axis], light_um)
+        found.append(_compare_axis(axis, light_side, _Side(truth.sizes[axis], truth_um), where))
+    return [finding for finding in found if finding is not None]
+
+
+class _Side(NamedTuple):
+    """How many voxels an image has along an axis, and how large they are in micrometres."""
+
+    voxels: int
+    size_um: float | None
+
+
+def _compare_time(light: ImageSource, truth: ImageSource, where: str) -> Finding | None:
+    if light.sizes["T"] == truth.sizes["T"]:
+        return None
+    fix = "Choose files of the same field."
+    return _other_size("T", light.sizes["T"], truth.sizes["T"], where, fix)
+
+
+def _compare_axis(axis: str, light: _Side, truth: _Side, where: str) -> Finding | None:
+    """Whether both cover the same extent; the number of voxels may differ where their sizes are known."""
+    if light.size_um is None or truth.size_um is None:
+        if light.voxels == truth.voxels:
+            return None
+        fix = "Choose files of the same field, or files that know their voxel size."
+        return _other_size(axis, light.voxels, truth.voxels, where, fix)
+    if light.voxels == truth.voxels and abs(light.size_um / truth.size_um - 1) < _SAME_FIELD:
+        return None
+    light_um = light.voxels * light.size_um
+    truth_um = truth.voxels * truth.size_um
+    if abs(light_um / truth_um - 1) > _SAME_FIELD:
+        message = f"{where}: {truth_um:.4g} µm along {axis}, but the transmitted light has {light_um:.4g} µm."
+        return Finding(Level.ERROR, "other-extent", message, "Crop both to the same field of view.", where=where)
+    message = (
+        f"{where}: {truth.voxels} voxels of {truth.size_um:.4g} µm along {axis}, resampled to {light.voxels} of "
+        f"{light.size_um:.4g} µm."
+    )
+    return Finding(Level.INFO, "resampled", message, where=where)
+
+
+def _other_size(axis: str, light: int, truth: int, where: str, fix: str) -> Finding:
+    message = f"{where}: {truth} {_WORDS[axis]}, but the transmitted light has {light}."
+    return Finding(Level.ERROR, "other-size", message, fix, where=where)
 
 
 _WORDS = {"T": "time points", "Z": "Z steps", "Y": "rows", "X": "columns"}

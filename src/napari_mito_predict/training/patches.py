@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -97,7 +97,7 @@ class PatchSampler:
         count = _CANDIDATES if rng.random() < self._foreground else 1
         candidates = [self._crop(rng) for _ in range(count)]
         # By mean, not contrast: the contrast of a few bright points would fill the batch with what cannot be learned.
-        best = max(candidates, key=lambda patch: float(patch.truth.mean())) if count > 1 else candidates[0]
+        best = max(candidates, key=lambda patch: float(patch.truth.mean()))
         return Patch(*augment(best.input, best.truth, self._changes, rng), best.field)
 
     def _crop(self, rng: np.random.Generator) -> Patch:
@@ -123,12 +123,13 @@ def prefetched(sampler: PatchSampler, numbers: Iterable[Sequence[int]]) -> Gener
     numbers = iter(numbers)
     with ThreadPoolExecutor(1, thread_name_prefix="patches") as pool:
         try:
-            first = next(numbers, None)
-            ahead = pool.submit(sampler.batch, first) if first is not None else None
-            while ahead is not None:
-                batch = ahead.result()
-                following = next(numbers, None)
-                ahead = pool.submit(sampler.batch, following) if following is not None else None
-                yield batch
+            cut: Future[Batch] | None = None
+            for wanted in numbers:
+                following = pool.submit(sampler.batch, wanted)
+                if cut is not None:
+                    yield cut.result()
+                cut = following
+            if cut is not None:
+                yield cut.result()
         finally:
             pool.shutdown(cancel_futures=True)

@@ -73,15 +73,20 @@ def launch(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
     TrainingError
         The folder holds a run already, or cannot be written to, or the process cannot be started.
     """
-    run = Run.create(request) if isinstance(request, TrainingConfig) else request
+    run = request
+    if isinstance(run, TrainingConfig):
+        run = Run.create(run)
     remember(run)
-    earlier = _children.pop(run.path, None)
-    _leaving[:] = [child for child in (*_leaving, *([earlier] if earlier else [])) if child.poll() is None]
+    if run.path in _children:
+        _leaving.append(_children.pop(run.path))
+    _leaving[:] = [child for child in _leaving if child.poll() is None]
     command = [sys.executable, "-m", "napari_mito_predict", "train", "--resume", str(run.path)]
+    if keep:
+        command.append("--keep")
     try:
         with (run.path / "log.txt").open("ab") as log:
             _children[run.path] = subprocess.Popen(
-                command + (["--keep"] if keep else []),
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -85,9 +85,9 @@ def other_kind(field: OpenField, config: TrainingConfig, first: OpenField) -> Fi
         message = f"{field.field.name}: {mine}, but `third_axes` asks for {wanted}."
     else:
         message = f"{field.field.name}: {mine}, but {first.field.name} is {_KINDS[first.third_axis]}."
-    fix = "Train on one kind at a time: exclude the others"
-    both = field.third_axis and first.third_axis and not config.third_axes
-    fix += ", or ask for one model of both with `third_axes: [z, t]`." if both else "."
+    fix = "Train on one kind at a time: exclude the others."
+    if field.third_axis and first.third_axis and not config.third_axes:
+        fix = f"{fix[:-1]}, or ask for one model of both with `third_axes: [z, t]`."
     return Finding(Level.ERROR, "other-kind", message, fix)
 
 

@@ -34,7 +34,9 @@ class Region:
     def __init__(
         self, outlines: tuple[NDArray[np.float64], ...], axes: tuple[int, int], shape: tuple[int, int]
     ) -> None:
-        self.outlines, self.axes, self.shape = outlines, axes, shape
+        self.outlines = outlines
+        self.axes = axes
+        self.shape = shape
 
     @property
     def key(self) -> tuple[object, ...]:

@@ -37,7 +37,9 @@ class Numbers(QWidget):
 
     def _add_row(self, grid: QGridLayout, text: str) -> tuple[QLabel, QLabel]:
         row = grid.rowCount()
-        name, pcc, ssim = QLabel(text), QLabel("–"), QLabel("–")
+        name = QLabel(text)
+        pcc = QLabel("–")
+        ssim = QLabel("–")
         self._names.append(name)
         grid.addWidget(name, row, 0)
         for column, label in enumerate((pcc, ssim), 1):
@@ -68,9 +70,16 @@ class Numbers(QWidget):
 
     @staticmethod
     def _set(labels: tuple[QLabel, QLabel], scores: Agreement | None) -> None:
-        for label, value in zip(labels, (scores.pcc, scores.ssim) if scores else (None, None), strict=True):
-            label.setText("–" if value is None or not math.isfinite(value) else f"{value:.2f}")
-            label.setToolTip(f"{value:.4f}" if value is not None and math.isfinite(value) else "")
+        values = (math.nan, math.nan)
+        if scores is not None:
+            values = (scores.pcc, scores.ssim)
+        for label, value in zip(labels, values, strict=True):
+            if math.isfinite(value):
+                label.setText(f"{value:.2f}")
+                label.setToolTip(f"{value:.4f}")
+            else:
+                label.setText("–")
+                label.setToolTip("")
 
 
 class Profile(QWidget):
@@ -119,7 +128,9 @@ class Profile(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         text = self.palette().text().color()
-        low, high = min(0.0, np.nanmin(values)) if np.isfinite(values).any() else 0.0, 1.0
+        low, high = 0.0, 1.0
+        if np.isfinite(values).any():
+            low = min(low, float(np.nanmin(values)))
         area = self.rect().adjusted(1, 4, -1, -4)
 
         def point(i: int) -> QPointF:

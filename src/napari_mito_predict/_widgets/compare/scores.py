@@ -42,8 +42,11 @@ class Agreement:
     @classmethod
     def of(cls, prediction: NDArray[Any], truth: NDArray[Any]) -> Agreement:
         """Compare all voxels of two arrays of one shape."""
-        r, ssim, voxels = pcc_and_ssim(prediction, truth)
-        return cls(r, ssim, voxels, _why_none(prediction, truth) if np.isnan(r) else "")
+        found = pcc_and_ssim(prediction, truth)
+        problem = ""
+        if np.isnan(found[0]):
+            problem = _why_none(prediction, truth)
+        return cls(*found, problem)
 
 
 @dataclass(frozen=True)

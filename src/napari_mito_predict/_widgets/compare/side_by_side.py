@@ -24,7 +24,9 @@ class SideBySide:
         self._before = {"enabled": grid.enabled, "stride": grid.stride, "shape": grid.shape}
         for layer in self._viewer.layers:
             layer.visible = layer in layers
-        grid.stride, grid.shape, grid.enabled = 1, (1, -1), True
+        grid.stride = 1
+        grid.shape = (1, -1)
+        grid.enabled = True
         self._viewer.reset_view()
 
     def leave(self) -> None:

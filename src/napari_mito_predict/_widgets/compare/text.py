@@ -38,21 +38,29 @@ def coverage(
     series : bool
         The stack is one of a time series.
     """
-    at = " at this time point" if series else ""
-    parts = [
-        f"{found.voxels:,} {of}"
-        for found, of in zip(region, ("pixels of this plane", "voxels of the stack"), strict=False)
-        if found
-    ]
-    known = [
-        f"this plane: {plane.voxels:,} pixels" if plane else "",
-        f"stack{at}: {_millions(stack.voxels)} voxels" if stack else "",
-        f"region: {' and '.join(parts)}" if parts else "",
-    ]
-    counted = "; ".join(part for part in known if part)
-    shapes = " All closed shapes of the layer count, in every plane." if any(region) else ""
-    covered = f"{counted[:1].upper()}{counted[1:]}, all that is finite in both images.{shapes}\n" if counted else ""
-    return f"{covered}PCC: Pearson correlation. {_SSIM} Nothing was registered or corrected."
+    how = f"PCC: Pearson correlation. {_SSIM} Nothing was registered or corrected."
+    counted = "; ".join(_counted(plane, stack, region, series=series))
+    if not counted:
+        return how
+    covered = f"{counted[0].upper()}{counted[1:]}, all that is finite in both images."
+    if any(region):
+        covered += " All closed shapes of the layer count, in every plane."
+    return f"{covered}\n{how}"
+
+
+def _counted(
+    plane: Agreement | None, stack: Agreement | None, region: Sequence[Agreement | None], *, series: bool
+) -> Iterator[str]:
+    """How many pixels each of the numbers covers."""
+    if plane:
+        yield f"this plane: {plane.voxels:,} pixels"
+    if stack:
+        where = "stack at this time point" if series else "stack"
+        yield f"{where}: {_millions(stack.voxels)} voxels"
+    units = ("pixels of this plane", "voxels of the stack")
+    parts = [f"{found.voxels:,} {unit}" for found, unit in zip(region, units, strict=False) if found]
+    if parts:
+        yield f"region: {' and '.join(parts)}"
 
 
 def shift_words(shift: ShiftCheck) -> str:
@@ -92,26 +100,36 @@ def methods_text(
     disclaimer : str
         Ends the paragraph.
     """
-    also = (
-        f" Within a manually drawn region ({region.voxels:,} voxels), PCC was {region.pcc:.3f} and SSIM "
-        f"{region.ssim:.3f}."
-        if region is not None and not region.problem
-        else ""
-    )
-    moved = (
+    voxels = f"{stack.voxels:,} voxels"
+    if planes:
+        voxels += f" of {planes}"
+    sentences = [
+        _prediction_words(record),
+        f"It was compared with the recorded fluorescence ({truth}) over all {voxels} that are finite in both: Pearson "
+        f"correlation (PCC) {stack.pcc:.3f}, structural similarity (SSIM) {stack.ssim:.3f}.",
+    ]
+    if region is not None and not region.problem:
+        sentences.append(
+            f"Within a manually drawn region ({region.voxels:,} voxels), PCC was {region.pcc:.3f} and SSIM "
+            f"{region.ssim:.3f}."
+        )
+    sentences += [
+        "SSIM is the global form of Hsu, Lee & Wei (2021), with one mean, variance and covariance for all voxels "
+        "compared; each image was first clipped to its 0.1–99.9 percentiles over them and scaled to [0, 1].",
+        f"Images were not registered{_moved_words(shift)}.",
+        "Predicted intensity is relative (z-scores of the training data), not calibrated.",
+    ]
+    if disclaimer:
+        sentences.append(f"Note on the model: {disclaimer}")
+    return " ".join(sentences)
+
+
+def _moved_words(shift: ShiftCheck | None) -> str:
+    if shift is None or not shift.shifted:
+        return ""
+    return (
         f"; the recorded fluorescence appears shifted by {_by(shift)} against the prediction (PCC "
         f"{shift.pcc_after:.3f} with that undone)"
-        if shift is not None and shift.shifted
-        else ""
-    )
-    return (
-        f"{_prediction_words(record)} It was compared with the recorded fluorescence ({truth}) over all "
-        f"{stack.voxels:,} voxels{f' of {planes}' if planes else ''} that are finite in both: Pearson correlation "
-        f"(PCC) {stack.pcc:.3f}, structural similarity (SSIM) {stack.ssim:.3f}.{also} SSIM is the global form of Hsu, "
-        "Lee & Wei (2021), with one mean, variance and covariance for all voxels compared; each image was first "
-        f"clipped to its 0.1–99.9 percentiles over them and scaled to [0, 1]. Images were not registered{moved}. "
-        "Predicted intensity is relative (z-scores of the training data), not calibrated."
-        f"{f' Note on the model: {disclaimer}' if disclaimer else ''}"
     )
 
 

@@ -64,7 +64,9 @@ class ComparePanel(QWidget):
         box = column()
         self.setLayout(box)
         self.pair = Pair(self._viewer)
-        self.prediction, self.truth, self.region = self.pair.prediction, self.pair.truth, self.pair.region
+        self.prediction = self.pair.prediction
+        self.truth = self.pair.truth
+        self.region = self.pair.region
         self.numbers = Numbers()
         self.profile, self.over_time = Profile(_PLANES), Profile(_TIME)
         self.profile.clicked.connect(self._jump)
@@ -73,7 +75,9 @@ class ComparePanel(QWidget):
         self.warning = WarningLine()
         self.warning.setToolTip(SHIFT_TIP)
         self.views = Views(self._viewer)
-        self.side_by_side, self.overlay, self.difference = self.views.buttons
+        self.side_by_side = self.views.buttons[0]
+        self.overlay = self.views.buttons[1]
+        self.difference = self.views.buttons[2]
         self.reports = ReportRow()
         self.reports.methods_pressed.connect(self._copy_methods)
         self.disclaimer = Wrapped()
@@ -116,8 +120,10 @@ class ComparePanel(QWidget):
 
     @property
     def _scored(self) -> StackAgreement | None:
-        """The same where they mean something."""
-        return self.stack if self.stack is not None and not self.stack.problem else None
+        """The numbers of the stack, where they mean something."""
+        if self.stack is None or self.stack.problem:
+            return None
+        return self.stack
 
     # ------------------------------------------------------------------ following
 
@@ -170,7 +176,9 @@ class ComparePanel(QWidget):
         if not isinstance(shapes, Shapes) or pair is None:
             return None
         region = region_of(shapes, pair[0], self._viewer)
-        return self._region if self._region is not None and self._region.key == region.key else region
+        if self._region is not None and self._region.key == region.key:
+            return self._region
+        return region
 
     # ------------------------------------------------------------------ numbers
 
@@ -195,35 +203,60 @@ class ComparePanel(QWidget):
     @property
     def _drawn(self) -> Region | None:
         """The region, if anything closed is drawn in it."""
-        return self._region if self._region is not None and self._region.outlines else None
+        if self._region is None or not self._region.outlines:
+            return None
+        return self._region
 
     def _show(self) -> None:
         """Problems in words, numbers where there are any, and what they cover."""
-        pair, found = self._comparable, self.comparing
-        prediction = self.prediction.layer
-        self.disclaimer.say(str(prediction.metadata.get("disclaimer", "")) if prediction else "")
-        self.problem.say(self._problem())
-        self.numbers.setVisible(pair is not None and not (found.stack and found.stack.problem))
-        self.numbers.show_rows(stack=pair is not None and pair[0].ndim > 2, region=self._drawn is not None)
-        self.numbers.set_plane(*((found.plane.whole, found.plane.region) if found.plane else (None,)))
-        self.numbers.set_stack(found.stack)
-        self.numbers.set_region_stack(found.region_stack)
+        pair = self._comparable
+        self._show_words()
+        self._show_numbers(pair)
         self._show_profiles(pair)
-        self.warning.say(shift_words(found.shift) if found.shift is not None and found.shift.shifted else "")
-        of_region = (found.plane.region if found.plane else None, found.region_stack)
-        series = pair is not None and is_series(values_of(pair[0]).shape)
-        text = coverage(found.plane.whole if found.plane else None, found.stack, of_region, series=series)
-        self.coverage.setText(text)
-        self.what.setToolTip(f"Report, methods text, and what the numbers cover:\n{text}")
+        self._show_coverage(pair)
         if pair is None:
             self.views.set_pair(None, None, complete=False)
-        ready = pair is not None and self._scored is not None
-        self.reports.set_pair((*pair, self.pair.light) if pair is not None and ready else None)
+        if pair is None or self._scored is None:
+            self.reports.set_pair(None)
+        else:
+            self.reports.set_pair((*pair, self.pair.light))
         self.changed.emit()
+
+    def _show_words(self) -> None:
+        """What has to be said of the prediction, what stands in the way of numbers, and a shift."""
+        prediction, shift = self.prediction.layer, self.comparing.shift
+        disclaimer = ""
+        if prediction is not None:
+            disclaimer = str(prediction.metadata.get("disclaimer", ""))
+        self.disclaimer.say(disclaimer)
+        self.problem.say(self._problem())
+        self.warning.say(shift_words(shift) if shift is not None and shift.shifted else "")
+
+    def _show_numbers(self, pair: tuple[Image, Image] | None) -> None:
+        found = self.comparing
+        self.numbers.setVisible(pair is not None and not (found.stack and found.stack.problem))
+        self.numbers.show_rows(stack=pair is not None and pair[0].ndim > 2, region=self._drawn is not None)
+        if found.plane is None:
+            self.numbers.set_plane(None)
+        else:
+            self.numbers.set_plane(found.plane.whole, found.plane.region)
+        self.numbers.set_stack(found.stack)
+        self.numbers.set_region_stack(found.region_stack)
+
+    def _show_coverage(self, pair: tuple[Image, Image] | None) -> None:
+        found = self.comparing
+        plane = region = None
+        if found.plane is not None:
+            plane, region = found.plane.whole, found.plane.region
+        series = pair is not None and is_series(values_of(pair[0]).shape)
+        text = coverage(plane, found.stack, (region, found.region_stack), series=series)
+        self.coverage.setText(text)
+        self.what.setToolTip(f"Report, methods text, and what the numbers cover:\n{text}")
 
     def _problem(self) -> str:
         """All that stands in the way of numbers, a line each."""
-        found, plane = self.comparing, self.comparing.plane
+        found = self.comparing
+        plane = found.plane
         lines = [self.pair.problem, found.failure]
         if not self.pair.problem and self._region is not None and self._drawn is None:
             name = self.region.currentText()
@@ -260,13 +293,15 @@ class ComparePanel(QWidget):
         pair, stack = self._comparable, self._scored
         if pair is None or stack is None:
             return
-        count = len(stack.profile)
+        planes = ""
+        if len(stack.profile) > 1:
+            planes = f"{len(stack.profile)} {'Z steps' if along_z(pair[0]) else 'time points'}"
         facts = prediction_facts(pair[0]) or PredictionFacts()
         text = methods_text(
             facts.record,
             pair[1].name,
             stack,
-            planes=f"{count} {'Z steps' if along_z(pair[0]) else 'time points'}" if count > 1 else "",
+            planes=planes,
             region=self.comparing.region_stack,
             shift=self.comparing.shift,
             disclaimer=str(pair[0].metadata.get("disclaimer", "")),

@@ -61,7 +61,10 @@ class Comparing(QObject):
         self._stack_of: tuple[Any, ...] = ()
         self._region_of: tuple[Any, ...] = ()
         self._next_plane: Work | None = None
-        self._plane_job, self._stack_job, self._region_job, self._series_job = (Job(self) for _ in range(4))
+        self._plane_job = Job(self)
+        self._stack_job = Job(self)
+        self._region_job = Job(self)
+        self._series_job = Job(self)
         self._plane_job.state_changed.connect(self._start_plane)
         self._jobs = (self._plane_job, self._stack_job, self._region_job, self._series_job)
         for job in self._jobs:
@@ -98,7 +101,9 @@ class Comparing(QObject):
             self._plane_job.reset()
         self._start_plane()
         if (complete, stack) != self._stack_of:
-            self._stack_of, self.stack, self.shift = (complete, stack), None, None
+            self._stack_of = (complete, stack)
+            self.stack = None
+            self.shift = None
             self._stack_job.reset()
             if complete:
                 self._stack_job.start(comparing_stacks(a, b, stack, along_z=along_z(prediction)))

@@ -107,8 +107,7 @@ class ModelsStep(Step):
         """Check the bundled pair for the image's third axis, until the user has chosen."""
         if self._user_chose:
             return
-        is_series = source.sizes["Z"] == 1 and source.sizes["T"] > 1
-        names = bundled_names("t" if is_series else "z")
+        names = bundled_names(source.third_axis or "z")
         if not names:
             return
         for name, box in self._boxes.items():

@@ -65,13 +65,13 @@ def peeking(data: Mapping[str, Any]) -> Work:
 
         if "files" in data:
             source = _first_that_opens([Path(file) for file in data["files"]])
-            yield Peek(source.channels, source.channels, _third_axis(source))
+            yield Peek(source.channels, source.channels, source.third_axis)
             return
         fields = find_fields(Data(**data), {"truth": None})
         source = _first_that_opens([field.input.path for field in fields])
         truth = _first_that_opens([field.truths[0].path for field in fields])
         matches = tuple((field.input.path.name, field.truths[0].path.name) for field in fields)
-        yield Peek(source.channels, truth.channels, _third_axis(source), matches)
+        yield Peek(source.channels, truth.channels, source.third_axis, matches)
 
     return work
 
@@ -130,9 +130,3 @@ def _first_that_opens(paths: list[Path]) -> ImageSource:
         except ImageError:
             continue
     return open_image(paths[-1])
-
-
-def _third_axis(source: ImageSource) -> str | None:
-    if source.sizes["Z"] > 1:
-        return "z"
-    return "t" if source.sizes["T"] > 1 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from napari_mito_predict._widgets.train.check import Checked, Listed, Peek, peek
 from napari_mito_predict._widgets.train.fields_table import FieldsTable
 from napari_mito_predict._widgets.train.sources import ChannelRows, SourceForm, role_of_truth
 from napari_mito_predict.errors import TrainingDataError
+from napari_mito_predict.image import Level
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -80,13 +82,19 @@ class DataStep(Step):
     @property
     def truth(self) -> str | int | None:
         """The truth channel, where the files hold it beside the transmitted light."""
-        in_files = self.peek is not None and "files" in (self.source.data or {})
-        return self.channels.truth.currentData() if in_files else None
+        return self.channels.truth.currentData() if self._in_files else None
+
+    @property
+    def _in_files(self) -> bool:
+        """Whether the files hold the truth beside the transmitted light."""
+        return self.peek is not None and "files" in (self.source.data or {})
 
     @property
     def role(self) -> ChannelRole | None:
         """What the truth shows, as far as names say."""
-        return role_of_truth(self.peek, self.channels) if self.peek is not None else None
+        if self.peek is None:
+            return None
+        return role_of_truth(self.peek, self.channels)
 
     @property
     def excluded(self) -> list[str]:
@@ -107,8 +115,10 @@ class DataStep(Step):
 
         included = set(self.table.included)
         kept = [field for field in self._fields if field.name in included]
+        if not kept:
+            return None
         try:
-            return split_fields(kept, Split(seed=self._seed)) if kept else None
+            return split_fields(kept, Split(seed=self._seed))
         except TrainingDataError:
             return None
 
@@ -182,17 +192,29 @@ class DataStep(Step):
 
     def _say(self) -> None:
         self.hint.setVisible(self.source.data is None)
-        self.channels.setVisible(self.peek is not None and "files" in (self.source.data or {}))
-        found, parts = self.table.summary(), self.parts
-        many = "1 field" if len(self._fields) == 1 else f"{len(self._fields)} fields"
-        self.found.setText(f"{many}: {found}" if found else "")
-        self.split.setText(_split_line(parts, self._seed) if parts else "")
-        self.split.setToolTip(_names_of(parts) if parts else "")
+        self.channels.setVisible(self._in_files)
+        parts = self.parts
+        self.found.setText(self._found())
+        if parts is None:
+            self.split.setText("")
+            self.split.setToolTip("")
+        else:
+            self.split.setText(_split_line(parts, self._seed))
+            self.split.setToolTip(_names_of(parts))
         for label in (self.found, self.split):
             label.setVisible(bool(label.text()))
         self._say_together(parts)
         self._summarise(parts)
         self.state_changed.emit()
+
+    def _found(self) -> str:
+        """How many fields there are, and what was found in them."""
+        found = self.table.summary()
+        if not found:
+            return ""
+        if len(self._fields) == 1:
+            return f"1 field: {found}"
+        return f"{len(self._fields)} fields: {found}"
 
     def _say_together(self, parts: Fields | None) -> None:
         """What only shows when all fields that take part are seen."""
@@ -228,7 +250,8 @@ class DataStep(Step):
             self.set_summary("no fields", "error")
         else:
             taking_part = len(self.table.included)
-            odd = taking_part < total or any(f.level == "warning" for r in self.table.reports for f in r.findings)
+            findings = chain.from_iterable(report.findings for report in self.table.reports)
+            odd = taking_part < total or any(finding.level is Level.WARNING for finding in findings)
             text = f"{taking_part} of {total} fields" if total > 1 else "1 field"
             self.set_summary(text, "warning" if odd else "ok")
 

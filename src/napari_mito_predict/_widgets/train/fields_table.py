@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -21,9 +20,10 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common.controls import words
-from napari_mito_predict.image import Finding, Level
+from napari_mito_predict.image import Level
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +41,6 @@ _SHORT = {
     "same-field-in-two-parts": "a copy",
     "duplicate-field": "a copy",
 }
-_MOVED = re.compile(r"[+-]?(\d+(?:\.\d+)?) voxels in ")
 
 
 class FieldsTable(QTableWidget):
@@ -98,17 +97,16 @@ class FieldsTable(QTableWidget):
         """List fields that are still to be read; those left out before stay so."""
         wanted = sorted(names)
         self._reports = {}
-        blocked = self.blockSignals(True)
-        self.setRowCount(len(wanted))
-        for row, name in enumerate(wanted):
-            item = QTableWidgetItem(name)
-            item.setData(Qt.ItemDataRole.UserRole, name)
-            item.setToolTip(name)
-            item.setCheckState(Qt.CheckState.Unchecked if name in self._left_out else Qt.CheckState.Checked)
-            self.setItem(row, 0, item)
-            self.setItem(row, 1, QTableWidgetItem(""))
-            self.setItem(row, 2, QTableWidgetItem("…"))
-        self.blockSignals(blocked)
+        with signals_blocked(self):
+            self.setRowCount(len(wanted))
+            for row, name in enumerate(wanted):
+                item = QTableWidgetItem(name)
+                item.setData(Qt.ItemDataRole.UserRole, name)
+                item.setToolTip(name)
+                item.setCheckState(Qt.CheckState.Unchecked if name in self._left_out else Qt.CheckState.Checked)
+                self.setItem(row, 0, item)
+                self.setItem(row, 1, QTableWidgetItem(""))
+                self.setItem(row, 2, QTableWidgetItem("…"))
         self.setVisible(bool(wanted))
         rows = min(max(len(wanted), 2), _ROWS_SHOWN)
         self.setFixedHeight(self._row_height * rows + self._header_height)
@@ -120,19 +118,30 @@ class FieldsTable(QTableWidget):
         twin = next((r for r in self._reports.values() if r.digest and r.digest == report.digest), None)
         self._reports[report.name] = report
         row = self.names.index(report.name)
-        blocked = self.blockSignals(True)
-        name, size, found = (self.item(row, column) for column in range(3))
-        if name is not None and size is not None and found is not None:
-            if not report.usable:
-                name.setFlags(name.flags() & ~(Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEnabled))
-            if not report.usable or twin is not None:
-                name.setCheckState(Qt.CheckState.Unchecked)
-            times = f"{report.volumes} × " if report.volumes > 1 else ""
-            size.setText(times + "×".join(map(str, report.shape)))
-            size.setToolTip(f"{report.volumes} volumes" if report.volumes > 1 else "planes × rows × columns")
-            found.setText(f"{_MARKS[_worst(report)]} {'a copy' if twin else short(report)}")
-            found.setToolTip(_tooltip(report, twin.name if twin else ""))
-        self.blockSignals(blocked)
+        with signals_blocked(self):
+            self._fill(row, report, twin.name if twin is not None else "")
+
+    def _fill(self, row: int, report: FieldReport, twin: str) -> None:
+        """Write a report into its row; `twin` is the name of a field with the same pixels."""
+        name = self.item(row, 0)
+        size = self.item(row, 1)
+        found = self.item(row, 2)
+        if name is None or size is None or found is None:
+            return
+        if not report.usable:
+            name.setFlags(name.flags() & ~(Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEnabled))
+        if not report.usable or twin:
+            name.setCheckState(Qt.CheckState.Unchecked)
+        shape = "×".join(map(str, report.shape))
+        if report.volumes > 1:
+            size.setText(f"{report.volumes} × {shape}")
+            size.setToolTip(f"{report.volumes} volumes")
+        else:
+            size.setText(shape)
+            size.setToolTip("planes × rows × columns")
+        words = "a copy" if twin else short(report)
+        found.setText(f"{_MARKS[_worst(report)]} {words}")
+        found.setToolTip(_tooltip(report, twin))
 
     def show_problem(self) -> None:
         """Scroll to the first field with something to say."""
@@ -153,10 +162,14 @@ class FieldsTable(QTableWidget):
         return str(item.data(Qt.ItemDataRole.UserRole)) if item is not None else ""
 
     def _changed(self, item: QTableWidgetItem) -> None:
-        if item.column() == 0:
-            name = self._name(item.row())
-            (self._left_out.discard if item.checkState() == Qt.CheckState.Checked else self._left_out.add)(name)
-            self.ticked.emit()
+        if item.column() != 0:
+            return
+        name = self._name(item.row())
+        if item.checkState() == Qt.CheckState.Checked:
+            self._left_out.discard(name)
+        else:
+            self._left_out.add(name)
+        self.ticked.emit()
 
     # ------------------------------------------------------------------ looking closer
 
@@ -178,7 +191,7 @@ def show_shift(report: FieldReport, parent: QWidget) -> QDialog:
     found = next(finding for finding in report.findings if finding.code == "shifted")
     explained = words(
         "Left as recorded, right with the shift undone. Green is the fluorescence, magenta what it is compared with; "
-        f"where both agree it is white.\n\n{found.message} {found.fix}"
+        f"where both agree it is white.\n\n{found.advice}"
     )
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
     buttons.rejected.connect(dialog.close)
@@ -196,7 +209,7 @@ def short(report: FieldReport) -> str:
         return "ok"
     finding = next(finding for finding in report.findings if finding.level is worst)
     if finding.code == "shifted":
-        return f"shifted {max(float(n) for n in _MOVED.findall(finding.message) or ['0']):.0f} px"
+        return f"shifted {max(map(abs, finding.values.values()), default=0):.0f} px"
     return _SHORT.get(finding.code, finding.code.replace("-", " "))
 
 
@@ -206,16 +219,12 @@ def _worst(report: FieldReport) -> Level:
 
 
 def _tooltip(report: FieldReport, twin: str) -> str:
-    lines = [_sentence(finding) for finding in report.findings]
+    lines = [finding.advice for finding in report.findings]
     if twin:
         lines.append(f"Holds the same pixels as {twin}: both would make scores look too good. It is left out.")
     if report.picture is not None:
         lines.append("Double-click to look at it.")
     return "\n".join(lines) or "Nothing wrong was found."
-
-
-def _sentence(finding: Finding) -> str:
-    return f"{finding.message} {finding.fix}".strip()
 
 
 def _pixmap(picture: NDArray[np.uint8] | None) -> QPixmap:

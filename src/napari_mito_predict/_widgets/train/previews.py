@@ -19,6 +19,7 @@ from napari_mito_predict._widgets.common.worker import Job
 from napari_mito_predict.errors import ModelError
 
 if TYPE_CHECKING:
+    from napari.layers import Layer
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
@@ -128,7 +129,7 @@ class PreviewLayers(QObject):
         self.stacks: list[Image] = []
         self._job = Job(self)
         self._job.yielded.connect(self._show)
-        self._job.state_changed.connect(lambda state: None if state.busy else self._read_on())
+        self._job.state_changed.connect(self._read_on)
         viewer.dims.events.current_step.connect(self._slider_moved)
         self.destroyed.connect(lambda: viewer.dims.events.current_step.disconnect(self._slider_moved))
 
@@ -136,7 +137,10 @@ class PreviewLayers(QObject):
         """Show the previews of this run from now on, and those of no other."""
         self._job.reset()
         take_away(self._viewer, [*self.stills, *self.stacks])
-        self.stills, self.stacks, self._waiting, self.previews = [], [], [], None
+        self.stills = []
+        self.stacks = []
+        self._waiting = []
+        self.previews = None
         self._run = run
         self._frames = Frames(run.model_folder) if run is not None else None
 
@@ -154,10 +158,13 @@ class PreviewLayers(QObject):
 
     # ------------------------------------------------------------------ reading
 
-    def _read_on(self) -> None:
+    def _read_on(self, state: object = None) -> None:
+        """Read what waits, unless something is being read: then when that is done."""
         if self._job.state.busy or self._frames is None:
             return
-        known = set(self.previews.iterations) if self.previews else set()
+        known: set[int] = set()
+        if self.previews is not None:
+            known.update(self.previews.iterations)
         new = [path for path in self._waiting if path.stem.isdecimal() and int(path.stem) not in known]
         self._waiting = []
         if new:
@@ -214,25 +221,13 @@ class PreviewLayers(QObject):
         for i, truth in enumerate(previews.truths):
             number = f" {i + 1}" if targets > 1 else ""
             limits = contrast_of(truth)
-            self.stills.append(
-                self._image(
-                    truth,
-                    f"{name} preview: truth{number}",
-                    place.still(1 + 2 * i),
-                    colormap="green",
-                    contrast_limits=limits,
-                )
-            )
+            look = {"colormap": "green", "contrast_limits": limits}
+            still = self._image(truth, f"{name} preview: truth{number}", place.still(1 + 2 * i), **look)
+            self.stills.append(still)
             stack = _stack_of(previews, i, place.ndim)
-            self.stacks.append(
-                self._image(
-                    stack,
-                    f"{name} preview: prediction{number}",
-                    place.stack(2 + 2 * i),
-                    colormap="magenta",
-                    contrast_limits=limits,
-                )
-            )
+            look = {"colormap": "magenta", "contrast_limits": limits}
+            title = f"{name} preview: prediction{number}"
+            self.stacks.append(self._image(stack, title, place.stack(2 + 2 * i), **look))
         for layer in (*self.stills, *self.stacks):
             self._viewer.add_layer(layer)
         self._viewer.reset_view()
@@ -246,24 +241,36 @@ class _Place:
     """Where previews go: right of all layers, on a slider of their own, at every plane of what is open."""
 
     def __init__(self, viewer: Viewer, previews: Previews) -> None:
-        others = max(viewer.layers, key=lambda layer: layer.ndim, default=None)
-        pixels = others is not None and not others.units[-1].is_compatible_with("micrometer")
-        self._step = _UNKNOWN if pixels or previews.pixel_um is None else previews.pixel_um
-        self._unit = "pixel" if self._step is _UNKNOWN else "micrometer"
-        self._width = previews.light.shape[-1] * self._step[1] * (1 + _GAP)
-        extent = viewer.layers.extent.world
-        right, top = (float(extent[1][-1]), float(extent[0][-2])) if others is not None else (-self._width * _GAP, 0.0)
-        self._corner = (top, right + self._width * _GAP)
         between = max(1, viewer.dims.ndim - 2)
         self.ndim = 1 + between + 2
-        sliders = list(viewer.dims.range[:-2])[-between:] if others is not None else []
+        # Where nothing is open: one plane at the origin.
+        self._step = previews.pixel_um or _UNKNOWN
+        self._thick = [1.0] * between
+        self._middle = [0.0] * between
+        self._slider_units = ["pixel"] * between
+        self._slider_labels = ["z"] * between
+        deepest = max(viewer.layers, key=lambda layer: layer.ndim, default=None)
+        if deepest is not None:
+            self._follow(viewer, deepest, between)
+        self._unit = "pixel" if self._step is _UNKNOWN else "micrometer"
+        self._width = previews.light.shape[-1] * self._step[1] * (1 + _GAP)
+        self._corner = (0.0, 0.0)
+        if deepest is not None:
+            extent = viewer.layers.extent.world
+            self._corner = (float(extent[0][-2]), float(extent[1][-1]) + self._width * _GAP)
+
+    def _follow(self, viewer: Viewer, deepest: Layer, between: int) -> None:
+        """Take units and sliders of the layers that are there; `between` axes lie between the previews' and y."""
+        if not deepest.units[-1].is_compatible_with("micrometer"):
+            self._step = _UNKNOWN
         # One plane that is as thick as all planes of the other layers: it is seen wherever their slider is.
-        self._thick = [float(s.stop - s.start + (s.step or 1)) for s in sliders] or [1.0] * between
-        self._middle = [float(s.start + s.stop) / 2 for s in sliders] or [0.0] * between
-        units = [str(unit) for unit in others.units[:-2]] if others is not None else []
-        self._slider_units = units[-between:] if len(units) >= between else ["pixel"] * between
-        labels = list(others.axis_labels[:-2]) if others is not None else []
-        self._slider_labels = labels[-between:] if len(labels) >= between else ["z"] * between
+        sliders = viewer.dims.range[:-2][-between:]
+        if sliders:
+            self._thick = [float(slider.stop - slider.start + (slider.step or 1)) for slider in sliders]
+            self._middle = [float(slider.start + slider.stop) / 2 for slider in sliders]
+        if deepest.ndim - 2 >= between:
+            self._slider_units = [str(unit) for unit in deepest.units[:-2]][-between:]
+            self._slider_labels = list(deepest.axis_labels[:-2])[-between:]
 
     def still(self, column: int) -> dict[str, object]:
         """For a plane without a slider, so many columns to the right."""

@@ -42,6 +42,7 @@ class RunStep(Step):
         self._phase = Phase.NONE
         self._missing = "choose fields first"
         self._has_model = False
+        self._best = ""
         self._build_choice()
         self._build_buttons()
         self._build_progress()
@@ -93,7 +94,9 @@ class RunStep(Step):
     def _build_progress(self) -> None:
         self.bar = QProgressBar()
         self.bar.setAccessibleName("Progress")
-        self.scores, self.message, self.outside = words(), words(quiet=True), words(_OUTSIDE, quiet=True)
+        self.scores = words()
+        self.message = words(quiet=True)
+        self.outside = words(_OUTSIDE, quiet=True)
         self.curve = Curve()
         self.failure = FailurePanel()
         for widget in (self.bar, self.scores, self.curve, self.message, self.outside, self.failure):
@@ -113,16 +116,18 @@ class RunStep(Step):
 
     def choose_run(self, run: Run | None) -> None:
         """Show which run is watched, without telling."""
-        path = str(run.path) if run is not None else None
-        index = self.runs.findData(path) if path is not None else 0
-        if index < 0 and run is not None:
-            self.runs.insertItem(1, run.path.name, path)
+        if run is None:
+            self.runs.setCurrentIndex(0)
+            return
+        index = self.runs.findData(str(run.path))
+        if index < 0:
             index = 1
+            self.runs.insertItem(index, run.path.name, str(run.path))
         self.runs.setCurrentIndex(index)
 
     def _run_picked(self, index: int) -> None:
         path = self.runs.itemData(index)
-        self.run_chosen.emit(Run(Path(path)) if path is not None else None)
+        self.run_chosen.emit(None if path is None else Run(Path(path)))
 
     # ------------------------------------------------------------------ saying
 
@@ -136,6 +141,7 @@ class RunStep(Step):
         self._phase = phase
         if phase is Phase.NONE:
             self.curve.set_metrics([])
+            self._best = ""
             self.scores.setText("")
             self.message.setText("")
             self._has_model = False
@@ -144,17 +150,19 @@ class RunStep(Step):
         if run is not None and phase is not Phase.NONE:
             index = self.runs.findData(str(run.path))
             self.runs.setItemText(index, f"{run.path.name} · {phase}")
-        self.failure.show_failure(_failure_of(run) if phase is Phase.FAILED and run is not None else None)
+        if phase is Phase.FAILED and run is not None:
+            self.failure.show_failure(_failure_of(run))
+        else:
+            self.failure.show_failure(None)
         self._enable()
 
     def show_status(self, status: Status) -> None:
         """How far it is, how good, and what the trainer says."""
-        self.bar.setRange(0, status.iterations if status.state != "preparing" else 0)
+        self.bar.setRange(0, 0 if status.state == "preparing" else status.iterations)
         self.bar.setValue(status.iteration)
+        self._best = best_score(status)
         self.scores.setText(scores_line(status))
-        left = f" About {duration(status.seconds_left)} left." if status.seconds_left and status.alive else ""
-        count = f" Iteration {status.iteration} of {status.iterations}." if status.state == "running" else ""
-        self.message.setText(f"{status.message}{count}{left}" if status.state != "failed" else "")
+        self.message.setText(_message(status))
         self._enable()
 
     def show_metrics(self, rows: list[dict[str, float]]) -> None:
@@ -216,7 +224,7 @@ class RunStep(Step):
         self._say()
 
     def _say(self) -> None:
-        scores = self.scores.text().partition(" (")[0]
+        scores = self._best
         match self._phase:
             case Phase.NONE:
                 self.set_summary(self._missing or "ready", "idle" if self._missing else "ok")
@@ -237,17 +245,33 @@ class RunStep(Step):
                 self.set_summary(f"{self._phase}…", "info")
 
 
+def best_score(status: Status) -> str:
+    """Such as "PCC 0.71"; empty before the first validation."""
+    if "best" not in status.scores:
+        return ""
+    return f"PCC {status.scores['best']:.2f}"
+
+
 def scores_line(status: Status) -> str:
     """Such as "PCC 0.71 (start model 0.42, blurred input 0.31)"."""
-    scores = status.scores
-    if "best" not in scores:
+    best, scores = best_score(status), status.scores
+    names = {"base": "start model", "blurred input": "blurred input"}
+    others = [f"{name} {scores[key]:.2f}" for key, name in names.items() if key in scores]
+    if not best or not others:
+        return best
+    return f"{best} ({', '.join(others)})"
+
+
+def _message(status: Status) -> str:
+    """What the trainer says, how far it is, and how long it will take; of a failed one another place says it all."""
+    if status.state == "failed":
         return ""
-    others = [
-        f"{text} {scores[key]:.2f}"
-        for key, text in (("base", "start model"), ("blurred input", "blurred input"))
-        if key in scores
-    ]
-    return f"PCC {scores['best']:.2f}" + (f" ({', '.join(others)})" if others else "")
+    sentences = [status.message]
+    if status.state == "running":
+        sentences.append(f"Iteration {status.iteration} of {status.iterations}.")
+    if status.seconds_left and status.alive:
+        sentences.append(f"About {duration(status.seconds_left)} left.")
+    return " ".join(sentences)
 
 
 def _failure_of(run: Run) -> Failure:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QLabel, QPushButton, QStackedWidget, QWidget
 from superqt import QElidingLabel
+from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common.controls import Combo
 from napari_mito_predict._widgets.common.layouts import column
@@ -103,25 +105,21 @@ class SourceForm(QWidget):
     @property
     def data(self) -> dict[str, Any] | None:
         """As the ``data`` of a training configuration, without channels; None where something is missing."""
-        match self.kind.currentData():
-            case "files":
-                return {"files": [str(path) for path in self._files]} if self._files else None
-            case "layers":
-                return {"files": [str(path) for path in self.layers.files]} if self.layers.files else None
-            case "table":
-                return {"csv": str(self._table)} if self._table else None
-            case _:
-                folders = {key: str(path) for key, path in self._folders.items() if path is not None}
-                return folders if len(folders) == len(self._folders) else None
+        kind = self.kind.currentData()
+        if kind == "files" and self._files:
+            return {"files": [str(path) for path in self._files]}
+        if kind == "layers" and self.layers.files:
+            return {"files": [str(path) for path in self.layers.files]}
+        if kind == "table" and self._table:
+            return {"csv": str(self._table)}
+        if kind == "folders" and all(self._folders.values()):
+            return {key: str(path) for key, path in self._folders.items()}
+        return None
 
     def set_files(self, paths: Sequence[Path]) -> None:
         """Take these files; of a folder all images in it."""
-        self._files = [file for path in paths for file in _images(path)]
-        names = ", ".join(path.name for path in self._files)
-        folders = {path.parent.name for path in self._files}
-        where = f" in {folders.pop()}" if len(folders) == 1 else ""
-        many = f"{len(self._files)} files{where}"
-        self.files_label.setText((names if len(self._files) == 1 else many) if self._files else "no images there")
+        self._files = list(chain.from_iterable(_images(path) for path in paths))
+        self.files_label.setText(_named(self._files))
         self.files_label.setToolTip("\n".join(map(str, self._files[:40])))
         self._choose_kind("files")
 
@@ -130,7 +128,9 @@ class SourceForm(QWidget):
         self._folders = {"input_folder": transmitted, "target_folder": fluorescence}
         for key, path in self._folders.items():
             button = self.folder_buttons[key]
-            text = (path.name or str(path)) if path else "choose…"
+            text = "choose…"
+            if path is not None:
+                text = path.name or str(path)
             button.setText(button.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, 150))
             button.setToolTip(str(path or ""))
         self._choose_kind("folders")
@@ -144,8 +144,10 @@ class SourceForm(QWidget):
 
     def show_matches(self, matches: Sequence[tuple[str, str]]) -> None:
         """Say which files of two folders belong together."""
-        first = f": {matches[0][0]} ↔ {matches[0][1]}" if matches else ""
-        self.match_label.setText(f"{len(matches)} pairs{first}" if matches else "")
+        text = ""
+        if matches:
+            text = f"{len(matches)} pairs: {matches[0][0]} ↔ {matches[0][1]}"
+        self.match_label.setText(text)
         self.match_label.setVisible(bool(matches))
         self.match_label.setToolTip("\n".join(f"{a} ↔ {b}" for a, b in matches[:60]))
 
@@ -203,7 +205,9 @@ class ChannelRows(QWidget):
     def role(self) -> ChannelRole | None:
         """What the truth channel shows, as far as its name says."""
         index = self.truth.currentIndex()
-        return self._channels[index].role if 0 <= index < len(self._channels) else None
+        if not 0 <= index < len(self._channels):
+            return None
+        return self._channels[index].role
 
     def set_channels(self, channels: tuple[Channel, ...]) -> None:
         """Offer these channels; the same ones as before keep what was chosen."""
@@ -211,24 +215,18 @@ class ChannelRows(QWidget):
             return
         self._channels = channels
         names = [channel.name for channel in channels]
-        for combo in (self.transmitted, self.truth):
-            combo.blockSignals(True)
-            combo.clear()
-            for channel in channels:
-                by_name = channel.name is not None and names.count(channel.name) == 1
-                combo.addItem(channel.label, channel.name if by_name else channel.index)
-                combo.setItemData(channel.index, channel.reason, Qt.ItemDataRole.ToolTipRole)
-            combo.blockSignals(False)
         light = _first(channels, (ChannelRole.TRANSMITTED,))
         truth = _first(channels, (ChannelRole.MITOCHONDRIA, ChannelRole.DNA))
-        others = [channel.index for channel in channels if channel.index != light]
-        for combo, index in (
-            (self.transmitted, light),
-            (self.truth, truth if truth is not None else min(others, default=0)),
-        ):
-            combo.blockSignals(True)
-            combo.setCurrentIndex(index or 0)
-            combo.blockSignals(False)
+        if truth is None:
+            truth = min((channel.index for channel in channels if channel.index != light), default=0)
+        for combo, chosen in ((self.transmitted, light), (self.truth, truth)):
+            with signals_blocked(combo):
+                combo.clear()
+                for channel in channels:
+                    by_name = channel.name is not None and names.count(channel.name) == 1
+                    combo.addItem(channel.label, channel.name if by_name else channel.index)
+                    combo.setItemData(channel.index, channel.reason, Qt.ItemDataRole.ToolTipRole)
+                combo.setCurrentIndex(chosen or 0)
 
 
 class _Pages(QStackedWidget):
@@ -240,11 +238,15 @@ class _Pages(QStackedWidget):
 
     def sizeHint(self) -> Any:
         page = self.currentWidget()
-        return page.sizeHint() if page is not None else super().sizeHint()
+        if page is None:
+            return super().sizeHint()
+        return page.sizeHint()
 
     def minimumSizeHint(self) -> Any:
         page = self.currentWidget()
-        return page.minimumSizeHint() if page is not None else super().minimumSizeHint()
+        if page is None:
+            return super().minimumSizeHint()
+        return page.minimumSizeHint()
 
 
 def role_of_truth(peek: Peek, rows: ChannelRows) -> ChannelRole | None:
@@ -252,12 +254,30 @@ def role_of_truth(peek: Peek, rows: ChannelRows) -> ChannelRole | None:
     if not peek.matches:
         return rows.role
     index = _first(peek.truth, (ChannelRole.MITOCHONDRIA, ChannelRole.DNA))
-    return peek.truth[index].role if index is not None else None
+    if index is None:
+        return None
+    return peek.truth[index].role
 
 
 def _first(channels: Sequence[Channel], roles: tuple[ChannelRole, ...]) -> int | None:
-    found = [channel for role in roles for channel in channels if channel.role is role]
-    return found[0].index if found else None
+    """Index of the first channel of one of these roles, of the first role that there is."""
+    for role in roles:
+        for channel in channels:
+            if channel.role is role:
+                return channel.index
+    return None
+
+
+def _named(files: Sequence[Path]) -> str:
+    """The only file by its name; of several how many, and where they are."""
+    if not files:
+        return "no images there"
+    if len(files) == 1:
+        return files[0].name
+    folders = {path.parent.name for path in files}
+    if len(folders) > 1:
+        return f"{len(files)} files"
+    return f"{len(files)} files in {folders.pop()}"
 
 
 def _images(path: Path) -> list[Path]:

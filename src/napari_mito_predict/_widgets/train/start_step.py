@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QLabel, QRadioButton, QToolButton, QWidget
+from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common.controls import Combo, words
 from napari_mito_predict._widgets.common.steps import Step
@@ -25,7 +25,6 @@ _PRESETS = {
     "robust": ("Robust", "Also learns from noisier, blurrier and dimmer versions of your fields."),
 }
 _SCRATCH = "from scratch"
-_DURATION = re.compile("about (.*) on this computer")
 _TARGETS = {"mitochondria": "mitochondria", "dna": "DNA"}
 _AXES = {"z": "z-stacks", "t": "time series"}
 
@@ -44,6 +43,7 @@ class StartStep(Step):
         self._third_axis: str | None = None
         self._role: ChannelRole | None = None
         self._user_chose = False
+        self._duration = ""
         self._build_choice()
         self._build_presets()
         self._build_advanced()
@@ -139,17 +139,22 @@ class StartStep(Step):
     def refresh(self) -> None:
         """Read the list of models anew; those for this kind of data come first, and the choice stays."""
         before = self.start_from
-        blocked = self.model.blockSignals(True)
-        self.model.clear()
-        for info in sorted(filter(_has_one_target, list_models()), key=self._fits_badly):
-            self.model.addItem(self._words_for(info), info.name)
-            self.model.setItemData(self.model.count() - 1, info.card.disclaimer, Qt.ItemDataRole.ToolTipRole)  # type: ignore[union-attr]
-        self.model.addItem(_SCRATCH, None)
-        index = self.model.findData(before) if before is not None else self.model.count() - 1
-        self.model.setCurrentIndex(max(0, index) if self._user_chose else 0)
-        self.model.blockSignals(blocked)
+        with signals_blocked(self.model):
+            self.model.clear()
+            for info in sorted(filter(_has_one_target, list_models()), key=self._fits_badly):
+                self.model.addItem(self._words_for(info), info.name)
+                disclaimer = info.card.disclaimer if info.card is not None else ""
+                self.model.setItemData(self.model.count() - 1, disclaimer, Qt.ItemDataRole.ToolTipRole)
+            self.model.addItem(_SCRATCH, None)
+            self.model.setCurrentIndex(self._index_of(before) if self._user_chose else 0)
         if self.start_from != before:
             self._tell(self.start_changed)
+
+    def _index_of(self, name: str | None) -> int:
+        """Where a model stands in the list, "from scratch" for None; the first where it is not there."""
+        if name is None:
+            return self.model.count() - 1
+        return max(0, self.model.findData(name))
 
     def suggest_for(self, role: ChannelRole | None, third_axis: str | None) -> None:
         """Choose what fits the fields, until the user has chosen."""
@@ -168,24 +173,35 @@ class StartStep(Step):
         return other_axis, other_target, not info.bundled, info.name
 
     def _words_for(self, info: ModelInfo) -> str:
-        axes = info.card.input.third_axes if info.card else ()
-        kind = " · for " + " and ".join(_AXES[axis] for axis in axes) if axes and self._third_axis not in axes else ""
-        kind = kind if self._third_axis is not None else ""
-        return f"{info.name}{' (simulated)' if info.card and info.card.simulated else ''}{kind}"
+        """The model's name, that it knows simulated cells only, and what it is for where that is not these fields."""
+        text = info.name
+        if info.card is None:
+            return text
+        if info.card.simulated:
+            text += " (simulated)"
+        axes = info.card.input.third_axes
+        if axes and self._third_axis is not None and self._third_axis not in axes:
+            text += f" · for {' and '.join(_AXES[axis] for axis in axes)}"
+        return text
 
     # ------------------------------------------------------------------ saying
 
     def show_seconds(self, seconds: float | None, *, measuring: bool = False, failure: Failure | None = None) -> None:
         """Say how long it will take, from the time of one iteration."""
+        self._duration = ""
+        self.cost.setText("")
         if failure is not None:
             self.cost.setText(failure.what)
         elif seconds is not None:
             iterations, minutes = self.options.iterations.value, self.options.minutes.value
-            total = min(seconds * iterations, 60 * minutes if minutes else float("inf"))
-            self.cost.setText(f"about {duration(total)} on this computer")
+            total = seconds * iterations
+            if minutes:
+                total = min(total, 60 * minutes)
+            self._duration = duration(total)
+            self.cost.setText(f"about {self._duration} on this computer")
             self.cost.setToolTip(f"{iterations} iterations, each timed at {seconds:.2g} s")
-        else:
-            self.cost.setText("measuring how long it will take…" if measuring else "")
+        elif measuring:
+            self.cost.setText("measuring how long it will take…")
         self._say()
 
     def _preset_toggled(self, on: bool) -> None:
@@ -214,8 +230,7 @@ class StartStep(Step):
             text = "Without a start model, expect to need more fields and more time."
         self.note.setText(text)
         self.note.setVisible(bool(text))
-        about = _DURATION.match(self.cost.text())
-        parts = (self.start_from or _SCRATCH, self.preset, about[1] if about else "")
+        parts = (self.start_from or _SCRATCH, self.preset, self._duration)
         self.set_summary(" · ".join(filter(None, parts)))
 
 

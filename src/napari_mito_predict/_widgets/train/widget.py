@@ -54,7 +54,9 @@ class TrainWidget(QWidget):
         self.viewer = napari_viewer
         self.extra: dict[str, Any] = {}
         """More keys of the training configuration, for scripts."""
-        self.data, self.start, self.training = DataStep(napari_viewer), StartStep(), RunStep()
+        self.data = DataStep(napari_viewer)
+        self.start = StartStep()
+        self.training = RunStep()
         self.watch = RunWatch(self)
         self.previews = PreviewLayers(napari_viewer, self)
         self.checking, self.timing = Job(self), Job(self)
@@ -194,7 +196,9 @@ class TrainWidget(QWidget):
             return
         key = (self._checked.ndim, config.model_dump_json(exclude=_NOT_TIMED))
         if key != self._timed_for:
-            self._timed_for, self._seconds, self._timing_failure = key, None, None
+            self._timed_for = key
+            self._seconds = None
+            self._timing_failure = None
             self.timing.start(timing(config, self._checked.ndim))
 
     def _timed(self, seconds: float) -> None:
