@@ -6,8 +6,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import napari_mito_predict
 import pytest
+
+import napari_mito_predict
 
 SOURCE = Path(napari_mito_predict.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))

@@ -97,3 +97,13 @@ def test_not_a_configuration(tmp_path: Path, content: str) -> None:
         TrainingConfig.load(file)
     with pytest.raises(ConfigError, match="missing"):
         TrainingConfig.load(tmp_path / "missing.yaml")
+
+
+def test_a_configuration_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    given = {"targets": {"dna": "x"}, "data": {"files": ["a"]}, "output": "o"}
+    assert TrainingConfig.parse(given).schema_version == 1
+    assert not TrainingConfig.parse(given).differences(
+        TrainingConfig.parse(given).model_dump(mode="json") | {"schema_version": 0}
+    )
+    with pytest.raises(ConfigError, match=r"schema_version: .*newer version"):
+        TrainingConfig.parse(given | {"schema_version": 2})

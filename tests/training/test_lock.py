@@ -130,12 +130,13 @@ def test_an_earlier_version_did_not_say_when_it_began(sleeper) -> None:
         '{"state": "asleep"}',
         '{"state": "running", "scores": [1]}',
         '{"state": "running", "iteration": NaN}',
+        '{"state": "running", "schema_version": 2}',
         "[]",
         "",
         "[" * 100_000,
         '{"state": "running", "pid": 1' + "0" * 400 + "}",
     ],
-    ids=["pid", "text", "state", "scores", "nan", "list", "empty", "deep", "huge"],
+    ids=["pid", "text", "state", "scores", "nan", "newer", "list", "empty", "deep", "huge"],
 )
 def test_a_status_that_cannot_be_read_is_said_to_be_damaged(fields, make_config, content: str) -> None:
     run = Run.create(make_config(fields, "run", iterations=2, validate_every=1))

@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -22,6 +23,7 @@ from napari_mito_predict.errors import ConfigError
 from napari_mito_predict.models.card import Name, ThirdAxis
 from napari_mito_predict.training.presets import PRESETS
 
+SCHEMA_VERSION = 1
 _LARGEST_CONFIG = 1 << 20
 
 _KEYS_OF_KIND: dict[str, tuple[str, ...]] = {
@@ -30,7 +32,7 @@ _KEYS_OF_KIND: dict[str, tuple[str, ...]] = {
 }
 """Keys of `network` that mean something for one kind only."""
 
-_MAY_CHANGE = {"output", "devices", "threads", "compile", "cache", "look_for_shifts", "add_to_models"}
+_MAY_CHANGE = {"schema_version", "output", "devices", "threads", "compile", "cache", "look_for_shifts", "add_to_models"}
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Channel = str | int
@@ -152,6 +154,8 @@ class Augment(_Part):
 class TrainingConfig(_Part):
     """One training run. Keys that are absent take the preset's value."""
 
+    schema_version: int = Field(default=SCHEMA_VERSION, ge=1)
+    """Of this kind of file; may be left out."""
     targets: dict[Name, Channel | None] = Field(min_length=1)
     """Name of each predicted structure -> truth channel (name, index or role); ``None``: the file's only channel.
 
@@ -215,6 +219,13 @@ class TrainingConfig(_Part):
     add_to_models: bool = True
     """Put the finished model into the list of the user's own models."""
     seed: int = 0
+
+    @field_validator("schema_version")
+    @classmethod
+    def _not_newer(cls, version: int) -> int:
+        if version > SCHEMA_VERSION:
+            raise ValueError(f"written for a newer version (known is {SCHEMA_VERSION}); update napari-mito-predict")
+        return version
 
     @model_validator(mode="before")
     @classmethod

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from napari_mito_predict._files import atomic_path
+from napari_mito_predict._files import atomic_path, atomic_write_text
 from napari_mito_predict.errors import DamagedCheckpointError, ModelError, TrainingError, UnwritableOutputError
 from napari_mito_predict.training.checkpoints import load_newest_checkpoint, save_checkpoint
 from napari_mito_predict.training.config import TrainingConfig
@@ -124,7 +124,8 @@ class Run:
 
     def request_stop(self, *, keep: bool = False) -> None:
         """Ask the trainer to stop after this iteration; with `keep` to finish the model instead of leaving it open."""
-        (self.path / "stop").write_text("keep" if keep else "", encoding="utf-8")
+        # All at once: whoever reads half of it would pause a run that was to be finished.
+        atomic_write_text(self.path / "stop", "keep" if keep else "")
 
     @property
     def stop_requested(self) -> Literal["", "pause", "keep"]:

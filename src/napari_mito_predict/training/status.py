@@ -17,6 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from napari_mito_predict._files import atomic_write_text
 
+SCHEMA_VERSION = 1
 _SILENT_S = 60.0
 """A trainer on another computer that has not been heard of for so long is taken for dead."""
 
@@ -52,6 +53,8 @@ class Status:
         When its process began, see `process_start`; 0 where an earlier version wrote this.
     host : str
         The computer it runs on.
+    schema_version : int
+        Of this file; 1 where it does not say.
     """
 
     state: State
@@ -64,6 +67,7 @@ class Status:
     scores: dict[str, float] = field(default_factory=dict)
     started: float = 0.0
     host: str = ""
+    schema_version: int = SCHEMA_VERSION
 
     @property
     def alive(self) -> bool:
@@ -83,12 +87,16 @@ def read_status(path: Path) -> Status:
         There is no such file.
     """
     try:
-        return _STATUS.validate_json(path.read_bytes())
+        status = _STATUS.validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         message = f"{path} cannot be read ({where}: {first['msg']}). Resuming the run writes it anew."
         return Status("damaged", message)
+    if status.schema_version > SCHEMA_VERSION:
+        message = f"{path} was written by a newer version (schema {status.schema_version}). Update napari-mito-predict."
+        return Status("damaged", message)
+    return status
 
 
 def write_status(path: Path, status: Status) -> None:
