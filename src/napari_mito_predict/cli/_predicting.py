@@ -82,11 +82,10 @@ class PredictionJob:
             self._wrote(image, key, path)
 
     def _paths(self, image: ImageSource, plan: PredictionPlan) -> dict[str, Path]:
-        """Files by what will be in them: of ``cells``, or ``cells_scene2`` (counted from 0, as --scene does)."""
-        stem, suffix = f"{image.name}_scene{image.scene}" if image.scene else image.name, self.format.suffix
-        if self.composite:
-            return {" + ".join(plan.outputs): self.folder / f"{stem}_predicted{suffix}"}
-        return {key: self.folder / f"{stem}_{key.replace('/', '_')}{suffix}" for key in plan.outputs}
+        """Files by what will be in them."""
+        from napari_mito_predict.prediction.files import output_paths
+
+        return output_paths(self.folder, image, plan.outputs, self.format.suffix, composite=self.composite)
 
     def _model(self, name: str) -> Model:
         from napari_mito_predict.models import load_model

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import platform
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib import metadata
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_mito_predict._versions import versions_of
 from napari_mito_predict.errors import EvaluationError, MitoPredictError, PredictionCancelled
 from napari_mito_predict.evaluation.alignment import ShiftCheck, check_shift
 from napari_mito_predict.evaluation.baselines import BlurredInput, MeanTruth
@@ -186,7 +185,7 @@ def gather(
         comparisons=tuple(_comparisons(named)),
         skipped=tuple(problems),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=_versions(),
+        versions=versions_of(_PACKAGES),
     )
 
 
@@ -301,8 +300,3 @@ def _with_other_fields(results: list[Result]) -> list[Result]:
 
 def _truth_key(case: Case) -> tuple[object, ...]:
     return (case.field, str(case.truth.path or case.truth.name), case.truth.scene, case.channel.index, case.target)
-
-
-def _versions() -> dict[str, str]:
-    found: Mapping[str, str] = {name: metadata.version(name) for name in _PACKAGES}
-    return {"python": platform.python_version(), **found}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from napari_mito_predict.image.names import record_path
 if TYPE_CHECKING:
     import numpy as np
 
+    from napari_mito_predict.image import ImageSource
     from napari_mito_predict.image.output import ImageSettings
     from napari_mito_predict.models.record import PredictionRecord
     from napari_mito_predict.prediction.result import Output, Prediction
@@ -29,6 +30,32 @@ def write_predictions(
     written = write(path, data, overwrite=overwrite, **image_metadata(outputs))
     record.write(path)
     return written
+
+
+def output_paths(
+    folder: Path, image: ImageSource, keys: Iterable[str], suffix: str, *, composite: bool
+) -> dict[str, Path]:
+    """Files for the outputs of one image, such as ``cells_mitochondria.ome.tif``, or ``cells_scene2_dna.ome.tif``.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they go.
+    image : ImageSource
+        What is predicted from; scenes are counted from 0, as on the command line.
+    keys : iterable of str
+        Of the outputs.
+    suffix : str
+        ``.ome.tif`` or ``.ome.zarr``.
+    composite : bool
+        One file for all of them, as its channels; its key names them all.
+    """
+    stem = image.name
+    if image.scene:
+        stem += f"_scene{image.scene}"
+    if composite:
+        return {" + ".join(keys): folder / f"{stem}_predicted{suffix}"}
+    return {key: folder / f"{stem}_{key.replace('/', '_')}{suffix}" for key in keys}
 
 
 def image_metadata(outputs: Sequence[Output]) -> ImageSettings:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from napari_mito_predict._versions import versions_of
 from napari_mito_predict.image import Finding, file_signature
 from napari_mito_predict.models.record import (
     ChannelReference,
@@ -16,7 +17,6 @@ from napari_mito_predict.models.record import (
     PredictionRecord,
 )
 from napari_mito_predict.prediction.context import in_parts
-from napari_mito_predict.prediction.result import versions
 
 if TYPE_CHECKING:
     from napari_mito_predict.models.card import ModelCard
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari_mito_predict.prediction.result import Output
     from napari_mito_predict.prediction.volumes import Subject
 
+_COMPUTING = ("napari-mito-predict", "torch", "numpy", "scipy")
 _VALUES = "z-scores of the training truth: brightness is relative, not calibrated"
 
 
@@ -63,7 +64,7 @@ def make_record(
             DeviceUse(device=device.kind, device_name=device.name, precision=device.precision) for device in devices
         ),
         findings=tuple(findings),
-        versions=versions(),
+        versions=versions_of(_COMPUTING),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +12,6 @@ if TYPE_CHECKING:
     from napari_mito_predict.models.card import Target
     from napari_mito_predict.models.record import PredictionRecord
     from napari_mito_predict.prediction.volumes import VoxelSize
-
-_PACKAGES = ("napari-mito-predict", "torch", "numpy", "scipy")
 
 
 @dataclass(frozen=True)
@@ -145,19 +140,3 @@ class Prediction:
         from napari_mito_predict.prediction.files import write_predictions
 
         return write_predictions(path, [self], self.record, overwrite=overwrite)
-
-
-def versions() -> dict[str, str]:
-    """What computed this."""
-    return dict(_versions())
-
-
-@cache
-def _versions() -> tuple[tuple[str, str], ...]:
-    found = [("python", platform.python_version())]
-    for package in _PACKAGES:
-        try:
-            found.append((package, metadata.version(package)))
-        except metadata.PackageNotFoundError:
-            continue
-    return tuple(found)

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_mito_predict.evaluation import Shift, edges, find_shift, move
 from napari_mito_predict.image import Finding, Level
+from napari_mito_predict.image.crops import centre_of, middle_plane
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,8 +83,7 @@ def check_shift(
     list of Finding, ndarray or None
         One warning per shifted truth, never an error; and a picture of the last.
     """
-    looked_at = zip(pair.input.shape, _LOOKED_AT[-pair.input.ndim :], strict=True)
-    middle = tuple(slice((n - min(n, most)) // 2, (n + min(n, most)) // 2) for n, most in looked_at)
+    middle = centre_of(pair.input.shape, _LOOKED_AT[-pair.input.ndim :])
     given = pair.input[middle].astype(np.float32)
     expected = reference(given) if reference else [None] * len(names)
     found: list[Finding] = []
@@ -165,7 +165,7 @@ def _shift_finding(name: str, shift: Shift, reference: str) -> Finding:
 def _picture(reference: NDArray[np.float32], truth: NDArray[np.float32], shift: Shift) -> NDArray[np.uint8]:
     halves = []
     for fluorescence in (truth, move(truth, shift.voxels)):
-        a, b = (_grey(image if image.ndim == 2 else image[len(image) // 2]) for image in (reference, fluorescence))
+        a, b = _grey(middle_plane(reference)), _grey(middle_plane(fluorescence))
         halves.append(np.stack([a, b, a], axis=-1))
     gap = np.full((halves[0].shape[0], 4, 3), 255, np.uint8)
     return np.concatenate([halves[0], gap, halves[1]], axis=1)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from napari_mito_predict.errors import TrainingDataError
 from napari_mito_predict.evaluation import BlurredInput
 from napari_mito_predict.image import ChannelRole, Finding, Level
+from napari_mito_predict.image.crops import middle_plane
 from napari_mito_predict.training.checks import (
     FieldReport,
     Reference,
@@ -309,9 +310,7 @@ def _first_of_each_kind(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 def _some_planes(pairs: Sequence[Pair]) -> Iterator[tuple[NDArray[np.float16], NDArray[np.float16]]]:
     """Input and first truth of a few volumes spread over all: the middle plane is enough to fit a blur."""
     for pair in pairs[:: max(1, len(pairs) // _FITTED_ON)]:
-        middle = pair.input.shape[0] // 2
-        volume = (pair.input, pair.truth[0])
-        yield volume if pair.input.ndim == 2 else (volume[0][middle], volume[1][middle])
+        yield middle_plane(pair.input), middle_plane(pair.truth[0])
 
 
 def _without_track(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_mito_predict._files import atomic_path
+from napari_mito_predict.image.crops import middle_plane
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +49,7 @@ def draw_example(pair: Pair, predicted: NDArray[np.float32], targets: Sequence[s
             (pair.input, truth, prediction),
             strict=True,
         ):
-            plane = np.asarray(image if image.ndim == 2 else image[len(image) // 2], np.float32)
+            plane = np.asarray(middle_plane(image), np.float32)
             low, high = np.percentile(plane, (1, 99.8))
             axis.imshow(plane, cmap="gray", vmin=low, vmax=high)
             axis.set_title(title, fontsize=9)

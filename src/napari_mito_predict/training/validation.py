@@ -10,6 +10,7 @@ import tifffile
 
 from napari_mito_predict._files import atomic_path
 from napari_mito_predict.evaluation import pcc
+from napari_mito_predict.image.crops import centre_of, middle_plane
 from napari_mito_predict.prediction import predict
 
 if TYPE_CHECKING:
@@ -97,6 +98,5 @@ def save_preview(path: Path, pair: Pair, predicted: NDArray[np.float32]) -> None
 
 
 def _middle(image: NDArray[np.floating]) -> NDArray[np.floating]:
-    plane = image if image.ndim == 2 else image[len(image) // 2]
-    place = tuple(slice((n - min(n, _SHOWN)) // 2, (n + min(n, _SHOWN)) // 2) for n in plane.shape)
-    return plane[place]
+    plane = middle_plane(image)
+    return plane[centre_of(plane.shape, (_SHOWN, _SHOWN))]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_mito_predict.evaluation import check_shift, pcc, pcc_and_ssim
+from napari_mito_predict.image.crops import centre_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,7 +100,8 @@ def comparing_stacks(prediction: Any, truth: Any, index: tuple[Any, ...], *, alo
         whole = Agreement.of(a, b)
         yield StackAgreement(whole.pcc, whole.ssim, whole.voxels, whole.problem, tuple(profile))
         if not whole.problem and not cancelled():
-            a, b = _centre(a), _centre(b)
+            centre = centre_of(a.shape, _SEARCHED)
+            a, b = a[centre], b[centre]
             yield check_shift(a[None], b[None]) if along_z else check_shift(a[:, None], b[:, None])
 
     return work
@@ -143,8 +145,3 @@ def _why_none(prediction: NDArray[Any], truth: NDArray[Any]) -> str:
 def _stack(data: Any, index: tuple[Any, ...]) -> NDArray[Any]:
     stack = np.asarray(data[index])
     return stack.reshape(-1, *stack.shape[-2:])
-
-
-def _centre(stack: NDArray[Any]) -> NDArray[Any]:
-    starts = [max(0, (n - most) // 2) for n, most in zip(stack.shape, _SEARCHED, strict=True)]
-    return stack[tuple(slice(start, start + most) for start, most in zip(starts, _SEARCHED, strict=True))]

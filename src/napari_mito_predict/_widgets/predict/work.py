@@ -206,16 +206,11 @@ def cost_of(plan: PredictionPlan, seconds_per_voxel: float | None) -> str:
 def _output_paths(plan: PredictionPlan, request: Request) -> dict[str, Path]:
     """Where each result goes, found out before anything is computed."""
     from napari_mito_predict.image import check_output
+    from napari_mito_predict.prediction.files import output_paths
 
     if request.folder is None:
         return {}
-    stem = request.source.name
-    if request.source.scene:
-        stem += f"_scene{request.source.scene}"
-    if request.composite:
-        paths = {" + ".join(plan.outputs): request.folder / f"{stem}_predicted.ome.tif"}
-    else:
-        paths = {key: request.folder / f"{stem}_{key.replace('/', '_')}.ome.tif" for key in plan.outputs}
+    paths = output_paths(request.folder, request.source, plan.outputs, ".ome.tif", composite=request.composite)
     for path in paths.values():
         check_output(path)
     return paths
