@@ -19,7 +19,7 @@ import numpy as np
 from gui_stall import on_display
 from qtpy.QtCore import QEventLoop, QTimer
 
-from napari_mito_predict._widgets.common.image_layers import KEY
+from napari_mito_predict._widgets.common.facts import KEY
 from napari_mito_predict.evaluation import pcc_and_ssim
 
 if TYPE_CHECKING:

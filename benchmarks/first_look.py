@@ -18,7 +18,7 @@ import napari
 import numpy as np
 from gui_stall import Ticks, on_display, until
 
-from napari_mito_predict._widgets.common.image_layers import facts_of
+from napari_mito_predict._widgets.common.facts import prediction_facts
 from napari_mito_predict._widgets.common.worker import JobState
 from napari_mito_predict.models import load_model
 
@@ -139,7 +139,8 @@ class Run:
 
     def _inserted(self, event: object) -> None:
         for layer in self._viewer.layers:
-            key = facts_of(layer).get("key")
+            facts = prediction_facts(layer)
+            key = facts.key if facts is not None else None
             if key and key not in self.seen:
                 self.seen[key] = Seen(self._start, layer, self._middle)
 

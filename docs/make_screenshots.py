@@ -22,7 +22,7 @@ from qtpy.QtCore import QEventLoop, QSize, Qt, QTimer
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import QScrollArea
 
-from napari_mito_predict._widgets.common.layer_facts import facts_of
+from napari_mito_predict._widgets.common.facts import prediction_facts
 from napari_mito_predict._widgets.common.worker import JobState
 from napari_mito_predict._widgets.contributions.sample import SAMPLE
 from napari_mito_predict._widgets.train.watch import Phase
@@ -106,7 +106,8 @@ def predict_sample(widget: PredictWidget) -> None:
         raise SystemExit(widget.predict.failure.what.text())
     until(lambda: widget.compare.stack is not None)
     for layer in widget.run.layers:
-        print(layer.name, facts_of(layer)["record"]["parameters"])
+        facts = prediction_facts(layer)
+        print(layer.name, facts.record.parameters if facts is not None else "")
     print("PCC", widget.compare.stack.pcc, "SSIM", widget.compare.stack.ssim)
 
 
