@@ -165,7 +165,8 @@ def test_layers_of_other_sizes_are_refused(train_dock, viewer):
 
 
 def test_a_shifted_field_can_be_looked_at(qtbot):
-    found = Finding(Level.WARNING, "shifted", "The truth seems shifted by +1.0 voxels in Y, -3.2 voxels in X.", "Look.")
+    message = "The truth seems shifted by +1.0 voxels in Y, -3.2 voxels in X."
+    found = Finding(Level.WARNING, "shifted", message, "Look.", values={"Z": 0.0, "Y": 1.0, "X": -3.2})
     picture = np.zeros((20, 44, 3), np.uint8)
     report = FieldReport("a", "training", "1", (8, 20, 20), 1, (found,), picture)
     assert short(report) == "shifted 3 px"
