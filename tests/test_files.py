@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_mito_predict._files import atomic_path, atomic_write_text, sha256_file
+from napari_mito_predict._files import atomic_folder, atomic_path, atomic_write_text, sha256_file
 from napari_mito_predict.errors import UnwritableOutputError
 
 
@@ -79,6 +79,82 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", code, str(final)], check=False)
     assert final.read_text() == "old"
+
+
+def make_folder(path: Path, content: str) -> None:
+    (path / "inner").mkdir(parents=True)
+    (path / "inner" / "file.txt").write_text(content)
+
+
+def test_new_folder_appears_whole(tmp_path: Path) -> None:
+    final = tmp_path / "Größe"
+    with atomic_folder(final) as temporary:
+        make_folder(temporary, "content")
+        assert not final.exists()
+    assert (final / "inner" / "file.txt").read_text() == "content"
+    assert os.listdir(tmp_path) == [final.name]
+
+
+def test_every_file_of_a_folder_is_on_the_disk_before_it_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+    monkeypatch.setattr("napari_mito_predict._files.flush", lambda path: happened.append(path.name))
+    monkeypatch.setattr("napari_mito_predict._files.rename", lambda old, new: happened.append(f"is {new.name}"))
+    with atomic_folder(tmp_path / "result") as temporary:
+        make_folder(temporary, "content")
+        (temporary / "other.txt").write_text("content")
+    assert sorted(happened[:2]) == ["file.txt", "other.txt"]
+    assert happened[2:] == ["is result"]
+
+
+def test_old_folder_is_replaced_by_the_new_one(tmp_path: Path) -> None:
+    make_folder(tmp_path / "result", "old")
+    (tmp_path / "result" / "only in the old one").touch()
+    with atomic_folder(tmp_path / "result") as temporary:
+        make_folder(temporary, "new")
+    assert (tmp_path / "result" / "inner" / "file.txt").read_text() == "new"
+    assert os.listdir(tmp_path / "result") == ["inner"]
+    assert os.listdir(tmp_path) == ["result"]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_old_folder_stays_when_the_writer_fails(tmp_path: Path, error: BaseException) -> None:
+    make_folder(tmp_path / "result", "old")
+    with pytest.raises(type(error)) as raised, atomic_folder(tmp_path / "result") as temporary:
+        make_folder(temporary, "half")
+        raise error
+    assert raised.value is error, "not translated: it may have nothing to do with the folder"
+    assert (tmp_path / "result" / "inner" / "file.txt").read_text() == "old"
+    assert os.listdir(tmp_path) == ["result"]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), KeyboardInterrupt()])
+def test_old_folder_comes_back_when_the_last_rename_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    make_folder(tmp_path / "result", "old")
+    replace = os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if ".partial." in source.name:
+            assert not target.exists(), "the old one is out of the way by now"
+            raise error
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(type(error)), atomic_folder(tmp_path / "result") as temporary:
+        make_folder(temporary, "new")
+    assert (tmp_path / "result" / "inner" / "file.txt").read_text() == "old"
+    assert os.listdir(tmp_path) == ["result"]
+
+
+def test_a_folder_that_may_not_be_replaced_stays(tmp_path: Path) -> None:
+    make_folder(tmp_path / "result", "somebody else's")
+    with pytest.raises(OSError, match="result"), atomic_folder(tmp_path / "result", replace=False) as temporary:
+        make_folder(temporary, "new")
+    assert (tmp_path / "result" / "inner" / "file.txt").read_text() == "somebody else's"
+    assert os.listdir(tmp_path) == ["result"]
 
 
 def test_sha256(tmp_path: Path) -> None:

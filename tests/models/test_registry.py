@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from napari_mito_predict.errors import UnknownModelError
-from napari_mito_predict.models import ModelCard, bundled_names, find_model, list_models, load_model, save_model
+from napari_mito_predict.errors import UnknownModelError, UnwritableOutputError
+from napari_mito_predict.models import (
+    ModelCard,
+    add_to_models,
+    bundled_names,
+    find_model,
+    list_models,
+    load_model,
+    save_model,
+)
 
 if TYPE_CHECKING:
     from napari_mito_predict.networks.unet import UNet
@@ -55,3 +63,26 @@ def test_a_bundled_pair_for_each_third_axis() -> None:
             assert model.card.input.third_axis_step == {axis: step}
             assert model.card.simulated
             assert sum(file.stat().st_size for file in find_model(name).iterdir()) < 3.5e6
+
+
+def test_a_package_is_added_under_a_name_that_is_free(own: Path) -> None:
+    assert add_to_models(own / "tiny") == own / "tiny-2"
+    assert add_to_models(own / "tiny") == own / "tiny-3"
+    assert load_model("tiny-3").name == "tiny-3"
+    assert sorted(path.name for path in own.iterdir()) == ["tiny", "tiny-2", "tiny-3"]
+
+
+def test_what_is_no_model_but_has_the_name_is_never_replaced(own: Path) -> None:
+    (own / "tiny-2").mkdir()
+    (own / "tiny-2" / "notes.txt").write_text("mine")
+    with pytest.raises(UnwritableOutputError, match=r"tiny-2: could not be added to your models.*The model is safe in"):
+        add_to_models(own / "tiny")
+    assert (own / "tiny-2" / "notes.txt").read_text() == "mine"
+    assert sorted(path.name for path in own.iterdir()) == ["tiny", "tiny-2"]
+
+
+def test_a_read_only_package_can_be_added(own: Path) -> None:
+    for file in (own / "tiny").iterdir():
+        file.chmod(0o444)
+    added = add_to_models(own / "tiny")
+    assert load_model(added).name == "tiny-2"

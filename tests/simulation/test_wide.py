@@ -22,7 +22,7 @@ from napari_mito_predict.simulation.optics import (
     transmitted_kernel,
     transmitted_light,
 )
-from napari_mito_predict.simulation.weave import Weave
+from napari_mito_predict.simulation.tiled_texture import TiledTexture
 from napari_mito_predict.simulation.wide import is_wide
 
 if TYPE_CHECKING:
@@ -134,8 +134,8 @@ def test_one_plane_is_the_plane_of_the_stack() -> None:
 
 
 def test_texture_is_the_same_wherever_it_is_cut() -> None:
-    def weave() -> Weave:
-        return Weave(np.random.default_rng(0), (0.35, 0.3, 0.3), (0.15, 0.11, 0.11), 12)
+    def weave() -> TiledTexture:
+        return TiledTexture(np.random.default_rng(0), (0.35, 0.3, 0.3), (0.15, 0.11, 0.11), 12)
 
     large = weave().region((-30, 100), (200, 180))
     part = weave().region((40, 150), (50, 60))

@@ -76,10 +76,8 @@ def create_ome_zarr(
     )
     with contextlib.ExitStack() as folder:
         temporary = folder.enter_context(atomic_folder(path))
-        with writing(path), zarr.config.set({"array.write_empty_chunks": True}):
-            group = zarr.open_group(temporary, mode="w", zarr_format=3)
-            array = group.create_array("0", dtype=dtype, **_layout(axes, shape))
-            group.attrs.update(attributes)
+        with writing(path):
+            array = _create_array(zarr, temporary, axes, shape, dtype, attributes)
         with contextlib.closing(ChunkWriter(array, path)) as writer:
             yield writer
             writer.flush()
@@ -106,12 +104,20 @@ def write_ome_zarr(path: str | Path, data: Any, *, overwrite: bool = False, **se
     return path
 
 
-def _layout(axes: str, shape: Sequence[int]) -> dict[str, Any]:
-    """Sizes and names of the axes as zarr takes them; a chunk is one plane, or a part of it where that is large."""
+def _create_array(
+    zarr: Any, folder: Path, axes: str, shape: Sequence[int], dtype: DTypeLike, attributes: dict[str, Any]
+) -> Any:
+    """Make the group with its one array, empty; a chunk is one plane, or a part of it where that is large."""
     sizes = dict(zip(axes, shape, strict=True))
     in_plane = {axis: min(sizes[axis], _LARGEST_SIDE) for axis in "YX"}
-    return {
-        "shape": tuple(shape),
-        "chunks": tuple(in_plane.get(axis, 1) for axis in axes),
-        "dimension_names": list(axes.lower()),
-    }
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        group = zarr.open_group(folder, mode="w", zarr_format=3)
+        array = group.create_array(
+            "0",
+            shape=tuple(shape),
+            dtype=dtype,
+            chunks=tuple(in_plane.get(axis, 1) for axis in axes),
+            dimension_names=list(axes.lower()),
+        )
+        group.attrs.update(attributes)
+    return array

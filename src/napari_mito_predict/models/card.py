@@ -151,7 +151,7 @@ class ModelCard(_Part):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            problems = "; ".join(_described(problem) for problem in error.errors()[:5])
+            problems = "; ".join(_problem_text(problem) for problem in error.errors()[:5])
             raise InvalidModelError(f"{source}: not a valid model card. {problems}.") from error
 
     def to_json(self) -> str:
@@ -202,7 +202,7 @@ def _table_row(condition: str, values: dict[str, float], columns: list[str]) -> 
     return f"| {condition} | " + " | ".join(shown.get(column, "") for column in columns) + " |"
 
 
-def _described(problem: ErrorDetails) -> str:
+def _problem_text(problem: ErrorDetails) -> str:
     """A fault found by pydantic, with the place of the field in the card."""
     place = ".".join(map(str, problem["loc"]))
     return f"{place}: {problem['msg']}"

@@ -126,6 +126,7 @@ class PredictionRecord(_Part):
     @model_validator(mode="before")
     @classmethod
     def _from_version_1(cls, given: Any) -> Any:
+        """Bring a record of version 1 into today's form: notes become findings, its one device what computed."""
         if not isinstance(given, dict) or "schema_version" in given:
             return given
         record = dict(given)
@@ -147,7 +148,7 @@ class PredictionRecord(_Part):
 
     @property
     def is_known(self) -> bool:
-        """Whether anybody wrote down anything."""
+        """Whether any field was recorded: a record that was never written has defaults only."""
         return bool(self.model_fields_set)
 
     @property
@@ -156,11 +157,11 @@ class PredictionRecord(_Part):
         return tuple(finding.advice for finding in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON-ready data, without what nobody said."""
+        """The record as JSON-ready data, without fields that nobody set."""
         return {"schema_version": self.schema_version} | self.model_dump(mode="json", exclude_unset=True)
 
     def to_json(self) -> str:
-        """As the text of the file beside a prediction."""
+        """The record as indented JSON text, as it stands in the file beside a prediction."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
     def write(self, image: Path) -> None:

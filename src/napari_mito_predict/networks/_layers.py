@@ -35,8 +35,9 @@ class Double(nn.Module):
         self.conv = TRANSPOSED[ndim](channels_in, channels, kernel_size=3, stride=2, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        sizes = tuple(slice(2 * n) for n in x.shape[2:])  # one voxel less than the transposed convolution gives
-        return cast("Tensor", self.conv(x)[:, :, *sizes])
+        # The transposed convolution gives one voxel more on each axis: what the last kernel adds behind the last pair.
+        doubled = tuple(slice(2 * size) for size in x.shape[2:])
+        return cast("Tensor", self.conv(x)[:, :, *doubled])
 
 
 class Activation(nn.Sequential):

@@ -6,14 +6,15 @@ Skip connections are added, and batch normalisation and ReLU6 come before each c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise, repeat
 from typing import Literal, cast
 
 from torch import Tensor, nn
 
 from napari_mito_predict.networks._layers import CONV, Activation, Double, Halve
-from napari_mito_predict.networks.gvto import GVTO, Attention, Mode, Shortcut
+from napari_mito_predict.networks.gvto import GVTO, Attention
 
 Resizing = Literal["convolution", "v1", "v2"]
 _MOMENTUM = 0.003
@@ -67,52 +68,38 @@ class GVTNet(nn.Module):
         momentum: float = _MOMENTUM,
     ) -> None:
         super().__init__()
-        for name, value, known in (
-            ("attention", attention, ("linear", "softmax")),
-            ("down", down, ("convolution", "v1", "v2")),
-            ("up", up, ("convolution", "v1", "v2")),
-        ):
-            if value not in known:
-                raise ValueError(f"{name} '{value}': expected {', '.join(known)}")
+        _require("attention", attention, ("linear", "softmax"))
+        _require("down", down, ("convolution", "v1", "v2"))
+        _require("up", up, ("convolution", "v1", "v2"))
         if depth < 1:
             raise ValueError(f"depth {depth}: expected at least 1")
-        self.ndim, self.depth = ndim, depth
-        self.in_channels, self.out_channels = in_channels, out_channels
-        self._resizing = {"down": down, "up": up}
+        self.ndim = ndim
+        self.depth = depth
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self._has_residual_down = down == "convolution"
+        operator = partial(GVTO, ndim, attention=attention, heads=heads, momentum=momentum)
         widths = [base_channels * 2**level for level in range(depth)]
-
-        def operator(channels_in: int, channels: int, mode: Mode, shortcut: Shortcut = "v1") -> GVTO:
-            return GVTO(
-                ndim,
-                channels_in,
-                channels,
-                mode=mode,
-                shortcut=shortcut,
-                attention=attention,
-                heads=heads,
-                momentum=momentum,
-            )
-
+        # The order of the modules is part of the state dictionary, and of what a seed gives.
         self.first = CONV[ndim](in_channels, widths[0], kernel_size=3, padding=1, bias=False)
         self.top = _Residual(ndim, widths[0], momentum)
-        self.down = nn.ModuleList(
-            _ResidualDown(ndim, a, b, momentum) if down == "convolution" else operator(a, b, "down", down)
-            for a, b in pairwise(widths)
-        )
-        self.bottom = operator(widths[-1], widths[-1], "same")
-        levels = range(depth - 2, -1, -1)
-        self.up = nn.ModuleList(
-            Double(ndim, wide, narrow) if up == "convolution" else operator(wide, narrow, "up", up)
-            for narrow, wide in reversed(list(pairwise(widths)))
-        )
-        self.after = nn.ModuleList(_Residual(ndim, widths[i], momentum) for i in levels)
+        self.down = nn.ModuleList()
+        for narrow, wide in pairwise(widths):
+            if down == "convolution":
+                self.down.append(_ResidualDown(ndim, narrow, wide, momentum))
+            else:
+                self.down.append(operator(narrow, wide, mode="down", shortcut=down))
+        self.bottom = operator(widths[-1], widths[-1])
+        self.up = nn.ModuleList()
+        for wide, narrow in pairwise(reversed(widths)):
+            if up == "convolution":
+                self.up.append(Double(ndim, wide, narrow))
+            else:
+                self.up.append(operator(wide, narrow, mode="up", shortcut=up))
+        self.after = nn.ModuleList(_Residual(ndim, width, momentum) for width in reversed(widths[:-1]))
         self.last = Activation(ndim, widths[0], momentum)
         self.conv_out = CONV[ndim](widths[0], out_channels, kernel_size=3, padding=1)
-        for module in self.modules():
-            if isinstance(module, (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
-                nn.init.xavier_uniform_(module.weight)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        _initialise(self)
 
     def forward(self, x: Tensor, contexts: Sequence[Tensor] | None = None) -> Tensor:
         """Map images to predictions.
@@ -153,7 +140,9 @@ class GVTNet(nn.Module):
     def contexts(self) -> int | None:
         """Number of operators, all linear; None for softmax, which cannot be put together from parts."""
         operators = self._operators
-        return None if operators[0].attention == "softmax" else len(operators)
+        if operators[0].attention == "softmax":
+            return None
+        return len(operators)
 
     @property
     def stride(self) -> tuple[int, ...]:
@@ -167,8 +156,9 @@ class GVTNet(nn.Module):
         Taken as symmetric about a cell of the stride grid, by its longer side.
         """
         cell = self.stride[0]
-        low, high = self._dependency(-1, cell, level=0)  # the last convolution
-        return (cell + 2 * max(-low, high - (cell - 1)),) * self.ndim
+        first, last = self._dependency(-1, cell, level=0)  # `conv_out` sees one voxel more on both sides
+        longer_side = max(-first, last - (cell - 1))
+        return (cell + 2 * longer_side,) * self.ndim
 
     @property
     def _operators(self) -> list[GVTO]:
@@ -177,42 +167,74 @@ class GVTNet(nn.Module):
         return [module for module in found if isinstance(module, GVTO)]
 
     def _features(self, x: Tensor, contexts: Sequence[Tensor] | None, before: nn.Module | None = None) -> Tensor:
-        """What the last layers are given, or the operator `before`."""
-        known = iter(contexts) if contexts is not None else repeat(None)
-        x, skips = self.top(self.first(x)), []
+        """Compute what the last layers are given or, where `before` is an operator, what that one is given."""
+        remaining: Iterator[Tensor | None] = repeat(None)
+        if contexts is not None:
+            remaining = iter(contexts)
+        x = self.top(self.first(x))
+        skips = []
         for down in self.down:
             if down is before:
                 return x
             skips.append(x)
-            x = down(x, next(known)) if isinstance(down, GVTO) else down(x)
+            x = _pass_through(down, x, remaining)
         if self.bottom is before:
             return x
-        x = self.bottom(x, next(known))
+        x = _pass_through(self.bottom, x, remaining)
         for up, after in zip(self.up, self.after, strict=True):
             if up is before:
                 return x
-            x = up(x, next(known)) if isinstance(up, GVTO) else up(x)
-            x = after(x + skips.pop())
+            x = after(_pass_through(up, x, remaining) + skips.pop())
         return x
 
-    def _dependency(self, low: int, high: int, level: int) -> tuple[int, int]:
-        """First and last input voxel, along one axis, that the decoder's voxels of `level` depend on; backwards."""
-        if level == self.depth - 1:
-            return self._encoder_dependency(low, high, level)
-        low, high = low - 2, high + 2
-        skip_low, skip_high = self._encoder_dependency(low, high, level)
-        below_low, below_high = self._dependency((low - 1) // 2, high // 2, level + 1)
-        return min(skip_low, below_low), max(skip_high, below_high)
+    def _dependency(self, first: int, last: int, level: int) -> tuple[int, int]:
+        """First and last input voxel, along one axis, that the decoder's voxels `first` to `last` of `level` depend on.
 
-    def _encoder_dependency(self, low: int, high: int, level: int) -> tuple[int, int]:
-        more = 1 if self._resizing["down"] == "convolution" else 0  # the second convolution of a residual step
+        Goes backwards through the network, as does `_encoder_dependency`.
+        """
+        if level == self.depth - 1:
+            return self._encoder_dependency(first, last, level)
+        first -= 2  # the two convolutions of `after`
+        last += 2
+        skip_first, skip_last = self._encoder_dependency(first, last, level)
+        # `Double` spreads voxel i of the coarser level over voxels 2i, 2i + 1 and 2i + 2 of this one.
+        below_first, below_last = self._dependency((first - 1) // 2, last // 2, level + 1)
+        return min(skip_first, below_first), max(skip_last, below_last)
+
+    def _encoder_dependency(self, first: int, last: int, level: int) -> tuple[int, int]:
+        """First and last input voxel that the encoder's voxels `first` to `last` of `level` depend on."""
         for _ in range(level):
-            low, high = 2 * (low - more), 2 * (high + more) + 2
-        return low - 3, high + 3
+            if self._has_residual_down:
+                first -= 1  # its second convolution
+                last += 1
+            first = 2 * first  # `Halve` sees voxels 2i, 2i + 1 and 2i + 2 of the finer level
+            last = 2 * last + 2
+        return first - 3, last + 3  # `first`, and the two convolutions of `top`
+
+
+def _require(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} '{value}': expected {', '.join(known)}")
+
+
+def _initialise(network: nn.Module) -> None:
+    """Glorot initialisation of all convolutions, as in the paper."""
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def _pass_through(module: nn.Module, x: Tensor, remaining: Iterator[Tensor | None]) -> Tensor:
+    """Pass `x` through a module; an operator takes its context from those `remaining`."""
+    if isinstance(module, GVTO):
+        return cast("Tensor", module(x, next(remaining)))
+    return cast("Tensor", module(x))
 
 
 class _Residual(nn.Module):
-    """Two times batch normalisation, ReLU6, 3x3(x3) convolution, added to the input."""
+    """Twice batch normalisation, ReLU6 and a 3x3(x3) convolution, added to the input."""
 
     def __init__(self, ndim: int, channels: int, momentum: float) -> None:
         super().__init__()
@@ -228,7 +250,7 @@ class _Residual(nn.Module):
 
 
 class _ResidualDown(nn.Module):
-    """The same with a first convolution of stride 2; the shortcut is a 1x1(x1) convolution of stride 2."""
+    """A residual step to the next coarser level: its first convolution, and a 1x1(x1) shortcut, have stride 2."""
 
     def __init__(self, ndim: int, channels_in: int, channels: int, momentum: float) -> None:
         super().__init__()

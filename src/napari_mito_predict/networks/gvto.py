@@ -74,16 +74,17 @@ class GVTO(nn.Module):
         self.density = {"same": 1.0, "down": 0.5**ndim, "up": 2.0**ndim}[mode]
         resize = {"down": Halve, "up": Double}
         self.activation = Activation(ndim, channels_in, momentum)
-        self.query = (
-            resize[mode](ndim, channels_in, channels, bias=True)
-            if mode in resize
-            else CONV[ndim](channels_in, channels, kernel_size=1)
-        )
+        self.query: nn.Module
+        if mode in resize:
+            self.query = resize[mode](ndim, channels_in, channels, bias=True)
+        else:
+            self.query = CONV[ndim](channels_in, channels, kernel_size=1)
         self.key = CONV[ndim](channels_in, channels, kernel_size=1)
         self.value = CONV[ndim](channels_in, channels, kernel_size=1)
         self.output = CONV[ndim](channels, channels, kernel_size=1)
-        separate = mode in resize and shortcut == "v1"
-        self.shortcut = resize[mode](ndim, channels_in, channels) if separate else None
+        self.shortcut: nn.Module | None = None
+        if mode in resize and shortcut == "v1":
+            self.shortcut = resize[mode](ndim, channels_in, channels)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Attend.
@@ -101,19 +102,18 @@ class GVTO(nn.Module):
         active = self.activation(x)
         query = self.query(active)
         if self.attention == "softmax":
-            keys, values = self._tokens(self.key(active)), self._tokens(self.value(active))
-            queries = self._tokens(query)
-            attended = functional.scaled_dot_product_attention(queries, keys, values)  # scales the queries itself
+            attended = self._attend_by_softmax(query, active)
         else:
             if context is None:
                 context = self._context(active)
-            with torch.autocast(x.device.type, enabled=False):
-                attended = self._tokens(_single(query)) * self.scale @ context.to(x.device)
+            attended = self._attend_linearly(query, context)
         attended = attended.transpose(-1, -2).reshape(query.shape)
         if self.mode == "same":
             short = x
+        elif self.shortcut is None:
+            short = query
         else:
-            short = query if self.shortcut is None else self.shortcut(active)
+            short = self.shortcut(active)
         return cast("Tensor", short + self.output(attended))
 
     def context(self, x: Tensor) -> Tensor:
@@ -132,16 +132,33 @@ class GVTO(nn.Module):
         return self._context(self.activation(x))
 
     def _context(self, active: Tensor) -> Tensor:
+        """`context` of what has been through normalisation and ReLU6."""
         # Never in half precision: these are sums over the whole field.
-        key, value = (self._tokens(_single(part)) for part in (self.key(active), self.value(active)))
+        keys = self._tokens(_at_least_float32(self.key(active)))
+        values = self._tokens(_at_least_float32(self.value(active)))
         queries = prod(active.shape[2:]) * self.density
         with torch.autocast(active.device.type, enabled=False):
-            return (key.transpose(-1, -2) @ value) / queries
+            return (keys.transpose(-1, -2) @ values) / queries
+
+    def _attend_linearly(self, query: Tensor, context: Tensor) -> Tensor:
+        """``Q (K^T V) / n`` of scaled queries, (N, heads, voxels, channels / heads)."""
+        with torch.autocast(query.device.type, enabled=False):
+            queries = self._tokens(_at_least_float32(query)) * self.scale
+            return cast("Tensor", queries @ context.to(query.device))
+
+    def _attend_by_softmax(self, query: Tensor, active: Tensor) -> Tensor:
+        """``softmax(Q K^T) V`` of scaled queries, (N, heads, voxels, channels / heads)."""
+        keys = self._tokens(self.key(active))
+        values = self._tokens(self.value(active))
+        return functional.scaled_dot_product_attention(self._tokens(query), keys, values)  # scales the queries itself
 
     def _tokens(self, x: Tensor) -> Tensor:
-        """(N, heads, voxels, channels / heads)."""
+        """Turn images ``(N, channels, *spatial)`` into tokens, (N, heads, voxels, channels / heads)."""
         return x.reshape(x.shape[0], self.heads, -1, prod(x.shape[2:])).transpose(-1, -2)
 
 
-def _single(x: Tensor) -> Tensor:
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+def _at_least_float32(x: Tensor) -> Tensor:
+    """Half precision to float32; float64 stays."""
+    if x.dtype in (torch.float16, torch.bfloat16):
+        return x.float()
+    return x

@@ -12,9 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-_CONV: dict[int, type[nn.Module]] = {2: nn.Conv2d, 3: nn.Conv3d}
-_TRANSPOSED: dict[int, type[nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
-_NORM: dict[int, type[nn.Module]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+from napari_mito_predict.networks._layers import CONV, NORM, TRANSPOSED
 
 
 class UNet(nn.Module):
@@ -55,7 +53,7 @@ class UNet(nn.Module):
         self.out_channels = out_channels
         self.contexts = 0  # convolutions only: nothing beyond the receptive field
         self.net_recurse = _Level(ndim, depth, in_channels, base_channels, convs_per_level)
-        self.conv_out = _CONV[ndim](base_channels, out_channels, kernel_size=3, padding=1)
+        self.conv_out = CONV[ndim](base_channels, out_channels, kernel_size=3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images ``(N, in_channels, *spatial)`` to predictions ``(N, out_channels, *spatial)``."""
@@ -69,12 +67,16 @@ class UNet(nn.Module):
     @property
     def receptive_field(self) -> tuple[int, ...]:
         """Largest extent in voxels, per axis, of the input that one output voxel depends on."""
+        # Which voxels are seen depends on where a voxel lies on the stride grid: one cell of it shows every case.
         spans = (_dependency(voxel, self.depth, self.convs_per_level) for voxel in range(2**self.depth))
-        return (max(high - low + 1 for low, high in spans),) * self.ndim
+        return (max(last - first + 1 for first, last in spans),) * self.ndim
 
 
 class _Level(nn.Module):
-    """One level of the U with everything below it."""
+    """One level of the U with everything below it; `depth` levels are below.
+
+    ``sub_2conv_more`` is its encoder, ``sub_2conv_less`` its decoder: they make more channels, and fewer.
+    """
 
     def __init__(self, ndim: int, depth: int, channels_in: int, channels: int, convs: int) -> None:
         super().__init__()
@@ -83,11 +85,11 @@ class _Level(nn.Module):
         if depth == 0:
             return
         self.sub_2conv_less = _Convolutions(ndim, 2 * channels, channels, convs)
-        self.conv_down = _CONV[ndim](channels, channels, kernel_size=2, stride=2)
-        self.bn0 = _NORM[ndim](channels)
+        self.conv_down = CONV[ndim](channels, channels, kernel_size=2, stride=2)
+        self.bn0 = NORM[ndim](channels)
         self.sub_u = _Level(ndim, depth - 1, channels, 2 * channels, convs)
-        self.convt = _TRANSPOSED[ndim](2 * channels, channels, kernel_size=2, stride=2)
-        self.bn1 = _NORM[ndim](channels)
+        self.convt = TRANSPOSED[ndim](2 * channels, channels, kernel_size=2, stride=2)
+        self.bn1 = NORM[ndim](channels)
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.sub_2conv_more(x)
@@ -105,9 +107,9 @@ class _Convolutions(nn.Module):
         super().__init__()
         self.convs = convs
         for i in range(1, convs + 1):
-            conv = _CONV[ndim](channels_in if i == 1 else channels, channels, kernel_size=3, padding=1)
-            self.add_module(f"conv{i}", conv)
-            self.add_module(f"bn{i}", _NORM[ndim](channels))
+            self.add_module(f"conv{i}", CONV[ndim](channels_in, channels, kernel_size=3, padding=1))
+            self.add_module(f"bn{i}", NORM[ndim](channels))
+            channels_in = channels  # the first one alone changes the number of channels
 
     def forward(self, x: Tensor) -> Tensor:
         for i in range(1, self.convs + 1):
@@ -116,14 +118,16 @@ class _Convolutions(nn.Module):
 
 
 def _dependency(voxel: int, depth: int, convs: int) -> tuple[int, int]:
-    """First and last input voxel, along one axis, that output voxel `voxel` depends on; goes backwards."""
-    return _level_dependency(voxel - 1, voxel + 1, depth, convs)  # the last 3x3x3 convolution
+    """First and last input voxel, along one axis, that output voxel `voxel` depends on."""
+    return _level_dependency(voxel - 1, voxel + 1, depth, convs)  # `conv_out`, which is 3 voxels wide
 
 
-def _level_dependency(low: int, high: int, depth: int, convs: int) -> tuple[int, int]:
-    low, high = low - convs, high + convs
+def _level_dependency(first: int, last: int, depth: int, convs: int) -> tuple[int, int]:
+    """What a level has to be given for its voxels `first` to `last`: backwards, so the decoder comes first."""
+    first -= convs  # each convolution is 3 voxels wide: one more voxel on both sides
+    last += convs
     if depth == 0:
-        return low, high
-    below_low, below_high = _level_dependency(low // 2, high // 2, depth - 1, convs)
+        return first, last
+    below_first, below_last = _level_dependency(first // 2, last // 2, depth - 1, convs)
     # Through the coarser level, whose voxel i covers voxels 2i and 2i + 1 here, or through the skip connection.
-    return min(2 * below_low, low) - convs, max(2 * below_high + 1, high) + convs
+    return min(2 * below_first, first) - convs, max(2 * below_last + 1, last) + convs

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 Counts = npt.NDArray[np.uint16]
 
-_DARK_PHOTONS = 10
+_DARK_PHOTONS = 10  # what the fluorescence detectors read in darkness, so that read noise is not cut off at 0
 
 
 def illumination(conditions: Conditions, shape_yx: tuple[int, int], rng: np.random.Generator) -> Array:
     """What an empty field looks like, 1 on average: shading, interference fringe and dirt, (Y, X) float32."""
-    y, x = np.meshgrid(*[np.linspace(-1, 1, size, dtype=np.float32) for size in shape_yx], indexing="ij")
+    lines = [np.linspace(-1, 1, size, dtype=np.float32) for size in shape_yx]
+    y, x = np.meshgrid(*lines, indexing="ij")
     cx = conditions.shading[0]
     cy = conditions.shading[1]
     cxy = conditions.shading[2]
@@ -51,8 +52,9 @@ def expose_transmitted(ideal: Array, field: Array, conditions: Conditions, rng: 
     -------
     (Z, Y, X) uint16 array
     """
-    lines = 1 + rng.normal(0, conditions.stripe, ideal.shape[:2])[..., None]
-    light = np.clip(ideal * field * lines, 0.02, None)
+    # Scanned line by line: the laser fluctuates from row to row, all pixels of a row get the same light.
+    laser = 1 + rng.normal(0, conditions.stripe, ideal.shape[:2])[..., None]
+    light = np.clip(ideal * field * laser, 0.02, None)
     recorded = rng.poisson(light * conditions.photons) / conditions.photons
     recorded += rng.normal(0, conditions.tl_read_noise, ideal.shape)
     return _digitise(recorded * conditions.tl_counts + conditions.tl_offset_counts)
@@ -76,4 +78,5 @@ def expose_fluorescence(photons: Array, read_noise: float, gain: float, rng: np.
 
 
 def _digitise(counts: npt.NDArray[np.floating]) -> Counts:
+    """Grey levels as a detector of 16 bits stores them: whole numbers, cut off where it saturates."""
     return np.clip(np.round(counts), 0, 65535).astype(np.uint16)

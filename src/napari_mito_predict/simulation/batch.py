@@ -59,11 +59,15 @@ def conditions_for(
 
     `detector` and `voxel_size_um` are those of `Conditions.matched`; with `randomise` they are drawn as well.
     """
+    # Another stream than the cell's, which is drawn from `seed` alone: the same cell can be seen under any conditions.
     rng = np.random.default_rng((seed, 1))
-    drawn = Conditions.randomised(rng) if randomise else Conditions.matched(rng, detector, voxel_size_um)
-    return dataclasses.replace(
-        drawn, flip_z=drawn.flip_z != flip_z, photons=drawn.photons if photons is None else photons
-    )
+    if randomise:
+        drawn = Conditions.randomised(rng)
+    else:
+        drawn = Conditions.matched(rng, detector, voxel_size_um)
+    if photons is not None:
+        drawn = dataclasses.replace(drawn, photons=photons)
+    return dataclasses.replace(drawn, flip_z=drawn.flip_z != flip_z)
 
 
 def simulate_files(jobs: Sequence[Job], processes: int = 1) -> Iterator[Path]:
@@ -127,15 +131,17 @@ def _simulate(job: Job) -> Path:
 
 
 def _require_same(job: Job) -> None:
+    """Refuse a file that is there already but is not the one that `job` would write."""
+    kind = "stack" if job.step_s is None else "series"
+    versions = range(SAME_PIXELS_SINCE[kind], SIMULATOR_VERSION + 1)
     found = read_provenance(job.path)
-    versions = range(SAME_PIXELS_SINCE["stack" if job.step_s is None else "series"], SIMULATOR_VERSION + 1)
+    found.setdefault("binning", 1)
     wanted = {
         "simulated_by": SIMULATED_BY,
         "seed": job.seed,
         "conditions": job.conditions.to_json(),
         "binning": job.binning,
     }
-    found.setdefault("binning", 1)
     different = [key for key, value in wanted.items() if found.get(key) != value]
     if found.get("simulator_version") not in versions:
         different.append("simulator_version")

@@ -64,11 +64,13 @@ def binned(simulated: SimulatedImage, factor: int = 2) -> SimulatedImage:
 
 
 def _averaged(images: _Pixels, factor: int) -> _Pixels:
-    """(..., Y, X) to (..., Y // factor, X // factor), plane by plane: the intermediate values need twice the memory."""
+    """Average (..., Y, X) to (..., Y // factor, X // factor), plane by plane: float64 in between takes much memory."""
     rows, columns = (size // factor for size in images.shape[-2:])
     means = np.empty((*images.shape[:-2], rows, columns), images.dtype)
     for index in np.ndindex(images.shape[:-2]):
         plane = images[index][: rows * factor, : columns * factor]
         mean = plane.reshape(rows, factor, columns, factor).mean(axis=(1, 3), dtype=np.float64)
-        means[index] = np.round(mean) if images.dtype.kind == "u" else mean
+        if images.dtype.kind == "u":
+            mean = np.round(mean)
+        means[index] = mean
     return means

@@ -19,15 +19,14 @@ LARGEST = 512
 
 def blocks(shape_yx: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
     """Cut a field of `shape_yx` into blocks, rows first, as equal in size as they can be."""
-    rows, columns = (_cuts(size) for size in shape_yx)
-    for y in rows:
-        for x in columns:
-            yield y, x
+    yield from itertools.product(_cuts(shape_yx[0]), _cuts(shape_yx[1]))
 
 
 def _cuts(size: int) -> list[slice]:
-    ends = np.linspace(0, size, -(-size // LARGEST) + 1).round().astype(int)
-    return [slice(int(a), int(b)) for a, b in itertools.pairwise(ends)]
+    """Cut one axis into as few parts of at most `LARGEST` voxels as possible."""
+    parts = -(-size // LARGEST)
+    ends = np.linspace(0, size, parts + 1).round().astype(int)
+    return [slice(int(start), int(stop)) for start, stop in itertools.pairwise(ends)]
 
 
 class BlockImager:
@@ -48,6 +47,7 @@ class BlockImager:
     def __init__(self, kernel: Array, shape_yx: tuple[int, int], plane: int | None = None) -> None:
         self.margin = kernel.shape[1] // 2
         self._plane = plane
+        # Room for the margin on both sides: a transform wraps round, and what spreads must not meet itself.
         largest = [max(cut.stop - cut.start for cut in _cuts(size)) for size in shape_yx]
         self._size = [next_fast_len(size + 2 * self.margin, real=True) for size in largest]
         if plane is None:
@@ -75,11 +75,13 @@ class BlockImager:
 
 def add_block(total: Array, image: Array, corner_yx: tuple[int, int]) -> None:
     """Add `image` (Z, Y, X) to `total` with its first voxel at `corner_yx`, cutting off what lies outside."""
-    into, part = [slice(None)], [slice(None)]
+    target = [slice(None)]
+    source = [slice(None)]
     for corner, size, whole in zip(corner_yx, image.shape[1:], total.shape[1:], strict=True):
-        low, high = max(corner, 0), min(corner + size, whole)
+        low = max(corner, 0)
+        high = min(corner + size, whole)
         if low >= high:
             return
-        into.append(slice(low, high))
-        part.append(slice(low - corner, high - corner))
-    total[tuple(into)] += image[tuple(part)]
+        target.append(slice(low, high))
+        source.append(slice(low - corner, high - corner))
+    total[tuple(target)] += image[tuple(source)]

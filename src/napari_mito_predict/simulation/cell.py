@@ -21,7 +21,7 @@ Bounds = tuple[tuple[float, float], tuple[float, float]]
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A map over (y, x) as values on a raster that starts at `corner` (um); 0 outside."""
+    """A map over (y, x) as values on a raster that starts at `corner` (y, x) with steps of `step_um`; 0 outside."""
 
     values: Values
     corner: tuple[float, float]
@@ -29,15 +29,17 @@ class Chart:
 
     @classmethod
     def of(cls, outline: Outline, bounds: Bounds, step_um: float = 0.25) -> Chart:
-        """Heights of `outline` within `bounds`."""
+        """Heights of `outline` in um within `bounds`."""
         y, x = (np.arange(low, high + step_um, step_um) for low, high in zip(*bounds, strict=True))
-        return cls(np.asarray(outline.height(y[:, None], x[None]), np.float64), bounds[0], step_um)
+        heights = outline.height(y[:, None], x[None])
+        return cls(np.asarray(heights, np.float64), bounds[0], step_um)
 
     def __call__(self, y: npt.ArrayLike, x: npt.ArrayLike) -> Values:
         """Values at `y`, `x` (um), linearly interpolated."""
         y, x = np.broadcast_arrays(y, x)
-        places = [(line - corner) / self.step_um for line, corner in zip((y, x), self.corner, strict=True)]
-        return np.asarray(map_coordinates(self.values, places, order=1))
+        rows = (y - self.corner[0]) / self.step_um
+        columns = (x - self.corner[1]) / self.step_um
+        return np.asarray(map_coordinates(self.values, [rows, columns], order=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,16 @@ class Outline:
         if self.chart is not None:
             return self.chart(y, x)
         rho = self.lateral(y, x)
+        # Room for the nucleus, and 0.4 um of cytoplasm round it.
         bulge = (2 * self.radii[0] + 0.4) * np.exp(-((rho / 2) ** 2))
         thickness = np.maximum(bulge + self.lamella_um + 0.25 * self.ruffles(y, x), 0)
+        # The rim lies at `reach` nuclear radii, give or take 0.45, and is about 1 / 3.5 of a radius wide.
         height = thickness * sigmoid((self.reach + 0.45 * self.rim(y, x) - rho) * 3.5)
         if self.neighbours:
             own = rho - 0.3 * self.rim(y, x)
             nearest = np.minimum.reduce([cell.lateral(y, x) - 0.3 * cell.rim(y, x) for cell in self.neighbours])
-            height = height * sigmoid((nearest - own) * 9 + 1.5)  # a shallow furrow where two cells meet
+            # Steeper than a free rim, and past its middle where two cells meet: they touch, with a shallow furrow.
+            height = height * sigmoid((nearest - own) * 9 + 1.5)
         return np.asarray(height)
 
     @property
@@ -87,6 +92,7 @@ class Outline:
         u, v = self._turned(np.asarray(y), np.asarray(x))
         lateral = u**2 + v**2
         distance = np.sqrt(((np.asarray(z) - self.centre[0]) / self.radii[0]) ** 2 + lateral)
+        # In nuclear radii: a surface rough by a twentieth, soft over about 1 / 35.
         return sigmoid((1 - distance - 0.05 * self.roughness(y, x)) * 35)
 
     def cytoplasm(self, points: Points, clearance_um: float = 0.25) -> npt.NDArray[np.bool_]:
@@ -101,15 +107,32 @@ class Outline:
     def _turned(
         self, y: npt.NDArray[np.floating], x: npt.NDArray[np.floating]
     ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
-        """(y, x) in the nucleus' own frame, in units of its radii."""
-        dy, dx = y - np.float32(self.centre[1]), x - np.float32(self.centre[2])
-        cos, sin = np.float32(np.cos(self.angle)), np.float32(np.sin(self.angle))
+        """Positions along the long and the short axis of the nucleus, in units of its radii."""
+        # Scalars of float64 would turn positions in float32 into volumes of float64.
+        dy = y - np.float32(self.centre[1])
+        dx = x - np.float32(self.centre[2])
+        cos = np.float32(np.cos(self.angle))
+        sin = np.float32(np.sin(self.angle))
         return (dx * cos + dy * sin) / np.float32(self.radii[2]), (dy * cos - dx * sin) / np.float32(self.radii[1])
 
 
 @dataclass(frozen=True, slots=True)
 class Mitochondria:
-    """All mitochondria as rows of balls: (P,) arrays over balls, (M,) arrays over mitochondria."""
+    """All mitochondria as rows of balls.
+
+    Attributes
+    ----------
+    points : (P, 3) array
+        Centres of the balls in um.
+    radius : (P,) array
+        In um.
+    owner : (P,) array
+        Index of the mitochondrion that a ball belongs to.
+    index_step : (M,) array
+        Refractive index of each mitochondrion, as a difference to the cytoplasm.
+    potential : (M,) array
+        Relative brightness of each in TMRM, which gathers by the membrane potential.
+    """
 
     points: Points
     radius: Values
@@ -184,11 +207,13 @@ def draw_outline(rng: np.random.Generator, bounds: Bounds, nucleus_in_view: bool
     radii = np.array([rng.uniform(1.1, 1.7), rng.uniform(4, 6.5), rng.uniform(5.5, 9)])
     place = rng.uniform(0.2, 0.8, 2)
     reach = rng.uniform(1.8, 5)
-    outside, axis = float(rng.choice([-1, 1])), int(rng.integers(2))
+    # Drawn in any case: what follows is the same whether or not the nucleus is in view.
+    outside = int(rng.choice([-1, 1]))
+    axis = int(rng.integers(2))
     centre = low + place * (high - low)
     if not nucleus_in_view:
-        edge = high if outside > 0 else low
-        centre[axis] = edge[axis] + outside * (radii[2] + 2)
+        edges = {-1: low, 1: high}
+        centre[axis] = edges[outside][axis] + outside * (radii[2] + 2)
         reach += 4  # else most of the field would be empty
     return Outline(
         centre=np.array([0.5 + radii[0], *centre]),
@@ -240,17 +265,22 @@ def _population(
     count = len(starts)
     lengths = np.clip(rng.lognormal(typical_um, 0.7, count), 0.5, 14)
     outward = np.arctan2(starts[:, 1] - outline.centre[1], starts[:, 2] - outline.centre[2])
-    headings, bends = outward + rng.normal(0, 0.9, count), curl * rng.uniform(0.4, 1.6, count)
+    headings = outward + rng.normal(0, 0.9, count)
+    bends = curl * rng.uniform(0.4, 1.6, count)
     paths = grow_paths(rng, starts, headings, lengths, bends, outline.cytoplasm)
-    worms, owner = list(paths), np.arange(count)
-    for _ in range(3):
-        keep = [i for i, path in enumerate(paths) if len(path) > 15 and rng.random() < branching]
-        if not keep:
+    worms = list(paths)
+    owner = np.arange(count)
+    for _ in range(3):  # branches, branches of branches, and theirs
+        # Points are 0.1 um apart: nothing shorter than 1.5 um has a branch, and none begins in the first 0.5 um.
+        forked = [i for i, path in enumerate(paths) if len(path) > 15 and rng.random() < branching]
+        if not forked:
             break
-        forks = np.array([paths[i][rng.integers(5, len(paths[i]))] for i in keep])
-        owner, lengths = owner[keep], lengths[keep] / 2
-        turns, bends = rng.uniform(0, 2 * np.pi, len(keep)), np.full(len(keep), 0.8)
-        paths = grow_paths(rng, forks, turns, lengths, bends, outline.cytoplasm)
+        starts = np.array([paths[i][rng.integers(5, len(paths[i]))] for i in forked])
+        owner = owner[forked]
+        lengths = lengths[forked] / 2
+        headings = rng.uniform(0, 2 * np.pi, len(forked))
+        bends = np.full(len(forked), 0.8)
+        paths = grow_paths(rng, starts, headings, lengths, bends, outline.cytoplasm)
         for worm, branch in zip(owner, paths, strict=True):
             worms[worm] = np.concatenate([worms[worm], branch])
     return worms
@@ -258,9 +288,10 @@ def _population(
 
 def _draw_nucleoids(rng: np.random.Generator, mitochondria: Mitochondria) -> Balls:
     """About one nucleoid per 1.5 um of mitochondrion; they have no refractive index of their own."""
-    count = len(mitochondria.potential) + len(mitochondria.points) // 15
-    chosen = rng.integers(0, max(len(mitochondria.points), 1), count if len(mitochondria.points) else 0)
-    return Balls(mitochondria.points[chosen], np.full(len(chosen), 0.09), 5 * rng.lognormal(0, 0.2, len(chosen)))
+    points = mitochondria.points
+    count = len(mitochondria.potential) + len(points) // 15  # points are 0.1 um apart
+    chosen = rng.integers(0, max(len(points), 1), count)
+    return Balls(points[chosen], np.full(count, 0.09), 5 * rng.lognormal(0, 0.2, count))
 
 
 def _draw_fibres(rng: np.random.Generator, outline: Outline, bounds: Bounds, area: float) -> Points:
@@ -274,7 +305,8 @@ def _draw_fibres(rng: np.random.Generator, outline: Outline, bounds: Bounds, are
 
 def _scatter(rng: np.random.Generator, outline: Outline, bounds: Bounds, expected: float, crowding: float) -> Points:
     """About `expected` random positions in the cytoplasm, denser towards the nucleus the larger `crowding` is."""
-    wanted, (low, high) = round(expected), np.array(bounds)
+    wanted = round(expected)
+    low, high = np.array(bounds)
     found = np.empty((0, 3))
     for _ in range(20):  # a field that shows little of the cell simply gets fewer
         if len(found) >= wanted:
@@ -285,7 +317,8 @@ def _scatter(rng: np.random.Generator, outline: Outline, bounds: Bounds, expecte
         rho = outline.lateral(*yx.T)
         crowded = np.where(rho > 0.9, np.exp(-crowding * np.maximum(rho - 1, 0)), 0.3)  # few lie on top of the nucleus
         weight = crowded * (height > 0.7)
-        found = np.concatenate([found, points[(rng.random(len(yx)) < weight) & outline.cytoplasm(points)]])
+        accepted = (rng.random(len(yx)) < weight) & outline.cytoplasm(points)
+        found = np.concatenate([found, points[accepted]])
     return found[:wanted]
 
 
@@ -295,7 +328,7 @@ def within(cell: Cell, low: Points, high: Points) -> Cell:
     def inside(points: Points) -> npt.NDArray[np.bool_]:
         return np.asarray(np.all((points[:, 1:] > low) & (points[:, 1:] < high), axis=1))
 
-    def some(balls: Balls) -> Balls:
+    def balls_inside(balls: Balls) -> Balls:
         chosen = inside(balls.points)
         return Balls(balls.points[chosen], balls.radius[chosen], balls.value[chosen])
 
@@ -309,9 +342,9 @@ def within(cell: Cell, low: Points, high: Points) -> Cell:
             radius=mitochondria.radius[chosen],
             owner=mitochondria.owner[chosen],
         ),
-        nucleoids=some(cell.nucleoids),
-        droplets=some(cell.droplets),
-        vesicles=some(cell.vesicles),
-        nucleoli=some(cell.nucleoli),
+        nucleoids=balls_inside(cell.nucleoids),
+        droplets=balls_inside(cell.droplets),
+        vesicles=balls_inside(cell.vesicles),
+        nucleoli=balls_inside(cell.nucleoli),
         fibres=cell.fibres[inside(cell.fibres)],
     )

@@ -160,14 +160,18 @@ class Conditions:
         -------
         Conditions
         """
-        conditions = cls() if rng is None else _with_detector(cls(), rng, photons=rng.uniform(300, 2500))
+        conditions = cls()
+        if rng is not None:
+            conditions = _with_detector(conditions, rng, photons=rng.uniform(300, 2500))
         if voxel_size_um is not None:
             sizes = [float(size) for size in voxel_size_um]
             conditions = dataclasses.replace(conditions, voxel_size_um=(sizes[0], sizes[1], sizes[2]))
+        fluorescence_share = 1.0
         if detector == "airyscan":
             conditions = dataclasses.replace(conditions, pinhole_um=_AIRYSCAN_PINHOLE_UM)
+            fluorescence_share = _AIRYSCAN_LIGHT
         conditions = dataclasses.replace(conditions, detector=detector)
-        return _exposed(conditions, _AIRYSCAN_LIGHT if detector == "airyscan" else 1.0)
+        return _exposed(conditions, fluorescence_share)
 
     @classmethod
     def randomised(cls, rng: np.random.Generator) -> Conditions:
@@ -177,10 +181,13 @@ class Conditions:
         the fields have the light running the other way, half keep the native sampling.
         """
         native = rng.random() < 0.5
-        other = _OTHER_VOXELS_UM[int(rng.integers(len(_OTHER_VOXELS_UM)))]
-        voxel_size_um = NATIVE_VOXEL_UM if native else other
-        # A finely sampled stack is thin: nobody would start it a micrometre below the cell.
-        lowest_um = -1 if voxel_size_um[0] >= NATIVE_VOXEL_UM[0] else 0
+        # Drawn in any case: what follows is the same for either sampling.
+        voxel_size_um = _OTHER_VOXELS_UM[int(rng.integers(len(_OTHER_VOXELS_UM)))]
+        if native:
+            voxel_size_um = NATIVE_VOXEL_UM
+        lowest_um = -1
+        if voxel_size_um[0] < NATIVE_VOXEL_UM[0]:
+            lowest_um = 0  # a finely sampled stack is thin: nobody would start it a micrometre below the cell
         optics = cls(
             voxel_size_um=voxel_size_um,
             wavelength_um=float(rng.choice([0.488, 0.561, 0.640])),
@@ -210,7 +217,9 @@ class Conditions:
 
 def _with_detector(conditions: Conditions, rng: np.random.Generator, photons: float) -> Conditions:
     """The same optics with the light level, noise and shading of one recording."""
-    read_noise, stripe = float(rng.uniform(0, 0.01)), float(rng.uniform(0, 0.005))
+    # The order of the draws is part of the simulator's version.
+    read_noise = float(rng.uniform(0, 0.01))
+    stripe = float(rng.uniform(0, 0.005))
     shading = rng.normal(0, 0.06, 5).tolist()
     tmrm_peak, dna_peak = (float(value) for value in rng.uniform(25, 120, 2))
     tmrm_noise, dna_noise = (float(value) for value in rng.uniform(0.3, 1.5, 2))
@@ -231,13 +240,15 @@ def _exposed(conditions: Conditions, fluorescence_share: float) -> Conditions:
     `fluorescence_share` is the part of the fluorescence photons that counts.
     """
     area = conditions.voxel_size_um[1] * conditions.voxel_size_um[2] / (NATIVE_VOXEL_UM[1] * NATIVE_VOXEL_UM[2])
+    light = area * fluorescence_share
+    electronics = area**0.5  # a pixel is a sum of samples, whose noises add as squares
     tmrm_peak, dna_peak = conditions.peak_photons
     tmrm_noise, dna_noise = conditions.fluorescence_read_noise
     return dataclasses.replace(
         conditions,
         photons=conditions.photons * area,
         tl_read_noise=conditions.tl_read_noise / area**0.5,  # a fraction of the bright field, hence of the photons
-        peak_photons=(tmrm_peak * area * fluorescence_share, dna_peak * area * fluorescence_share),
-        fluorescence_read_noise=(tmrm_noise * area**0.5, dna_noise * area**0.5),
+        peak_photons=(tmrm_peak * light, dna_peak * light),
+        fluorescence_read_noise=(tmrm_noise * electronics, dna_noise * electronics),
         counts_per_photon=conditions.counts_per_photon / max(1.0, area),
     )

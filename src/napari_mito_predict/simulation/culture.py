@@ -11,7 +11,7 @@ from napari_mito_predict.simulation.cell import Bounds, Cell, Chart, Outline, Va
 _SPACING_UM = (33, 50)
 _OUTSIDE_UM = 12.0
 _NUCLEI_APART_UM = 19.0
-_REACH = (2, 4.5)
+_REACH = (2, 4.5)  # of a cell from its axis, in nuclear radii: less than of one that is alone
 _FILLED = 0.75  # part of its field that a cell drawn alone covers; numbers of organelles are meant for the whole field
 
 
@@ -28,16 +28,24 @@ def draw_culture(rng: np.random.Generator, bounds: Bounds) -> list[Cell]:
         last = np.minimum(outline.centre[1:] + outline.reach_um, high)
         if np.any(last - first < 1):
             continue
-        y, x = np.meshgrid(*[np.linspace(a, b, 64) for a, b in zip(first, last, strict=True)], indexing="ij")
-        own = outline.height(y, x) > 0.1
-        near = tuple(other for other in outlines if other is not outline and np.any(own & (other.height(y, x) > 0.1)))
-        crowded = replace(outline, neighbours=near)
+        lines = [np.linspace(low_um, high_um, 64) for low_um, high_um in zip(first, last, strict=True)]
+        y, x = np.meshgrid(*lines, indexing="ij")
+        crowded = replace(outline, neighbours=_neighbours(outline, outlines, y, x))
         box = (float(first[0]), float(first[1])), (float(last[0]), float(last[1]))
-        quick = replace(crowded, chart=Chart.of(crowded, box))
-        covered = float(np.mean(quick.height(y, x) > 0.7) * np.prod(last - first))
-        if covered:
-            cells.append(replace(with_organelles(child, quick, box, covered / _FILLED / 1000), outline=crowded))
+        charted = replace(crowded, chart=Chart.of(crowded, box))
+        covered_um2 = float(np.mean(charted.height(y, x) > 0.7) * np.prod(last - first))
+        if covered_um2:
+            cell = with_organelles(child, charted, box, covered_um2 / _FILLED / 1000)
+            # Without the chart again: it is for placing organelles, too coarse to draw the cell from.
+            cells.append(replace(cell, outline=crowded))
     return cells
+
+
+def _neighbours(outline: Outline, outlines: list[Outline], y: Values, x: Values) -> tuple[Outline, ...]:
+    """Those of `outlines` that would overlap with `outline` at the positions `y`, `x` (um)."""
+    own = outline.height(y, x) > 0.1
+    others = (other for other in outlines if other is not outline)
+    return tuple(other for other in others if np.any(own & (other.height(y, x) > 0.1)))
 
 
 def _scattered(rng: np.random.Generator, low: Values, high: Values) -> list[Outline]:

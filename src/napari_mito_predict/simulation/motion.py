@@ -55,6 +55,7 @@ class Flow:
 def moved(cell: Cell, flow: Flow, time_s: float) -> Cell:
     """The cell `time_s` seconds later: everything drifts, every fourth mitochondrion thins and recovers (fission)."""
     mitochondria = cell.mitochondria
+    # In um along each mitochondrion, whose points are 0.1 um apart; each one is in another phase.
     along = np.arange(len(mitochondria.points)) / 10 + mitochondria.owner
     thinning = np.clip(0.75 + 0.6 * np.sin(along + 0.03 * time_s), 0.05, 1)
     radius = np.where(mitochondria.owner % 4 == 0, mitochondria.radius * thinning, mitochondria.radius)

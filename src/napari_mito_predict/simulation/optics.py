@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from napari_mito_predict.simulation.conditions import Conditions
     from napari_mito_predict.simulation.shapes import Array
 
-_N_OIL, _NA_OIL = 1.515, 1.4
+_N_OIL = 1.515
+_NA_OIL = 1.4
 _PSF_FIELD_UM = 8.0
-_REACH_UM = (5.0, 4.0)
-"""How far sideways a point spreads in an image made of blocks, transmitted light and fluorescence: beyond it lies about
-a millionth of the energy."""
+_TRANSMITTED_REACH_UM = 5.0
+_FLUORESCENCE_REACH_UM = 4.0
+"""How far sideways a point spreads in an image made of blocks: beyond it lies about a millionth of the energy."""
 
 
 def transmitted_light(refractive_index: Array, conditions: Conditions) -> Array:
@@ -60,7 +61,8 @@ def transmitted_light(refractive_index: Array, conditions: Conditions) -> Array:
         conditions.na_detection,
         conditions.flip_z,
     )
-    born = _model("phase_thick_3d").apply_transfer_function(torch.from_numpy(potential), transfer, 0, 1.0)
+    model = _model("phase_thick_3d")
+    born = model.apply_transfer_function(torch.from_numpy(potential), transfer, z_padding=0, brightness=1.0)
     return torch.exp(born - 1).numpy()
 
 
@@ -87,7 +89,8 @@ def transmitted_kernel(planes: int, conditions: Conditions) -> Array:
     (planes, K, K) float32 array
         Convolved with the scattering potential it gives the first Born contrast. Centred in y and x, plane 0 in focus.
     """
-    side = 2 * int(np.ceil(1.2 * _REACH_UM[0] / conditions.voxel_size_um[1]))
+    # A fifth wider than the kernel: what spreads beyond wraps round, and has to stay outside of it.
+    side = 2 * int(np.ceil(1.2 * _TRANSMITTED_REACH_UM / conditions.voxel_size_um[1]))
     transfer = _phase_transfer(
         (planes, side, side),
         conditions.voxel_size_um,
@@ -96,7 +99,7 @@ def transmitted_kernel(planes: int, conditions: Conditions) -> Array:
         conditions.na_detection,
         conditions.flip_z,
     )
-    kernel = _compact(transfer, conditions.voxel_size_um, _REACH_UM[0])
+    kernel = _compact(transfer, conditions.voxel_size_um, _TRANSMITTED_REACH_UM)
     middle = kernel.shape[1] // 2
     kernel[0, middle, middle] -= kernel.sum(dtype=np.float64)  # a uniform slab must stay invisible
     return kernel
@@ -106,7 +109,7 @@ def fluorescence_kernel(planes: int, emission_um: float, conditions: Conditions)
     """Confocal point spread function as `transmitted_kernel` gives it; its sum is 1."""
     side = 2 * int(np.ceil(_PSF_FIELD_UM / conditions.voxel_size_um[1] / 2))
     transfer = _confocal_transfer((planes, side, side), conditions.voxel_size_um, emission_um, conditions.pinhole_um)
-    kernel = _compact(transfer, conditions.voxel_size_um, _REACH_UM[1])
+    kernel = _compact(transfer, conditions.voxel_size_um, _FLUORESCENCE_REACH_UM)
     return np.asarray(kernel / kernel.sum(dtype=np.float64), np.float32)
 
 
@@ -118,6 +121,7 @@ def _compact(transfer: torch.Tensor, voxel_um: tuple[float, float, float], reach
     kernel = spread[:, middle_y - reach : middle_y + reach + 1, middle_x - reach : middle_x + reach + 1]
     y, x = (np.arange(-reach, reach + 1) * step for step in voxel_um[1:])
     distance = np.hypot(y[:, None], x[None]) / (reach * max(voxel_um[1:]))
+    # Falls to 0 over the outer quarter: a kernel cut off there would leave a faint edge round every bright point.
     window = np.sin(np.pi / 2 * np.clip(4 * (1 - distance), 0, 1)) ** 2
     return np.asarray(kernel * window.astype(np.float32))
 
@@ -146,7 +150,8 @@ def fluorescence(density: Array, emission_um: float, conditions: Conditions) -> 
     """
     transfer = _confocal_transfer(density.shape, conditions.voxel_size_um, emission_um, conditions.pinhole_um)
     model = _model("isotropic_fluorescent_thick_3d")
-    image = model.apply_transfer_function(torch.from_numpy(density.astype(np.float32)), transfer, 0, 0)
+    source = torch.from_numpy(density.astype(np.float32))
+    image = model.apply_transfer_function(source, transfer, z_padding=0, background=0)
     return image.clamp(min=0).numpy()  # type: ignore[no-any-return]
 
 
@@ -159,6 +164,7 @@ def _phase_transfer(
     na_detection: float,
     flip: bool,
 ) -> torch.Tensor:
+    """Transfer function from scattering potential to contrast: the real part of waveorder's, without absorption."""
     # z_padding stays 0: with padding waveorder crops the function's zero frequency away.
     return _model("phase_thick_3d").calculate_transfer_function(  # type: ignore[no-any-return]
         shape,
@@ -188,9 +194,10 @@ def _confocal_transfer(
         small, voxel_um[1], voxel_um[0], emission_um, 0, _N_OIL, _NA_OIL, confocal_pinhole_diameter=pinhole_um
     )
     spread = torch.fft.fftshift(torch.fft.ifftn(transfer).real)
-    before = [full // 2 - part // 2 for full, part in zip(shape, small, strict=True)]
+    starts = [full // 2 - part // 2 for full, part in zip(shape, small, strict=True)]
+    middle = tuple(slice(start, start + part) for start, part in zip(starts, small, strict=True))
     embedded = torch.zeros(shape)
-    embedded[tuple(slice(b, b + part) for b, part in zip(before, small, strict=True))] = spread
+    embedded[middle] = spread
     full_transfer: torch.Tensor = torch.fft.fftn(torch.fft.ifftshift(embedded))
     return full_transfer / full_transfer[0, 0, 0].abs()
 

@@ -56,12 +56,24 @@ class Phantom:
     @classmethod
     def empty(cls, grid: Grid) -> Phantom:
         """Medium without cells."""
-        return cls(*(np.full(grid.shape, value, np.float32) for value in (N_MEDIUM, _HAZE, _HAZE, 0, 0, 0)))
+
+        def uniform(value: float | np.float32) -> Array:
+            return np.full(grid.shape, value, np.float32)
+
+        return cls(
+            refractive_index=uniform(N_MEDIUM),
+            tmrm=uniform(_HAZE),
+            nuclear_dna=uniform(_HAZE),
+            nucleoids=uniform(0),
+            body=uniform(0),
+            nucleus=uniform(0),
+        )
 
     def beside(self, other: Phantom) -> Phantom:
         """This phantom with `other` where the other cell is the more solid of the two."""
         theirs = other.body > self.body
-        return Phantom(*(np.where(theirs, getattr(other, name), getattr(self, name)) for name in _VOLUMES))
+        volumes = {name: np.where(theirs, getattr(other, name), getattr(self, name)) for name in _VOLUMES}
+        return Phantom(**volumes)
 
     def add(self, other: Phantom, where: tuple[slice, slice, slice]) -> None:
         """Put `other` into the part `where` of this phantom, in place; the more solid cell stays."""
@@ -73,23 +85,34 @@ class Phantom:
 _VOLUMES = tuple(field.name for field in fields(Phantom))
 
 
-def build_scaffold(cell: Cell, grid: Grid, weave: Callable[[Sigma], Array]) -> Scaffold:
-    """Masks and textures of `cell` on `grid`; `weave` gives a texture of that correlation length in um, (z, y, x)."""
+def build_scaffold(cell: Cell, grid: Grid, make_texture: Callable[[Sigma], Array]) -> Scaffold:
+    """Masks and textures of `cell` on `grid`.
+
+    Parameters
+    ----------
+    cell : Cell
+    grid : Grid
+    make_texture : callable
+        Gives for a correlation length in um, (z, y, x), a texture of unit variance, (Z, Y, X) float32.
+    """
     axes = grid.axes()
     z = axes[0]
     outline = cell.outline
     nucleus = outline.nucleus(*axes).astype(np.float32)
     height = outline.height(*axes[1:]).astype(np.float32)
-    surface = 1 / (1 + np.exp(np.clip((z - height) / 0.08, -30, 30))) / (1 + np.exp(np.clip(-z / 0.08, -30, 30)))
-    body = np.maximum(surface * np.clip((height - 0.1) / 0.5, 0, 1), nucleus)  # thins out: no sharp rim
+    # Soft over 0.08 um at the top of the cell, and at the coverslip under it.
+    surface = 1 / (1 + np.exp(np.clip((z - height) / 0.08, -30, 30)))
+    surface = surface / (1 + np.exp(np.clip(-z / 0.08, -30, 30)))
+    fading_rim = np.clip((height - 0.1) / 0.5, 0, 1)  # the cell thins out: no sharp rim
+    body = np.maximum(surface * fading_rim, nucleus)
     return Scaffold(
         grid=grid,
         body=body,
         nucleus=nucleus,
         nucleoli=stamp(grid, cell.nucleoli.points, cell.nucleoli.radius, cell.nucleoli.value, 0.1) * nucleus,
-        fine=weave(_FINE_UM),
-        coarse=weave(_COARSE_UM),
-        chromatin=weave(_CHROMATIN_UM),
+        fine=make_texture(_FINE_UM),
+        coarse=make_texture(_COARSE_UM),
+        chromatin=make_texture(_CHROMATIN_UM),
     )
 
 
@@ -110,17 +133,19 @@ def build_phantom(cell: Cell, scaffold: Scaffold, ri_contrast: float = 1.0) -> P
     ri_contrast : float
         Factor on every difference to the refractive index of the medium.
     """
-    mitochondria, grid = cell.mitochondria, scaffold.grid
-    body, nucleus = scaffold.body, scaffold.nucleus
+    grid = scaffold.grid
+    body = scaffold.body
+    nucleus = scaffold.nucleus
+    mitochondria = cell.mitochondria
+    # TMRM is in the matrix, a little inside of the outer membrane that light is refracted by.
     tubes = stamp(grid, mitochondria.points, 0.9 * mitochondria.radius, mitochondria.potential[mitochondria.owner])
     step = _cytoplasm_and_nucleus(cell, scaffold) + _organelle_steps(cell, grid)
     chromatin = np.clip(1 + 0.35 * scaffold.chromatin, 0, None)
+    nuclear_dna = nucleus * (1 - 0.7 * scaffold.nucleoli) * chromatin * np.float32(cell.nuclear_dna)
     return Phantom(
         refractive_index=(N_MEDIUM + ri_contrast * step).astype(np.float32),
         tmrm=tubes + np.float32(cell.tmrm_background) * body * (1 - 0.6 * nucleus) + _HAZE,
-        nuclear_dna=nucleus * (1 - 0.7 * scaffold.nucleoli) * chromatin * np.float32(cell.nuclear_dna)
-        + np.float32(0.02) * body
-        + _HAZE,
+        nuclear_dna=nuclear_dna + np.float32(0.02) * body + _HAZE,
         nucleoids=stamp(grid, cell.nucleoids.points, cell.nucleoids.radius, cell.nucleoids.value),
         body=body,
         nucleus=nucleus,
@@ -128,6 +153,7 @@ def build_phantom(cell: Cell, scaffold: Scaffold, ri_contrast: float = 1.0) -> P
 
 
 def _cytoplasm_and_nucleus(cell: Cell, scaffold: Scaffold) -> Array:
+    """Refractive index without organelles, as a difference to the medium."""
     nucleus = scaffold.nucleus
     grain = 0.7 * cell.grain * (1 - 0.8 * nucleus) * (scaffold.fine + scaffold.coarse)
     step = scaffold.body * (cell.n_cytoplasm - N_MEDIUM + grain)
@@ -137,11 +163,12 @@ def _cytoplasm_and_nucleus(cell: Cell, scaffold: Scaffold) -> Array:
 
 
 def _organelle_steps(cell: Cell, grid: Grid) -> Array:
+    """Refractive index of the organelles, as a difference to the cytoplasm."""
     mitochondria = cell.mitochondria
     drops = cell.droplets
     vesicles = cell.vesicles
     step = stamp(grid, mitochondria.points, mitochondria.radius, mitochondria.index_step[mitochondria.owner])
-    for sign in (1, -1):
+    for sign in (1, -1):  # `stamp` keeps the larger of two values, so drops that refract less are drawn by themselves
         chosen = sign * drops.value > 0
         step += sign * stamp(grid, drops.points[chosen], drops.radius[chosen], sign * drops.value[chosen])
     step += stamp(grid, vesicles.points, vesicles.radius, vesicles.value)

@@ -17,7 +17,13 @@ Points = npt.NDArray[np.float64]
 
 _STEP_UM = 0.1
 _WAVES = 24
-_PART_GROUP = 1000
+_FAINTEST = 1e-3
+_GROUP = 4000
+"""Down to which part of its value a ball is drawn, and how many balls of similar size are drawn at once."""
+_FAINTEST_IN_PART = 0.02
+_GROUP_IN_PART = 1000
+"""Those for a part of a grid. How far the soft surface is drawn depends on the largest ball of a group, and so on where
+the grid was cut, unless the surface ends at a level that every window holds."""
 
 
 def sigmoid(value: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
@@ -48,10 +54,17 @@ class Grid:
 
     def part_of(self, rows_columns: tuple[slice, slice]) -> Grid:
         """The block of this grid with these rows and columns."""
-        corner = [rows.start for rows in rows_columns]
-        rows, columns = (rows.stop - rows.start for rows in rows_columns)
-        y, x = (o + c * v for o, c, v in zip(self.origin_um[1:], corner, self.voxel_size_um[1:], strict=True))
-        return Grid((self.shape[0], rows, columns), self.voxel_size_um, (self.origin_um[0], y, x), part=True)
+        rows, columns = rows_columns
+        return Grid(
+            shape=(self.shape[0], rows.stop - rows.start, columns.stop - columns.start),
+            voxel_size_um=self.voxel_size_um,
+            origin_um=(
+                self.origin_um[0],
+                self.origin_um[1] + rows.start * self.voxel_size_um[1],
+                self.origin_um[2] + columns.start * self.voxel_size_um[2],
+            ),
+            part=True,
+        )
 
     def box(self, margin_um: float) -> tuple[Points, Points]:
         """Lower and upper (y, x) corner in um, `margin_um` outside the grid."""
@@ -79,7 +92,9 @@ class SmoothMap:
     @classmethod
     def draw(cls, rng: np.random.Generator, scale_um: float) -> SmoothMap:
         """Draw a map whose correlation length is about `scale_um`."""
-        return cls(rng.normal(0, 1 / scale_um, (_WAVES, 2)), rng.uniform(0, 2 * np.pi, _WAVES))
+        vectors = rng.normal(0, 1 / scale_um, (_WAVES, 2))
+        phases = rng.uniform(0, 2 * np.pi, _WAVES)
+        return cls(vectors, phases)
 
     def __call__(self, y: npt.ArrayLike, x: npt.ArrayLike) -> npt.NDArray[np.floating]:
         """Values at the positions `y`, `x` (um), which broadcast against each other."""
@@ -87,7 +102,7 @@ class SmoothMap:
         total = np.zeros(np.broadcast_shapes(y.shape, x.shape), np.float32)
         for (ky, kx), phase in zip(self.vectors, self.phases, strict=True):
             total += np.cos(np.float32(ky) * y + np.float32(kx) * x + np.float32(phase))
-        return total * np.float32(np.sqrt(2 / len(self.phases)))
+        return total * np.float32(np.sqrt(2 / len(self.phases)))  # a cosine has variance 1 / 2
 
 
 def grow_paths(
@@ -116,8 +131,9 @@ def grow_paths(
         One path each, points about 0.1 um apart; P may be 0.
     """
     steps = (lengths_um / _STEP_UM).astype(int)
-    count, longest = len(starts), int(steps.max(initial=0))
-    track = np.full((longest, count, 3), np.nan)
+    count = len(starts)
+    longest = int(steps.max(initial=0))
+    track = np.full((longest, count, 3), np.nan)  # NaN where a path did not move: it was at its end or in the way
     position = starts.copy()
     heading = headings.copy()
     drift = rng.normal(0, bends)
@@ -129,7 +145,8 @@ def grow_paths(
         free = allowed(trial)
         heading[~free] += rng.choice([-0.7, 0.7], np.count_nonzero(~free))
         moving = free & (step < steps)
-        position[moving] = track[step, moving] = trial[moving]
+        position[moving] = trial[moving]
+        track[step, moving] = trial[moving]
     return [path[np.isfinite(path[:, 0])] for path in track.transpose(1, 0, 2)]
 
 
@@ -151,27 +168,38 @@ def stamp(grid: Grid, points: Points, radii: npt.ArrayLike, values: npt.ArrayLik
     (Z, Y, X) float32 array
     """
     volume = np.zeros(int(np.prod(grid.shape)), np.float32)
-    voxel, shape = np.array(grid.voxel_size_um, np.float32), np.array(grid.shape)
+    voxel = np.array(grid.voxel_size_um, np.float32)
     radii = np.broadcast_to(np.asarray(radii, np.float32), len(points))
     values = np.broadcast_to(np.asarray(values, np.float32), len(points))
     relative = (points - np.array(grid.origin_um)).astype(np.float32)
-    # How far the soft surface is drawn depends on the largest ball of a group, and so on the grouping, unless it is
-    # cut off at a level that every window holds.
-    faintest, group = (0.02, _PART_GROUP) if grid.part else (1e-3, 4000)
+    faintest = _FAINTEST
+    group_size = _GROUP
+    if grid.part:
+        faintest = _FAINTEST_IN_PART
+        group_size = _GROUP_IN_PART
     # Sorted by radius, so that a few big balls do not make every small one expensive.
-    for chosen in np.array_split(np.argsort(radii), max(1, len(points) // group)):
+    for chosen in np.array_split(np.argsort(radii), max(1, len(points) // group_size)):
         if not len(chosen):
             continue
-        half = np.ceil((radii[chosen].max() + 4 * soft_um) / voxel).astype(int)
-        window = np.stack(np.meshgrid(*[np.arange(-h, h + 1) for h in half], indexing="ij"), -1).reshape(-1, 3)
-        centre = np.round(relative[chosen] / voxel).astype(int)
-        rest = (centre * voxel - relative[chosen]).astype(np.float32)
+        window = _window(radii[chosen].max() + 4 * soft_um, voxel)
+        # Each ball in a window round the voxel that is nearest to its centre: `rest` is from the centre to that voxel.
+        nearest = np.round(relative[chosen] / voxel).astype(int)
+        rest = (nearest * voxel - relative[chosen]).astype(np.float32)
         squared = sum((rest[:, None, i] + (window[:, i] * voxel[i]).astype(np.float32)) ** 2 for i in range(3))
-        inside = sigmoid((radii[chosen, None] - np.sqrt(squared)) / np.float32(soft_um)) * values[chosen, None]
-        index = centre[:, None] + window
-        keep = ((index >= 0) & (index < shape)).all(-1) & (np.abs(inside) > faintest * np.abs(values[chosen, None]))
-        np.maximum.at(volume, np.ravel_multi_index(tuple(index[keep].T), grid.shape), inside[keep])
+        ball_values = values[chosen, None]
+        drawn = sigmoid((radii[chosen, None] - np.sqrt(squared)) / np.float32(soft_um)) * ball_values
+        index = nearest[:, None] + window
+        in_grid = ((index >= 0) & (index < np.array(grid.shape))).all(-1)
+        keep = in_grid & (np.abs(drawn) > faintest * np.abs(ball_values))
+        np.maximum.at(volume, np.ravel_multi_index(tuple(index[keep].T), grid.shape), drawn[keep])
     return volume.reshape(grid.shape)
+
+
+def _window(reach_um: float, voxel_um: Array) -> npt.NDArray[np.int64]:
+    """Index offsets of the voxels of a box that reaches `reach_um` from its middle, (V, 3)."""
+    half = np.ceil(reach_um / voxel_um).astype(int)
+    offsets = np.meshgrid(*[np.arange(-size, size + 1) for size in half], indexing="ij")
+    return np.stack(offsets, -1).reshape(-1, 3)
 
 
 def texture(rng: np.random.Generator, grid: Grid, sigma_um: tuple[float, float, float]) -> Array:

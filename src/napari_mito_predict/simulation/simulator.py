@@ -89,9 +89,11 @@ def simulate_series(
     MissingExtraError
         waveorder is not installed.
     """
-    conditions, shape = conditions or Conditions.matched(), (_SERIES_PLANES, *shape_yx)
+    conditions = conditions or Conditions.matched()
+    shape = (_SERIES_PLANES, *shape_yx)
     if is_wide(shape, conditions):
-        return WideScene(seed, conditions, shape).record([frame * step_s for frame in range(frames)], step_s, on_frame)
+        times_s = [frame * step_s for frame in range(frames)]
+        return WideScene(seed, conditions, shape).record(times_s, step_s, on_frame)
     scene = _Scene(seed, conditions, shape)
     recorded = []
     for frame in range(frames):
@@ -103,6 +105,8 @@ def simulate_series(
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
+    """One time point: `data` (3, Z, Y, X) as recorded, and the noise-free stains in expected photons, (Z, Y, X)."""
+
     data: Counts
     mitochondria: Array
     dna: Array
@@ -116,6 +120,7 @@ class _Scene:
     """
 
     def __init__(self, seed: int, conditions: Conditions, shape: tuple[int, int, int]) -> None:
+        # The order is part of the simulator's version: each stream of random numbers belongs to one thing.
         streams = np.random.default_rng(seed).spawn(6)
         cells = streams[0]
         textures = streams[1]
@@ -128,8 +133,8 @@ class _Scene:
         self.shape = shape
         below = cells.uniform(0.3, 1.0) - conditions.focus_offset_um  # how far under the coverslip the stack starts
         self._grid, self._crop = padded_grid(shape, conditions.voxel_size_um, -below)
-        voxel, margin = np.array(conditions.voxel_size_um[1:]), MARGIN_YX * conditions.voxel_size_um[1]
-        high = np.array(shape[1:]) * voxel + margin
+        margin = MARGIN_YX * conditions.voxel_size_um[1]
+        high = np.array(shape[1:]) * np.array(conditions.voxel_size_um[1:]) + margin
         bounds = ((-margin, -margin), (float(high[0]), float(high[1])))
         self._cells = [draw_cell(cells, bounds, conditions.nucleus_in_view)]
         if conditions.neighbour:
@@ -137,7 +142,8 @@ class _Scene:
         self._scaffolds = [
             build_scaffold(cell, self._grid, partial(texture, textures, self._grid)) for cell in self._cells
         ]
-        self._flow, self._motion = Flow.draw(motion), motion
+        self._flow = Flow.draw(motion)
+        self._motion = motion
         self._other_texture: Array | None = None
         self._photons_per_density: dict[int, float] = {}
         self._field = illumination(conditions, shape[1:], self._field_rng)
@@ -146,17 +152,18 @@ class _Scene:
     def record(self, time_s: float, plane: int | None = None) -> _Frame:
         """Take a stack `time_s` seconds after the start, or only its `plane`."""
         phantom = self._phantom(time_s)
-        keep = (
-            self._crop
-            if plane is None
-            else (slice(self._crop[0].start + plane, self._crop[0].start + plane + 1), *self._crop[1:])
-        )
-        light = transmitted_light(faded(phantom.refractive_index, edge_windows(self._grid)), self.conditions)[keep]
+        keep = self._crop
+        if plane is not None:
+            first = self._crop[0].start + plane
+            keep = (slice(first, first + 1), *self._crop[1:])
+        index = faded(phantom.refractive_index, edge_windows(self._grid))
+        light = transmitted_light(index, self.conditions)[keep]
         mitochondria = self._photons(0, fluorescence(phantom.tmrm, EMISSION_UM[0], self.conditions)[keep])
         nuclear = fluorescence(phantom.nuclear_dna, EMISSION_UM[1], self.conditions)[keep]
         nucleoids = fluorescence(phantom.nucleoids, EMISSION_UM[1], self.conditions)[keep]
         dna = self._photons(1, nuclear + nucleoids)
-        noise, gain = self.conditions.fluorescence_read_noise, self.conditions.counts_per_photon
+        noise = self.conditions.fluorescence_read_noise
+        gain = self.conditions.counts_per_photon
         data = np.stack(
             [
                 expose_transmitted(light, self._field, self.conditions, self._noise),
@@ -170,9 +177,10 @@ class _Scene:
         """Put recorded frames together."""
         cell = np.maximum.reduce([scaffold.body for scaffold in self._scaffolds])[self._crop]
         nucleus = np.maximum.reduce([scaffold.nucleus for scaffold in self._scaffolds])[self._crop]
-        if frames[0].dna.shape[0] == 1 != cell.shape[0]:
+        if frames[0].dna.shape[0] == 1 != cell.shape[0]:  # a series: one plane of the field was recorded
             one = slice(self.mid_plane, self.mid_plane + 1)
-            cell, nucleus = cell[one], nucleus[one]
+            cell = cell[one]
+            nucleus = nucleus[one]
         return SimulatedImage(
             data=np.stack([frame.data for frame in frames], axis=1),
             channel_names=CHANNEL_NAMES,
@@ -190,8 +198,11 @@ class _Scene:
         )
 
     def _phantom(self, time_s: float) -> Phantom:
-        cells, scaffolds = self._cells, self._scaffolds
+        """What the microscope looks at after `time_s` seconds."""
+        cells = self._cells
+        scaffolds = self._scaffolds
         if time_s:
+            # Drawn when first needed: a stack has no later time, and is spared the work.
             if self._other_texture is None:
                 self._other_texture = texture(self._motion, self._grid, CHURN_UM)
             cells = [moved(cell, self._flow, time_s) for cell in cells]
@@ -200,7 +211,9 @@ class _Scene:
             build_phantom(cell, scaffold, self.conditions.ri_contrast)
             for cell, scaffold in zip(cells, scaffolds, strict=True)
         ]
-        return phantoms[0] if len(phantoms) == 1 else phantoms[0].beside(phantoms[1])
+        if len(phantoms) == 1:
+            return phantoms[0]
+        return phantoms[0].beside(phantoms[1])
 
     def _photons(self, channel: int, image: Array) -> Array:
         """Scale to photons, by the first frame: a series must not flicker."""

@@ -8,8 +8,11 @@ from napari_mito_predict.simulation.conditions import N_MEDIUM
 from napari_mito_predict.simulation.shapes import Array, Grid
 
 MARGIN_YX = 16
+"""Rows and columns round a field that are simulated and cut off again."""
 CHURN_PER_S = 0.04
-_MARGIN_UM, _FADE_UM = 1.2, 0.7
+"""How fast the fine texture of the cytoplasm turns into another one, in rad per second; see `phantom.churn`."""
+_MARGIN_UM = 1.2
+_FADE_UM = 0.7
 
 
 def padded_grid(
@@ -22,7 +25,11 @@ def padded_grid(
     margins = (int(np.ceil(_MARGIN_UM / voxel_um[0])), margin_yx, margin_yx)
     sizes = [size + 2 * margin for size, margin in zip(shape, margins, strict=True)]
     origin = [-margin * step for margin, step in zip(margins, voxel_um, strict=True)]
-    grid = Grid((sizes[0], sizes[1], sizes[2]), voxel_um, (origin[0] + first_plane_um, origin[1], origin[2]))
+    grid = Grid(
+        shape=(sizes[0], sizes[1], sizes[2]),
+        voxel_size_um=voxel_um,
+        origin_um=(origin[0] + first_plane_um, origin[1], origin[2]),
+    )
     crop = [slice(margin, margin + size) for margin, size in zip(margins, shape, strict=True)]
     return grid, (crop[0], crop[1], crop[2])
 
@@ -34,13 +41,20 @@ def mid_plane(below_um: float, z_um: float, planes: int) -> int:
 
 def edge_windows(grid: Grid, margin_yx: int = MARGIN_YX) -> tuple[Array, Array, Array]:
     """For each axis a factor that falls from 1 to 0 within the margin, (Z, 1, 1), (1, Y, 1) and (1, 1, X)."""
-    windows = []
-    for axis, (size, voxel) in enumerate(zip(grid.shape, grid.voxel_size_um, strict=True)):
-        ramp = max(2, int(_FADE_UM / voxel)) if axis == 0 else margin_yx // 2
-        edge = np.minimum(np.arange(size), np.arange(size)[::-1]) / ramp
-        window = np.sin(np.pi / 2 * np.clip(edge, 0, 1)) ** 2
-        windows.append(window.astype(np.float32).reshape([-1 if i == axis else 1 for i in range(3)]))
-    return windows[0], windows[1], windows[2]
+    ramp_z = max(2, int(_FADE_UM / grid.voxel_size_um[0]))
+    ramp_yx = margin_yx // 2
+    return (
+        _edge_window(grid.shape[0], ramp_z)[:, None, None],
+        _edge_window(grid.shape[1], ramp_yx)[None, :, None],
+        _edge_window(grid.shape[2], ramp_yx)[None, None, :],
+    )
+
+
+def _edge_window(size: int, ramp: int) -> Array:
+    """A factor for each voxel of one axis: 0 at both ends, 1 from the `ramp`-th voxel on, smooth in between."""
+    to_the_end = np.minimum(np.arange(size), np.arange(size)[::-1])
+    window = np.sin(np.pi / 2 * np.clip(to_the_end / ramp, 0, 1)) ** 2
+    return window.astype(np.float32)
 
 
 def faded(refractive_index: Array, windows: tuple[Array, Array, Array]) -> Array:

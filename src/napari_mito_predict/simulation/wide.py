@@ -27,17 +27,19 @@ from napari_mito_predict.simulation.phantom import (
 )
 from napari_mito_predict.simulation.recording import CHANNEL_NAMES, EMISSION_UM, GroundTruth, SimulatedImage
 from napari_mito_predict.simulation.stage import CHURN_PER_S, MARGIN_YX, edge_windows, faded, mid_plane, padded_grid
-from napari_mito_predict.simulation.weave import Weave
+from napari_mito_predict.simulation.tiled_texture import TiledTexture
 
 if TYPE_CHECKING:
     from napari_mito_predict.simulation.acquisition import Counts
+    from napari_mito_predict.simulation.cell import Bounds
     from napari_mito_predict.simulation.conditions import Conditions
     from napari_mito_predict.simulation.shapes import Array, Grid
 
 _CULTURE_FROM_UM = 60.0
 _MARGIN_UM = 2.5
 _ORGANELLE_UM = 3.0  # no organelle is larger
-_RASTER_UM, _RIM_UM = 0.5, 2.0  # organelles stick out of, or drift over, the rim of their cell by less than this
+_RASTER_UM = 0.5
+_RIM_UM = 2.0  # organelles stick out of, or drift over, the rim of their cell by less than this
 
 
 def is_wide(shape: tuple[int, int, int], conditions: Conditions) -> bool:
@@ -50,8 +52,8 @@ def _has_room(shape: tuple[int, int, int], conditions: Conditions) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ideal:
-    """Images before the detectors, (T, Z, Y, X), and the masks of the first frame, (Z, Y, X)."""
+class _IdealImages:
+    """Images before the detectors, (T, Z, Y, X), and the masks of the first frame, (Z, Y, X); all float32."""
 
     contrast: Array
     tmrm: Array
@@ -61,9 +63,55 @@ class _Ideal:
     nucleus: Array
 
     @classmethod
-    def dark(cls, shape: tuple[int, int, int, int]) -> _Ideal:
-        """Nothing to be seen yet."""
-        return cls(*(np.zeros(size, np.float32) for size in [shape] * 4 + [shape[1:]] * 2))
+    def dark(cls, shape: tuple[int, int, int, int]) -> _IdealImages:
+        """Images of the shape (T, Z, Y, X) on which nothing is to be seen yet."""
+        return cls(
+            contrast=np.zeros(shape, np.float32),
+            tmrm=np.zeros(shape, np.float32),
+            dna=np.zeros(shape, np.float32),
+            nucleoids=np.zeros(shape, np.float32),
+            cell=np.zeros(shape[1:], np.float32),
+            nucleus=np.zeros(shape[1:], np.float32),
+        )
+
+
+class _Microscope:
+    """The optics of one field, block by block.
+
+    Parameters
+    ----------
+    conditions : Conditions
+    shape : tuple of int
+        Of the padded grid, (Z, Y, X).
+    planes : slice
+        Which planes of it are imaged.
+    only_plane : int, optional
+        The only one that is imaged; this takes a small part of the time.
+    """
+
+    def __init__(
+        self, conditions: Conditions, shape: tuple[int, int, int], planes: slice, only_plane: int | None = None
+    ) -> None:
+        self.planes = planes
+        self._only_plane = only_plane
+        if only_plane is not None:
+            self.planes = slice(only_plane, only_plane + 1)
+        shape_yx = (shape[1], shape[2])
+        kernel = transmitted_kernel(shape[0], conditions)
+        self.light = blocks.BlockImager(kernel, shape_yx, only_plane)
+        stains = []
+        for wavelength_um in EMISSION_UM:
+            kernel = fluorescence_kernel(shape[0], wavelength_um, conditions)
+            stains.append(blocks.BlockImager(kernel, shape_yx, only_plane))
+        self.tmrm = stains[0]
+        self.dna = stains[1]
+
+    def add_image(self, total: Array, imager: blocks.BlockImager, source: Array, corner_yx: tuple[int, int]) -> None:
+        """Add the image of the block `source` (Z, Y, X), whose first voxel is at `corner_yx` in `total`."""
+        image = imager.image(source)
+        if self._only_plane is None:
+            image = image[self.planes]
+        blocks.add_block(total, image, (corner_yx[0] - imager.margin, corner_yx[1] - imager.margin))
 
 
 class WideScene:
@@ -80,14 +128,17 @@ class WideScene:
     def __init__(self, seed: int, conditions: Conditions, shape: tuple[int, int, int]) -> None:
         # The order is part of the simulator's version: each stream of random numbers belongs to one thing.
         streams = np.random.default_rng(seed).spawn(6)
-        cells, textures = streams[:2]
-        motion, neighbours = streams[2:4]
-        self._field_rng, self._noise = streams[4:]
+        cells = streams[0]
+        textures = streams[1]
+        motion = streams[2]
+        neighbours = streams[3]
+        self._field_rng = streams[4]
+        self._noise = streams[5]
         self.seed = seed
         self.conditions = conditions
         self.shape = shape
         voxel = conditions.voxel_size_um
-        below = cells.uniform(0.3, 1.0) - conditions.focus_offset_um
+        below = cells.uniform(0.3, 1.0) - conditions.focus_offset_um  # how far under the coverslip the stack starts
         self._margin = int(np.ceil(_MARGIN_UM / voxel[1]))
         self._grid, self._crop = padded_grid(shape, voxel, -below, self._margin)
         self._plane = mid_plane(below, voxel[0], shape[0])
@@ -100,15 +151,18 @@ class WideScene:
                 self._cells.append(draw_cell(neighbours, bounds, nucleus_in_view=False))
         self._cells = [_single_precision(cell) for cell in self._cells]
         planes = self._grid.shape[0]
-        self._weaves = {sigma: Weave(textures, sigma, voxel, planes) for sigma in TEXTURES_UM}
+        self._textures = {sigma: TiledTexture(textures, sigma, voxel, planes) for sigma in TEXTURES_UM}
         self._flow = Flow.draw(motion)
-        self._other = Weave(motion, CHURN_UM, voxel, planes)
+        self._other_texture = TiledTexture(motion, CHURN_UM, voxel, planes)
 
     def record(
         self, times_s: Sequence[float], step_s: float | None, on_frame: Callable[[int], None] | None = None
     ) -> SimulatedImage:
         """Take a stack (`step_s` is None), or the middle plane at all `times_s`; `on_frame` counts finished frames."""
-        ideal = self._ideal(times_s, None if step_s is None else self._plane)
+        only_plane = None
+        if step_s is not None:
+            only_plane = self._crop[0].start + self._plane
+        ideal = self._ideal_images(times_s, only_plane)
         tmrm_peak, dna_peak = self.conditions.peak_photons
         _scale((ideal.tmrm,), tmrm_peak)
         _scale((ideal.dna, ideal.nucleoids), dna_peak)
@@ -128,10 +182,12 @@ class WideScene:
             truth=GroundTruth(ideal.nucleus, ideal.cell, ideal.tmrm, ideal.dna, ideal.nucleoids),
         )
 
-    def _exposed(self, ideal: _Ideal, field: Array, frame: int, z: int) -> Counts:
+    def _exposed(self, ideal: _IdealImages, field: Array, frame: int, z: int) -> Counts:
         """One plane of one frame through all three detectors, (3, Y, X) uint16."""
-        conditions, one = self.conditions, slice(z, z + 1)
-        noise, gain = conditions.fluorescence_read_noise, conditions.counts_per_photon
+        conditions = self.conditions
+        one = slice(z, z + 1)
+        noise = conditions.fluorescence_read_noise
+        gain = conditions.counts_per_photon
         return np.concatenate(
             [
                 expose_transmitted(np.exp(ideal.contrast[frame, one]), field, conditions, self._noise),
@@ -140,35 +196,28 @@ class WideScene:
             ]
         )
 
-    def _ideal(self, times_s: Sequence[float], plane: int | None) -> _Ideal:
-        """Images of all blocks put together; blocks before frames, so that what stands still is built once a block."""
-        conditions, (planes, *shape_yx) = self.conditions, self._grid.shape
-        depth = self._crop[0] if plane is None else slice(self._crop[0].start + plane, self._crop[0].start + plane + 1)
-        only, size = (None if plane is None else depth.start), (shape_yx[0], shape_yx[1])
-        light = blocks.BlockImager(transmitted_kernel(planes, conditions), size, only)
-        stains = [
-            blocks.BlockImager(fluorescence_kernel(planes, wavelength, conditions), size, only)
-            for wavelength in EMISSION_UM
-        ]
-        ideal = _Ideal.dark((len(times_s), depth.stop - depth.start, *self.shape[1:]))
+    def _ideal_images(self, times_s: Sequence[float], only_plane: int | None) -> _IdealImages:
+        """Images of all blocks put together; of all planes of the field, or of the one plane of the padded grid.
+
+        Blocks come before frames, so that what stands still is built once a block.
+        """
+        shape = self._grid.shape
+        microscope = _Microscope(self.conditions, shape, self._crop[0], only_plane)
+        planes = microscope.planes
+        ideal = _IdealImages.dark((len(times_s), planes.stop - planes.start, *self.shape[1:]))
         windows = edge_windows(self._grid, self._margin)
-        for block in blocks.blocks(size):
-            corner = block[0].start - self._margin, block[1].start - self._margin
-            window = windows[0], windows[1][:, block[0]], windows[2][:, :, block[1]]
+        for block in blocks.blocks((shape[1], shape[2])):
+            corner = (block[0].start - self._margin, block[1].start - self._margin)
+            window = (windows[0], windows[1][:, block[0]], windows[2][:, :, block[1]])
             for frame, phantom in enumerate(self._phantoms(block, times_s)):
-                seen = scattering_potential(faded(phantom.refractive_index, window), conditions)
-                for total, imager, source in (
-                    (ideal.contrast, light, seen),
-                    (ideal.tmrm, stains[0], phantom.tmrm),
-                    (ideal.dna, stains[1], phantom.nuclear_dna),
-                    (ideal.nucleoids, stains[1], phantom.nucleoids),
-                ):
-                    image = imager.image(source)
-                    image = image if only is not None else image[depth]
-                    blocks.add_block(total[frame], image, (corner[0] - imager.margin, corner[1] - imager.margin))
+                potential = scattering_potential(faded(phantom.refractive_index, window), self.conditions)
+                microscope.add_image(ideal.contrast[frame], microscope.light, potential, corner)
+                microscope.add_image(ideal.tmrm[frame], microscope.tmrm, phantom.tmrm, corner)
+                microscope.add_image(ideal.dna[frame], microscope.dna, phantom.nuclear_dna, corner)
+                microscope.add_image(ideal.nucleoids[frame], microscope.dna, phantom.nucleoids, corner)
                 if frame == 0:
-                    blocks.add_block(ideal.cell, phantom.body[depth], corner)
-                    blocks.add_block(ideal.nucleus, phantom.nucleus[depth], corner)
+                    blocks.add_block(ideal.cell, phantom.body[planes], corner)
+                    blocks.add_block(ideal.nucleus, phantom.nucleus[planes], corner)
         for image in (ideal.tmrm, ideal.dna, ideal.nucleoids):
             np.maximum(image, 0, out=image)  # rounding leaves tiny negative values
         np.add(ideal.dna, ideal.nucleoids, out=ideal.dna)
@@ -177,45 +226,51 @@ class WideScene:
     def _phantoms(self, block: tuple[slice, slice], times_s: Sequence[float]) -> Iterator[Phantom]:
         """What is in one block, at one time after the other."""
         grid = self._grid.part_of(block)
-        seen = [(cell, part) for cell in self._cells if (part := _where(cell, grid)) is not None]
-        if not seen:
+        placed = [(cell, part) for cell in self._cells if (part := _covered_part(cell, grid)) is not None]
+        if not placed:
             yield from (Phantom.empty(grid) for _ in times_s)
             return
-        place = (block[0].start, block[1].start), grid.shape[1:]
-        textures = {sigma: weave.region(*place) for sigma, weave in self._weaves.items()}
-        other = self._other.region(*place) if any(times_s) else None
-        scaffolds = [
-            build_scaffold(cell, grid.part_of(part), lambda sigma, part=part: textures[sigma][:, *part])  # type: ignore[misc]
-            for cell, part in seen
-        ]
+        corner_yx = (block[0].start, block[1].start)
+        shape_yx = grid.shape[1:]
+        textures = {sigma: texture.region(corner_yx, shape_yx) for sigma, texture in self._textures.items()}
+        other_texture = None
+        if any(times_s):
+            other_texture = self._other_texture.region(corner_yx, shape_yx)
+        scaffolds = []
+        for cell, part in placed:
+            own_textures = {sigma: texture[:, *part] for sigma, texture in textures.items()}
+            scaffolds.append(build_scaffold(cell, grid.part_of(part), own_textures.__getitem__))
         for time_s in times_s:
             phantom = Phantom.empty(grid)
-            for (cell, part), scaffold in zip(seen, scaffolds, strict=True):
-                if other is not None:
+            for (cell, part), scaffold in zip(placed, scaffolds, strict=True):
+                if other_texture is not None:
                     cell = moved(cell, self._flow, time_s)
-                    scaffold = churn(scaffold, other[:, *part], CHURN_PER_S * time_s)
+                    scaffold = churn(scaffold, other_texture[:, *part], CHURN_PER_S * time_s)
                 here = within(cell, *scaffold.grid.box(_ORGANELLE_UM))
                 phantom.add(build_phantom(here, scaffold, self.conditions.ri_contrast), (slice(None), *part))
             yield phantom
 
 
-def _where(cell: Cell, grid: Grid) -> tuple[slice, slice] | None:
+def _covered_part(cell: Cell, grid: Grid) -> tuple[slice, slice] | None:
     """Rows and columns of `grid` that `cell` may cover, found on a coarse raster; None if there are none."""
     low, high = grid.box(_RIM_UM)
     nearest = np.clip(cell.outline.centre[1:], low, high)
     if np.hypot(*(nearest - cell.outline.centre[1:])) > cell.outline.reach_um:
         return None
-    lines = [np.arange(a, b + _RASTER_UM, _RASTER_UM) for a, b in zip(low, high, strict=True)]
+    lines = [np.arange(start, end + _RASTER_UM, _RASTER_UM) for start, end in zip(low, high, strict=True)]
     thick = cell.outline.height(lines[0][:, None], lines[1][None]) > 0.05
     if not thick.any():
         return None
     parts = []
     for axis, line in enumerate(lines):
         found = line[thick.any(axis=1 - axis)]
-        ends = np.array([found[0] - _RIM_UM, found[-1] + _RIM_UM]) - grid.origin_um[axis + 1]
-        first, last = np.clip(np.round(ends / grid.voxel_size_um[axis + 1]), 0, grid.shape[axis + 1]).astype(int)
-        parts.append(slice(int(first), int(last)))
-    return (parts[0], parts[1]) if all(part.stop > part.start for part in parts) else None
+        ends_um = np.array([found[0] - _RIM_UM, found[-1] + _RIM_UM]) - grid.origin_um[axis + 1]
+        ends = np.round(ends_um / grid.voxel_size_um[axis + 1])
+        start, stop = np.clip(ends, 0, grid.shape[axis + 1]).astype(int)
+        parts.append(slice(int(start), int(stop)))
+    if any(part.stop <= part.start for part in parts):
+        return None
+    return parts[0], parts[1]
 
 
 def _scale(images: Sequence[Array], peak_photons: float) -> None:
@@ -228,12 +283,12 @@ def _scale(images: Sequence[Array], peak_photons: float) -> None:
 def _single_precision(cell: Cell) -> Cell:
     """The cell with an outline whose masks are computed in float32: half the memory."""
     outline = cell.outline
-    centre, radii = (values.astype(np.float32) for values in (outline.centre, outline.radii))
-    return replace(cell, outline=replace(outline, centre=centre, radii=radii))
+    narrow = replace(outline, centre=outline.centre.astype(np.float32), radii=outline.radii.astype(np.float32))
+    return replace(cell, outline=narrow)
 
 
-def _bounds(
-    shape: tuple[int, int, int], voxel_um: tuple[float, float, float], margin_um: float
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    rows_um, columns_um = (size * voxel for size, voxel in zip(shape[1:], voxel_um[1:], strict=True))
-    return (-margin_um, -margin_um), (rows_um + margin_um, columns_um + margin_um)
+def _bounds(shape: tuple[int, int, int], voxel_um: tuple[float, float, float], margin_um: float) -> Bounds:
+    """Corners of a field that starts at (0, 0), and of a margin round it."""
+    height_um = shape[1] * voxel_um[1]
+    width_um = shape[2] * voxel_um[2]
+    return (-margin_um, -margin_um), (height_um + margin_um, width_um + margin_um)
