@@ -171,7 +171,7 @@ class PredictionPlan:
             self.findings.append(finding)
 
     def _computed(self, job: Job, device: Device) -> None:
-        """Remember what computed a part of the outputs of `job`: another device than planned, where memory ran out."""
+        """Keep what computed a part of the outputs of `job`: another device than planned, where memory ran out."""
         used = self._used.setdefault(job.model.name, [])
         if device not in used:
             used.append(device)

@@ -216,7 +216,7 @@ class Conditions:
 
 
 def _with_detector(conditions: Conditions, rng: np.random.Generator, photons: float) -> Conditions:
-    """The same optics with the light level, noise and shading of one recording."""
+    """Add the light level, noise and shading of one recording to the optics of `conditions`."""
     # The order of the draws is part of the simulator's version.
     read_noise = float(rng.uniform(0, 0.01))
     stripe = float(rng.uniform(0, 0.005))

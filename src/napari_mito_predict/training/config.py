@@ -69,7 +69,7 @@ class Data(_Part):
         return self
 
     def relative_to(self, folder: Path) -> Data:
-        """The same with absolute paths."""
+        """A copy with paths made absolute; relative ones begin at `folder`."""
         single = {key: getattr(self, key) for key in ("input_folder", "target_folder", "csv")}
         paths: dict[str, Any] = {key: str(folder / value) for key, value in single.items() if value is not None}
         if self.files is not None:
@@ -283,7 +283,7 @@ class TrainingConfig(_Part):
             raise ConfigError(f"{source}: {problems}.") from error
 
     def relative_to(self, folder: Path) -> TrainingConfig:
-        """The same with absolute paths."""
+        """A copy with paths made absolute; relative ones begin at `folder`."""
         start = self.start_from
         if start and (folder / start).exists():  # a path; anything else is the name of a model
             start = str(folder / start)

@@ -71,7 +71,7 @@ class Trainer:
     fabric : Fabric
         Launched.
     heartbeat : Heartbeat
-        Tells the world.
+        Writes the status of the run for whoever watches it.
     began : float, optional
         When this process began to work on the run (`time.monotonic`): reading the fields counts as well.
     """
@@ -118,13 +118,13 @@ class Trainer:
             self._validate()
         with closing(prefetched(self.sampler, self._patch_numbers())) as batches:
             for batch in batches:
-                outcome = self._agreed(self._wish())
+                outcome = self._broadcast(self._should_end())
                 if outcome:
                     break
                 began = time.monotonic()
                 self._step(batch)
                 self._durations = [*self._durations[1 - _TIMED :], time.monotonic() - began]
-                self._now_and_then()
+                self._after_iteration()
         if outcome == "paused":
             self._checkpoint()
         elif self.progress.validated_at != self.progress.iteration:
@@ -152,7 +152,7 @@ class Trainer:
                 loss = self.loss(self.module(given), truth) / len(parts)
                 self.fabric.backward(loss)
             total += float(loss.detach())
-        value = self._mean(total)
+        value = self._mean_over_processes(total)
         if not math.isfinite(value):
             raise TrainingError(
                 f"{self.run.path}: the loss became {value} at iteration {progress.iteration}, on patches of "
@@ -165,15 +165,15 @@ class Trainer:
             )
         self.optimiser.step()
         if self.average is not None:
-            self.average.update_parameters(self._bare)
+            self.average.update_parameters(self._unwrapped)
         progress.loss_sum += value
         progress.loss_count += 1
         progress.iteration += 1
 
     # ------------------------------------------------------------------ now and then
 
-    def _now_and_then(self) -> None:
-        """What is due after an iteration, by its number alone: a resumed run does the same at the same places."""
+    def _after_iteration(self) -> None:
+        """Do what is due after an iteration, by its number alone: a resumed run does the same at the same places."""
         iteration, every = self.progress.iteration, self.config.validate_every
         self.progress.seconds = time.monotonic() - self._clock_zero
         if iteration % every == 0:
@@ -182,7 +182,7 @@ class Trainer:
             self._log()
         if time.monotonic() - self._saved_at > _CHECKPOINT_EVERY_S:
             self._checkpoint()
-        self._tell()
+        self._write_status()
 
     def _validate(self) -> None:
         """Measure on whole fields; keep the model if it is the best so far; write preview and checkpoint."""
@@ -227,8 +227,8 @@ class Trainer:
         models = 2 if self.config.start_from else 1
         return self.progress.validation_seconds * (1 + models * test / len(self.data.validation)) + 5
 
-    def _wish(self) -> Outcome | None:
-        """What the first process wants before the next iteration: to go on, to pause, or to end with what there is."""
+    def _should_end(self) -> Outcome | None:
+        """How the run should end before the next iteration; None to go on. Decided by the first process alone."""
         if not self.fabric.is_global_zero:
             return None
         asked = self.run.stop_requested
@@ -243,9 +243,12 @@ class Trainer:
             return "finished"
         return "finished" if self.progress.iteration >= self.progress.planned else None
 
-    def _agreed(self, wish: Outcome | None) -> Outcome | None:
-        agreed: Outcome | None = self.fabric.broadcast(wish) if self.fabric.world_size > 1 else wish
-        return agreed
+    def _broadcast(self, outcome: Outcome | None) -> Outcome | None:
+        """What the first process decided, for all of them."""
+        if self.fabric.world_size == 1:
+            return outcome
+        decided: Outcome | None = self.fabric.broadcast(outcome)
+        return decided
 
     def _log(self, **measured: float) -> None:
         """One line of metrics; the training loss is the mean since the line before."""
@@ -262,7 +265,7 @@ class Trainer:
         if self.fabric.is_global_zero:
             self.run.append_metrics(row)
 
-    def _tell(self) -> None:
+    def _write_status(self) -> None:
         progress = self.progress
         each = sum(self._durations) / max(1, len(self._durations))
         validations = (progress.planned - progress.iteration) / self.config.validate_every
@@ -278,17 +281,17 @@ class Trainer:
     # ------------------------------------------------------------------ state
 
     @property
-    def _bare(self) -> nn.Module:
+    def _unwrapped(self) -> nn.Module:
         """The network without what Fabric wraps it in."""
-        bare: nn.Module = self.module.module
-        return bare
+        network: nn.Module = self.module.module
+        return network
 
     def _model_now(self) -> Model:
         """The model as it would be kept now: a copy on the processor, never compiled, since fields differ in size."""
         training = self._card.training.model_copy(update={"iterations": self.progress.iteration})
         card = self._card.model_copy(update={"training": training})
         network = build_network(card.architecture.kind, card.architecture.arguments)
-        source = self.average.module if self.average is not None else self._bare
+        source = self.average.module if self.average is not None else self._unwrapped
         copy = cast("nn.Module", network)
         copy.load_state_dict({k: v.detach().cpu() for k, v in source.state_dict().items()})
         copy.eval().requires_grad_(False)
@@ -299,7 +302,7 @@ class Trainer:
         if not self.fabric.is_global_zero:
             return
         state = {
-            "model": self._bare.state_dict(),
+            "model": self._unwrapped.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "scaler": self.fabric.strategy.precision.state_dict(),
             "average": self.average.state_dict() if self.average is not None else {},
@@ -328,7 +331,7 @@ class Trainer:
             self.run.drop_metrics_after(self.progress.iteration if state is not None else -1)
 
     def _load(self, state: dict[str, Any]) -> None:
-        self._bare.load_state_dict(state["model"])
+        self._unwrapped.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.fabric.strategy.precision.load_state_dict(state["scaler"])
         if self.average is not None:
@@ -353,7 +356,7 @@ class Trainer:
         moved: Tensor = self.fabric.to_device(tensor)
         return moved
 
-    def _mean(self, value: float) -> float:
+    def _mean_over_processes(self, value: float) -> float:
         if self.fabric.world_size == 1:
             return value
         return float(cast("Tensor", self.fabric.all_reduce(torch.tensor(value), reduce_op="mean")))

@@ -40,7 +40,7 @@ class Region:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """The same for the same region."""
+        """Tells whether two regions cover the same pixels: equal keys, equal masks."""
         return (self.axes, self.shape, *(outline.tobytes() for outline in self.outlines))
 
     @cached_property

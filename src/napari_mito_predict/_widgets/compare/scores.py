@@ -60,7 +60,7 @@ class PlaneAgreement:
 
 @dataclass(frozen=True)
 class StackAgreement(Agreement):
-    """The same of a stack, and the PCC of each of its planes."""
+    """PCC and SSIM of a stack, and the PCC of each of its planes."""
 
     profile: tuple[float, ...] = ()
 

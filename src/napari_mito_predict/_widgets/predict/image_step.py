@@ -249,7 +249,7 @@ class ImageStep(Step):
         return self._sources[path, scene]
 
     def _source_of(self, layer: Image, axes: str) -> ImageSource:
-        """The same image as long as the layer says the same, so that nothing is planned anew for nothing."""
+        """A layer as an image; one object as long as the layer says the same, so that nothing is planned twice."""
         state = (layer.name, axes, id(layer.data), tuple(layer.scale), layer.units)
         if self._foreign is None or self._foreign[0] != state:
             self._foreign = (state, image_layers.source_of(layer, axes))

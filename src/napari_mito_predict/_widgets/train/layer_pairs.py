@@ -12,6 +12,7 @@ import numpy as np
 from napari.layers import Image
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
+from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common import image_layers
 from napari_mito_predict._widgets.common.controls import Combo, LayerCombo, words
@@ -82,12 +83,11 @@ class LayersForm(QWidget):
     def _picked(self) -> None:
         layer = self.transmitted.layer
         unknown = layer is not None and image_layers.axes_of(layer) is None
-        self.axes.blockSignals(True)
-        self.axes.clear()
-        if unknown and layer is not None:
-            for axes, text in image_layers.possible_axes(layer).items():
-                self.axes.addItem(text, axes)
-        self.axes.blockSignals(False)
+        with signals_blocked(self.axes):
+            self.axes.clear()
+            if unknown and layer is not None:
+                for axes, text in image_layers.possible_axes(layer).items():
+                    self.axes.addItem(text, axes)
         self.axes.setVisible(unknown)
         self._labels[2].setVisible(unknown)
         self._say()

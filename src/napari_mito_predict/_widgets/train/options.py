@@ -10,6 +10,7 @@ from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, FileEdit, FloatSpinBox, LineEdit, SpinBox
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
+from superqt.utils import signals_blocked
 
 if TYPE_CHECKING:
     from magicgui.widgets.bases import ValueWidget
@@ -135,11 +136,12 @@ class Options(QWidget):
         def default(key: str) -> Any:
             return PRESETS[name].get(key, TrainingConfig.model_fields[key].default)
 
-        self.blockSignals(True)
-        self._validate_every = default("validate_every")
-        self.iterations.value, self.batch.value = default("iterations"), default("batch_size")
-        self.rate.value, self.loss.value = default("learning_rate"), default("loss")
-        self.blockSignals(False)
+        with signals_blocked(self):
+            self._validate_every = default("validate_every")
+            self.iterations.value = default("iterations")
+            self.batch.value = default("batch_size")
+            self.rate.value = default("learning_rate")
+            self.loss.value = default("loss")
         self.changed.emit()
 
     def _voxel_size(self) -> tuple[float | None, float, float] | None:
