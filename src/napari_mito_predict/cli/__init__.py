@@ -57,9 +57,10 @@ def _options(
         bool, typer.Option("--verbose", help="Print what happens inside, and full error reports.")
     ] = False,
 ) -> None:
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
-    )
+    level = logging.WARNING
+    if verbose:
+        level = logging.INFO
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
 
 
 def main() -> None:
@@ -68,7 +69,7 @@ def main() -> None:
     Ends with 0 when all went well, 1 when something could not be done (one line on standard error says what and
     why), 2 when the command itself was wrong, 130 on Ctrl-C.
     """
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdout, sys.stderr):  # a test or a program around us may have put something simpler there
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a Windows console may not know every character of a file name
     try:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 OnProgress = Callable[[int, int, str], None]
+"""Told ``(done, total, message)``."""
 
 _WIDTH_IN_A_PIPE = 200
+"""Characters. rich takes 80 where there is no terminal, and would wrap tables that scripts take apart."""
 
 
 def console(*, errors: bool = False) -> Console:
@@ -26,7 +28,9 @@ def console(*, errors: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if errors else sys.stdout
-    return Console(stderr=errors, width=None if stream.isatty() else _WIDTH_IN_A_PIPE, highlight=False)
+    if stream.isatty():
+        return Console(stderr=errors, highlight=False)
+    return Console(stderr=errors, highlight=False, width=_WIDTH_IN_A_PIPE)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -43,29 +47,25 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print JSON for scripts; numbers that JSON does not know (NaN) become null."""
-    typer.echo(json.dumps(jsonable(value), indent=2, ensure_ascii=False))
+    """Print JSON for scripts, see `json_text`."""
+    typer.echo(json_text(value))
 
 
-def jsonable(value: Any) -> Any:
-    """`value` with NaN and infinity as ``None``, paths as text and tuples as lists."""
-    if isinstance(value, float) and not (float("-inf") < value < float("inf")):
-        return None
-    if isinstance(value, dict):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [jsonable(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+def json_text(value: Any) -> str:
+    """`value` as indented JSON: paths as text, tuples as lists, and null for numbers JSON does not know (NaN)."""
+    from pydantic_core import to_jsonable_python
+
+    return json.dumps(to_jsonable_python(value, inf_nan_mode="null"), indent=2, ensure_ascii=False)
 
 
 def say(message: str) -> None:
-    """Tell the person something on standard error, where it does not disturb a pipe."""
+    """Print a line for people to standard error, where it does not disturb a pipe."""
     typer.echo(message, err=True)
 
 
 @contextmanager
 def progress(title: str) -> Iterator[OnProgress]:
-    """A progress bar on a terminal, nothing in a pipe; yields a function ``(done, total, message)``."""
+    """Show a progress bar on a terminal, nothing in a pipe; yields the function that moves it."""
     if not sys.stderr.isatty():
         yield lambda done, total, message: None
         return
@@ -103,9 +103,9 @@ def prepare_folder(folder: Path) -> None:
 
 def index_or_name(text: str | None) -> int | str | None:
     """``"0"`` is the index 0, ``"TMRM"`` a name."""
-    if text is None:
-        return None
-    return int(text) if text.isdecimal() else text
+    if text is not None and text.isdecimal():
+        return int(text)
+    return text
 
 
 def channel_choice(text: str | None) -> int | str | None:

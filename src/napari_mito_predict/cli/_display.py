@@ -67,8 +67,10 @@ def missing_packages(*, virtual: bool = True) -> list[str]:
 
 def install_line(packages: list[str]) -> str:
     """The line to type on Debian or Ubuntu."""
-    sudo = "" if os.geteuid() == 0 else "sudo "
-    return f"{sudo}apt-get update && {sudo}apt-get install -y --no-install-recommends {' '.join(packages)}"
+    apt_get = "apt-get"
+    if os.geteuid() != 0:
+        apt_get = "sudo apt-get"
+    return f"{apt_get} update && {apt_get} install -y --no-install-recommends {' '.join(packages)}"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What ``mito-predict predict`` does with each image: predict, write, tell."""
+"""What ``mito-predict predict`` does with each image: predict it, write the results, print what is to be known."""
 
 from __future__ import annotations
 
@@ -25,12 +25,31 @@ class OutputFormat(StrEnum):
 
     @property
     def suffix(self) -> str:
-        return ".ome.tif" if self is OutputFormat.OME_TIFF else ".ome.zarr"
+        return _SUFFIXES[self]
+
+
+_SUFFIXES = {OutputFormat.OME_TIFF: ".ome.tif", OutputFormat.OME_ZARR: ".ome.zarr"}
 
 
 @dataclass
 class PredictionJob:
-    """What is the same for all images, and what was written."""
+    """What one command does with each of its images.
+
+    Attributes
+    ----------
+    folder : Path
+        Gets the predictions.
+    format : OutputFormat
+    overwrite : bool
+    composite : bool
+        All targets as the channels of one file.
+    model_names : tuple of str
+        Empty for the bundled models of the image's third axis.
+    options : dict
+        Further arguments of `plan_prediction`.
+    records : list of dict
+        What was written: input, scene, target, output.
+    """
 
     folder: Path
     format: OutputFormat
@@ -40,85 +59,97 @@ class PredictionJob:
     options: dict[str, Any]
     records: list[dict[str, Any]] = field(default_factory=list)
     _loaded: dict[str, Model] = field(default_factory=dict)
-    _said: set[str] = field(default_factory=set)
+    _printed: set[str] = field(default_factory=set)
 
     def run(self, image: ImageSource) -> None:
-        """Predict one image and write the results; an OME-TIFF is refused where memory cannot hold all of it."""
+        """Predict one image and write the results.
+
+        Raises
+        ------
+        UnknownModelError
+            No bundled model is for its third axis.
+        OutputExistsError
+            A file of that name is there; nothing was computed.
+        MitoPredictError
+            Whatever else is in the way, such as a result too large for memory and so for an OME-TIFF.
+        """
         from napari_mito_predict.prediction import plan_prediction
 
-        models = [self._model(name) for name in self.model_names or _bundled_for(image)]
+        models = [self._load(name) for name in self.model_names or _bundled_models(image)]
         plan = plan_prediction(image, models, **self.options)
-        self._tell(image, plan.findings)
+        self._print_new(image, plan.findings)
         paths = self._paths(image, plan)
-        self._check_free(paths.values())
+        self._refuse_taken(paths.values())
         if self.format is OutputFormat.OME_ZARR:
             self._write_blocks(image, plan, paths)
         else:
             self._write_whole(image, plan, paths)
 
     def _write_blocks(self, image: ImageSource, plan: PredictionPlan, paths: dict[str, Path]) -> None:
-        """Write while predicting."""
+        """Write an OME-Zarr while predicting: neither image nor result has to fit into memory."""
         from napari_mito_predict.prediction import predict_to_zarr
 
-        where = next(iter(paths.values())) if self.composite else paths
+        where: Path | dict[str, Path] = paths
+        if self.composite:
+            where = next(iter(paths.values()))
         with progress(image.name) as on_progress:
             predict_to_zarr(plan, where, overwrite=self.overwrite, on_progress=on_progress)
-        self._tell(image, plan.findings)  # what was noticed on the way
+        self._print_new(image, plan.findings)  # what was noticed on the way
         for key, path in paths.items():
-            self._wrote(image, key, path)
+            self._note_written(image, key, path)
 
     def _write_whole(self, image: ImageSource, plan: PredictionPlan, paths: dict[str, Path]) -> None:
-        """Predict, then write."""
+        """Predict, then write OME-TIFFs, each completely or not at all."""
         from napari_mito_predict.prediction import save_composite
 
         with progress(image.name) as on_progress:
             predictions = plan.predict(on_progress=on_progress)
-        self._tell(image, plan.findings)
+        self._print_new(image, plan.findings)
         for key, path in paths.items():
             if self.composite:
                 save_composite(list(predictions.values()), path, overwrite=self.overwrite)
             else:
                 predictions[key].save(path, overwrite=self.overwrite)
-            self._wrote(image, key, path)
+            self._note_written(image, key, path)
 
     def _paths(self, image: ImageSource, plan: PredictionPlan) -> dict[str, Path]:
-        """Files by what will be in them."""
+        """Key of the output, or of all where they share a file -> file."""
         from napari_mito_predict.prediction.files import output_paths
 
         return output_paths(self.folder, image, plan.outputs, self.format.suffix, composite=self.composite)
 
-    def _model(self, name: str) -> Model:
+    def _load(self, name: str) -> Model:
         from napari_mito_predict.models import load_model
 
         if name not in self._loaded:
             self._loaded[name] = load_model(name)
         return self._loaded[name]
 
-    def _check_free(self, paths: Iterable[Path]) -> None:
+    def _refuse_taken(self, paths: Iterable[Path]) -> None:
+        """Refuse names that are taken; a name given just now is refused even with --overwrite."""
         from napari_mito_predict.image import check_output
 
-        mine = {record["output"] for record in self.records}
+        written = {record["output"] for record in self.records}
         for path in paths:
-            if path in mine:
+            if path in written:
                 raise OutputExistsError(
                     f"{path}: was just written for another image of the same name. Predict the two into two folders."
                 )
             check_output(path, overwrite=self.overwrite)
 
-    def _tell(self, image: ImageSource, findings: list[Finding]) -> None:
-        """Say each finding once, with the first image it is about."""
+    def _print_new(self, image: ImageSource, findings: list[Finding]) -> None:
+        """Print each finding once in a command, with the first image it is about."""
         for finding in findings:
-            text = f"{finding.message} {finding.fix}".rstrip()
-            if text not in self._said:
-                self._said.add(text)
-                say(f"{image.name}: {text}")
+            if finding.advice not in self._printed:
+                self._printed.add(finding.advice)
+                say(f"{image.name}: {finding.advice}")
 
-    def _wrote(self, image: ImageSource, key: str, path: Path) -> None:
+    def _note_written(self, image: ImageSource, key: str, path: Path) -> None:
         self.records.append({"input": image.path, "scene": image.scene, "target": key, "output": path})
         say(f"Wrote {path}")
 
 
-def _bundled_for(image: ImageSource) -> list[str]:
+def _bundled_models(image: ImageSource) -> list[str]:
     """Names of the bundled models for the image's third axis."""
     from napari_mito_predict.models import bundled_names
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_mito_predict.cli._console import jsonable, prepare_folder, print_table, progress, say
+from napari_mito_predict.cli._console import json_text, prepare_folder, print_table, progress, say
 from napari_mito_predict.cli._display import has_display, install_line, missing_packages, virtual_display
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 _MODELS = ("mito-z", "dna-z")
 _PICTURE_SECONDS = 300
+"""A napari that has taken no picture by then hangs."""
 
 
 def demo(
@@ -46,8 +46,9 @@ def demo(
     sample = open_image(sample_file())
     models = [load_model(name) for name in _MODELS]
     scores = _predict(sample, models, output)
-    atomic_write_text(output / "pcc.json", json.dumps(jsonable(scores), indent=2) + "\n")
-    print_table(["TARGET", "MODEL", "PCC"], [[t, str(s["model"]), f"{s['pcc']:.3f}"] for t, s in scores.items()])
+    atomic_write_text(output / "pcc.json", json_text(scores) + "\n")
+    rows = [[target, str(score["model"]), f"{score['pcc']:.3f}"] for target, score in scores.items()]
+    print_table(["TARGET", "MODEL", "PCC"], rows)
     say("PCC is the Pearson correlation with the simulated truth, over the whole stack.")
     say(next((model.card.disclaimer for model in models if model.card.disclaimer), ""))
     if window:

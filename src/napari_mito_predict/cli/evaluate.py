@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import chain
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,13 +19,12 @@ from napari_mito_predict.cli._console import (
     progress,
     say,
 )
-from napari_mito_predict.errors import MitoPredictError, PredictionCancelled
 
 if TYPE_CHECKING:
+    from napari_mito_predict.evaluation.case_files import CaseFiles
     from napari_mito_predict.evaluation.cases import Case
     from napari_mito_predict.evaluation.compare import Comparison
     from napari_mito_predict.evaluation.report import Report, Result
-    from napari_mito_predict.image import ImageSource
 
 _IN_A_LINE = {
     "pcc": "PCC",
@@ -91,145 +90,86 @@ def evaluate(
     Examples: `mito-predict evaluate predicted/cells_mitochondria.ome.tif cells.czi`, `mito-predict evaluate
     model_a/ model_b/ scans/ --report report.html`, `mito-predict evaluate scans/ -m mito-z -m mine --csv scores.csv`.
     """
-    if len(paths) < (1 if models else 2):
+    if not paths or (len(paths) == 1 and not models):
         raise typer.BadParameter("give predictions and then the truth, or the truth and -m MODEL")
+    from napari_mito_predict.evaluation.case_files import CaseFiles
+
     _check_outputs(report, csv)
-    work = _Work(paths[:-1], paths[-1], tuple(models or ()), channel_choice(truth_channel), index_or_name(scene))
+    one_pair = not models and _is_one_pair(paths)
+    files = CaseFiles(
+        paths[:-1],
+        paths[-1],
+        truth_channel=channel_choice(truth_channel),
+        scene=index_or_name(scene),
+        strict=one_pair,
+    )
+    skipped: Sequence[str]
     if pcc_only:
-        _print_pcc(work, json)
-        skipped = tuple(work.skipped)
+        rows = _pcc_rows(files, models or [])
+        _print_pcc(rows, one_pair, json)
+        skipped = files.skipped
     else:
-        found = work.gather(mask, repeats or [], thorough=report is not None)
-        skipped = found.skipped
+        found = _compare(files, models or [], mask, repeats or [], thorough=report is not None)
         _write(found, report, csv)
-        if work.single:
+        if one_pair:
             _print_one(found.results[0], planes, json)
         else:
             _print_all(found, planes, json)
+        skipped = found.skipped
     for reason in skipped:
         say(f"Not compared: {reason}")
     if skipped:
         raise typer.Exit(1)
 
 
-@dataclass
-class _Work:
-    """What is compared with what."""
+def _is_one_pair(paths: Sequence[Path]) -> bool:
+    """One prediction and one truth, rather than folders."""
+    from napari_mito_predict.evaluation.matching import is_image
 
-    predictions: list[Path]
-    truth: Path
-    models: tuple[str, ...]
-    truth_channel: int | str | None
-    scene: int | str | None
-    skipped: list[str] = field(default_factory=list)
+    return len(paths) == 2 and is_image(paths[0])
 
-    @property
-    def single(self) -> bool:
-        """One file against one file: what cannot be compared is an error, not left out."""
-        from napari_mito_predict.evaluation.matching import is_image
 
-        return len(self.predictions) == 1 and not self.models and is_image(self.predictions[0])
+def _compare(
+    files: CaseFiles, models: Sequence[str], mask: Path | None, repeats: Sequence[Path], *, thorough: bool
+) -> Report:
+    from napari_mito_predict.evaluation.report import gather
+    from napari_mito_predict.image import open_image
 
-    def gather(self, mask: Path | None, repeats: list[Path], *, thorough: bool) -> Report:
-        """Score everything."""
-        from napari_mito_predict.evaluation.matching import match_repeats
-        from napari_mito_predict.evaluation.report import gather
-        from napari_mito_predict.image import open_image
+    repeats_by_truth = files.repeats_by_truth(repeats)
+    with progress("Comparing") as on_progress:
+        return gather(
+            _cases(files, models, on_progress),
+            mask=open_image(mask) if mask is not None else None,
+            repeats=repeats_by_truth,
+            thorough=thorough,
+            skipped=files.skipped,
+            on_case=_counting(on_progress),
+        )
 
-        total = [0]
-        again, unmatched = match_repeats(repeats, self.truth) if repeats else ({}, [])
-        self.skipped += unmatched
-        with progress("Comparing") as on_progress:
 
-            def tell(case: Case) -> None:
-                on_progress(total[0], total[0] + 1, case.field)
-                total[0] += 1
-
-            return gather(
-                self.cases(on_progress),
-                mask=None if mask is None else open_image(mask),
-                repeats=again,
-                thorough=thorough,
-                skipped=self.skipped,
-                on_case=tell,
-            )
-
-    def cases(self, on_progress: OnProgress) -> Iterator[Case]:
-        """Predictions on disk, ordered by field so that each truth is read once; then those made now."""
-        found = chain.from_iterable(self._on_disk(prediction) for prediction in self.predictions)
-        yield from sorted(found, key=lambda case: (case.field, case.target != "mitochondria", case.target))
-        if self.models:
-            yield from self._predicted_now(on_progress)
-
-    def _on_disk(self, prediction: Path) -> Iterator[Case]:
-        from napari_mito_predict.evaluation.cases import open_case
-        from napari_mito_predict.evaluation.matching import match
-
-        pairs, skipped = match(prediction, self.truth)
-        self.skipped += skipped
-        for path, truth in pairs:
-            try:
-                yield open_case(path, truth, truth_channel=self.truth_channel, scene=self.scene)
-            except MitoPredictError as error:
-                self._skip(path, error)
-
-    def _predicted_now(self, on_progress: OnProgress) -> Iterator[Case]:
-        from napari_mito_predict.evaluation.matching import is_image, truths_in
-        from napari_mito_predict.image import open_image
+def _cases(files: CaseFiles, models: Sequence[str], on_progress: OnProgress) -> Iterator[Case]:
+    """Predictions on disk, then those made now."""
+    yield from files.cases()
+    if models:
         from napari_mito_predict.models import load_model
+        from napari_mito_predict.prediction.predicted_cases import predict_cases
 
-        loaded = [load_model(name) for name in self.models]
-        for path in [self.truth] if is_image(self.truth) else truths_in(self.truth):
-            try:
-                image = open_image(path, scene=self.scene)
-                yield from _predict(image, loaded, self.truth_channel, on_progress)
-            except PredictionCancelled:
-                raise
-            except MitoPredictError as error:
-                self._skip(path, error)
-
-    def _skip(self, path: Path, error: MitoPredictError) -> None:
-        if self.single:
-            raise error
-        self.skipped.append(f"{path}: {str(error).removeprefix(f'{path}: ')}")
+        yield from predict_cases(files, [load_model(name) for name in models], on_progress)
 
 
-def _predict(
-    image: ImageSource, models: list[Any], truth_channel: int | str | None, on_progress: OnProgress
-) -> Iterator[Case]:
-    """Predict `image` and set each result beside its truth."""
-    from napari_mito_predict.evaluation.cases import Case, field_name, find_truth
-    from napari_mito_predict.image import from_array
-    from napari_mito_predict.prediction import predict
+def _counting(on_progress: OnProgress) -> Callable[[Case], None]:
+    """Progress by cases begun; how many there will be is not known before the last one."""
+    numbers = count()
 
-    for made in predict(image, models, on_progress=on_progress).values():
-        output = made.output
-        predicted = from_array(
-            made.data,
-            axes=output.axes,
-            channel_names=[output.title],
-            voxel_size_um=output.voxel_size_um,
-            time_step_s=output.time_step_s,
-            name=output.title,
-        )
-        channel = find_truth(predicted, image, made.record) if truth_channel is None else image.channel(truth_channel)
-        yield Case(
-            field=field_name(image),
-            target=made.target,
-            model=made.model,
-            prediction=predicted,
-            prediction_name=f"{image.path}, predicted now with {made.model}",
-            truth=image,
-            channel=channel,
-            light=image,
-            light_channel=made.record.input.channel.index if made.record.input.channel else 0,
-            record=made.record,
-            disclaimer=output.disclaimer,
-        )
+    def on_case(case: Case) -> None:
+        done = next(numbers)
+        on_progress(done, done + 1, case.field)
+
+    return on_case
 
 
 def _check_outputs(*outputs: Path | None) -> None:
-    """Before hours are spent on what goes into them."""
+    """Refuse files that cannot be written, before hours are spent on what goes into them."""
     from napari_mito_predict.image import check_output
 
     for output in outputs:
@@ -248,21 +188,26 @@ def _write(found: Report, report: Path | None, csv: Path | None) -> None:
         say(f"Wrote {write_csv(found, csv)}")
 
 
-def _print_pcc(work: _Work, json: bool) -> None:
+def _pcc_rows(files: CaseFiles, models: Sequence[str]) -> list[dict[str, object]]:
     from napari_mito_predict.evaluation.streaming import stream_pcc
 
-    rows = []
+    rows: list[dict[str, object]] = []
     with progress("Comparing") as on_progress:
-        for case in work.cases(on_progress):
+        for case in _cases(files, models, on_progress):
             score = stream_pcc(case.prediction, case.truth, case.channel.index)
-            names = {"prediction": case.prediction_name, "truth": case.truth.path}
-            rows.append({**names, "pcc": score.value, "voxels": score.voxels})
-    if json:
-        print_json(rows[0] if work.single else rows)
+            row = {"prediction": case.prediction_name, "truth": case.truth.path}
+            rows.append(row | {"pcc": score.value, "voxels": score.voxels})
+    return rows
+
+
+def _print_pcc(rows: Sequence[dict[str, object]], one_pair: bool, json: bool) -> None:
+    if not json:
+        cells = [[_text(value) for value in row.values()] for row in rows]
+        print_table(["PREDICTION", "TRUTH", "PCC", "VOXELS"], cells)
+    elif one_pair:
+        print_json(rows[0])
     else:
-        print_table(
-            ["PREDICTION", "TRUTH", "PCC", "VOXELS"], [[_text(value) for value in row.values()] for row in rows]
-        )
+        print_json(rows)
 
 
 def _print_one(result: Result, planes: bool, json: bool) -> None:
@@ -293,10 +238,10 @@ def _print_all(found: Report, planes: bool, json: bool) -> None:
                 del result["planes"]
         print_json(record)
         return
-    rows = [
-        [r.case.field, r.case.target, r.case.model, *(f"{getattr(r.scores, name):.3f}" for name in _IN_A_LINE)]
-        for r in found.results
-    ]
+    rows = []
+    for result in found.results:
+        numbers = [f"{getattr(result.scores, name):.3f}" for name in _IN_A_LINE]
+        rows.append([result.case.field, result.case.target, result.case.model, *numbers])
     print_table(["FIELD", "TARGET", "MODEL", *_IN_A_LINE.values()], rows)
     if found.comparisons:
         _print_winners(found.comparisons)
@@ -309,23 +254,37 @@ def _print_all(found: Report, planes: bool, json: bool) -> None:
 
 def _print_winners(comparisons: tuple[Comparison, ...]) -> None:
     rows = []
-    for c in comparisons:
-        for d in c.differences:
-            known = d.standard_error == d.standard_error
-            error = f"{d.standard_error:.4f}" if known else "unknown: one field"
-            n = len(c.fields)
-            rows.append([c.target, c.metric, c.winner, d.model, f"{d.mean:+.4f}", error, f"{d.better_in} of {n}"])
+    for comparison in comparisons:
+        shared = len(comparison.fields)
+        for difference in comparison.differences:
+            error = f"{difference.standard_error:.4f}"
+            if math.isnan(difference.standard_error):
+                error = "unknown: one field"
+            rows.append(
+                [
+                    comparison.target,
+                    comparison.metric,
+                    comparison.winner,
+                    difference.model,
+                    f"{difference.mean:+.4f}",
+                    error,
+                    f"{difference.better_in} of {shared}",
+                ]
+            )
     columns = ["TARGET", "MEASURE", "WINNER", "AGAINST", "DIFFERENCE", "ERROR", "BETTER IN"]
     print_table(columns, rows)
     say("Differences: mean over fields of winner minus other, and its standard error.")
 
 
 def _print_planes(result: Result) -> None:
-    rows = [
-        [_text(part.t), _text(part.z), _text(part.scores.pcc), _text(part.scores.ssim_global)] for part in result.planes
-    ]
+    rows = []
+    for part in result.planes:
+        cells = (part.t, part.z, part.scores.pcc, part.scores.ssim_global)
+        rows.append([_text(cell) for cell in cells])
     print_table(["T", "Z", "PCC", "SSIM (global)"], rows)
 
 
 def _text(value: object) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return str(value)

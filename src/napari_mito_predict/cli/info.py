@@ -41,7 +41,8 @@ def info(
     if not files and not device:
         raise typer.BadParameter("give at least one FILE, or --device", param_hint="FILE")
     computes = _device() if device else []
-    records, failed = [], False
+    records = []
+    failed = False
     for file in files or []:
         try:
             records.append(_record(file, axes, pixels))
@@ -50,9 +51,12 @@ def info(
                 raise
             say(f"Error: {error}")
             failed = True
-    if json:
-        one = records[0] if len(files or []) == 1 else records
-        print_json({"device": computes, "files": records} if device else one)
+    if json and device:
+        print_json({"device": computes, "files": records})
+    elif json and len(files or []) == 1:
+        print_json(records[0])
+    elif json:
+        print_json(records)
     else:
         for record in records:
             _show(record)
@@ -103,8 +107,9 @@ def _findings(image: ImageSource, pixels: bool) -> list[Finding]:
         found = check_image(image)
         if pixels and not image.unsupported:
             channel = image.channel().index
+            series = image.sizes["T"] > 1
             for t in range(image.sizes["T"]):
-                found += check_volume(image.read(t, channel), where=f"time point {t}" if image.sizes["T"] > 1 else "")
+                found += check_volume(image.read(t, channel), where=f"time point {t}" if series else "")
     except (ChannelNotFoundError, AmbiguousChannelError):
         candidates = [channel for channel in image.channels if channel.role == "transmitted"]
         code, message = "no-transmitted-light", "No channel looks like transmitted light."
@@ -121,13 +126,13 @@ def _show(record: dict[str, Any]) -> None:
     for scene in record["scenes"]:
         if len(record["scenes"]) > 1:
             typer.echo(f"Scene {scene['index']}: {scene['name']}")
+        sizes = ", ".join(f"{axis} {size}" for axis, size in scene["sizes"].items())
         rows = [
-            ("Size", ", ".join(f"{axis} {size}" for axis, size in scene["sizes"].items()) + f" ({scene['dtype']})"),
+            ("Size", f"{sizes} ({scene['dtype']})"),
             ("Voxel size", _voxel_size(scene["voxel_size_um"], depth=scene["sizes"]["Z"])),
-            ("Time step", "unknown" if scene["time_step_s"] is None else f"{scene['time_step_s']:.4g} s"),
         ]
-        if scene["sizes"]["T"] == 1:
-            del rows[2]
+        if scene["sizes"]["T"] > 1:
+            rows.append(("Time step", _quantity(scene["time_step_s"], " s")))
         if scene["simulated"]:
             rows.append(("Origin", "simulated by napari-mito-predict"))
         for title, text in rows:
@@ -144,7 +149,13 @@ def _show(record: dict[str, Any]) -> None:
 def _voxel_size(sizes: tuple[float | None, ...], depth: int) -> str:
     if not any(sizes):
         return "unknown"
-    parts = [f"{axis} {'unknown' if size is None else f'{size:.4g}'}" for axis, size in zip("zyx", sizes, strict=True)]
+    parts = [f"{axis} {_quantity(size)}" for axis, size in zip("zyx", sizes, strict=True)]
     if sizes[0] is None and depth == 1:
         del parts[0]  # a single plane has no Z step
     return ", ".join(parts) + " µm"
+
+
+def _quantity(value: float | None, unit: str = "") -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:.4g}{unit}"

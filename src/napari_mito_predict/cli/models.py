@@ -73,14 +73,16 @@ def verify(
     for name, path in found:
         try:
             report = verify_model(path)
-            results.append({"name": name, "path": path, "passed": report.passed, "message": report.message})
+            passed, message = report.passed, report.message
         except ModelError as error:
-            results.append({"name": name, "path": path, "passed": False, "message": str(error)})
+            passed, message = False, str(error)
+        results.append({"name": name, "path": path, "passed": passed, "message": message})
     if json:
         print_json(results)
     else:
         for result in results:
-            typer.echo(f"{'ok    ' if result['passed'] else 'FAILED'}  {result['message']}")
+            word = "ok" if result["passed"] else "FAILED"
+            typer.echo(f"{word:<6}  {result['message']}")
     if not all(result["passed"] for result in results):
         raise typer.Exit(1)
 
@@ -115,10 +117,13 @@ def _row(info: ModelInfo) -> list[str]:
     card = info.card
     if card is None:
         return [info.name, "", "", "", f"cannot be used: {info.problem}"]
+    note = card.disclaimer
+    if not note and info.bundled:
+        note = "bundled"
     return [
         info.name,
         ", ".join(f"{target.name} ({target.stain})" for target in card.targets),
         ", ".join(_THIRD_AXIS[axis] for axis in card.input.third_axes) or "single plane",
         " ".join("-" if size is None else f"{size:g}" for size in card.input.voxel_size_um),
-        card.disclaimer or ("bundled" if info.bundled else ""),
+        note,
     ]

@@ -99,7 +99,8 @@ def predict(
             if len(files) == 1:
                 raise
             failed += 1
-            say(f"Skipped {file}: {' '.join(str(error).removeprefix(f'{file}: ').split())}")
+            reason = str(error).removeprefix(f"{file}: ")  # most messages begin with the file already
+            say(f"Skipped {file}: {' '.join(reason.split())}")
     if json:
         print_json(job.records)
     if failed:

@@ -19,7 +19,8 @@ app = typer.Typer(help="List, show and stop training runs.", no_args_is_help=Tru
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 _Which = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run, or the name of a known one.")]
 _WIDTH, _HEIGHT = 60, 12
-_PATIENCE_S = 120
+"""Of the curve, in characters; with its labels it fits a terminal of 80 columns."""
+_STOP_TIMEOUT_S = 120
 
 
 @app.command("list")
@@ -33,7 +34,10 @@ def list_(
     from napari_mito_predict.training import Run
     from napari_mito_predict.training.runs import known_runs
 
-    found = [Run(path) for path in sorted(folder.iterdir())] if folder is not None else known_runs()
+    if folder is not None:
+        found = [Run(path) for path in sorted(folder.iterdir())]
+    else:
+        found = list(known_runs())
     runs = [run for run in found if run.exists]
     if json:
         print_json([_record(run) for run in runs])
@@ -79,24 +83,32 @@ def stop(
     if not found.status.alive:
         raise TrainingError(f"{found.path}: not running ({found.status.state}). {found.status.message}")
     found.request_stop(keep=keep)
-    end = time.monotonic() + _PATIENCE_S
-    while wait and _find(run).status.alive and time.monotonic() < end:
+    if not wait:
+        say("Asked to stop; it does after its current iteration.")
+        return
+    end = time.monotonic() + _STOP_TIMEOUT_S
+    while _find(run).status.alive and time.monotonic() < end:
         time.sleep(0.2)
-    say(_find(run).status.message if wait else "Asked to stop; it does after its current iteration.")
+    say(_find(run).status.message)
 
 
 def draw(points: list[tuple[float, float]], title: str) -> str:
     """A curve in characters: one column per place along x, the last value there."""
-    xs, ys = [x for x, _ in points], [y for _, y in points]
-    (left, right), (low, high) = (min(xs), max(xs)), (min(ys), max(ys))
-    span_x, span_y = (right - left) or 1.0, (high - low) or 1.0
+    xs = [x for x, _ in points]
+    ys = [y for _, y in points]
+    left, right = min(xs), max(xs)
+    low, high = min(ys), max(ys)
+    span_x = (right - left) or 1.0
+    span_y = (high - low) or 1.0
     cells = [[" "] * _WIDTH for _ in range(_HEIGHT)]
     for x, y in points:
         column = round((x - left) / span_x * (_WIDTH - 1))
-        cells[_HEIGHT - 1 - round((y - low) / span_y * (_HEIGHT - 1))][column] = "*"
+        height = round((y - low) / span_y * (_HEIGHT - 1))
+        cells[_HEIGHT - 1 - height][column] = "*"
     labels = {0: f"{high:7.3f}", _HEIGHT - 1: f"{low:7.3f}"}
     lines = [f"{labels.get(i, ' ' * 7)} |{''.join(row).rstrip()}" for i, row in enumerate(cells)]
-    scale = f"{left:.0f}".ljust(_WIDTH - len(f"{right:.0f}")) + f"{right:.0f}"
+    first, last = f"{left:.0f}", f"{right:.0f}"
+    scale = first.ljust(_WIDTH - len(last)) + last
     return "\n".join([title, *lines, " " * 8 + "+" + "-" * _WIDTH, " " * 9 + scale])
 
 
@@ -120,10 +132,6 @@ def _record(run: Run) -> dict[str, Any]:
 def _row(run: Run) -> list[str]:
     status = run.status
     best = status.scores.get("best")
-    return [
-        run.path.name,
-        status.state,
-        f"{status.iteration} of {status.iterations}" if status.iterations else "",
-        "" if best is None else f"{best:.3f}",
-        str(run.path),
-    ]
+    progress = f"{status.iteration} of {status.iterations}" if status.iterations else ""
+    score = "" if best is None else f"{best:.3f}"
+    return [run.path.name, status.state, progress, score, str(run.path)]

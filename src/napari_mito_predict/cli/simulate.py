@@ -72,7 +72,10 @@ def simulate(
         jobs = _of_recipe(recipe, files, size, planes, flip_z, photons)
     else:
         shape = (planes or _PLANES, size or _SIZE, size or _SIZE)
-        jobs = _of_own_settings(files, shape, (step or _STEP_S) if series else None, randomise, flip_z, photons)
+        step_s = None
+        if series:
+            step_s = step or _STEP_S
+        jobs = _of_own_settings(files, shape, step_s, randomise, flip_z, photons)
     console = Console(stderr=True)
     for _ in track(
         simulate_files(jobs, processes),

@@ -17,7 +17,7 @@ from napari_mito_predict.cli._console import print_table, progress, say
 if TYPE_CHECKING:
     from napari_mito_predict.training import Run, TrainingConfig
 
-_LOOK_EVERY_SECONDS = 1.0
+_REFRESH_SECONDS = 1.0
 
 
 def train(
@@ -83,8 +83,10 @@ def train(
     if check and request:
         _check(request)
         return
-    run = training.Run(request.output if request else resume or Path())
-    with _stop_on_ctrl_c(run) as stopped, _shown(run):
+    run = training.Run(resume or Path())
+    if request:
+        run = training.Run(request.output)
+    with _stop_on_ctrl_c(run) as stopped, _progress_shown(run):
         training.train(request or run, keep=keep)
     remember(run)
     say(run.status.message)
@@ -116,28 +118,28 @@ def _with_devices(config: TrainingConfig, devices: int | None) -> TrainingConfig
 
 
 def _check(config: TrainingConfig) -> None:
-    """Read all fields, say what was found in each and how long it would take; ends with 1 where it would not start."""
-    from napari_mito_predict.training.checks import check_together, explain
-    from napari_mito_predict.training.data import FieldReader, patch_of, refuse
-    from napari_mito_predict.training.estimate import seconds_per_iteration
-    from napari_mito_predict.training.lifecycle import reference_of
+    """Print what is found in each field, and how long training would take; ends with 1 where it would not start."""
+    from napari_mito_predict.training.checks import explain
+    from napari_mito_predict.training.preflight import check_fields, expected_duration
 
-    reader = FieldReader(config, reference_of(config))
-    reports = []
     with progress("Checking") as on_progress:
-        for done, field in enumerate(reader.all_fields, 1):
-            reports.append(reader.read(field)[1])
-            on_progress(done, len(reader.all_fields), field.name)
-    together = check_together(reports)
-    rows = [[r.name, r.part, "ok" if not r.findings else " ".join(explain("", r.findings))] for r in reports]
+        checks = check_fields(config, on_progress)
+    rows = []
+    for report in checks.reports:
+        found = " ".join(explain("", report.findings))
+        rows.append([report.name, report.part, found or "ok"])
     print_table(["FIELD", "USED FOR", "FINDING"], rows)
-    for line in explain("", together):
+    for line in explain("", checks.together):
         say(line)
-    refuse(reports, together)
-    each = seconds_per_iteration(config, patch_of(config, reader.sampling.ndim))
-    minutes = each * config.iterations / 60
-    limit = f", limited to {config.max_minutes:g} min" if config.max_minutes and config.max_minutes < minutes else ""
-    say(f"{each:.2f} s per iteration here: about {minutes:.0f} min for {config.iterations} iterations{limit}.")
+    checks.refuse_errors()
+    duration = expected_duration(config, checks.ndim)
+    line = (
+        f"{duration.seconds_each:.2f} s per iteration here: about {duration.minutes:.0f} min for "
+        f"{config.iterations} iterations"
+    )
+    if duration.limit_minutes:
+        line += f", limited to {duration.limit_minutes:g} min"
+    say(f"{line}.")
 
 
 @contextmanager
@@ -145,7 +147,7 @@ def _stop_on_ctrl_c(run: Run) -> Iterator[threading.Event]:
     """Let the first Ctrl-C end the run cleanly, as a `stop` file does; the second one breaks it off."""
     stopped = threading.Event()
 
-    def ask(signum: int, frame: FrameType | None) -> None:
+    def on_interrupt(signum: int, frame: FrameType | None) -> None:
         stopped.set()
         signal.signal(signal.SIGINT, before)
         if run.path.is_dir():
@@ -154,7 +156,7 @@ def _stop_on_ctrl_c(run: Run) -> Iterator[threading.Event]:
         else:
             raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = signal.signal(signal.SIGINT, on_interrupt)
     try:
         yield stopped
     finally:
@@ -162,12 +164,12 @@ def _stop_on_ctrl_c(run: Run) -> Iterator[threading.Event]:
 
 
 @contextmanager
-def _shown(run: Run) -> Iterator[None]:
+def _progress_shown(run: Run) -> Iterator[None]:
     """Show what the run folder says while the trainer writes it, on a terminal."""
     finished = threading.Event()
 
     def watch() -> None:
-        while not finished.wait(_LOOK_EVERY_SECONDS):
+        while not finished.wait(_REFRESH_SECONDS):
             status = run.status
             if status.iterations:
                 on_progress(status.iteration, status.iterations, status.message)

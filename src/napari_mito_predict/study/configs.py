@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 _FEW_SETS = 60
 """The paper trains for 10,000 to 20,000 iterations, by the amount of training data; the border is our reading."""
+_TEST_SHARE = 0.25
 
 
 def paper_iterations(recipe: Recipe) -> int:
     """10,000 iterations, or 20,000 where there are more training sets than in most recipes."""
-    return 10_000 if recipe.training_sets <= _FEW_SETS else 20_000
+    if recipe.training_sets <= _FEW_SETS:
+        return 10_000
+    return 20_000
 
 
 def files_in(folder: Path) -> tuple[Path, ...]:
@@ -56,7 +59,9 @@ def recipe_config(recipe: Recipe, files: Sequence[Path], output: Path) -> Traini
     """
     from napari_mito_predict.training import TrainingConfig
 
-    share = recipe.test_sets / recipe.sets if len(files) >= recipe.sets else 0.25
+    share = _TEST_SHARE
+    if len(files) >= recipe.sets:
+        share = recipe.test_sets / recipe.sets
     return TrainingConfig.parse(
         {
             "targets": {recipe.target: recipe.target},

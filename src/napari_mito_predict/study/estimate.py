@@ -10,13 +10,16 @@ from napari_mito_predict.study.runner import threads_each
 from napari_mito_predict.study.tasks import training_task
 
 if TYPE_CHECKING:
+    from napari_mito_predict.simulation import Job
     from napari_mito_predict.study.plan import Plan
 
-# Measured on one core of a server (2026): seconds per voxel.
-_STACK_S, _SERIES_S = 1.2e-6, 1.7e-5
+# Seconds per simulated voxel, measured on one core of a server (2026).
+_STACK_S = 1.2e-6
+_SERIES_S = 1.7e-5
 _OVERHEAD_S = 20.0
 """Of each training: reading, validating, testing."""
 _CHANNELS = 3
+_BYTES_PER_VALUE = 2
 
 
 @dataclass(frozen=True)
@@ -48,16 +51,17 @@ def estimate(plan: Plan, processes: int) -> Estimate:
     threads = threads_each(processes)
     left = [spec for spec in plan.runs if not training_task(plan, spec, threads).finished]
     per_voxel = {network: _seconds_per_voxel(plan, network, threads) for network in {spec.network for spec in left}}
-    rows, seconds = [], 0.0
+    rows = []
+    seconds = 0.0
     for spec in plan.runs:
         studies = ", ".join(study for study, specs in plan.studies.items() if spec in specs)
-        took = "finished"
+        hours = "finished"
         if spec in left:
-            each = per_voxel[spec.network] * prod(spec.patch) * plan.scale.settings["batch_size"]
-            run_seconds = each * spec.iterations + _OVERHEAD_S
+            seconds_each = per_voxel[spec.network] * prod(spec.patch) * plan.scale.settings["batch_size"]
+            run_seconds = seconds_each * spec.iterations + _OVERHEAD_S
             seconds += run_seconds
-            took = f"{run_seconds / 3600:.2f}"
-        rows.append([spec.name, studies, str(spec.iterations), took])
+            hours = f"{run_seconds / 3600:.2f}"
+        rows.append([spec.name, studies, str(spec.iterations), hours])
     simulation, about_pairs = _pairs(plan)
     lines = [
         about_pairs,
@@ -79,12 +83,19 @@ def _seconds_per_voxel(plan: Plan, network: str, threads: int) -> float:
 def _pairs(plan: Plan) -> tuple[float, str]:
     """Seconds on one core to simulate what is not there yet, and a line about it."""
     if plan.own:
-        sets = ", ".join(f"{x} {len(d.training)}+{len(d.test)}" for x, d in plan.datasets.items())
+        sets = ", ".join(f"{letter} {len(d.training)}+{len(d.test)}" for letter, d in plan.datasets.items())
         return 0.0, f"Pairs in {plan.own} (training + test): {sets}."
     missing = [job for job in plan.jobs if not job.path.exists()]
-    seconds = sum(prod(job.shape) * (_STACK_S if job.step_s is None else _SERIES_S) for job in missing)
-    disk = sum(prod(job.shape) // job.binning**2 * 2 * _CHANNELS for job in missing)
+    seconds = sum(map(_simulation_seconds, missing))
+    disk = sum(prod(job.shape) // job.binning**2 * _BYTES_PER_VALUE * _CHANNELS for job in missing)
     return seconds, (
         f"To simulate: {len(missing)} of {len(plan.jobs)} files, about {seconds / 3600:.1f} hours of one core, "
         f"{disk / 2**30:.1f} GiB on disk."
     )
+
+
+def _simulation_seconds(job: Job) -> float:
+    """Of one core."""
+    if job.step_s is None:
+        return prod(job.shape) * _STACK_S
+    return prod(job.shape) * _SERIES_S

@@ -69,7 +69,7 @@ class RunSpec:
         return self.name.partition("-")[0]
 
 
-def runs_of(study: Study, scale: Scale, sets: Mapping[str, int], most: int | None = None) -> list[RunSpec]:
+def runs_of(study: Study, scale: Scale, sets: Mapping[str, int], max_training: int | None = None) -> list[RunSpec]:
     """The trainings of a study.
 
     Parameters
@@ -78,8 +78,9 @@ def runs_of(study: Study, scale: Scale, sets: Mapping[str, int], most: int | Non
     scale : Scale
     sets : mapping
         Data set -> training fields used of it, of those data sets that are there.
-    most : int, optional
-        Training fields that there can be for the study of their number; default: as many as are used otherwise.
+    max_training : int, optional
+        The largest number of training fields that the study of their number tries; default: as many as other studies
+        use.
 
     Raises
     ------
@@ -92,11 +93,11 @@ def runs_of(study: Study, scale: Scale, sets: Mapping[str, int], most: int | Non
             f"The study '{study}' needs pairs of recipe {' and '.join(lacking)}; there are some of "
             f"{', '.join(sets) or 'none'}."
         )
-    return list(dict.fromkeys(_MAKERS[study](_Maker(scale, sets, most or sets.get(Z, 0)))))
+    return list(dict.fromkeys(_MAKERS[study](_Maker(scale, sets, max_training or sets.get(Z, 0)))))
 
 
 def needed(study: Study) -> str:
-    """Letters of the data sets a study needs; of `models` those it would have."""
+    """Letters of the data sets a study needs; of `models` those it would have, but one is enough."""
     return {"models": "".join(LETTERS), "training-size": Z, "patch-size": Z}.get(study, Z + TIME)
 
 
@@ -106,7 +107,7 @@ class _Maker:
 
     scale: Scale
     sets: Mapping[str, int]
-    most: int
+    max_training: int
 
     def run(
         self,
@@ -118,12 +119,18 @@ class _Maker:
         patch: int | None = None,
         seed: int = 0,
     ) -> RunSpec:
-        size = (self.scale.patch[0], patch, patch) if patch else self.scale.patch
+        """A run of the scale's sizes, unless `training` fields or a `patch` of so many rows and columns are given."""
+        fields = tuple(self.sets[letter] for letter in letters)
+        if training:
+            fields = (training,)
+        size = self.scale.patch
+        if patch:
+            size = (size[0], patch, patch)
         return RunSpec(
             letters=letters,
             targets=tuple(targets),
             network=network,
-            training=(training,) if training else tuple(self.sets[letter] for letter in letters),
+            training=fields,
             patch=size,
             iterations=self.scale.iterations_of(RECIPES[f"{letters[0]}1"]),
             seed=seed,
@@ -138,7 +145,7 @@ def _models(make: _Maker) -> Iterable[RunSpec]:
 
 
 def _training_size(make: _Maker) -> Iterable[RunSpec]:
-    sizes = {size for size in make.scale.training_sizes if size < make.most} | {make.most}
+    sizes = {size for size in make.scale.training_sizes if size < make.max_training} | {make.max_training}
     for size in sorted(sizes):
         yield make.run(Z, training=size)
 
@@ -195,4 +202,6 @@ def find_studies(name: str) -> tuple[Study, ...]:
 
 def tests_of(spec: RunSpec, study: Study) -> str:
     """Letters of the data sets on whose test fields a study needs a run scored."""
-    return Z + TIME if study == "combined" and len(spec.targets) == 1 else spec.letters
+    if study == "combined" and len(spec.targets) == 1:
+        return Z + TIME
+    return spec.letters

@@ -41,7 +41,13 @@ def simulation_jobs(
 
     pixel = recipe.recorded_pixel_um
     recorded = (size or recipe.size) * recipe.binning
-    along_z = recipe.third_axis == "z"
+    # `step` is micrometres between planes or seconds between frames.
+    if recipe.third_axis == "z":
+        plane_um = recipe.step
+        step_s = None
+    else:
+        plane_um = PLANE_UM
+        step_s = recipe.step
     return [
         Job(
             path=path,
@@ -51,10 +57,10 @@ def simulation_jobs(
                 flip_z=flip_z,
                 photons=photons,
                 detector=recipe.detector,
-                voxel_size_um=(recipe.step if along_z else PLANE_UM, pixel, pixel),
+                voxel_size_um=(plane_um, pixel, pixel),
             ),
             shape=(slices or recipe.slices, recorded, recorded),
-            step_s=None if along_z else recipe.step,
+            step_s=step_s,
             binning=recipe.binning,
         )
         for path, seed in files

@@ -13,7 +13,7 @@ from napari_mito_predict.study.results import Row, Summary, scored_on_all, summa
 from napari_mito_predict.study.scoring import BLURRED, MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -39,9 +39,18 @@ NAMES = {
     Z + TIME: f"combined ({Z} and {TIME})",
 }
 _GREY = "#777777"
-_DPI = 150
+_BLACK = "#333333"
 _ON_PAPER = "#f3efe6"
 """Background of panels that show the paper's own numbers."""
+_DPI = 150
+_TINT = 0.55
+"""Opacity of bars: the dots on them have to show."""
+_PAIR = 0.36
+"""From bar to bar where two stand side by side; groups of bars are 1 apart."""
+_TRIPLE = 0.27
+"""From bar to bar where three do."""
+_ENOUGH_SETS = 32
+"""Training sets from which on the paper's curve is flat (Fig. 4a)."""
 
 
 def save_figure(study: Study, rows: Sequence[Row], folder: Path, cells: str) -> Path:
@@ -63,8 +72,10 @@ def save_figure(study: Study, rows: Sequence[Row], folder: Path, cells: str) -> 
     with rc_context({"svg.hashsalt": study, "font.size": 8, "svg.fonttype": "none"}):
         figure = _DRAWN[study](rows, cells)
         for path in (png, png.with_suffix(".svg")):
+            # A date would make another file of the same figure.
+            metadata = {"Date": None} if path.suffix == ".svg" else None
             with atomic_path(path) as temporary:
-                figure.savefig(temporary, dpi=_DPI, metadata={"Date": None} if path.suffix == ".svg" else None)
+                figure.savefig(temporary, dpi=_DPI, metadata=metadata)
     return png
 
 
@@ -74,19 +85,12 @@ def _models(rows: Sequence[Row], cells: str) -> Figure:
     left, right = figure.subplots(1, 2, width_ratios=[3.4, 1], sharey=True)
     letters = [letter for letter in LETTERS if any(row.tested_on == letter for row in rows)]
     for i, target in enumerate(TARGETS.values()):
-        mine = [row for row in rows if row.target == target]
-        places = {letter: x + (i - 0.5) * 0.36 for x, letter in enumerate(letters)}
-        _bars(left, mine, lambda row: row.tested_on, places, 0.34, target)
-        means = {letter: found.mean for letter, found in summarise(mine, lambda row: row.tested_on).items()}
-        if means:
-            best = max(means, key=lambda letter: means[letter])
-            values = sorted(row.pcc for row in mine if row.tested_on == best and row.model == MODEL)
-            spread = [i + 0.3 * (k / max(1, len(values) - 1) - 0.5) for k in range(len(values))]
-            right.scatter(spread, values, s=16, color=COLOURS[target], alpha=0.8, linewidths=0)
-            right.hlines(means[best], i - 0.25, i + 0.25, color=COLOURS[target], linewidth=2)
-            right.text(i, 0.02, f"{best}{i + 1}", ha="center", fontsize=9, transform=right.get_xaxis_transform())
+        of_target = [row for row in rows if row.target == target]
+        places = _places(letters, i, 2, _PAIR)
+        _bars(left, of_target, _tested_on, places, 0.34, COLOURS[target], label=NAMES[target])
+        _best_model(right, of_target, i, target)
     left.set_xticks(range(len(letters)), [_imaging(letter) for letter in letters], fontsize=7)
-    borders = [x - 0.5 for x in range(1, len(letters)) if _axis(letters[x]) != _axis(letters[x - 1])]
+    borders = [x - 0.5 for x in range(1, len(letters)) if _third_axis(letters[x]) != _third_axis(letters[x - 1])]
     for border in borders:
         left.axvline(border, color=_GREY, linewidth=0.8, linestyle=":")
     left.set_title(f"PCC on {cells}, by recipe (dots: test fields)", fontsize=9)
@@ -96,23 +100,38 @@ def _models(rows: Sequence[Row], cells: str) -> Figure:
     right.set_xticks(range(2), ["mitochondria", "DNA"])
     right.set_xlim(-0.6, 1.6)
     low, high = left.get_ylim()
-    left.set_ylim(low, high + 0.12 * (high - low))
+    left.set_ylim(low, high + 0.12 * (high - low))  # room for the legend
     return figure
 
 
+def _best_model(axis: Axes, rows: Sequence[Row], i: int, target: str) -> None:
+    """The test fields of the best model of a target as dots around `i`, and their mean."""
+    means = {letter: summary.mean for letter, summary in summarise(rows, _tested_on).items()}
+    if not means:
+        return
+    best = max(means, key=lambda letter: means[letter])
+    values = _field_scores(rows, _tested_on, best, "pcc")
+    spread = [i + 0.3 * (k / max(1, len(values) - 1) - 0.5) for k in range(len(values))]
+    axis.scatter(spread, values, s=16, color=COLOURS[target], alpha=0.8, linewidths=0)
+    axis.hlines(means[best], i - 0.25, i + 0.25, color=COLOURS[target], linewidth=2)
+    axis.text(i, 0.02, f"{best}{i + 1}", ha="center", fontsize=9, transform=axis.get_xaxis_transform())
+
+
 def _training_size(rows: Sequence[Row], cells: str) -> Figure:
+    """Fig. 4a: PCC over the number of training sets."""
     figure = _curve(rows, lambda row: row.training_fields, "training sets", cells)
     axis = figure.axes[0]
-    if axis.get_xlim()[1] > 32:
-        axis.axvline(32, color=_GREY, linewidth=0.8, linestyle=":")
+    if axis.get_xlim()[1] > _ENOUGH_SETS:
+        axis.axvline(_ENOUGH_SETS, color=_GREY, linewidth=0.8, linestyle=":")
         axis.annotate(
-            "paper: flat from here", (32, 0.3), xycoords=("data", "axes fraction"), ha="right", va="bottom",
+            "paper: flat from here", (_ENOUGH_SETS, 0.3), xycoords=("data", "axes fraction"), ha="right", va="bottom",
             rotation=90, fontsize=7, color=_GREY,
         )  # fmt: skip
     return figure
 
 
 def _patch_size(rows: Sequence[Row], cells: str) -> Figure:
+    """Fig. 4b: PCC over the size of the patches."""
     return _curve(rows, lambda row: row.patch, "patch: rows and columns", cells)
 
 
@@ -120,56 +139,71 @@ def _architecture(rows: Sequence[Row], cells: str) -> Figure:
     """Table 2: the paper's numbers and ours, in panels of their own."""
     figure = _figure(10, 3.1)
     panels = figure.subplots(1, 4)
-    for metric, (paper, ours) in zip(("pcc", "ssim_global"), (panels[:2], panels[2:]), strict=True):
-        label = "PCC" if metric == "pcc" else "SSIM, global form"
-        for i, network in enumerate(("unet", "gvtnet")):
-            places = {letter: x + (i - 0.5) * 0.36 for x, letter in enumerate((Z, TIME))}
-            reported = [getattr(TABLE_2[_axis(letter), network], metric) for letter in places]
-            paper.bar(list(places.values()), reported, 0.34, color=COLOURS[network], alpha=0.55, label=NAMES[network])
-            for x, value in zip(places.values(), reported, strict=True):
-                paper.text(x, value, f"{value:.3f}", ha="center", va="bottom", fontsize=7)
-            mine = [row for row in rows if row.network == network]
-            _bars(ours, mine, lambda row: row.tested_on, places, 0.34, network, metric=metric, seeds=True)
-        paper.set_facecolor(_ON_PAPER)
-        paper.set_title(f"{label}\nthe paper, real cells", fontsize=9)
-        ours.set_title(f"{label}\nhere, {cells}", fontsize=9)
-        for axis in (paper, ours):
-            axis.set_xticks(range(2), [f"z-stacks\n({Z}1)", f"time series\n({TIME}1)"])
-        lows, highs = zip(paper.get_ylim(), ours.get_ylim(), strict=True)
-        for axis in (paper, ours):
-            axis.set_ylim(min(lows), max(highs) * 1.08)
+    _networks(panels[0], panels[1], rows, "pcc", "PCC", cells)
+    _networks(panels[2], panels[3], rows, "ssim_global", "SSIM, global form", cells)
     _legend_below(figure, panels[0])
     return figure
+
+
+def _networks(paper: Axes, ours: Axes, rows: Sequence[Row], metric: str, title: str, cells: str) -> None:
+    """Both networks by one metric: as reported, and as found here, on scales of one height."""
+    for i, network in enumerate(("unet", "gvtnet")):
+        places = _places((Z, TIME), i, 2, _PAIR)
+        colour = COLOURS[network]
+        reported = [getattr(TABLE_2[_third_axis(letter), network], metric) for letter in places]
+        paper.bar(list(places.values()), reported, 0.34, color=colour, alpha=_TINT, label=NAMES[network])
+        for x, value in zip(places.values(), reported, strict=True):
+            paper.text(x, value, f"{value:.3f}", ha="center", va="bottom", fontsize=7)
+        of_network = [row for row in rows if row.network == network]
+        _bars(ours, of_network, _tested_on, places, 0.34, colour, label=NAMES[network], metric=metric, seeds=True)
+    paper.set_facecolor(_ON_PAPER)
+    paper.set_title(f"{title}\nthe paper, real cells", fontsize=9)
+    ours.set_title(f"{title}\nhere, {cells}", fontsize=9)
+    for axis in (paper, ours):
+        axis.set_xticks(range(2), [f"z-stacks\n({Z}1)", f"time series\n({TIME}1)"])
+    lows, highs = zip(paper.get_ylim(), ours.get_ylim(), strict=True)
+    for axis in (paper, ours):
+        axis.set_ylim(min(lows), max(highs) * 1.08)
 
 
 def _combined(rows: Sequence[Row], cells: str) -> Figure:
     """Figs. 5, 6: models of one kind of input and of both, on each kind; and one network of both targets."""
     figure = _figure(10.5, 3.4)
     panels = figure.subplots(1, 3, width_ratios=[1.35, 1.35, 1])
-    kinds = {"z-stacks": Z, "time series": TIME, "both": Z + TIME}
     for (index, target), axis in zip(TARGETS.items(), panels[:2], strict=True):
-        for i, letters in enumerate((Z, TIME, Z + TIME)):
-            mine = [row for row in rows if row.recipe == f"{letters}{index}"]
-            places = {kind: x + (i - 1) * 0.27 for x, kind in enumerate(kinds)}
-            found = {kind: scored_on_all(mine, tested_on) for kind, tested_on in kinds.items()}
-            for kind, some in found.items():
-                name = letters if kind == "both" else ""
-                _bars(axis, some, lambda row, kind=kind: kind, places, 0.25, letters, label=bool(name), seeds=True)  # type: ignore[misc]
-        axis.set_xticks(range(3), [f"tested on\n{kind}" for kind in kinds])
+        _specific_and_combined(axis, rows, index)
         axis.set_title(f"{NAMES[target]}, PCC on {cells}", fontsize=9)
         if not any(row.recipe.endswith(index) and row.target == target for row in rows):
             axis.text(0.5, 0.5, "not trained yet", ha="center", color=_GREY, transform=axis.transAxes)
-    last = panels[2]
-    for i, (name, recipes) in enumerate(
-        (("right: one model each", [f"{Z}1", f"{Z}2"]), ("right: one of both", [f"{Z}12"]))
-    ):
-        mine = [row for row in rows if row.recipe in recipes and row.tested_on == Z]
-        places = {target: x + (i - 0.5) * 0.36 for x, target in enumerate(TARGETS.values())}
-        _bars(last, mine, lambda row: row.target, places, 0.34, Z, alpha=1 - 0.5 * i, name=name, seeds=True)
-    last.set_xticks(range(2), ["mitochondria", "DNA"])
-    last.set_title("z-stacks: two models, or one of both", fontsize=9)
-    _legend_below(figure, panels[0], last)
+    _one_network_or_two(panels[2], rows)
+    _legend_below(figure, panels[0], panels[2])
     return figure
+
+
+def _specific_and_combined(axis: Axes, rows: Sequence[Row], index: str) -> None:
+    """Models of one target: specific to a kind of input or for both, each tested on either kind and on both."""
+    kinds = {"z-stacks": Z, "time series": TIME, "both": Z + TIME}
+    for i, letters in enumerate((Z, TIME, Z + TIME)):
+        of_model = [row for row in rows if row.recipe == f"{letters}{index}"]
+        places = _places(kinds, i, 3, _TRIPLE)
+        for kind, tested_on in kinds.items():
+            # A row counts for its own kind and for both, so that a function of the row cannot tell the place.
+            tested = scored_on_all(of_model, tested_on)
+            label = NAMES[letters] if kind == "both" else None
+            _bars(axis, tested, _always(kind), places, 0.25, COLOURS[letters], label=label, seeds=True)
+    axis.set_xticks(range(3), [f"tested on\n{kind}" for kind in kinds])
+
+
+def _one_network_or_two(axis: Axes, rows: Sequence[Row]) -> None:
+    """Z-stacks: a model for each target, or one network of both."""
+    choices = {"right: one model each": (f"{Z}1", f"{Z}2"), "right: one of both": (f"{Z}12",)}
+    for i, (label, recipes) in enumerate(choices.items()):
+        of_choice = [row for row in rows if row.recipe in recipes and row.tested_on == Z]
+        places = _places(TARGETS.values(), i, 2, _PAIR)
+        opacity = 1 - 0.5 * i
+        _bars(axis, of_choice, _target, places, 0.34, COLOURS[Z], label=label, seeds=True, opacity=opacity)
+    axis.set_xticks(range(2), ["mitochondria", "DNA"])
+    axis.set_title("z-stacks: two models, or one of both", fontsize=9)
 
 
 _DRAWN: Mapping[Study, Callable[[Sequence[Row], str], Figure]] = {
@@ -189,35 +223,67 @@ def _bars(
     width: float,
     colour: str,
     *,
+    label: str | None,
     metric: str = "pcc",
     seeds: bool = False,
-    label: bool = True,
-    name: str = "",
-    alpha: float = 1.0,
+    opacity: float = 1.0,
 ) -> None:
-    """Means as bars; on them a dot for each seed, with the spread over seeds, or else one for each test field."""
+    """Means as bars; on them a dot for each seed, with the spread over seeds, or else one for each test field.
+
+    Parameters
+    ----------
+    axis : Axes
+    rows : sequence of Row
+    key : callable
+        Row -> group.
+    places : mapping
+        Group -> x of its bar.
+    width : float
+    colour : str
+    label : str or None
+        In the legend.
+    metric : {"pcc", "ssim_global"}
+    seeds : bool
+        Dots are seeds.
+    opacity : float
+        Of the bars, relative to others.
+    """
     found = summarise(rows, key, metric)
     shown = {place: x for place, x in places.items() if place in found}
-    axis.axhline(0, color="#333333", linewidth=0.6)
+    axis.axhline(0, color=_BLACK, linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
     if not shown:  # runs that are not finished; an empty bar would still get a legend, of another colour
         return
     heights = [found[place].mean for place in shown]
-    text = (name or NAMES[colour]) if label else None
-    axis.bar(list(shown.values()), heights, width, color=COLOURS[colour], alpha=0.55 * alpha, label=text)
+    axis.bar(list(shown.values()), heights, width, color=colour, alpha=_TINT * opacity, label=label)
     for place, x in shown.items():
-        values = found[place].values if seeds else tuple(_each(rows, key, place, metric))
-        spots = [x + 0.5 * width * (k / (len(values) - 1) - 0.5) if len(values) > 1 else x for k in range(len(values))]
-        axis.scatter(spots, values, s=7, color=COLOURS[colour], linewidths=0, zorder=3)
-        if seeds and not math.isnan(found[place].spread):
-            axis.errorbar(x, found[place].mean, found[place].spread, color="#333333", capsize=2.5, linewidth=1)
         if seeds:
-            top = max(found[place].mean + _zero(found[place].spread), *values, 0)
-            axis.text(x, top, f"{found[place].mean:.2f}", ha="center", va="bottom", fontsize=6.5)
+            _dots(axis, x, found[place].values, width, colour)
+            _seed_spread(axis, x, found[place])
+        else:
+            _dots(axis, x, _field_scores(rows, key, place, metric), width, colour)
     blurred = summarise(rows, key, metric, BLURRED)
     for place, x in shown.items():
         if place in blurred:
             axis.hlines(blurred[place].mean, x - width / 2, x + width / 2, color=_GREY, linewidth=1.2, zorder=2)
+
+
+def _dots(axis: Axes, x: float, values: Sequence[float], width: float, colour: str) -> None:
+    """Dots over the middle half of a bar."""
+    spots = [x]
+    if len(values) > 1:
+        spots = [x + 0.5 * width * (k / (len(values) - 1) - 0.5) for k in range(len(values))]
+    axis.scatter(spots, values, s=7, color=colour, linewidths=0, zorder=3)
+
+
+def _seed_spread(axis: Axes, x: float, summary: Summary) -> None:
+    """An error bar where there are several seeds, and the mean as a number above everything."""
+    spread = 0.0
+    if not math.isnan(summary.spread):
+        spread = summary.spread
+        axis.errorbar(x, summary.mean, spread, color=_BLACK, capsize=2.5, linewidth=1)
+    top = max(summary.mean + spread, *summary.values, 0)
+    axis.text(x, top, f"{summary.mean:.2f}", ha="center", va="bottom", fontsize=6.5)
 
 
 def _curve(rows: Sequence[Row], key: Callable[[Row], int], label: str, cells: str) -> Figure:
@@ -229,9 +295,8 @@ def _curve(rows: Sequence[Row], key: Callable[[Row], int], label: str, cells: st
         if row.model == MODEL:
             axis.scatter(key(row), row.pcc, s=9, color=COLOURS["mitochondria"], alpha=0.45, linewidths=0)
     means = [summary.mean for summary in found.values()]
-    axis.plot(
-        list(found), means, color=COLOURS["mitochondria"], marker="o", markersize=4.5, label="mean of test fields"
-    )
+    colour = COLOURS["mitochondria"]
+    axis.plot(list(found), means, color=colour, marker="o", markersize=4.5, label="mean of test fields")
     blurred = summarise(rows, key, "pcc", BLURRED)
     if blurred:
         height = sum(summary.mean for summary in blurred.values()) / len(blurred)
@@ -258,23 +323,37 @@ def _legend_below(figure: Figure, *axes: Axes) -> None:
     figure.legend(handles, labels, fontsize=8, frameon=False, loc="outside lower center", ncols=len(labels))
 
 
-def _each(rows: Sequence[Row], key: Callable[[Row], str], place: str, metric: str) -> list[float]:
+def _places(groups: Iterable[str], i: int, of: int, step: float) -> dict[str, float]:
+    """Group -> x of bar `i` of so many side by side."""
+    return {group: x + (i - (of - 1) / 2) * step for x, group in enumerate(groups)}
+
+
+def _field_scores(rows: Sequence[Row], key: Callable[[Row], str], place: str, metric: str) -> list[float]:
+    """Scores of the model itself in one group, lowest first."""
     return sorted(getattr(row, metric) for row in rows if row.model == MODEL and key(row) == place)
 
 
+def _tested_on(row: Row) -> str:
+    return row.tested_on
+
+
+def _target(row: Row) -> str:
+    return row.target
+
+
+def _always(group: str) -> Callable[[Row], str]:
+    return lambda row: group
+
+
 def _imaging(letter: str) -> str:
+    """How the images of a letter were made; a star marks those that stand for their kind."""
     recipe = RECIPES[f"{letter}1"]
-    kind = "z" if recipe.third_axis == "z" else "time"
     star = "*" if letter in (Z, TIME) else ""
-    return f"{letter}{star}\n{recipe.detector}\n{kind} {recipe.step_words}\n{recipe.size} px"
+    return f"{letter}{star}\n{recipe.detector}\n{recipe.axis_word} {recipe.step_words}\n{recipe.size} px"
 
 
-def _axis(letter: str) -> str:
+def _third_axis(letter: str) -> str:
     return RECIPES[f"{letter}1"].third_axis
-
-
-def _zero(value: float) -> float:
-    return 0.0 if math.isnan(value) else value
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -14,7 +14,12 @@ from napari_mito_predict.study.results import Row, Summary, summarise
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+FIRST = "first"
+SECOND = "second"
+"""Outcomes of `compare`."""
+
 _KINDS = {Z: "z-stacks", TIME: "time series"}
+_BETTER = {FIRST: "the specific one is better", SECOND: "the combined one is better"}
 
 
 def findings(study: Study, rows: Sequence[Row]) -> list[str]:
@@ -27,6 +32,11 @@ def compare(a: Summary, b: Summary) -> str:
 
     The seeds are few: the difference has to exceed twice its standard error, which is no test but keeps one from
     reading an order into chance.
+
+    Returns
+    -------
+    str
+        `FIRST`, `SECOND`, or why it is undecided.
     """
     n = min(len(a.values), len(b.values))
     if n < 2:
@@ -35,7 +45,9 @@ def compare(a: Summary, b: Summary) -> str:
     difference = a.mean - b.mean
     if abs(difference) <= 2 * error:
         return f"undecided (difference {difference:+.3f}, standard error over {n} seeds {error:.3f})"
-    return "first" if difference > 0 else "second"
+    if difference > 0:
+        return FIRST
+    return SECOND
 
 
 def _models(rows: Sequence[Row]) -> list[str]:
@@ -54,15 +66,16 @@ def _models(rows: Sequence[Row]) -> list[str]:
 
 
 def _training_size(rows: Sequence[Row]) -> list[str]:
-    return _from_to(rows, lambda row: row.training_fields, "training sets")
+    return _trend(rows, lambda row: row.training_fields, "training sets")
 
 
 def _patch_size(rows: Sequence[Row]) -> list[str]:
-    lines = _from_to(rows, lambda row: row.patch, "pixels")
+    lines = _trend(rows, lambda row: row.patch, "pixels")
     return [*lines, "Every run has the same number of iterations and of patches: larger patches show it more voxels."]
 
 
-def _from_to(rows: Sequence[Row], key: Callable[[Row], int], what: str) -> list[str]:
+def _trend(rows: Sequence[Row], key: Callable[[Row], int], what: str) -> list[str]:
+    """How the PCC goes with a number, if there are two or more of it."""
     found = dict(sorted(summarise(rows, key).items()))
     if len(found) < 2:
         return []
@@ -80,9 +93,13 @@ def _architecture(rows: Sequence[Row]) -> list[str]:
         axis = RECIPES[f"{letter}1"].third_axis
         unet_first = TABLE_2[axis, "unet"].pcc > TABLE_2[axis, "gvtnet"].pcc
         verdict = compare(found["unet"], found["gvtnet"])
-        same = "as in the paper" if (verdict == "first") == unet_first else "the reverse of the paper's"
-        order = f"the order is {same}" if verdict in ("first", "second") else verdict
-        lines.append(f"{kind}: U-Net {_with_spread(found['unet'])}, GVTNet {_with_spread(found['gvtnet'])}; {order}.")
+        if verdict not in (FIRST, SECOND):
+            order = verdict
+        elif (verdict == FIRST) == unet_first:
+            order = "the order is as in the paper"
+        else:
+            order = "the order is the reverse of the paper's"
+        lines.append(f"{kind}: U-Net {found['unet'].words}, GVTNet {found['gvtnet'].words}; {order}.")
     return lines
 
 
@@ -92,22 +109,16 @@ def _combined(rows: Sequence[Row]) -> list[str]:
         for letter, kind in _KINDS.items():
             mine = [row for row in rows if row.target == target and row.tested_on == letter]
             found = summarise(mine, lambda row: row.recipe)
-            specific, combined = found.get(f"{letter}{index}"), found.get(f"{Z}{TIME}{index}")
+            specific = found.get(f"{letter}{index}")
+            combined = found.get(f"{Z}{TIME}{index}")
             if specific is None or combined is None:
                 continue
-            verdict = {"first": "the specific one is better", "second": "the combined one is better"}
-            outcome = compare(specific, combined)
+            verdict = compare(specific, combined)
             lines.append(
-                f"{NAMES[target]}, {kind}: specific {_with_spread(specific)}, combined {_with_spread(combined)}; "
-                f"{verdict.get(outcome, outcome)}."
+                f"{NAMES[target]}, {kind}: specific {specific.words}, combined {combined.words}; "
+                f"{_BETTER.get(verdict, verdict)}."
             )
     return lines
-
-
-def _with_spread(summary: Summary) -> str:
-    if math.isnan(summary.spread):
-        return f"{summary.mean:.3f}"
-    return f"{summary.mean:.3f} ± {summary.spread:.3f}"
 
 
 _FOUND: Mapping[Study, Callable[[Sequence[Row]], list[str]]] = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import math
 from importlib import metadata
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from napari_mito_predict._files import atomic_write_text
@@ -15,7 +15,7 @@ from napari_mito_predict.study.experiments import STUDIES, TIME, TITLES, Study, 
 from napari_mito_predict.study.figures import NAMES, save_figure
 from napari_mito_predict.study.findings import findings
 from napari_mito_predict.study.paper import CITATION, COMBINED_PCC, FINDINGS, TABLE_2
-from napari_mito_predict.study.recipes import RECIPES
+from napari_mito_predict.study.recipes import LETTERS, RECIPES
 from napari_mito_predict.study.results import (
     Row,
     Summary,
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from napari_mito_predict.study.plan import Plan
 
 _TITLE = "The paper's experiments, repeated"
+_MANY_LINES = 10
+"""A longer table is folded away at first."""
 _CAPTIONS: dict[Study, str] = {
     "models": (
         "Bars: mean over test fields; grey lines: the blurred transmitted light, no network. Stars: the data sets that "
@@ -98,20 +100,22 @@ def write_page(plan: Plan) -> Path:
 
 
 def _warning(plan: Plan) -> str:
+    """What the numbers do not say."""
+    parts = []
     if plan.own:
         first = "Our numbers are on the pairs given, the paper's on its own."
     else:
         first = "Our numbers are on simulated cells, the paper's on real ones: do not compare them as equals."
-    parts = [
-        ""
-        if plan.own
-        else "A simulated cell is drawn by a program and imaged by a physical model; how well a network "
-        "does there says nothing of real cells. What can be compared is the direction of an effect, and even that only "
-        "where the simulation has what causes it.",
-        "The scale smoke only shows that everything runs: its numbers mean nothing." * (plan.scale.name == "smoke"),
-        "Networks, fields and trainings are far smaller than the paper's." * (plan.scale.name == "cpu"),
-    ]
-    return f'<div class="warn" role="note"><b>{text(first)}</b>{text(" ".join(part for part in parts if part))}</div>'
+        parts.append(
+            "A simulated cell is drawn by a program and imaged by a physical model; how well a network does there says "
+            "nothing of real cells. What can be compared is the direction of an effect, and even that only where the "
+            "simulation has what causes it."
+        )
+    if plan.scale.name == "smoke":
+        parts.append("The scale smoke only shows that everything runs: its numbers mean nothing.")
+    if plan.scale.name == "cpu":
+        parts.append("Networks, fields and trainings are far smaller than the paper's.")
+    return f'<div class="warn" role="note"><b>{text(first)}</b>{text(" ".join(parts))}</div>'
 
 
 def _study(plan: Plan, study: Study, rows: Sequence[Row], cells: str) -> str:
@@ -136,12 +140,16 @@ def _study(plan: Plan, study: Study, rows: Sequence[Row], cells: str) -> str:
 def _what_ran(plan: Plan, study: Study, rows: Sequence[Row]) -> str:
     runs = {row.run for row in rows}
     planned = len(plan.studies.get(study, ()))
-    unfinished = f" of {planned} planned" if planned > len(runs) else ""
+    unfinished = ""
+    if planned > len(runs):
+        unfinished = f" of {planned} planned"
     fields = {(row.tested_on, row.field) for row in rows}
     iterations = sorted({row.iterations for row in rows})
-    spans = f"{iterations[0]}" if len(iterations) == 1 else f"{iterations[0]} to {iterations[-1]}"
+    span = str(iterations[0])
+    if len(iterations) > 1:
+        span = f"{iterations[0]} to {iterations[-1]}"
     return (
-        f"{count(len(runs), 'run')}{unfinished} of {spans} iterations, {count(len({r.seed for r in rows}), 'seed')}, "
+        f"{count(len(runs), 'run')}{unfinished} of {span} iterations, {count(len({r.seed for r in rows}), 'seed')}, "
         f"scored on {count(len(fields), 'test field')}."
     )
 
@@ -158,85 +166,93 @@ def _table_2(rows: Sequence[Row]) -> str:
     """Table 2 with our numbers beside the paper's."""
     lines = []
     for letter in (Z, TIME):
-        axis = RECIPES[f"{letter}1"].third_axis
-        mine = [row for row in rows if row.tested_on == letter]
-        pcc, ssim = (summarise(mine, lambda row: row.network, metric) for metric in ("pcc", "ssim_global"))
+        recipe = RECIPES[f"{letter}1"]
+        tested = [row for row in rows if row.tested_on == letter]
+        pcc = summarise(tested, lambda row: row.network, "pcc")
+        ssim = summarise(tested, lambda row: row.network, "ssim_global")
         for network in ("unet", "gvtnet"):
-            reported = TABLE_2[axis, network]
+            reported = TABLE_2[recipe.third_axis, network]
             cells = [f"{reported.pcc:.4f}", f"{reported.ssim_global:.4f}", _cell(pcc, network), _cell(ssim, network)]
-            name = f"{'z-stacks' if axis == 'z' else 'time series'} ({letter}1), {NAMES[network]}"
-            lines.append(row([name], [(cell, False) for cell in cells]))
+            lines.append(_line([f"{recipe.images} ({recipe.name}), {NAMES[network]}"], cells))
     head = ["", "the paper: PCC", "the paper: SSIM, global", "here: PCC", "here: SSIM, global"]
     return table(head, lines)
 
 
 def _combined_table(rows: Sequence[Row]) -> str:
+    """Specific and combined models of each target, and one network of both, on either kind of input."""
     found = summarise(rows, lambda r: (r.recipe, r.target, r.tested_on))
     both = summarise(scored_on_all(rows, Z + TIME), lambda r: (r.recipe, r.target))
     trained = {(r.recipe, r.target) for r in rows}
-    models = {Z: NAMES[Z], TIME: NAMES[TIME], Z + TIME: NAMES[Z + TIME]}
     lines = []
     for index, target in (("1", "mitochondria"), ("2", "dna"), ("12", "mitochondria"), ("12", "dna")):
-        for letters, name in models.items():
+        for letters in (Z, TIME, Z + TIME):
             recipe = f"{letters}{index}"
             if (recipe, target) not in trained:
                 continue
             cells = [_cell(found, (recipe, target, letter)) for letter in (Z, TIME)]
             cells.append(_cell(both, (recipe, target)))
-            shown = f"{NAMES[target]}: {name}" + (", one network of both targets" if index == "12" else "")
-            lines.append(row([shown], [(cell, False) for cell in cells]))
-    pairs = "; ".join(f"{'z' if axis == 'z' else 'time'} {a:.4f} and {b:.4f}" for axis, (a, b) in COMBINED_PCC.items())
-    note = f'<p class="soft">In the paper\'s text: {text(pairs)}. Their order is ambiguous and not asserted here.</p>'
-    return table(["here: PCC", "tested on z-stacks", "tested on time series", "on both"], lines) + note
+            name = f"{NAMES[target]}: {NAMES[letters]}"
+            if index == "12":
+                name += ", one network of both targets"
+            lines.append(_line([name], cells))
+    head = ["here: PCC", "tested on z-stacks", "tested on time series", "on both"]
+    return table(head, lines) + _reported_pairs()
+
+
+def _reported_pairs() -> str:
+    pairs = []
+    for letter in (Z, TIME):
+        recipe = RECIPES[f"{letter}1"]
+        first, second = COMBINED_PCC[recipe.third_axis]
+        pairs.append(f"{recipe.axis_word} {first:.4f} and {second:.4f}")
+    reported = f"In the paper's text: {text('; '.join(pairs))}."
+    return f'<p class="soft">{reported} Their order is ambiguous and not asserted here.</p>'
 
 
 def _plain_table(study: Study, rows: Sequence[Row]) -> str:
-    def key(r: Row) -> tuple[str, str, int, int]:
-        return (r.recipe, r.target, r.training_fields, r.patch)
-
-    pcc, ssim = summarise(rows, key), summarise(rows, key, "ssim_global")
+    """A line for each model."""
+    key = attrgetter("recipe", "target", "training_fields", "patch")
+    pcc = summarise(rows, key, "pcc")
+    ssim = summarise(rows, key, "ssim_global")
     lines = []
-    for group in sorted(pcc):
-        recipe = group[0]
-        target = group[1]
-        training = group[2]
-        patch = group[3]
-        fields = len({r.field for r in rows if key(r) == group})
-        name = f"{recipe}, {NAMES[target]}"
+    for model in sorted(pcc):
+        of_model = [row for row in rows if key(row) == model]
+        example = of_model[0]
+        name = f"{example.recipe}, {NAMES[example.target]}"
         if study == "models":
-            name += f": {RECIPES[recipe].words}"
-        cells = [str(training), str(patch), str(fields), _cell(pcc, group), _cell(ssim, group)]
-        lines.append(row([name], [(cell, False) for cell in cells]))
+            name += f": {RECIPES[example.recipe].words}"
+        fields = len({row.field for row in of_model})
+        numbers = [str(number) for number in (example.training_fields, example.patch, fields)]
+        lines.append(_line([name], [*numbers, _cell(pcc, model), _cell(ssim, model)]))
     head = ["recipe", "training sets", "patch", "test fields", "here: PCC", "here: SSIM, global"]
     shown = table(head, lines)
-    return shown if len(lines) <= 10 else f"<details><summary>All numbers</summary>{shown}</details>"
+    if len(lines) > _MANY_LINES:
+        return f"<details><summary>All numbers</summary>{shown}</details>"
+    return shown
 
 
 def _cell(found: dict[object, Summary], key: object) -> str:
     summary = found.get(key)
     if summary is None:
         return "–"
-    shown = f"{summary.mean:.3f}" if math.isnan(summary.spread) else f"{summary.mean:.3f} ± {summary.spread:.3f}"
-    return shown.replace("-", "−")
+    return summary.words.replace("-", "−")
+
+
+def _line(heads: Sequence[str], cells: Sequence[str]) -> str:
+    """A line of a table in which no cell is the best of its column."""
+    return row(heads, [(cell, False) for cell in cells])
 
 
 def _recipes() -> str:
-    lines = [
-        row(
-            [f"{r.letter}1, {r.letter}2", f"{r.detector}", "z" if r.third_axis == "z" else "time", r.step_words],
-            [
-                (cell, False)
-                for cell in (
-                    f"{r.training_sets}/{r.test_sets}",
-                    f"{r.size} x {r.size}" + (f" (downscaled from {r.downscaled_from})" if r.downscaled_from else ""),
-                    str(r.slices),
-                    f"{r.pixel_um:.3f} µm",
-                )
-            ],
-        )
-        for r in RECIPES.values()
-        if r.name.endswith("1")
-    ]
+    lines = []
+    for letter in LETTERS:
+        recipe = RECIPES[f"{letter}1"]
+        size = f"{recipe.size} x {recipe.size}"
+        if recipe.downscaled_from:
+            size += f" (downscaled from {recipe.downscaled_from})"
+        heads = [f"{letter}1, {letter}2", recipe.detector, recipe.axis_word, recipe.step_words]
+        sets = f"{recipe.training_sets}/{recipe.test_sets}"
+        lines.append(_line(heads, [sets, size, str(recipe.slices), f"{recipe.pixel_um:.3f} µm"]))
     head = ["recipe", "detector", "third axis", "step", "sets", "XY pixels", "slices", "pixel size (our reading)"]
     return section(
         [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import chain
+from math import prod
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.study.datasets import Dataset, own_datasets, simulated_dataset
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from napari_mito_predict.simulation import Job
     from napari_mito_predict.study.scales import Scale
+
+_COST = {"unet": 1.0, "gvtnet": 1.5}
+"""Computing of one voxel of a patch, roughly, relative to a U-Net."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Plan:
         Files to simulate, those that are there already included; none with pairs of the user's own.
     own : Path or None
         The folder of these pairs.
+    tests : dict
+        Run -> letters of the data sets it is tested on.
     """
 
     folder: Path
@@ -44,7 +50,6 @@ class Plan:
     jobs: tuple[Job, ...]
     own: Path | None = None
     tests: dict[RunSpec, str] = field(default_factory=dict)
-    """Run -> letters of the data sets it is tested on."""
 
     @property
     def runs(self) -> tuple[RunSpec, ...]:
@@ -83,18 +88,20 @@ def make_plan(studies: Sequence[Study], scale: Scale, folder: Path, *, own: Path
     letters = [letter for letter in LETTERS if any(letter in needed(study) for study in studies)]
     if own is not None:
         datasets = dict(own_datasets(own, letters))
-        sets, most = {letter: len(found.training) for letter, found in datasets.items()}, None
+        sets = {letter: len(found.training) for letter, found in datasets.items()}
+        max_training = None
     else:
-        sets, most = {letter: scale.sets(RECIPES[f"{letter}1"])[0] for letter in letters}, max(scale.training_sizes)
-    chosen = {study: tuple(runs_of(study, scale, sets, most)) for study in studies}
+        sets = {letter: scale.sets(RECIPES[f"{letter}1"])[0] for letter in letters}
+        max_training = max(scale.training_sizes)
+    chosen = {study: tuple(runs_of(study, scale, sets, max_training)) for study in studies}
     tests = _tests(chosen)
     jobs: list[Job] = []
     if own is None:
         datasets = {}
         for letter in sorted(set("".join(tests.values()))):
             training = max((_training_files(spec, letter) for spec in tests), default=0)
-            datasets[letter], more = simulated_dataset(folder / "data", letter, scale, training)
-            jobs += more
+            datasets[letter], jobs_of_letter = simulated_dataset(folder / "data", letter, scale, training)
+            jobs += jobs_of_letter
     return Plan(folder, scale, chosen, datasets, tuple(jobs), own, tests)
 
 
@@ -105,13 +112,11 @@ def _training_files(spec: RunSpec, letter: str) -> int:
 
 def work(spec: RunSpec) -> float:
     """Roughly how much a training computes, to compare it with others."""
-    depth = spec.patch[0]
-    height = spec.patch[1]
-    width = spec.patch[2]
-    return spec.iterations * depth * height * width * (1.5 if spec.network == "gvtnet" else 1.0)
+    return spec.iterations * prod(spec.patch) * _COST[spec.network]
 
 
 def _tests(studies: dict[Study, tuple[RunSpec, ...]]) -> dict[RunSpec, str]:
+    """Run -> letters of all data sets on which any of its studies needs scores."""
     wanted: dict[RunSpec, set[str]] = {}
     for study, specs in studies.items():
         for spec in specs:

@@ -1,4 +1,8 @@
-"""A few processes that train, one task after the other: starting one costs as much as a short training."""
+"""A few processes that train one task after the other: starting one costs as much as a short training.
+
+A worker outlives its leader for a moment: when the leader is killed, its workers see the end of their input, and pause
+their runs cleanly (see `worker`).
+"""
 
 from __future__ import annotations
 
@@ -18,12 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-_PATIENCE_S = 60.0
-_LOOK_EVERY_S = 0.2
+_PAUSE_TIMEOUT_S = 60.0
+"""For pausing a run cleanly: it ends its iteration and writes a checkpoint."""
+_POLL_S = 0.2
 
 
 class Worker:
-    """One such process.
+    """One process that trains.
 
     Parameters
     ----------
@@ -65,7 +70,7 @@ class Worker:
                 self._process.stdin.close()
 
     def wait(self, seconds: float) -> None:
-        """Wait for its end; after so many seconds end it."""
+        """Wait for its end; kill it after so many seconds."""
         try:
             self._process.wait(max(0.1, seconds))
         except subprocess.TimeoutExpired:
@@ -82,8 +87,8 @@ class Worker:
             lines = self.log.read_text(encoding="utf-8", errors="replace").split("\n")
         except OSError:
             lines = []
-        said = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-        return f"its process ended with code {self._process.poll()}, after: {said}"
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+        return f"its process ended with code {self._process.poll()}, after: {last}"
 
     def _listen(self, answers: queue.Queue[tuple[Worker, Outcome | None]]) -> None:
         for line in self._process.stdout or ():
@@ -92,13 +97,16 @@ class Worker:
 
 
 class Pool:
-    """So many workers at most.
+    """Workers that share a list of tasks; leaving the context pauses whatever is under way.
 
     Parameters
     ----------
     logs : Path
         Folder of their logs.
-    processes, threads : int
+    processes : int
+        Workers at most.
+    threads : int
+        Of each worker.
     """
 
     def __init__(self, logs: Path, processes: int, threads: int) -> None:
@@ -117,7 +125,7 @@ class Pool:
         workers = [*self._idle, *self._busy]
         for worker in workers:
             worker.dismiss()
-        end = time.monotonic() + _PATIENCE_S
+        end = time.monotonic() + _PAUSE_TIMEOUT_S
         for worker in workers:
             worker.wait(end - time.monotonic())
 
@@ -127,31 +135,35 @@ class Pool:
         return list(self._busy.values())
 
     def do(self, tasks: Sequence[TrainingTask]) -> Iterator[tuple[TrainingTask, Outcome] | None]:
-        """Do all tasks; yields each with its outcome as it ends, and ``None`` now and then."""
+        """Do all tasks; yields each with its outcome as it ends, and ``None`` now and then, to show progress."""
         waiting = list(tasks)
         while waiting or self._busy:
             while waiting and len(self._busy) < self._processes:
-                worker = self._idle.pop() if self._idle else self._start()
+                worker = self._free_worker()
                 self._busy[worker] = waiting.pop(0)
                 worker.give(self._busy[worker])
             try:
-                worker, outcome = self._answers.get(timeout=_LOOK_EVERY_S)
+                worker, outcome = self._answers.get(timeout=_POLL_S)
             except queue.Empty:
                 yield None
                 continue
-            yield from self._ended(worker, outcome)
+            yield from self._take(worker, outcome)
 
-    def _ended(self, worker: Worker, outcome: Outcome | None) -> Iterator[tuple[TrainingTask, Outcome]]:
+    def _take(self, worker: Worker, outcome: Outcome | None) -> Iterator[tuple[TrainingTask, Outcome]]:
+        """Yield the task that a worker has done, or (without an outcome) died of; it may have had none."""
         task = self._busy.pop(worker, None)
         if outcome is not None:
             self._idle.append(worker)
         else:
             self._idle = [idle for idle in self._idle if idle is not worker]
             worker.dismiss()
-            worker.wait(_PATIENCE_S)
+            worker.wait(_PAUSE_TIMEOUT_S)
         if task is not None:
             yield task, outcome or Outcome("failed", worker.last_words)
 
-    def _start(self) -> Worker:
+    def _free_worker(self) -> Worker:
+        """An idle one, or a new one."""
+        if self._idle:
+            return self._idle.pop()
         self._started += 1
         return Worker(self._logs / f"worker-{self._started}.txt", self._threads, self._answers)

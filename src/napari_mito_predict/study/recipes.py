@@ -72,7 +72,9 @@ class Recipe:
     @property
     def binning(self) -> int:
         """Recorded pixels, along each side, that make one pixel of the files."""
-        return 2 if self.downscaled_from else 1
+        if self.downscaled_from:
+            return 2
+        return 1
 
     @property
     def recorded_pixel_um(self) -> float:
@@ -89,16 +91,28 @@ class Recipe:
         """The step as people write it: ``0.15 µm``, ``30 s``, ``15 min``."""
         if self.third_axis == "z":
             return f"{self.step:.2f} µm"
-        return f"{self.step / 60:g} min" if self.step >= 60 else f"{self.step:g} s"
+        if self.step < 60:
+            return f"{self.step:g} s"
+        return f"{self.step / 60:g} min"
+
+    @property
+    def images(self) -> str:
+        """What is recorded: ``z-stacks`` or ``time series``."""
+        return {"z": "z-stacks", "t": "time series"}[self.third_axis]
+
+    @property
+    def axis_word(self) -> str:
+        """The third axis in a table: ``z`` or ``time``."""
+        return {"z": "z", "t": "time"}[self.third_axis]
 
     @property
     def words(self) -> str:
         """The recipe in a few words."""
-        kind = "z-stacks" if self.third_axis == "z" else "time series"
-        detector = "Airyscan" if self.detector == "airyscan" else "confocal"
-        return f"{detector} {kind}, {self.step_words}, {self.size} x {self.size} x {self.slices}"
+        detector = {"airyscan": "Airyscan", "confocal": "confocal"}[self.detector]
+        return f"{detector} {self.images}, {self.step_words}, {self.size} x {self.size} x {self.slices}"
 
 
+# Letter, detector, third axis, step (um or s), training sets, test sets, XY pixels, slices, downscaled from.
 _TABLE_1 = (
     ("A", "airyscan", "t", 900.0, 90, 30, 512, 64, ""),
     ("B", "confocal", "t", 5.0, 150, 50, 512, 64, ""),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import statistics
 from collections import defaultdict
 from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict._files import atomic_path
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
     from napari_mito_predict.study.experiments import Study
     from napari_mito_predict.study.plan import Plan
+
+_CONVERTERS: dict[str, Callable[[str], Any]] = {"int": int, "float": float}
+"""Annotation of a column -> how its cells are read; all others are text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +69,27 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Mean over fields, then over seeds; `spread` is the standard deviation over seeds, NaN with a single one."""
+    """Mean over fields, then over seeds.
+
+    Attributes
+    ----------
+    mean : float
+    spread : float
+        Standard deviation over seeds; NaN with a single one.
+    values : tuple of float
+        Mean over fields, of each seed in turn.
+    """
 
     mean: float
     spread: float
     values: tuple[float, ...]
+
+    @property
+    def words(self) -> str:
+        """Mean ± spread, or the mean alone where there was one seed."""
+        if math.isnan(self.spread):
+            return f"{self.mean:.3f}"
+        return f"{self.mean:.3f} ± {self.spread:.3f}"
 
 
 def collect(plan: Plan, study: Study) -> list[Row]:
@@ -78,7 +99,9 @@ def collect(plan: Plan, study: Study) -> list[Row]:
         folder = plan.run_folder(spec)
         for letter in tests_of(spec, study):
             path = scores_file(folder, letter)
-            for score in read_scores(path) if path.exists() else ():
+            if not path.exists():
+                continue
+            for score in read_scores(path):
                 rows.append(
                     Row(
                         study=study,
@@ -107,23 +130,30 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read it again.
+    """Read the table of a study.
 
     Raises
     ------
     StudyError
         It is damaged.
     """
-    kinds = {field.name: {"int": int, "float": float}.get(str(field.type), str) for field in fields(Row)}
     try:
         with path.open(newline="", encoding="utf-8") as stream:
-            return [Row(**{name: kind(row[name]) for name, kind in kinds.items()}) for row in csv.DictReader(stream)]
+            return [_parse_row(cells) for cells in csv.DictReader(stream)]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StudyError(f"{path}: not a table of results ({error}). Delete it and repeat the command.") from error
 
 
+def _parse_row(cells: Mapping[str, str]) -> Row:
+    values: dict[str, Any] = {}
+    for column in fields(Row):
+        convert = _CONVERTERS.get(str(column.type), str)
+        values[column.name] = convert(cells[column.name])
+    return Row(**values)
+
+
 def write_runs(plan: Plan) -> None:
-    """`runs.csv`: how each run of the folder was trained, how long it took, and the fingerprint of its model."""
+    """Write `runs.csv`: how each run of the folder was trained, how long it took, and the fingerprint of its model."""
     rows = [_about(Run(path)) for path in sorted((plan.folder / "runs").glob("*")) if (path / "model").is_dir()]
     if rows:
         _write(plan.folder / "results" / "runs.csv", list(rows[0]), rows)
@@ -131,7 +161,9 @@ def write_runs(plan: Plan) -> None:
 
 def _about(run: Run) -> dict[str, Any]:
     config, status = run.config, run.status
-    seconds = run.metrics[-1]["seconds"] if run.metrics else float("nan")
+    seconds = math.nan
+    if run.metrics:
+        seconds = run.metrics[-1]["seconds"]
     try:
         card = json.loads((run.model_folder / "model.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -145,7 +177,7 @@ def _about(run: Run) -> dict[str, Any]:
         "batch_size": config.batch_size,
         "iterations": status.iteration,
         "seed": config.seed,
-        "validation_pcc": f"{status.scores.get('best', float('nan')):.4f}",
+        "validation_pcc": f"{status.scores.get('best', math.nan):.4f}",
         "seconds": f"{seconds:.0f}",
         "weights_sha256": card.get("weights", {}).get("sha256", ""),
         "code_version": card.get("training", {}).get("code_version", ""),
@@ -155,7 +187,22 @@ def _about(run: Run) -> dict[str, Any]:
 def summarise(
     rows: Iterable[Row], key: Callable[[Row], Any], metric: str = "pcc", model: str = MODEL
 ) -> dict[Any, Summary]:
-    """Group rows by `key`; in each group the mean over fields for each seed, then over seeds."""
+    """Group rows by `key`; in each group take the mean over fields for each seed, then over seeds.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+    key : callable
+        Row -> group.
+    metric : {"pcc", "ssim_global"}
+    model : str
+        Only rows of this one; see `Row`.
+
+    Returns
+    -------
+    dict
+        Group -> summary.
+    """
     groups: dict[Any, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row.model == model:
@@ -164,7 +211,7 @@ def summarise(
 
 
 def scored_on_all(rows: Sequence[Row], letters: str) -> list[Row]:
-    """Rows of the runs that have scores on all of these data sets: what is pooled has to be complete."""
+    """Choose the rows of the runs that have scores on all of these data sets: what is pooled has to be complete."""
     found: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         found[row.run].add(row.tested_on)
@@ -172,15 +219,13 @@ def scored_on_all(rows: Sequence[Row], letters: str) -> list[Row]:
 
 
 def write_summary(path: Path, rows: Sequence[Row]) -> None:
-    """One line for each model, data set and target: means over fields and seeds, with the spread over seeds."""
-
-    def key(row: Row) -> tuple[Any, ...]:
-        return (row.recipe, row.network, row.training_fields, row.patch, row.iterations, row.tested_on, row.target)
-
+    """Write one line for each model, data set and target: means over fields and seeds, with the spread over seeds."""
     names = ("recipe", "network", "training_fields", "patch", "iterations", "tested_on", "target")
+    key = attrgetter(*names)
     lines = []
     for model in dict.fromkeys(row.model for row in rows):
-        pcc, ssim = (summarise(rows, key, metric, model) for metric in ("pcc", "ssim_global"))
+        pcc = summarise(rows, key, "pcc", model)
+        ssim = summarise(rows, key, "ssim_global", model)
         for group, found in pcc.items():
             numbers = {
                 "model": model,
@@ -196,9 +241,11 @@ def write_summary(path: Path, rows: Sequence[Row]) -> None:
 
 
 def _summary(by_seed: Mapping[int, Sequence[float]]) -> Summary:
-    values = tuple(statistics.fmean(values) for _, values in sorted(by_seed.items()))
-    spread = statistics.stdev(values) if len(values) > 1 else float("nan")
-    return Summary(statistics.fmean(values), spread, values)
+    means = tuple(statistics.fmean(values) for _, values in sorted(by_seed.items()))
+    spread = math.nan
+    if len(means) > 1:
+        spread = statistics.stdev(means)
+    return Summary(statistics.fmean(means), spread, means)
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

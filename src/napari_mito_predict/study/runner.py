@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -16,11 +17,12 @@ from napari_mito_predict.study.tasks import TrainingTask, training_task
 
 if TYPE_CHECKING:
     from napari_mito_predict.study.plan import Plan
+    from napari_mito_predict.training.run import Run
 
 OnProgress = Callable[[int, int, str], None]
 Say = Callable[[str], None]
 
-_LOOK_EVERY_S = 0.2
+_POLL_S = 0.2
 
 
 def run_plan(plan: Plan, processes: int, say: Say, on_progress: OnProgress) -> list[str]:
@@ -52,7 +54,9 @@ def run_plan(plan: Plan, processes: int, say: Say, on_progress: OnProgress) -> l
     left = [task for task in tasks if not task.finished]
     if len(left) < len(tasks):
         say(f"{len(tasks) - len(left)} of {len(tasks)} trainings are finished already.")
-    return _train(plan, left, processes, say, on_progress, len(tasks)) if left else []
+    if not left:
+        return []
+    return _train(plan, left, processes, say, on_progress, len(tasks))
 
 
 def claim(plan: Plan) -> None:
@@ -64,10 +68,14 @@ def claim(plan: Plan) -> None:
         It holds a study of another scale or of other data.
     """
     path = plan.folder / "study.json"
+    data = "simulated"
+    if plan.own:
+        data = str(plan.own.resolve())
     about = {
         "scale": plan.scale.name,
+        # As they come back from the file: lists for tuples.
         "settings": json.loads(json.dumps(dataclasses.asdict(plan.scale))),
-        "data": str(plan.own.resolve()) if plan.own else "simulated",
+        "data": data,
     }
     if path.exists():
         try:
@@ -86,7 +94,9 @@ def claim(plan: Plan) -> None:
 
 def threads_each(processes: int) -> int:
     """Threads of each of so many processes on this computer."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    available = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # fewer, where a job of a cluster got only some of the cores
+        available = len(os.sched_getaffinity(0))
     return max(1, available // processes)
 
 
@@ -105,35 +115,43 @@ def _simulate(plan: Plan, processes: int, say: Say, on_progress: OnProgress) -> 
 def _train(
     plan: Plan, tasks: Sequence[TrainingTask], processes: int, say: Say, on_progress: OnProgress, total: int
 ) -> list[str]:
-    """Do all trainings; the failures as lines. Whatever ends this early pauses those under way."""
-    done, failures = total - len(tasks), []
+    """Do all trainings; gives a line for each that failed. An exception on the way pauses those under way."""
+    done = total - len(tasks)
+    failures = []
     for task in tasks:
         _wait_for_earlier(task, say)
     with Pool(plan.folder / "logs", processes, threads_each(processes)) as pool:
         for ended in pool.do(tasks):
-            on_progress(done, total, ", ".join(map(_where, pool.under_way)))
+            on_progress(done, total, ", ".join(map(_progress_of, pool.under_way)))
             if ended is None:
                 continue
             done += 1
-            run, outcome = ended[0].run, ended[1]
+            task, outcome = ended
+            name = task.run.path.name
             if outcome.state == "done":
-                seconds = run.metrics[-1]["seconds"] if run.metrics else 0.0
-                best = run.status.scores.get("best", float("nan"))
-                say(f"{done}/{total} {run.path.name}: validation PCC {best:.3f}, {seconds / 60:.1f} min.")
+                say(f"{done}/{total} {name}: {_result(task.run)}")
             else:
-                say(f"{run.path.name}: {outcome.reason}")
-                failures.append(f"{run.path.name}: {outcome.reason}")
+                say(f"{name}: {outcome.reason}")
+                failures.append(f"{name}: {outcome.reason}")
     return failures
 
 
+def _result(run: Run) -> str:
+    seconds = 0.0
+    if run.metrics:
+        seconds = run.metrics[-1]["seconds"]
+    best = run.status.scores.get("best", math.nan)
+    return f"validation PCC {best:.3f}, {seconds / 60:.1f} min."
+
+
 def _wait_for_earlier(task: TrainingTask, say: Say) -> None:
-    """A training whose leader was killed pauses by itself a moment later."""
+    """Wait for a training whose leader was killed: it pauses by itself a moment later."""
     if task.run.exists and task.run.status.alive:
         say(f"{task.name}: process {task.run.status.pid} is still at it; waiting.")
         while task.run.status.alive:
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(_POLL_S)
 
 
-def _where(task: TrainingTask) -> str:
+def _progress_of(task: TrainingTask) -> str:
     status = task.run.status
     return f"{task.name} {status.iteration}/{status.iterations or '?'}"

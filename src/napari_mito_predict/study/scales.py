@@ -66,7 +66,9 @@ class Scale:
         """Rows and columns; F's fields are twice as large, because the same cells downscaled are those of G."""
         if self.size is None:
             return recipe.size
-        return self.size * (2 if recipe.letter == "F" else 1)
+        if recipe.letter == "F":
+            return 2 * self.size
+        return self.size
 
     def slices_of(self, recipe: Recipe) -> int:
         """Planes or frames."""

@@ -87,6 +87,9 @@ def training_task(plan: Plan, spec: RunSpec, threads: int) -> TrainingTask:
         for letter, count in zip(spec.letters, spec.training, strict=True)
     }
     test = {letter: [str(path) for path in plan.datasets[letter].test] for letter in plan.tests[spec]}
+    third_axes = None  # the kind of the first field
+    if len(spec.letters) > 1:
+        third_axes = ["z", "t"]
     files = [*chain.from_iterable(training.values()), *chain.from_iterable(test[letter] for letter in spec.letters)]
     request = {
         "targets": {target: target for target in spec.targets},
@@ -94,7 +97,7 @@ def training_task(plan: Plan, spec: RunSpec, threads: int) -> TrainingTask:
         "output": str(plan.run_folder(spec)),
         "name": spec.name,
         "title": f"{' and '.join(spec.targets)}, study at scale {plan.scale.name}, {spec.name}",
-        "third_axes": ["z", "t"] if len(spec.letters) > 1 else None,
+        "third_axes": third_axes,
         "network": {"kind": spec.network, **plan.scale.networks[spec.network]},
         "patch": spec.patch,
         "iterations": spec.iterations,

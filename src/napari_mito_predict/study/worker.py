@@ -29,18 +29,30 @@ if TYPE_CHECKING:
 
 _VALIDATION_SHARE = 0.1
 _FEWEST_TO_SPLIT = 3
-_ASK_EVERY_S = 0.5
+"""Files of a data set. Of fewer none is held back to validate on."""
+_POLL_S = 0.5
 
 
 def work(task: TrainingTask) -> bool:
-    """Train a run, or go on with it, then score it; False if it was told to stop before."""
+    """Train a run, or go on with it, then score it; False if it was told to stop before.
+
+    Raises
+    ------
+    StudyError
+        The run was begun with other settings, or has no scores for a data set.
+    TrainingError
+        It cannot be trained.
+    """
     from napari_mito_predict.training import train
 
-    run, config = task.run, complete_config(task)
+    run = task.run
+    config = complete_config(task)
     if run.status.state != "done":
         if run.exists:
             _refuse_other_settings(run, config)
-        train(run if run.exists else config)
+            train(run)
+        else:
+            train(config)
     if run.status.state != "done":
         return False
     for letter in task.unscored:
@@ -137,14 +149,15 @@ class _Leader:
                 self._tasks.put(TrainingTask.from_json(line.decode("utf-8")))
                 line.clear()
         self._tasks.put(None)
-        while True:  # again and again, because a run that just starts forgets earlier wishes
+        while True:  # again and again, because a run that just starts forgets what was asked of it before
             if (run := self._current) is not None and run.exists:
                 with suppress(OSError):
                     run.request_stop()
-            time.sleep(_ASK_EVERY_S)
+            time.sleep(_POLL_S)
 
 
-def _done(task: TrainingTask) -> Outcome:
+def _outcome_of(task: TrainingTask) -> Outcome:
+    """Do a task; whatever goes wrong is its outcome, so that the next task gets its turn."""
     try:
         if not work(task):
             return Outcome("stopped", "stopped before its end")
@@ -161,7 +174,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     leader = _Leader()
     for task in leader.tasks():
-        leader.tell(_done(task))
+        leader.tell(_outcome_of(task))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,40 @@
+from .errors import MitoPredictError
+from .evaluation import Scores, evaluate
+from .image import ChannelRole, ImageSource, from_array, open_image
+from .models import Model, ModelCard, list_models, load_model
+from .prediction import (
+    Block,
+    Prediction,
+    iter_predict,
+    plan_prediction,
+    predict,
+    predict_to_zarr,
+    save_composite,
+)
+from .training import Run, TrainingConfig, train
+
+__all__ = [
+    "Block",
+    "ChannelRole",
+    "ImageSource",
+    "MitoPredictError",
+    "Model",
+    "ModelCard",
+    "Prediction",
+    "Run",
+    "Scores",
+    "TrainingConfig",
+    "evaluate",
+    "from_array",
+    "iter_predict",
+    "list_models",
+    "load_model",
+    "open_image",
+    "plan_prediction",
+    "predict",
+    "predict_to_zarr",
+    "save_composite",
+    "train",
+]
+
+__version__: str
