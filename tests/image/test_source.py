@@ -91,3 +91,21 @@ def test_colour_is_refused() -> None:
     assert [finding.level for finding in check_image(image)] == ["error"]
     with pytest.raises(UnsupportedImageError, match="RGB"):
         image.read()
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("cells.czi", "cells"),
+        ("cells.OME.TIFF", "cells"),
+        ("cells.day2.ome.tif", "cells.day2"),
+        ("cells.ome.day2.tif", "cells.ome.day2"),
+        ("cells.zarr", "cells"),
+        ("cells.0.5um.lsm", "cells.0.5um"),
+        ("cells", "cells"),
+    ],
+)
+def test_the_name_of_an_image(name: str, stem: str) -> None:
+    from napari_mito_predict.image.names import image_stem
+
+    assert image_stem(f"folder/{name}") == stem

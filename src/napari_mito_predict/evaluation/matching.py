@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import EvaluationError, UnreadableImageError
-from napari_mito_predict.image import IMAGE_SUFFIXES, file_signature, list_images
+from napari_mito_predict.image import file_signature, list_images
+from napari_mito_predict.image.names import image_stem
 from napari_mito_predict.models.record import find_record, read_record
 
 if TYPE_CHECKING:
@@ -132,10 +133,10 @@ def match_repeats(repeats: Sequence[Path], truths: Path) -> tuple[dict[Path, lis
     found: dict[Path, list[Path]] = {}
     skipped = []
     for file in files:
-        fitting = [path for path in candidates if _named_after(_stem(file), _stem(path))]
-        longest = max((len(_stem(path)) for path in fitting), default=0)
+        fitting = [path for path in candidates if _named_after(image_stem(file), image_stem(path))]
+        longest = max((len(image_stem(path)) for path in fitting), default=0)
         for path in fitting:
-            if len(_stem(path)) == longest and file != path:
+            if len(image_stem(path)) == longest and file != path:
                 found.setdefault(path, []).append(file)
         if not fitting:
             skipped.append(f"{file}: a repeat, but no truth of its name in {truths}.")
@@ -150,13 +151,13 @@ def _truths_of(prediction: Path, candidates: Sequence[Path]) -> list[Path]:
         # With one channel that file holds what was predicted from alone: its truth is another one.
         others = [path for path in candidates if path.name != name or not _is_lone_input(path, source)]
         exact = [path for path in others if path.name == name]
-        stem = _stem(Path(name))
-        same = [path for path in others if _stem(path) == stem]
-        return exact or same or [path for path in others if _kin(_stem(path), stem)]
-    stem = _stem(prediction)
-    fitting = [path for path in candidates if stem == _stem(path) or stem.startswith(f"{_stem(path)}_")]
-    longest = max((len(_stem(path)) for path in fitting), default=0)
-    return [path for path in fitting if len(_stem(path)) == longest]
+        stem = image_stem(Path(name))
+        same = [path for path in others if image_stem(path) == stem]
+        return exact or same or [path for path in others if _kin(image_stem(path), stem)]
+    stem = image_stem(prediction)
+    fitting = [path for path in candidates if stem == image_stem(path) or stem.startswith(f"{image_stem(path)}_")]
+    longest = max((len(image_stem(path)) for path in fitting), default=0)
+    return [path for path in fitting if len(image_stem(path)) == longest]
 
 
 def _is_lone_input(path: Path, source: InputRecord) -> bool:
@@ -174,11 +175,3 @@ def _kin(name: str, other: str) -> bool:
 
 def _named_after(name: str, truth: str) -> bool:
     return name == truth or (name.startswith(truth) and name[len(truth)] in "_-. ")
-
-
-def _stem(path: Path) -> str:
-    name = path.name
-    for suffix in (*IMAGE_SUFFIXES, ".ome"):
-        if name.lower().endswith(suffix):
-            name = name[: -len(suffix)]
-    return name

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+_IMAGE_SUFFIX = re.compile(r"(\.ome)?\.(tiff?|zarr|czi)$", re.IGNORECASE)
 _PREDICTION_SUFFIXES = (".ome.tiff", ".ome.tif", ".ome.zarr", ".tiff", ".tif", ".zarr")
+
+
+def image_stem(image: str | Path) -> str:
+    """The name of an image without what makes it one: ``cells.day2`` for ``cells.day2.ome.tif``."""
+    path = Path(image)
+    known = _IMAGE_SUFFIX.search(path.name)
+    return path.name[: known.start()] if known else path.stem
 
 
 def record_path(image: str | Path) -> Path:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari_mito_predict.errors import UnreadableImageError
 from napari_mito_predict.image.czi_reader import CziBackend
+from napari_mito_predict.image.names import image_stem
 from napari_mito_predict.image.source import Backend, ImageSource, SceneInfo
 from napari_mito_predict.image.tiff_reader import TiffBackend
 from napari_mito_predict.image.zarr_reader import ZarrBackend
@@ -64,7 +65,7 @@ def open_image(
     """
     path = Path(path)
     backend = _GuardedBackend(_backend(path, axes, reader, missing_as_zeros=missing_as_zeros))
-    return ImageSource(backend, scene if scene is not None else 0, name=_stem(path))
+    return ImageSource(backend, scene if scene is not None else 0, name=image_stem(path))
 
 
 def _backend(path: Path, axes: str | None, reader: ReaderName, *, missing_as_zeros: bool) -> Backend:
@@ -99,15 +100,6 @@ def _first_bytes(path: Path) -> bytes:
             "The download probably failed; get the file again."
         )
     return head
-
-
-def _stem(path: Path) -> str:
-    """Give the file name without what makes it an image: ``cells.ome.tif`` is ``cells``."""
-    name = path.name
-    for suffix in (".ome.tiff", ".ome.tif", ".ome.zarr"):
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)]
-    return path.stem
 
 
 class _GuardedBackend:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import glob
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import numpy as np
 
 from napari_mito_predict.errors import ImageError, TrainingDataError
 from napari_mito_predict.image import list_images, open_image
+from napari_mito_predict.image.names import image_stem
 
 if TYPE_CHECKING:
     from napari_mito_predict.training.config import Channel, Data, Split
@@ -146,7 +146,7 @@ def match_names(inputs: Sequence[Path], targets: Sequence[Path]) -> list[tuple[s
         Files without a partner, or with two; lists them.
     """
     best: list[tuple[str, Path, Path]] = []
-    for key in (_stem, _bare_stems(inputs, targets)):
+    for key in (image_stem, _bare_stems(inputs, targets)):
         by_name = {key(path): path for path in targets}
         pairs = sorted((key(path), path, by_name[key(path)]) for path in inputs if key(path) in by_name)
         if len({name for name, _, _ in pairs}) == len(pairs) > len(best):
@@ -208,7 +208,7 @@ def _from_files(files: Sequence[Path], data: Data, channels: Sequence[Channel | 
     for path in files:
         scenes = _scenes(path, data.axes)
         for i, scene in enumerate(scenes):
-            name = _stem(path)
+            name = image_stem(path)
             if len(scenes) > 1:
                 name += f"-{scene or i + 1}"
             truths = tuple(Place(path, channel, i) for channel in channels)
@@ -239,7 +239,7 @@ def _from_table(path: Path, data: Data, channels: Sequence[Channel | None]) -> l
     if {"path_signal", "path_target"} <= columns:
         return [
             Field(
-                _stem(Path(row["path_signal"])),
+                image_stem(Path(row["path_signal"])),
                 Place(path.parent / row["path_signal"], _own(data)),
                 tuple(Place(path.parent / row["path_target"], channel) for channel in channels),
             )
@@ -254,7 +254,7 @@ def _from_table(path: Path, data: Data, channels: Sequence[Channel | None]) -> l
 def _table_row_czi(folder: Path, row: Mapping[str, str]) -> Field:
     file = folder / row["path_czi"]
     given, truth = (_number_or_name(row[key]) for key in ("channel_signal", "channel_target"))
-    return Field(_stem(file), Place(file, given), (Place(file, truth),))
+    return Field(image_stem(file), Place(file, given), (Place(file, truth),))
 
 
 def _number_or_name(text: str) -> Channel:
@@ -285,24 +285,20 @@ def _images_in(pattern: str) -> list[Path]:
     return found
 
 
-def _stem(path: Path) -> str:
-    return re.sub(r"\.(ome\.)?(tiff?|zarr|czi)$", "", path.name, flags=re.IGNORECASE)
-
-
 def _bare_stems(inputs: Sequence[Path], targets: Sequence[Path]) -> Callable[[Path], str]:
     """A key that leaves out what all names of a folder share at either end."""
     ends = dict.fromkeys(inputs, _shared(inputs)) | dict.fromkeys(targets, _shared(targets))
 
     def bare(path: Path) -> str:
         start, end = ends[path]
-        return _stem(path)[start : len(_stem(path)) - end]
+        return image_stem(path)[start : len(image_stem(path)) - end]
 
     return bare
 
 
 def _shared(paths: Sequence[Path]) -> tuple[int, int]:
     """Length of the common beginning and end of all stems, cut back to whole words and never into numbers."""
-    stems = [_stem(path) for path in paths]
+    stems = [image_stem(path) for path in paths]
     if len(stems) < 2:
         return 0, 0
     return _common(stems), _common([stem[::-1] for stem in stems])
