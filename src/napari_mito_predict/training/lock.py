@@ -15,6 +15,10 @@ from napari_mito_predict.errors import RunInUseError, UnwritableOutputError
 _log = logging.getLogger(__name__)
 
 LOCK = "trainer.lock"
+NO_LOCKS = (
+    "%s: the drive of this run folder has no file locks, so a second trainer of this run on another computer would not "
+    "be noticed. See to it that there is none."
+)
 _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL})
 """What file systems answer that have no locks, such as some network drives and memory cards."""
 
@@ -61,9 +65,3 @@ def only_trainer(folder: Path) -> Iterator[bool]:
         yield True
     finally:
         lock.release()
-
-
-NO_LOCKS = (
-    "%s: the drive of this run folder has no file locks, so a second trainer of this run on another computer would not "
-    "be noticed. See to it that there is none."
-)
