@@ -28,9 +28,11 @@ class ArrayBackend:
         self._info = info
 
     def info(self, scene: int) -> SceneInfo:
+        """Describe the array; it is the only scene."""
         return self._info
 
     def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
+        """Read ``(Z, Y, X)``, or ``(1, Y, X)`` for one `z`."""
         return read_stack(self._array, self._axes, t, c, z)
 
 
@@ -54,15 +56,19 @@ def read_stack(array: Any, axes: str, t: int, c: int, z: int | None) -> NDArray[
         ``(Z, Y, X)``, a new array.
     """
     block = np.array(array[stack_region(axes, t, c, z)])
-    left = [axis for axis in axes if axis in "ZYX"]
-    volume = block.transpose([left.index(axis) for axis in "ZYX" if axis in left])
-    return volume if "Z" in left else volume[None]
+    spatial = [axis for axis in axes if axis in "ZYX"]  # T and C are gone: they were indexed with integers
+    volume = block.transpose([spatial.index(axis) for axis in "ZYX" if axis in spatial])
+    if "Z" not in spatial:
+        return volume[np.newaxis]
+    return volume
 
 
 def stack_region(axes: str, t: int, c: int, z: int | None) -> tuple[slice | int, ...]:
     """Index of one stack, or one Z step, in an array of these axes; parameters as `read_stack`."""
-    wanted: dict[str, slice | int] = {"T": t, "C": c, "Z": slice(None) if z is None else slice(z, z + 1)}
-    return tuple(wanted.get(axis, slice(None)) for axis in axes)
+    index: dict[str, slice | int] = {"T": t, "C": c}
+    if z is not None:
+        index["Z"] = slice(z, z + 1)  # an integer would remove the axis
+    return tuple(index.get(axis, slice(None)) for axis in axes)
 
 
 def from_array(
@@ -107,7 +113,9 @@ def from_array(
     _check_axes(axes, shape, name)
     by_axis = dict(zip(axes, shape, strict=True))
     sizes = {axis: by_axis.get(axis, 1) for axis in AXES}
-    names = tuple(channel_names) if channel_names is not None else (None,) * sizes["C"]
+    names: tuple[str | None, ...] = (None,) * sizes["C"]
+    if channel_names is not None:
+        names = tuple(channel_names)
     if len(names) != sizes["C"]:
         raise ImageError(f"{name}: {len(names)} channel names were given for {sizes['C']} channels.")
     is_rgb = "S" in axes
@@ -115,7 +123,7 @@ def from_array(
     info = SceneInfo(
         sizes=sizes,
         dtype=np.dtype(array.dtype),
-        channel_names=tuple(channel or None for channel in names),
+        channel_names=tuple(channel_name or None for channel_name in names),
         voxel_size_um=(voxel[0], voxel[1], voxel[2]),
         time_step_s=known_size(time_step_s),
         is_rgb=is_rgb,
@@ -125,8 +133,9 @@ def from_array(
 
 
 def _check_axes(axes: str, shape: tuple[int, ...], name: str) -> None:
-    allowed = len(set(axes)) == len(axes) and set(axes) <= set("TCZYXS") and {"Y", "X"} <= set(axes)
-    if not allowed or len(axes) != len(shape):
+    letters = set(axes)
+    each_once = len(letters) == len(axes)
+    if not each_once or len(axes) != len(shape) or not {"Y", "X"} <= letters <= set("TCZYXS"):
         raise UnknownAxesError(
             f'{name}: axes "{axes}" do not fit an array of shape {shape}. Give one letter per axis out of T (time), '
             "C (channel), Z, Y, X, each once, with Y and X among them."

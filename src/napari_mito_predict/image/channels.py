@@ -7,7 +7,7 @@ Only a name that says nothing lets the file's own metadata speak: contrast metho
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -79,8 +79,9 @@ _PHRASES: dict[ChannelRole, tuple[str, ...]] = {
 }  # fmt: skip
 
 _TRANSMITTED_CONTRASTS = {"brightfield", "phase", "phasecontrast", "dic", "plasdic", "obliqueillumination"}
+# ZEN appends the number of the track to the name of a channel: "T PMT-T1".
 _TRACK_SUFFIX = re.compile(r"[-_ ]T\d+$", re.IGNORECASE)
-_WORDS = {
+_ROLE_NAMES = {
     ChannelRole.TRANSMITTED: "transmitted light",
     ChannelRole.MITOCHONDRIA: "mitochondria",
     ChannelRole.DNA: "DNA",
@@ -141,46 +142,57 @@ def find_channel(
     if which is None:
         which = ChannelRole.TRANSMITTED
     if isinstance(which, ChannelRole):
-        return _only([c for c in channels if c.role == which], f"{_WORDS.get(which, which)} channel", channels, image)
+        matches = [channel for channel in channels if channel.role == which]
+        return _only(matches, f"{_ROLE_NAMES.get(which, which)} channel", channels, image)
     if isinstance(which, str):
         return _by_name(channels, which, image)
     if not 0 <= which < len(channels):
         raise ChannelNotFoundError(
-            f"{image}: there is no channel {which}; its channels are 0 to {len(channels) - 1} ({_list(channels)})."
+            f"{image}: there is no channel {which}; its channels are 0 to {len(channels) - 1} ({_listed(channels)})."
         )
     return channels[which]
 
 
 def _role(name: str | None, hint: ChannelHints) -> tuple[ChannelRole, str]:
-    by_name = _roles_in(name or "")
-    if len(by_name) == 1:
-        role, phrase = by_name[0]
-        return role, f'Its name says {_WORDS[role]} ("{phrase}").'
-    if by_name:
-        said = " and ".join(f'{_WORDS[role]} ("{phrase}")' for role, phrase in by_name)
-        return ChannelRole.OTHER, f"Its name says both {said}."
+    """What a channel shows, and the sentence that says why; a name that speaks of two roles decides for none."""
+    roles = _roles_in(name or "")
+    claims = " and ".join(f'{_ROLE_NAMES[role]} ("{phrase}")' for role, phrase in roles)
+    if len(roles) == 1:
+        return roles[0][0], f"Its name says {claims}."
+    if roles:
+        return ChannelRole.OTHER, f"Its name says both {claims}."
+    return _role_by_hint(hint, has_name=bool(name))
+
+
+def _role_by_hint(hint: ChannelHints, *, has_name: bool) -> tuple[ChannelRole, str]:
+    """What a channel shows when its name does not tell, and the sentence that says why."""
     if _squash(hint.contrast_method) in _TRANSMITTED_CONTRASTS:
         return ChannelRole.TRANSMITTED, f'The file gives its contrast method as "{hint.contrast_method}".'
     if _squash(hint.illumination).startswith("transmitted"):
         return ChannelRole.TRANSMITTED, f'The file gives its illumination as "{hint.illumination}".'
-    by_dye = [role for role, _ in _roles_in(hint.dye) if role is not ChannelRole.TRANSMITTED]
-    if len(by_dye) == 1:
-        return by_dye[0], f'The file gives its dye as "{hint.dye}".'
-    said = ", ".join(filter(None, (hint.contrast_method or hint.illumination, hint.dye)))
-    if said:
-        return ChannelRole.OTHER, f"Its name is none we know, and the file describes it as {said}."
-    return ChannelRole.OTHER, "Its name is none we know." if name else "It has no name, and the file says no more."
+    # A dye makes no transmitted light, whatever its name contains.
+    stains = [role for role, _ in _roles_in(hint.dye) if role is not ChannelRole.TRANSMITTED]
+    if len(stains) == 1:
+        return stains[0], f'The file gives its dye as "{hint.dye}".'
+    description = ", ".join(filter(None, (hint.contrast_method or hint.illumination, hint.dye)))
+    if description:
+        return ChannelRole.OTHER, f"Its name is none we know, and the file describes it as {description}."
+    if has_name:
+        return ChannelRole.OTHER, "Its name is none we know."
+    return ChannelRole.OTHER, "It has no name, and the file says no more."
 
 
 def _roles_in(name: str) -> list[tuple[ChannelRole, str]]:
     """Every role a name speaks of, with the phrase that does; whole tokens only, so "BrightGreen" is not "bright"."""
     tokens = _tokens(name)
-    bare = [token.rstrip("0123456789") or token for token in tokens]
+    without_numbers = [token.rstrip("0123456789") or token for token in tokens]  # "ph2" is "ph" too
     found = []
     for role, phrases in _PHRASES.items():
-        hit = next((p for p in phrases if _contains(tokens, p.split()) or _contains(bare, p.split())), None)
-        if hit is not None:
-            found.append((role, hit))
+        for phrase in phrases:
+            words = phrase.split()
+            if _contains(tokens, words) or _contains(without_numbers, words):
+                found.append((role, phrase))
+                break
     return found
 
 
@@ -189,19 +201,22 @@ def _tokens(name: str) -> list[str]:
     return re.findall(r"[^\W_]+", _TRACK_SUFFIX.sub("", name.strip()).casefold())
 
 
-def _contains(tokens: Sequence[str], phrase: Sequence[str]) -> bool:
+def _contains(tokens: list[str], phrase: list[str]) -> bool:
+    """Whether the tokens of `phrase` follow each other somewhere in `tokens`."""
     length = len(phrase)
-    return any(list(tokens[i : i + length]) == list(phrase) for i in range(len(tokens) - length + 1))
+    starts = range(len(tokens) - length + 1)
+    return any(tokens[start : start + length] == phrase for start in starts)
 
 
 def _by_name(channels: Sequence[Channel], which: str, image: str) -> Channel:
-    """From the strictest reading of a name to the loosest: exact, case and track suffix aside, role, one word of it."""
+    """Find a channel by name, from the strictest reading to the loosest; a number that is no name is an index."""
     wanted = _tokens(which)
+    named = [(channel, _tokens(channel.name)) for channel in channels if channel.name and wanted]
     readings: tuple[list[Channel], ...] = (
-        [c for c in channels if c.name == which],
-        [c for c in channels if c.name and wanted and _tokens(c.name) == wanted],
-        [c for c in channels if c.role == which.strip().casefold()],
-        [c for c in channels if c.name and wanted and _contains(_tokens(c.name), wanted)],
+        [channel for channel in channels if channel.name == which],
+        [channel for channel, tokens in named if tokens == wanted],
+        [channel for channel in channels if channel.role == which.strip().casefold()],
+        [channel for channel, tokens in named if _contains(tokens, wanted)],
     )
     matches = next(filter(None, readings), [])
     if not matches and which.strip().isdecimal():
@@ -210,20 +225,30 @@ def _by_name(channels: Sequence[Channel], which: str, image: str) -> Channel:
 
 
 def _only(matches: Sequence[Channel], what: str, channels: Sequence[Channel], image: str) -> Channel:
+    """Give the one match, or say that there is none, or which ones there are."""
     if not matches:
         raise ChannelNotFoundError(
-            f"{image}: no {what} was found among {_list(channels)}. Say which channel to use by its index or name."
+            f"{image}: no {what} was found among {_listed(channels)}. Say which channel to use by its index or name."
         )
     if len(matches) > 1:
         raise AmbiguousChannelError(
-            f"{image}: more than one {what} is possible: {_list(matches)}. Say which one to use by its index or name."
+            f"{image}: more than one {what} is possible: {_listed(matches)}. Say which one to use by its index or name."
         )
     return matches[0]
 
 
-def _list(channels: Iterable[Channel]) -> str:
-    return ", ".join(f'{c.index} "{c.name}"' if c.name else f"{c.index} (no name)" for c in channels) or "no channels"
+def _listed(channels: Sequence[Channel]) -> str:
+    if not channels:
+        return "no channels"
+    return ", ".join(_index_and_name(channel) for channel in channels)
+
+
+def _index_and_name(channel: Channel) -> str:
+    if not channel.name:
+        return f"{channel.index} (no name)"
+    return f'{channel.index} "{channel.name}"'
 
 
 def _squash(text: str) -> str:
+    """Letters and digits only, in lower case: programs write "PhaseContrast", "phase contrast" and "Phase_Contrast"."""
     return re.sub(r"[\W_]+", "", text).casefold()

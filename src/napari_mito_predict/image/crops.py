@@ -19,8 +19,12 @@ def centre_of(shape: Sequence[int], largest: Sequence[int]) -> tuple[slice, ...]
     largest : sequence of int
         One size for each axis.
     """
-    sizes = [min(size, most) for size, most in zip(shape, largest, strict=True)]
-    return tuple(slice((n - size) // 2, (n + size) // 2) for n, size in zip(shape, sizes, strict=True))
+    index = []
+    for length, most in zip(shape, largest, strict=True):
+        size = min(length, most)
+        start = (length - size) // 2
+        index.append(slice(start, (length + size) // 2))
+    return tuple(index)
 
 
 def middle_plane(image: NDArray[Any]) -> NDArray[Any]:
