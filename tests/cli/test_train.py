@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from napari_mito_predict.errors import UnwritableOutputError
 from napari_mito_predict.training import Run
 
 CONFIG = """
@@ -74,6 +75,24 @@ def test_ctrl_c_stops_cleanly_and_resume_finishes(mito_predict, config, tmp_path
     assert resumed.code == 0, resumed.err
     assert Run(tmp_path / "run").status.state == "done"
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_breaks_off_what_cannot_be_asked_to_stop(mito_predict, config, tmp_path, monkeypatch):
+    append = Run.append_metrics
+
+    def interrupted(self, row):
+        append(self, row)
+        signal.raise_signal(signal.SIGINT)
+
+    def refuse(self, *, keep=False):
+        raise UnwritableOutputError("the drive is full")
+
+    monkeypatch.setattr(Run, "append_metrics", interrupted)
+    monkeypatch.setattr(Run, "request_stop", refuse)
+    assert mito_predict("train", config(6)).code == 130
+    run = Run(tmp_path / "run")
+    assert not run.status.alive
+    assert run.status.iteration < 6
 
 
 def test_unknown_key_names_the_nearest(mito_predict, config, tmp_path):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from napari_mito_predict.study.pool import Pool
 from napari_mito_predict.study.tasks import TrainingTask
+from napari_mito_predict.study.worker import ask_to_pause
+from napari_mito_predict.training import Run
 
 
 def _impossible(folder, name: str) -> TrainingTask:
@@ -30,3 +34,21 @@ def test_failures_are_lines(tmp_path):
         assert outcome.state == "failed"
         assert f"{task.name}.czi" in outcome.reason
         assert "\n" not in outcome.reason
+
+
+def test_a_pause_that_cannot_be_written_is_asked_for_again(tmp_path, monkeypatch):
+    """The thread that asks must live on: nobody else pauses what is under way."""
+
+    def refuse(source, target):
+        raise OSError("no space left")
+
+    run = Run(tmp_path)
+    ask_to_pause(run)
+    assert not list(tmp_path.iterdir()), "the run has not begun yet"
+    (tmp_path / "config.yaml").touch()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", refuse)
+        ask_to_pause(run)
+    assert run.stop_requested == ""
+    ask_to_pause(run)
+    assert run.stop_requested == "pause"

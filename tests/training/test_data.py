@@ -12,7 +12,7 @@ import tifffile
 from napari_mito_predict.errors import TrainingDataError
 from napari_mito_predict.image import Level
 from napari_mito_predict.training import train
-from napari_mito_predict.training.checks import check_batch, check_shift
+from napari_mito_predict.training.checks import check_batch, check_shift, explain
 from napari_mito_predict.training.data import FieldReader, hold_back_strips, load_data, make_store
 from napari_mito_predict.training.pairs import Pair
 from napari_mito_predict.training.store import PairStore, store_size
@@ -40,6 +40,19 @@ def test_all_problems_are_listed_at_once(fields: Path, make_config, write_field)
         assert part in text
     assert (config.output / "status.json").exists()
     train(make_config(fields, "run2", data=_without(config, ["blank", "no truth", "plane", "cut"]), iterations=1))
+
+
+def test_each_problem_names_its_field_once(fields: Path, make_config, write_field) -> None:
+    """A field that was fine when it was opened and is cut when it is read; and one of another kind."""
+    good = tifffile.imread(fields / "field0.ome.tif")
+    write_field(fields / "plane.ome.tif", good[:, 0], ["TL", "TMRM"], axes="CYX")
+    reader = FieldReader(make_config(fields, "run"))
+    (fields / "field1.ome.tif").write_bytes((fields / "field1.ome.tif").read_bytes()[:5000])
+    for name in ("field1", "plane"):
+        field = next(field for field in reader.all_fields if field.name == name)
+        (line,) = explain(name, reader.read(field)[1].findings)
+        assert line.startswith(f"{name}: ")
+        assert line.count(f"{name}: ") == 1
 
 
 def _without(config, names: list[str]) -> dict[str, object]:

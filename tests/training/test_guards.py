@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
+from napari_mito_predict.errors import UnwritableOutputError
 from napari_mito_predict.training import Run, train
 from napari_mito_predict.training.augment import augment
 from napari_mito_predict.training.checks import check_shift
@@ -47,6 +51,23 @@ def test_edges_that_match_hardly_better_elsewhere_are_no_shift() -> None:
     assert [finding.code for finding in found] == ["shifted"]
     assert found[0].values["X"] == pytest.approx(6, abs=0.5)
     assert picture is not None
+
+
+def test_a_request_to_stop_is_never_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its word it would pause a run that was to be finished; and the folder may be gone by now."""
+    with pytest.raises(UnwritableOutputError, match="gone"):
+        Run(tmp_path / "gone").request_stop(keep=True)
+
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", refuse)
+        with pytest.raises(UnwritableOutputError, match="no space left"):
+            Run(tmp_path).request_stop(keep=True)
+    assert not list(tmp_path.iterdir())
+    Run(tmp_path).request_stop(keep=True)
+    assert Run(tmp_path).stop_requested == "keep"
 
 
 def test_half_of_the_patches_stay_clean() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_mito_predict.cli._console import print_table, progress, say
+from napari_mito_predict.errors import UnwritableOutputError
 
 if TYPE_CHECKING:
     from napari_mito_predict.training import Run, TrainingConfig
@@ -150,11 +151,11 @@ def _stop_on_ctrl_c(run: Run) -> Iterator[threading.Event]:
     def on_interrupt(signum: int, frame: FrameType | None) -> None:
         stopped.set()
         signal.signal(signal.SIGINT, before)
-        if run.path.is_dir():
+        try:
             run.request_stop()
-            say("\nStopping after this iteration. Ctrl-C again breaks it off.")
-        else:
-            raise KeyboardInterrupt
+        except UnwritableOutputError as error:  # no folder yet, or no way to write into it
+            raise KeyboardInterrupt from error
+        say("\nStopping after this iteration. Ctrl-C again breaks it off.")
 
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:

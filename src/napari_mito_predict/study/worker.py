@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_mito_predict.errors import MitoPredictError, StudyError
+from napari_mito_predict.errors import MitoPredictError, StudyError, UnwritableOutputError
 from napari_mito_predict.study.scoring import read_scores, score_fields, scores_file, write_scores
 from napari_mito_predict.study.tasks import Outcome, TrainingTask
 
@@ -150,10 +150,16 @@ class _Leader:
                 line.clear()
         self._tasks.put(None)
         while True:  # again and again, because a run that just starts forgets what was asked of it before
-            if (run := self._current) is not None and run.exists:
-                with suppress(OSError):
-                    run.request_stop()
+            if self._current is not None:
+                ask_to_pause(self._current)
             time.sleep(_POLL_S)
+
+
+def ask_to_pause(run: Run) -> None:
+    """Ask whoever trains a run to stop after this iteration; where that cannot be written, nothing happens."""
+    if run.exists:
+        with suppress(UnwritableOutputError):
+            run.request_stop()
 
 
 def _outcome_of(task: TrainingTask) -> Outcome:

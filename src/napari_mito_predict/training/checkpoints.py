@@ -122,8 +122,8 @@ def _load(path: Path) -> dict[str, Any]:
         _verify(path, content)
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
-        said = " ".join(str(error).split())[:120] or type(error).__name__
-        raise DamagedCheckpointError(f"{path.name} is damaged ({said}).") from error
+        cause = " ".join(str(error).split())[:120] or type(error).__name__
+        raise DamagedCheckpointError(f"{path.name} is damaged ({cause}).") from error
     if not isinstance(state, dict) or not state.keys() >= _PARTS:
         raise DamagedCheckpointError(f"{path.name} is damaged (it does not hold what a checkpoint holds).")
     poisoned = _first_not_finite(state)
@@ -158,7 +158,10 @@ def _first_not_finite(state: Mapping[str, Any]) -> str:
 
     for part in _LEARNED:
         for name, value in _numbers(state.get(part), part):
-            finite = math.isfinite(value) if isinstance(value, float) else bool(torch.isfinite(value).all())
+            if isinstance(value, float):
+                finite = math.isfinite(value)
+            else:
+                finite = bool(torch.isfinite(value).all())
             if not finite:
                 return name
     return ""

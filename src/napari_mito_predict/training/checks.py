@@ -85,22 +85,28 @@ def check_shift(
     """
     middle = centre_of(pair.input.shape, _LOOKED_AT[-pair.input.ndim :])
     given = pair.input[middle].astype(np.float32)
-    expected = reference(given) if reference else [None] * len(names)
+    expected: Sequence[NDArray[np.float32] | None] = [None] * len(names)
+    if reference is not None:
+        expected = reference(given)
     found: list[Finding] = []
     picture = None
     for name, like, truth in zip(names, expected, pair.truth, strict=True):
         fluorescence = truth[middle].astype(np.float32)
-        if like is None:
-            a, b = edges(given), edges(fluorescence)
+        if like is not None:
+            compared_with = "the start model's prediction"
+            shift = find_shift(like, fluorescence, along_third=along_third)
+            sure = True
         else:
-            a, b = like, fluorescence
-        # Edges of cells are no edges of organelles, and in transmitted light sharpest out of focus: along z they say
-        # nothing, and across it only a match that is far better elsewhere counts.
-        shift = find_shift(a, b, along_third=along_third and like is not None)
-        sure = like is not None or shift.correlation - shift.unshifted > shift.control
+            # Edges of cells are no edges of organelles, and in transmitted light sharpest out of focus: along z they
+            # say nothing, and across it only a match that is far better elsewhere counts.
+            compared_with = "its edges"
+            like = edges(given)
+            fluorescence = edges(fluorescence)
+            shift = find_shift(like, fluorescence, along_third=False)
+            sure = shift.correlation - shift.unshifted > shift.control
         if shift.shifted and sure:
-            found.append(_shift_finding(name, shift, "its edges" if like is None else "the start model's prediction"))
-            picture = _picture(a, b, shift)
+            found.append(_shift_finding(name, shift, compared_with))
+            picture = _picture(like, fluorescence, shift)
     return found, picture
 
 

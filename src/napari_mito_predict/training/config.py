@@ -318,7 +318,9 @@ def _explain(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         known = _known_keys(error["loc"][:-1])
         near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-        return f"{where}: unknown key" + (f", did you mean '{near[0]}'?" if near else f"; known are {', '.join(known)}")
+        if near:
+            return f"{where}: unknown key, did you mean '{near[0]}'?"
+        return f"{where}: unknown key; known are {', '.join(known)}"
     return f"{where}: {error['msg']}"
 
 

@@ -180,7 +180,9 @@ class FieldReader:
             findings=_first_of_each_kind(found),
             picture=picture,
         )
-        return (pairs if report.usable else []), report
+        if not report.usable:
+            return [], report
+        return pairs, report
 
 
 def load_data(
@@ -211,8 +213,10 @@ def load_data(
     TrainingDataError
         Lists every problem of every field.
     """
-    config, fields = reader.config, reader.fields
-    reports, kept = [], dict[str, list[Pair]]()
+    config = reader.config
+    fields = reader.fields
+    reports: list[FieldReport] = []
+    kept: dict[str, list[Pair]] = {}
     for done, field in enumerate(reader.all_fields, 1):
         if follow:
             if field not in fields.test:
@@ -267,7 +271,9 @@ def make_store(config: TrainingConfig, reader: FieldReader, folder: Path, free: 
     in_memory = config.cache == "memory" or (
         config.cache == "auto" and config.devices == 1 and PairStore.fits(size, free)
     )
-    return PairStore(None if in_memory else folder)
+    if in_memory:
+        return PairStore(None)
+    return PairStore(folder)
 
 
 def hold_back_strips(pairs: Sequence[Pair], gap: int) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
@@ -275,7 +281,8 @@ def hold_back_strips(pairs: Sequence[Pair], gap: int) -> tuple[tuple[Pair, ...],
 
     The gap is at most a fifth too: a wide one would leave nothing to train on.
     """
-    training, validation = [], []
+    training = []
+    validation = []
     for pair in pairs:
         width = pair.input.shape[-1]
         strip = max(1, round(_STRIP * width))
@@ -315,5 +322,9 @@ def _some_planes(pairs: Sequence[Pair]) -> Iterator[tuple[NDArray[np.float16], N
 
 def _without_track(name: str) -> str:
     """Channel name without ZEN's track suffix: ``SYBR Gold-T2`` -> ``SYBR Gold``."""
-    parts = name.rpartition("-T")
-    return parts[0] if parts[1] and parts[2].isdigit() else name
+    if "-T" not in name:
+        return name
+    stem, track = name.rsplit("-T", 1)
+    if track.isdigit():
+        return stem
+    return name

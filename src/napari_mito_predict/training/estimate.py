@@ -10,7 +10,7 @@ import torch
 
 from napari_mito_predict.training.devices import make_fabric
 from napari_mito_predict.training.losses import make_loss
-from napari_mito_predict.training.trainer import start_network
+from napari_mito_predict.training.start import start_network
 
 if TYPE_CHECKING:
     from torch import nn

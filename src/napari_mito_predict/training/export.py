@@ -45,10 +45,15 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
     shape = config.network or NetworkConfig()
     start = start_card(config)
     sampling = data.sampling
+    start_from = None
     if start is None:
         architecture = Architecture(kind=shape.kind, arguments=shape.arguments(data.ndim, data.targets))
     else:
         architecture = start.architecture
+        start_from = start.name
+    origin = "pairs of the user's own"
+    if data.simulated:
+        origin = "simulated cells"
     notes = ""
     if not data.fields.validation:
         notes = "Too few fields for validation: the best model was chosen on strips of them."
@@ -66,12 +71,12 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
             third_axis_step=sampling.steps,
         ),
         training=Training(
-            data="simulated cells" if data.simulated else "pairs of the user's own",
+            data=origin,
             pairs=len(data.fields.training),
             iterations=iteration,
             code_version=metadata.version("napari-mito-predict"),
             date=datetime.date.today().isoformat(),
-            start_from=start.name if start else None,
+            start_from=start_from,
             notes=notes,
         ),
         simulated=data.simulated,
@@ -108,16 +113,8 @@ def finish_model(run: Run, config: TrainingConfig, data: TrainingData, reader: F
         for name, truth in zip(model.targets, pair.truth, strict=True):
             rows.append(_score(pair.field, name, _BLURRED, data.baseline(pair.input), truth))
     _write_rows(run, rows)
-    limits = {name: tuple(np.mean(values, axis=0).tolist()) for name, values in shown.items()}
-    card = model.card.model_copy(
-        update={
-            "metrics": _summary(rows, label),
-            "targets": tuple(
-                t.model_copy(update={"contrast_limits": limits.get(t.name, t.contrast_limits)})
-                for t in model.card.targets
-            ),
-        }
-    )
+    targets = tuple(_with_limits(target, shown.get(target.name)) for target in model.card.targets)
+    card = model.card.model_copy(update={"metrics": _summary(rows, label), "targets": targets})
     pictures = {"curve.png": draw_curve(run.metrics)}
     if example:
         pictures["example.png"] = draw_example(*example, model.targets)
@@ -129,6 +126,14 @@ def finish_model(run: Run, config: TrainingConfig, data: TrainingData, reader: F
         precision=config.weights_precision,
         pictures=pictures,
     )
+
+
+def _with_limits(target: Target, percentiles: list[np.ndarray] | None) -> Target:
+    """`target` with the mean of the shown percentiles of its predictions as contrast limits, where there are any."""
+    if percentiles is None:
+        return target
+    limits = tuple(np.mean(percentiles, axis=0).tolist())
+    return target.model_copy(update={"contrast_limits": limits})
 
 
 def _start_model(config: TrainingConfig, model: Model) -> dict[str, Model]:

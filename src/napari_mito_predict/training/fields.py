@@ -119,7 +119,9 @@ def find_files(patterns: Sequence[str]) -> tuple[Path, ...]:
     found: dict[Path, None] = {}
     missing = []
     for pattern in patterns:
-        matches = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else [pattern]
+        matches = [pattern]
+        if glob.has_magic(pattern):
+            matches = sorted(glob.glob(pattern, recursive=True))
         matches = [match for match in matches if Path(match).exists()]
         if not matches:
             missing.append(pattern)
@@ -231,7 +233,9 @@ def _from_table(path: Path, data: Data, channels: Sequence[Channel | None]) -> l
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TrainingDataError(f"{path}: not a readable table ({error}).") from error
-    columns = set(rows[0]) if rows else set()
+    columns: set[str] = set()
+    if rows:
+        columns = set(rows[0])
     if {"path_czi", "channel_signal", "channel_target"} <= columns:
         if len(channels) != 1:
             raise TrainingDataError(f"{path}: a table with 'channel_target' has one target; give `target: name`.")
@@ -258,12 +262,17 @@ def _table_row_czi(folder: Path, row: Mapping[str, str]) -> Field:
 
 
 def _number_or_name(text: str) -> Channel:
-    return int(text) if text.strip().isdecimal() else text.strip()
+    text = text.strip()
+    if text.isdecimal():
+        return int(text)
+    return text
 
 
 def _own(data: Data) -> Channel | None:
     """Transmitted light in files of its own: their only channel, unless the user names another."""
-    return None if data.transmitted == "transmitted" else data.transmitted
+    if data.transmitted == "transmitted":
+        return None
+    return data.transmitted
 
 
 def _scenes(path: Path, axes: str | None) -> tuple[str, ...]:
@@ -319,8 +328,15 @@ def _unique(fields: Sequence[Field]) -> list[Field]:
 
 
 def _renamed(fields: Sequence[Field], name: Callable[[Field, int], str]) -> list[Field]:
+    """Give those fields a new name whose name is taken by others too; `name` gets the field and its number from 1."""
     count = Counter(field.name for field in fields)
-    return [replace(f, name=name(f, i)) if count[f.name] > 1 else f for i, f in enumerate(fields, 1)]
+    renamed = []
+    for number, field in enumerate(fields, 1):
+        if count[field.name] > 1:
+            renamed.append(replace(field, name=name(field, number)))
+        else:
+            renamed.append(field)
+    return renamed
 
 
 def _some(names: Sequence[str], most: int = 8) -> str:

@@ -34,7 +34,8 @@ from napari_mito_predict.training.heartbeat import Heartbeat
 from napari_mito_predict.training.lock import NO_LOCKS, only_trainer
 from napari_mito_predict.training.pictures import save_picture
 from napari_mito_predict.training.run import Run
-from napari_mito_predict.training.trainer import Trainer, start_network
+from napari_mito_predict.training.start import start_network
+from napari_mito_predict.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -68,9 +69,14 @@ def train(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
     RunInUseError
         Another process is training this run.
     """
-    run = request if isinstance(request, Run) else Run(request.output)
+    if isinstance(request, Run):
+        run = request
+    else:
+        run = Run(request.output)
     if not is_first_process():  # the first one holds the lock, keeps the log and writes the status
-        config = run.config if isinstance(request, Run) else request
+        config = request
+        if isinstance(config, Run):
+            config = config.config
         with Heartbeat(run, silent=True) as heartbeat:
             _run(run, config, heartbeat)
         return run
@@ -86,13 +92,14 @@ def train(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
         with run.logging(), Heartbeat(run) as heartbeat:
             if not locked:
                 _log.warning(NO_LOCKS, run.path)
-            with _last_words(heartbeat):
+            with _failure_reported(heartbeat):
+                # The request is read back from its file: what is on disk is what runs, now and when it is resumed.
                 _run(run, run.config, heartbeat)
     return run
 
 
 @contextmanager
-def _last_words(heartbeat: Heartbeat) -> Iterator[None]:
+def _failure_reported(heartbeat: Heartbeat) -> Iterator[None]:
     """Say in the run folder how a training ended that failed or was broken off."""
     try:
         yield
@@ -110,13 +117,15 @@ def _last_words(heartbeat: Heartbeat) -> Iterator[None]:
 
 
 def _run(run: Run, config: TrainingConfig, heartbeat: Heartbeat) -> None:
+    """Read the fields, train, and finish the model, in one of the processes of a run."""
     began = time.monotonic()
     if config.threads:
         torch.set_num_threads(config.threads)
     fabric = make_fabric(config)
     fabric.launch()
-    look = config.look_for_shifts and not (run.path / "fields.json").exists()
-    reader = FieldReader(config, reference_of(config), look_for_shifts=look)
+    # A resumed run has looked for shifts already, which takes a prediction of each field.
+    look_for_shifts = config.look_for_shifts and not (run.path / "fields.json").exists()
+    reader = FieldReader(config, reference_of(config), look_for_shifts=look_for_shifts)
     store = make_store(config, reader, run.path / "cache", psutil.virtual_memory().available)
     data = _read(run, config, reader, store, fabric, heartbeat)
     heartbeat.say(message="Starting.", iterations=config.iterations, scores=_blurred_score(data))
@@ -130,17 +139,18 @@ def _run(run: Run, config: TrainingConfig, heartbeat: Heartbeat) -> None:
         return
     heartbeat.say(message="Testing the best model on the test fields.")
     card = finish_model(run, config, data, reader)
-    where = f" {_listed(run)}" if config.add_to_models else ""
+    best = trainer.progress.best_pcc
+    message = f"Done after {trainer.progress.iteration} iterations, validation PCC {best:.2f}."
+    if config.add_to_models:
+        message = f"{message} {_add_to_models(run)}"
     store.clear()
     run.clear_stop()
-    best = trainer.progress.best_pcc
-    message = f"Done after {trainer.progress.iteration} iterations, validation PCC {best:.2f}.{where}"
     heartbeat.say(state="done", message=message, seconds_left=None)
     _log.info("%s %s", message, card.metrics)
 
 
-def _listed(run: Run) -> str:
-    """Put the model into the list; where that cannot be, the run has succeeded all the same."""
+def _add_to_models(run: Run) -> str:
+    """Put the model into the user's list, and say so; where that cannot be, the run has succeeded all the same."""
     try:
         return f"It is in the model list as {add_to_models(run.model_folder).name}."
     except (ModelError, UnwritableOutputError) as error:
@@ -182,7 +192,7 @@ def _read(
     """Read all fields: the first process checks and stores them, the others take them from the store."""
     total = len(reader.all_fields)
 
-    def tell(report: FieldReport, done: int) -> None:
+    def on_field(report: FieldReport, done: int) -> None:
         heartbeat.say(message=f"Reading and checking field {done} of {total}: {report.name}.")
         if report.picture is not None:
             save_picture(run.path / "checks" / f"{done:03d}.png", report.picture)
@@ -190,7 +200,7 @@ def _read(
     gap = start_network(config, reader.sampling.ndim).receptive_field[-1]
     data = None
     if fabric.is_global_zero:
-        data = load_data(reader, store, gap=gap, on_field=tell)
+        data = load_data(reader, store, gap=gap, on_field=on_field)
         reader.look_for_shifts = False
         _write_reports(run, data)
         for message in data.messages:
@@ -236,6 +246,12 @@ def reference_of(config: TrainingConfig) -> Reference | None:
 
     def expect(given: np.ndarray) -> list[np.ndarray | None]:
         result = predict(given, model, precision=config.precision)
-        return [result[name].data if name in result else None for name in config.targets]
+        expected: list[np.ndarray | None] = []
+        for name in config.targets:
+            if name in result:
+                expected.append(result[name].data)
+            else:
+                expected.append(None)
+        return expected
 
     return expect

@@ -1,4 +1,4 @@
-"""What training makes small."""
+"""Loss functions, by their names in the configuration."""
 
 from __future__ import annotations
 

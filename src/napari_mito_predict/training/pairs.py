@@ -94,10 +94,14 @@ class OpenField:
         """Of a volume resampled to `voxel_size_um`; axes of unknown size, and time, stay."""
         if voxel_size_um is None:
             return self.shape
-        have = (self.image.voxel_size_um[0] if self.third_axis == "z" else None, *self.image.voxel_size_um[1:])
-        pairs = list(zip(have, voxel_size_um, strict=True))[-len(self.shape) :]
-        factors = [h / w if h and w else 1.0 for h, w in pairs]
-        return tuple(max(1, round(n * f)) for n, f in zip(self.shape, factors, strict=True))
+        recorded_um = self.image.voxel_size_um[-len(self.shape) :]
+        wanted_um = voxel_size_um[-len(self.shape) :]
+        shape = list(self.shape)
+        for axis, (recorded, wanted) in enumerate(zip(recorded_um, wanted_um, strict=True)):
+            is_time = self.third_axis == "t" and axis == 0
+            if recorded and wanted and not is_time:
+                shape[axis] = max(1, round(shape[axis] * (recorded / wanted)))
+        return tuple(shape)
 
 
 def open_field(field: Field, axes: str | None = None) -> OpenField:
@@ -148,9 +152,11 @@ def read_volumes(opened: OpenField) -> Iterator[RawVolume]:
     Raises
     ------
     TrainingDataError
-        A file cannot be read any more, or is damaged; names it.
+        A file cannot be read any more, or is damaged; names it and the field.
     """
-    times: Sequence[int | None] = range(opened.volumes) if opened.third_axis == "z" else (None,)
+    times: Sequence[int | None] = (None,)  # a series of planes is one volume, read as a whole
+    if opened.third_axis == "z":
+        times = range(opened.volumes)
     try:
         for t in times:
             yield RawVolume(
@@ -158,7 +164,7 @@ def read_volumes(opened: OpenField) -> Iterator[RawVolume]:
                 tuple(_volume(image, channel, t) for image, channel in opened.truths),
             )
     except ImageError as error:
-        raise TrainingDataError(str(error)) from error
+        raise TrainingDataError(f"{opened.field.name}: {error}") from error
 
 
 def prepare(raw: RawVolume, opened: OpenField, voxel_size_um: VoxelSize | None) -> Pair:

@@ -111,7 +111,10 @@ class Run:
         try:
             status = read_status(self.path / "status.json")
         except OSError:
-            return Status("interrupted" if self.exists else "preparing", "The trainer has not said anything yet.")
+            message = "The trainer has not said anything yet."
+            if self.exists:
+                return Status("interrupted", message)
+            return Status("preparing", message)
         if status.alive and not trainer_is_alive(status):
             return dataclasses.replace(status, state="interrupted", message="The trainer ended unexpectedly.")
         return status
@@ -123,17 +126,29 @@ class Run:
     # ------------------------------------------------------------------ stopping
 
     def request_stop(self, *, keep: bool = False) -> None:
-        """Ask the trainer to stop after this iteration; with `keep` to finish the model instead of leaving it open."""
+        """Ask the trainer to stop after this iteration; with `keep` to finish the model instead of leaving it open.
+
+        Takes no lock, so that it may be called from the handler of a signal while the trainer writes.
+
+        Raises
+        ------
+        UnwritableOutputError
+            The folder is gone, or cannot be written to.
+        """
+        content = "keep" if keep else ""
         # All at once: whoever reads half of it would pause a run that was to be finished.
-        atomic_write_text(self.path / "stop", "keep" if keep else "")
+        atomic_write_text(self.path / "stop", content)
 
     @property
     def stop_requested(self) -> Literal["", "pause", "keep"]:
         """Whether somebody created the file `stop`, and what they want of it."""
         try:
-            return "keep" if (self.path / "stop").read_text(encoding="utf-8").strip() == "keep" else "pause"
+            content = (self.path / "stop").read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             return ""
+        if content.strip() == "keep":
+            return "keep"
+        return "pause"
 
     def clear_stop(self) -> None:
         """Forget an earlier request to stop."""
@@ -271,4 +286,6 @@ class Run:
 
 
 def _cells(row: Mapping[str, float]) -> dict[str, str]:
-    return {key: f"{row[key]:.6g}" if key in row else "" for key in METRICS}
+    """A row of `metrics.csv`; what was not measured is an empty cell."""
+    empty = dict.fromkeys(METRICS, "")
+    return empty | {key: f"{row[key]:.6g}" for key in METRICS if key in row}

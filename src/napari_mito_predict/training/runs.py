@@ -16,9 +16,9 @@ from napari_mito_predict.training.run import Run
 
 RUNS_VARIABLE = "MITO_PREDICT_RUNS"
 _INDEX = "known-runs.txt"
-_children: dict[Path, subprocess.Popen[bytes]] = {}
+_trainers: dict[Path, subprocess.Popen[bytes]] = {}
 """The last trainer started here for each run; kept, because a process that nobody asks after stays a zombie."""
-_leaving: list[subprocess.Popen[bytes]] = []
+_earlier_trainers: list[subprocess.Popen[bytes]] = []
 """Earlier trainers of resumed runs: their last words are written before they are gone."""
 # With a session of its own on other systems: what lets the child outlive its parent, and keeps Ctrl-C from reaching it.
 _DETACHED = 0
@@ -29,14 +29,18 @@ if sys.platform == "win32":
 def runs_folder() -> Path:
     """Where runs go that nobody gave a place: ``$MITO_PREDICT_RUNS`` or the platform's data folder."""
     configured = os.environ.get(RUNS_VARIABLE)
-    return Path(configured) if configured else platformdirs.user_data_path("napari-mito-predict", False) / "runs"
+    if configured:
+        return Path(configured)
+    return platformdirs.user_data_path("napari-mito-predict", False) / "runs"
 
 
 def known_runs() -> list[Run]:
     """Runs in `runs_folder` and those started elsewhere that are still there, last changed first."""
     folder = runs_folder()
-    inside = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
-    runs = [Run(path) for path in dict.fromkeys([*inside, *_elsewhere()])]
+    inside = []
+    if folder.is_dir():
+        inside = [path for path in folder.iterdir() if path.is_dir()]
+    runs = [Run(path) for path in dict.fromkeys([*inside, *_indexed()])]
     return sorted((run for run in runs if run.exists), key=_last_changed, reverse=True)
 
 
@@ -45,7 +49,7 @@ def remember(run: Run) -> None:
     path = run.path.absolute()
     if path.parent == runs_folder().absolute():
         return
-    kept = [known for known in _elsewhere() if known.exists() and known != path]
+    kept = [known for known in _indexed() if known.exists() and known != path]
     try:
         runs_folder().mkdir(parents=True, exist_ok=True)
         atomic_write_text(runs_folder() / _INDEX, "".join(f"{known}\n" for known in [*kept, path]))
@@ -77,15 +81,15 @@ def launch(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
     if isinstance(run, TrainingConfig):
         run = Run.create(run)
     remember(run)
-    if run.path in _children:
-        _leaving.append(_children.pop(run.path))
-    _leaving[:] = [child for child in _leaving if child.poll() is None]
+    if run.path in _trainers:
+        _earlier_trainers.append(_trainers.pop(run.path))
+    _earlier_trainers[:] = [child for child in _earlier_trainers if child.poll() is None]
     command = [sys.executable, "-m", "napari_mito_predict", "train", "--resume", str(run.path)]
     if keep:
         command.append("--keep")
     try:
         with (run.path / "log.txt").open("ab") as log:
-            _children[run.path] = subprocess.Popen(
+            _trainers[run.path] = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -100,12 +104,16 @@ def launch(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
 
 
 def has_ended(run: Run) -> bool:
-    """Whether the trainer that this process started for `run` is over, however it ended; buries it too."""
-    child = _children.get(run.path)
+    """Whether the trainer that this process started for `run` is over, however it ended.
+
+    Asking also reaps it: an ended process that nobody asks after stays a zombie.
+    """
+    child = _trainers.get(run.path)
     return child is not None and child.poll() is not None
 
 
-def _elsewhere() -> list[Path]:
+def _indexed() -> list[Path]:
+    """Run folders outside of `runs_folder` that `remember` has written down."""
     try:
         lines = (runs_folder() / _INDEX).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

@@ -11,6 +11,7 @@ from napari_mito_predict.image import Finding, Level
 from napari_mito_predict.models import find_model, read_card
 
 if TYPE_CHECKING:
+    from napari_mito_predict.image import ImageSource
     from napari_mito_predict.models.card import ModelCard, ThirdAxis
     from napari_mito_predict.training.config import TrainingConfig
     from napari_mito_predict.training.pairs import OpenField, VoxelSize
@@ -56,13 +57,16 @@ def choose_sampling(config: TrainingConfig, fields: Sequence[OpenField]) -> Samp
     TrainingDataError
         Nobody knows it.
     """
-    first, axes = fields[0], config.third_axes or _axes_of(fields[0])
-    of_kind = {axis: next((field.image for field in fields if field.third_axis == axis), None) for axis in axes}
-    stack, series = of_kind.get("z"), of_kind.get("t")
+    first = fields[0]
+    axes = config.third_axes or _axes_of(first)
+    stack = _first_along(fields, "z")
+    series = _first_along(fields, "t")
     known_size = config.voxel_size_um or _start_sampling(config) or (None, None, None)
-    z = known_size[0]
-    if z is None and stack is not None:
-        z = stack.voxel_size_um[0]
+    z = None
+    if "z" in axes:
+        z = known_size[0]
+        if z is None and stack is not None:
+            z = stack.voxel_size_um[0]
     y = known_size[1] or first.image.voxel_size_um[1]
     x = known_size[2] or first.image.voxel_size_um[2]
     if y is None or x is None:
@@ -70,9 +74,12 @@ def choose_sampling(config: TrainingConfig, fields: Sequence[OpenField]) -> Samp
             f"{first.field.name}: the file does not know its voxel size. Give it: `voxel_size_um: [z, y, x]` in the "
             "configuration, or in the widget under Advanced."
         )
-    steps: dict[ThirdAxis, float | None] = {"z": z, "t": series.time_step_s if series else None}
-    known = {axis: step for axis, step in steps.items() if axis in axes and step}
-    return Sampling((z if "z" in axes else None, y, x), axes, known)
+    steps: dict[ThirdAxis, float] = {}
+    if z:
+        steps["z"] = z
+    if "t" in axes and series is not None and series.time_step_s:
+        steps["t"] = series.time_step_s
+    return Sampling((z, y, x), axes, steps)
 
 
 def other_kind(field: OpenField, config: TrainingConfig, first: OpenField) -> Finding | None:
@@ -88,7 +95,7 @@ def other_kind(field: OpenField, config: TrainingConfig, first: OpenField) -> Fi
     fix = "Train on one kind at a time: exclude the others."
     if field.third_axis and first.third_axis and not config.third_axes:
         fix = f"{fix[:-1]}, or ask for one model of both with `third_axes: [z, t]`."
-    return Finding(Level.ERROR, "other-kind", message, fix)
+    return Finding(Level.ERROR, "other-kind", message, fix, where=field.field.name)
 
 
 def start_card(config: TrainingConfig) -> ModelCard | None:
@@ -108,9 +115,18 @@ def start_card(config: TrainingConfig) -> ModelCard | None:
 
 
 def _axes_of(field: OpenField) -> tuple[ThirdAxis, ...]:
-    return (field.third_axis,) if field.third_axis else ()
+    if field.third_axis is None:
+        return ()
+    return (field.third_axis,)
+
+
+def _first_along(fields: Sequence[OpenField], axis: ThirdAxis) -> ImageSource | None:
+    """The image of the first field whose volumes extend along `axis`."""
+    return next((field.image for field in fields if field.third_axis == axis), None)
 
 
 def _start_sampling(config: TrainingConfig) -> VoxelSize | None:
     card = start_card(config)
-    return card.input.voxel_size_um if card else None
+    if card is None:
+        return None
+    return card.input.voxel_size_um

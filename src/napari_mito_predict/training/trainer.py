@@ -15,18 +15,19 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_mito_predict.errors import DamagedCheckpointError, TrainingError
-from napari_mito_predict.models import Model, load_model
-from napari_mito_predict.networks import Network, build_network
-from napari_mito_predict.training.config import NetworkConfig, TrainingConfig
+from napari_mito_predict.models import Model
+from napari_mito_predict.networks import build_network
 from napari_mito_predict.training.export import make_card, save_best
 from napari_mito_predict.training.losses import make_loss
 from napari_mito_predict.training.patches import PatchSampler, prefetched
 from napari_mito_predict.training.schedule import affordable, learning_rate
+from napari_mito_predict.training.start import start_network
 from napari_mito_predict.training.validation import save_preview, validate
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+    from napari_mito_predict.training.config import TrainingConfig
     from napari_mito_predict.training.data import TrainingData
     from napari_mito_predict.training.heartbeat import Heartbeat
     from napari_mito_predict.training.patches import Batch
@@ -98,7 +99,9 @@ class Trainer:
             module.compile()
         optimiser = torch.optim.Adam(module.parameters(), lr=config.learning_rate, betas=config.betas)
         self.module, self.optimiser = fabric.setup(module, optimiser)
-        self.average = _average(module, config.average) if config.average else None
+        self.average = None
+        if config.average:
+            self.average = _running_average(module, config.average)
         self.loss = make_loss(config.loss)
         self.sampler = PatchSampler(
             data.training, data.patch, config.seed, config.foreground, config.augment, config.truth_ceiling
@@ -133,14 +136,16 @@ class Trainer:
 
     def _patch_numbers(self) -> Iterator[Sequence[int]]:
         """Numbers of the patches of each iteration: this process's share of a batch all processes split."""
-        size, share = self.config.batch_size, self.config.batch_size // self.fabric.world_size
+        size = self.config.batch_size
+        share = size // self.fabric.world_size
         for iteration in range(self.progress.iteration, self.config.iterations):
             first = iteration * size + self.fabric.global_rank * share
             yield range(first, first + share)
 
     def _step(self, batch: Batch) -> None:
         """One iteration: gradients of all parts of the batch, then one step."""
-        progress, config = self.progress, self.config
+        progress = self.progress
+        config = self.config
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(config, progress.iteration, progress.planned)
         self.module.train()
@@ -170,7 +175,7 @@ class Trainer:
         progress.loss_count += 1
         progress.iteration += 1
 
-    # ------------------------------------------------------------------ now and then
+    # ------------------------------------------------------------------ between iterations
 
     def _after_iteration(self) -> None:
         """Do what is due after an iteration, by its number alone: a resumed run does the same at the same places."""
@@ -191,13 +196,15 @@ class Trainer:
         if self.fabric.is_global_zero:
             self._measure()
             self.progress.validation_seconds = time.monotonic() - began
-            self.progress.planned = self._plan()
+            self.progress.planned = self._planned_iterations()
         if self.fabric.world_size > 1:
             self.progress = self.fabric.broadcast(self.progress)
         self._checkpoint()
 
     def _measure(self) -> None:
-        progress, config = self.progress, self.config
+        """Score the network on the validation fields, and keep it if it is the best so far."""
+        progress = self.progress
+        config = self.config
         model = self._model_now()
         found = validate(model, self.data.validation, self.data.sampling.voxel_size_um, config.precision)
         self._log(val_loss=found.loss, val_pcc=found.pcc)
@@ -207,13 +214,14 @@ class Trainer:
             progress.scores["base"] = found.pcc
         progress.validations_since_best += 1
         if found.pcc > progress.best_pcc or not self.run.model_folder.exists():
-            progress.best_pcc, progress.validations_since_best = max(found.pcc, progress.best_pcc), 0
+            progress.best_pcc = max(found.pcc, progress.best_pcc)
+            progress.validations_since_best = 0
             save_best(self.run, config, self.data, model)
         progress.scores["best"] = progress.best_pcc
         _log.info("iteration %d: validation PCC %.4f", progress.iteration, found.pcc)
 
-    def _plan(self) -> int:
-        """How many iterations there will be, as far as one can tell."""
+    def _planned_iterations(self) -> int:
+        """How many iterations there will be in all: those asked for, or as many as the time left allows."""
         if self.config.max_minutes is None or not self._durations:
             return self.config.iterations
         left = 60 * self.config.max_minutes - self.progress.seconds - self._reserve()
@@ -234,14 +242,18 @@ class Trainer:
         asked = self.run.stop_requested
         limit = self.config.max_minutes
         patience = self.config.patience
-        if asked:
-            return "kept" if asked == "keep" else "paused"
+        if asked == "keep":
+            return "kept"
+        if asked == "pause":
+            return "paused"
         if limit is not None and self.progress.seconds > 60 * limit - self._reserve():
             return "kept"
         if patience is not None and self.progress.validations_since_best >= patience:
             _log.info("No improvement in %d validations: stopping early.", patience)
             return "finished"
-        return "finished" if self.progress.iteration >= self.progress.planned else None
+        if self.progress.iteration >= self.progress.planned:
+            return "finished"
+        return None
 
     def _broadcast(self, outcome: Outcome | None) -> Outcome | None:
         """What the first process decided, for all of them."""
@@ -266,6 +278,7 @@ class Trainer:
             self.run.append_metrics(row)
 
     def _write_status(self) -> None:
+        """Say how far the run is, and how long the rest will take."""
         progress = self.progress
         each = sum(self._durations) / max(1, len(self._durations))
         validations = (progress.planned - progress.iteration) / self.config.validate_every
@@ -291,7 +304,9 @@ class Trainer:
         training = self._card.training.model_copy(update={"iterations": self.progress.iteration})
         card = self._card.model_copy(update={"training": training})
         network = build_network(card.architecture.kind, card.architecture.arguments)
-        source = self.average.module if self.average is not None else self._unwrapped
+        source = self._unwrapped
+        if self.average is not None:
+            source = self.average.module
         copy = cast("nn.Module", network)
         copy.load_state_dict({k: v.detach().cpu() for k, v in source.state_dict().items()})
         copy.eval().requires_grad_(False)
@@ -305,12 +320,14 @@ class Trainer:
             "model": self._unwrapped.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "scaler": self.fabric.strategy.precision.state_dict(),
-            "average": self.average.state_dict() if self.average is not None else {},
+            "average": {},
             "random": torch.get_rng_state(),
             "progress": asdict(self.progress),
             "config": self.config.model_dump(mode="json"),
             "digests": self.data.digests,
         }
+        if self.average is not None:
+            state["average"] = self.average.state_dict()
         self.run.save_checkpoint(self.progress.iteration, state)
 
     def _restore(self) -> None:
@@ -326,11 +343,15 @@ class Trainer:
                     "own checkpoints back, or start a new run in another folder."
                 ) from error
             _log.info("Going on after iteration %d.", self.progress.iteration)
-        if self.fabric.is_global_zero:
-            # Without a checkpoint even iteration 0 is measured again: a trainer may have been killed just after it was.
-            self.run.drop_metrics_after(self.progress.iteration if state is not None else -1)
+        if not self.fabric.is_global_zero:
+            return
+        if state is None:  # even iteration 0 is measured again: a trainer may have been killed just after it was
+            self.run.drop_metrics_after(-1)
+        else:
+            self.run.drop_metrics_after(self.progress.iteration)
 
     def _load(self, state: dict[str, Any]) -> None:
+        """Take over a checkpoint, random state included: what follows is what would have followed."""
         self._unwrapped.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.fabric.strategy.precision.load_state_dict(state["scaler"])
@@ -352,6 +373,7 @@ class Trainer:
             )
 
     def _tensor(self, array: Any) -> Tensor:
+        """An array (N, C, [D,] Y, X) on the device, in the memory order that convolutions are fastest in."""
         tensor = torch.from_numpy(array).contiguous(memory_format=_memory_format(array.ndim - 2))
         moved: Tensor = self.fabric.to_device(tensor)
         return moved
@@ -362,31 +384,10 @@ class Trainer:
         return float(cast("Tensor", self.fabric.all_reduce(torch.tensor(value), reduce_op="mean")))
 
 
-def start_network(config: TrainingConfig, ndim: int) -> Network:
-    """The network to begin with, for `ndim`-dimensional fields: the start model's, or a new one.
-
-    Raises
-    ------
-    TrainingError
-        It does not fit the data.
-    """
-    if config.start_from:
-        network = load_model(config.start_from).network
-        cast("nn.Module", network).requires_grad_(True)
-    else:
-        shape = config.network or NetworkConfig()
-        network = build_network(shape.kind, shape.arguments(ndim, len(config.targets)))
-    if network.ndim != ndim or network.out_channels != len(config.targets):
-        raise TrainingError(
-            f"The network is {network.ndim}-D with {network.out_channels} targets, the data {ndim}-D with "
-            f"{len(config.targets)}. Choose another start model, or other targets."
-        )
-    return network
-
-
-def _average(module: nn.Module, decay: float) -> AveragedModel:
-    running = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    return AveragedModel(module, multi_avg_fn=running, use_buffers=True)
+def _running_average(module: nn.Module, decay: float) -> AveragedModel:
+    """An exponential moving average of the weights, and of buffers such as the statistics of batch normalisation."""
+    update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    return AveragedModel(module, multi_avg_fn=update, use_buffers=True)
 
 
 def _memory_format(ndim: int) -> torch.memory_format:

@@ -61,7 +61,8 @@ def validate(model: Model, pairs: tuple[Pair, ...], voxel_size_um: VoxelSize, pr
     shown = None
     for pair in pairs:
         predicted = predict_pair(model, pair, voxel_size_um, precision)
-        shown = predicted if shown is None else shown
+        if shown is None:
+            shown = predicted
         for prediction, truth in zip(predicted, pair.truth.astype(np.float32), strict=True):
             errors.append(float(np.mean((prediction - truth) ** 2)))
             scores.append(pcc(prediction, truth))
