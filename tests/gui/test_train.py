@@ -12,6 +12,8 @@ from qtpy.QtWidgets import QApplication
 from napari_mito_predict._widgets.common import image_layers
 from napari_mito_predict._widgets.common.worker import JobState
 from napari_mito_predict._widgets.train.watch import Phase
+from napari_mito_predict.errors import UnwritableOutputError
+from napari_mito_predict.training import Run
 from napari_mito_predict.training.config import TrainingConfig
 from napari_mito_predict.training.runs import known_runs, runs_folder
 
@@ -58,6 +60,25 @@ def test_pause_and_resume(checked, qtbot):
     wait_for(qtbot, checked, Phase.DONE, Phase.FAILED)
     assert checked.watch.phase is Phase.DONE, log_of(checked)
     assert checked.watch.run.status.iteration == 200
+
+
+def test_a_stop_that_cannot_be_written_is_said(checked, qtbot, monkeypatch):
+    checked.start.options.iterations.value = 100_000
+    checked.training.start.click()
+    wait_for(qtbot, checked, Phase.RUNNING, Phase.FAILED)
+
+    def refuse(self, *, keep=False):
+        raise UnwritableOutputError("the drive is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "request_stop", refuse)
+        checked.training.pause.click()
+    assert not checked.training.failure.isHidden()
+    assert "the drive is full" in checked.training.failure.what.text()
+    assert checked.watch.phase is Phase.RUNNING
+    checked.training.pause.click()
+    assert checked.watch.phase is Phase.STOPPING
+    wait_for(qtbot, checked, Phase.STOPPED)
 
 
 def test_stop_and_keep_leaves_a_model_in_the_list(checked, qtbot):

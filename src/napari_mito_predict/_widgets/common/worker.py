@@ -11,7 +11,7 @@ import platform
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
@@ -66,12 +66,23 @@ class Failure:
     details: str
 
 
-def describe(error: BaseException) -> Failure:
-    """Put an error into words: what happened, its likely cause, what to do, and the details to report."""
+def describe(error: BaseException, fixes: Mapping[type[BaseException], str] | None = None) -> Failure:
+    """Put an error into words: what happened, its likely cause, what to do, and the details to report.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was raised.
+    fixes : mapping of exception class to str, optional
+        What to do about some errors, where that is not the same as everywhere else.
+    """
     what = str(error)
     if not isinstance(error, errors.MitoPredictError):
         what = f"Unexpected fault: {type(error).__name__}: {error}"
     cause, fix = next((words for kind, words in _EXPLANATIONS if isinstance(error, kind)), _UNFORESEEN)
+    for kind, other_fix in (fixes or {}).items():
+        if isinstance(error, kind):
+            fix = other_fix
     return Failure(what, cause, fix, _details(error))
 
 
@@ -80,16 +91,24 @@ class Job(QObject):
 
     All signals arrive on the GUI thread. Starting anew cancels what ran before and drops its results, however late
     they come. A job with a description is a long one: it goes on at low priority, and napari asks before closing the
-    window loses it. A short one may go on at low priority too.
+    window loses it. A short one may go on at low priority too. `fixes` are for `describe`.
     """
 
     state_changed = Signal(object)
     yielded = Signal(object)
     failed = Signal(object)
 
-    def __init__(self, parent: QObject, description: str = "", *, low_priority: bool = False) -> None:
+    def __init__(
+        self,
+        parent: QObject,
+        description: str = "",
+        *,
+        low_priority: bool = False,
+        fixes: Mapping[type[BaseException], str] | None = None,
+    ) -> None:
         super().__init__(parent)
         self._description = description
+        self._fixes = fixes
         self._kind: type[_ClosingWorker] = _ClosingWorker
         if description or low_priority:
             self._kind = _PatientWorker
@@ -119,6 +138,7 @@ class Job(QObject):
             self._generation,
             work,
             self._cancelled,
+            self._fixes,
             _worker_class=self._kind,
             _start_thread=False,
         )
@@ -191,7 +211,9 @@ def _yield_to_the_viewer() -> None:
         thread.setPriority(QThread.Priority.LowPriority)
 
 
-def _guarded(generation: int, work: Work, cancelled: threading.Event) -> Iterator[Event]:
+def _guarded(
+    generation: int, work: Work, cancelled: threading.Event, fixes: Mapping[type[BaseException], str] | None
+) -> Iterator[Event]:
     kind: str = "done"
     payload: object = None
     items: Iterator[object] = iter(())
@@ -205,7 +227,7 @@ def _guarded(generation: int, work: Work, cancelled: threading.Event) -> Iterato
     except errors.PredictionCancelled:
         kind = "cancelled"
     except Exception as error:  # noqa: BLE001  whatever escaped here would vanish: it is shown instead
-        kind, payload = "failed", describe(error)
+        kind, payload = "failed", describe(error, fixes)
     finally:
         if isinstance(items, Generator):
             items.close()

@@ -28,6 +28,9 @@ LARGEST_DIFFERENCE = 1 << 31
 _DIVERGING = "PiYG_r"
 """Green where truth was missed, magenta where there is too much, as in the overlay; white where both agree."""
 _SAMPLE = 1 << 20
+"""Voxels that the reach of the colours is taken from, at least, where there are as many."""
+_SMALLEST_REACH = 1e-3
+"""Standard deviations: the colours of a perfect prediction need a range, too."""
 
 
 @dataclass(frozen=True)
@@ -141,12 +144,17 @@ def _layer(like: Image, data: Any, name: str, **display: Any) -> Image:
 
 
 def _span(span: tuple[float, float]) -> tuple[float, float]:
+    """A range that napari accepts, also of an image with one value."""
     low, high = span
-    return (low, high) if high > low else (low, low + 1.0)
+    if high > low:
+        return low, high
+    return low, low + 1.0
 
 
 def _reach(values: NDArray[np.float32]) -> float:
     """99.9 percentile of its size; of large ones from a part of the voxels, for it only sets colours."""
     flat = values.reshape(-1)[:: max(1, values.size // _SAMPLE)]
     sizes = np.abs(flat[np.isfinite(flat)])
-    return max(float(np.percentile(sizes, 99.9)), 1e-3) if sizes.size else 1.0
+    if not sizes.size:
+        return 1.0
+    return max(float(np.percentile(sizes, 99.9)), _SMALLEST_REACH)

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image, Shapes
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QGridLayout, QLabel, QToolButton, QWidget
+from qtpy.QtWidgets import QLabel, QToolButton, QWidget
+from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common import image_layers
 from napari_mito_predict._widgets.common.controls import LayerCombo, follow
 from napari_mito_predict._widgets.common.facts import prediction_facts
 from napari_mito_predict._widgets.common.image_layers import values_of
+from napari_mito_predict._widgets.common.layouts import form
 from napari_mito_predict._widgets.common.viewport import letters_of
 from napari_mito_predict._widgets.compare.region import draw_in
 from napari_mito_predict.evaluation.cases import other_voxel_sizes
@@ -41,18 +43,14 @@ class Pair(QWidget):
         self.truth = LayerCombo(viewer, image_layers.is_input, "no truth chosen")
         self.region = LayerCombo(viewer, lambda layer: isinstance(layer, Shapes), "none")
         self.region.setToolTip(_TIP)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(2)  # four steps share the height of a small screen
-        grid.setColumnStretch(1, 1)
-        fields = (("Prediction", self.prediction), ("Truth", self.truth), ("Region", self.region))
-        for row, (text, field) in enumerate(fields):
+        rows = form()
+        rows.setVerticalSpacing(2)  # four steps share the height of a small screen
+        self.setLayout(rows)
+        for text, field in (("Prediction", self.prediction), ("Truth", self.truth), ("Region", self.region)):
             field.setAccessibleName(text)
             label = QLabel(text)
-            grid.addWidget(label, row, 0)
-            grid.addWidget(field, row, 1)
-        self._region_row = (label, self.region)
+            rows.addRow(label, field)
+        self._region_row = (label, self.region)  # the last one
         self.draw = QToolButton()
         self.draw.setText("Draw a region")
         self.draw.setToolTip(_DRAW_TIP)
@@ -69,7 +67,9 @@ class Pair(QWidget):
     def images(self) -> tuple[Image, Image] | None:
         """Prediction and truth, where there are both."""
         prediction, truth = self.prediction.layer, self.truth.layer
-        return (prediction, truth) if isinstance(prediction, Image) and isinstance(truth, Image) else None
+        if isinstance(prediction, Image) and isinstance(truth, Image):
+            return prediction, truth
+        return None
 
     @property
     def light(self) -> Image | None:
@@ -78,7 +78,9 @@ class Pair(QWidget):
         if facts is None or facts.input_layer not in self._viewer.layers:
             return None
         layer = self._viewer.layers[facts.input_layer]
-        return layer if isinstance(layer, Image) else None
+        if isinstance(layer, Image):
+            return layer
+        return None
 
     @property
     def problem(self) -> str:
@@ -86,14 +88,19 @@ class Pair(QWidget):
         return _problem(self.prediction.layer, self.truth.layer)
 
     def guess(self, event: object = None) -> None:
-        """Choose what is not chosen yet."""
-        if self.prediction.layer is None:
-            newest = next((layer for layer in reversed(self._viewer.layers) if image_layers.is_prediction(layer)), None)
-            self.prediction.choose(newest)
-        elif self.truth.layer is None:
-            self._guess_truth()
+        """Choose what is not chosen yet; tells once, however many lists are set."""
+        with signals_blocked(self.prediction), signals_blocked(self.truth):
+            if self.prediction.layer is None:
+                self.prediction.choose(self._newest_prediction())
+                self._guess_truth()
+            elif self.truth.layer is None:
+                self._guess_truth()
         self._show_region()
         self.changed.emit()
+
+    def _newest_prediction(self) -> Layer | None:
+        predictions = filter(image_layers.is_prediction, reversed(self._viewer.layers))
+        return next(predictions, None)
 
     def draw_region(self) -> None:
         """Let the user drag rectangles in the chosen region, or in a new one."""
@@ -109,7 +116,8 @@ class Pair(QWidget):
         self.draw.setEnabled(self.prediction.layer is not None)
 
     def _prediction_picked(self) -> None:
-        self._guess_truth()
+        with signals_blocked(self.truth):
+            self._guess_truth()
         self._show_region()
         self.changed.emit()
 
@@ -117,9 +125,9 @@ class Pair(QWidget):
         """The layer of the same field that shows, by its role, what was predicted."""
         prediction = self.prediction.layer
         facts = prediction_facts(prediction)
-        role = _ROLES.get(facts.target) if facts is not None else None
-        if prediction is None or role is None:
+        if prediction is None or facts is None or facts.target not in _ROLES:
             return
+        role = _ROLES[facts.target]
         current = self.truth.layer
         if current is not None and image_layers.role_of(current)[0] is role:
             return
@@ -138,23 +146,27 @@ def _problem(prediction: Layer | None, truth: Layer | None) -> str:
         return "Predict first, then compare."
     if not isinstance(truth, Image):
         return "Choose the layer with the real fluorescence as truth."
-    a, b = tuple(values_of(prediction).shape), tuple(values_of(truth).shape)
-    if a == b:
-        return _size_problem(prediction, truth)
-    sizes = [" × ".join(map(str, shape)) for shape in (a, b)]
-    said = f"The prediction is {sizes[0]}, the truth {sizes[1]}: "
-    if len(a) != len(b):
-        return f"{said}a plane cannot be compared with a stack. Choose a truth with the same planes."
-    return f"{said}only images of the same field can be compared."
+    predicted, real = tuple(values_of(prediction).shape), tuple(values_of(truth).shape)
+    if predicted == real:
+        return _voxel_size_problem(prediction, truth)
+    sizes = f"The prediction is {_in_words(predicted)}, the truth {_in_words(real)}"
+    if len(predicted) != len(real):
+        return f"{sizes}: a plane cannot be compared with a stack. Choose a truth with the same planes."
+    return f"{sizes}: only images of the same field can be compared."
 
 
-def _size_problem(prediction: Image, truth: Image) -> str:
+def _in_words(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))
+
+
+def _voxel_size_problem(prediction: Image, truth: Image) -> str:
     """Layers in pixels know no voxel size, and fit all."""
     letters = letters_of(prediction)
-    said = other_voxel_sizes(*(image_layers.source_of(layer, letters) for layer in (prediction, truth)))
-    if not said:
+    predicted, real = (image_layers.source_of(layer, letters) for layer in (prediction, truth))
+    differing = other_voxel_sizes(predicted, real)
+    if not differing:
         return ""
     return (
-        f"Prediction and truth have different voxel sizes ({said.replace(' um', ' µm')}): they show different regions, "
-        "or one size is wrong. Choose the truth of this field, or correct the scale of its layer."
+        f"Prediction and truth have different voxel sizes ({differing.replace(' um', ' µm')}): they show different "
+        "regions, or one size is wrong. Choose the truth of this field, or correct the scale of its layer."
     )

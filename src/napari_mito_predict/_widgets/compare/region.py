@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _CLOSED = ("polygon", "rectangle", "ellipse")
 _CORNERS_OF_ELLIPSE = 128
 _FLAT = 1e-3
-"""Pixels."""
+"""Pixels: a shape that is no larger along an axis is seen from its edge."""
 
 
 class Region:
@@ -59,10 +59,10 @@ class Region:
 
         Empty where the outlines do not lie in `values`, as when another plane than that drawn in is looked at.
         """
-        there = [axis for axis, i in enumerate(index) if isinstance(i, slice)]
-        if not set(self.axes) <= set(there):
+        kept = [axis for axis, i in enumerate(index) if isinstance(i, slice)]
+        if not set(self.axes) <= set(kept):
             return values.reshape(-1)[:0]
-        planes = np.moveaxis(values, [there.index(axis) for axis in self.axes], (-2, -1))
+        planes = np.moveaxis(values, [kept.index(axis) for axis in self.axes], (-2, -1))
         part: NDArray[Any] = planes[..., self.mask].reshape(-1)
         return part
 
@@ -79,11 +79,15 @@ def region_of(shapes: Shapes, layer: Layer, viewer: Viewer) -> Region:
     size = layer.data.shape
     outlines = []
     for corners, kind in zip(shapes.data, shapes.shape_type, strict=True):
-        if kind in _CLOSED:
-            outline = _ellipse(corners) if kind == "ellipse" else np.asarray(corners, float)
-            outline = np.ascontiguousarray((outline @ matrix.T + origin)[:, [first, second]])
-            if (np.ptp(outline, axis=0) > _FLAT).all():  # else it is seen from its edge
-                outlines.append(outline)
+        if kind not in _CLOSED:
+            continue
+        outline = np.asarray(corners, float)
+        if kind == "ellipse":
+            outline = _ellipse(outline)
+        # Contiguous: `Region.key` takes its bytes.
+        outline = np.ascontiguousarray((outline @ matrix.T + origin)[:, [first, second]])
+        if (np.ptp(outline, axis=0) > _FLAT).all():
+            outlines.append(outline)
     return Region(tuple(outlines), (first, second), (size[first], size[second]))
 
 
@@ -97,8 +101,9 @@ def draw_in(viewer: Viewer, layer: Layer, shapes: Layer | None) -> Layer:
 
     viewer.dims.ndisplay = 2  # rectangles are drawn in a plane
     if not isinstance(shapes, Shapes):
-        n = viewer.dims.ndim
-        axes = 2 if tuple(viewer.dims.displayed) == (n - 2, n - 1) else n
+        axes = viewer.dims.ndim
+        if tuple(viewer.dims.displayed) == (axes - 2, axes - 1):
+            axes = 2
         placed: dict[str, Any] = {
             key: tuple(values)[-axes:]
             for key in ("scale", "translate", "units", "axis_labels")
@@ -129,9 +134,8 @@ def _transform(shapes: Shapes, layer: Layer) -> tuple[NDArray[np.float64], NDArr
     return np.stack([end - origin for end in ends[1:]], axis=1), origin
 
 
-def _ellipse(corners: NDArray[Any]) -> NDArray[np.float64]:
+def _ellipse(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     """An ellipse as a polygon, from the four corners of its box."""
-    corners = np.asarray(corners, float)
     along, across = (corners[1] - corners[0]) / 2, (corners[2] - corners[1]) / 2
     angle = np.linspace(0, 2 * np.pi, _CORNERS_OF_ELLIPSE, endpoint=False)[:, None]
     points: NDArray[np.float64] = corners.mean(axis=0) + np.cos(angle) * along + np.sin(angle) * across

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from napari_mito_predict._widgets.common.layouts import column
 from napari_mito_predict._widgets.common.viewport import letters_of
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.common.wrapped import Wrapped
-from napari_mito_predict.errors import PredictionCancelled
+from napari_mito_predict.errors import OutputError, PredictionCancelled
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 _REPORT_TIP = "All measures, baselines, pictures and curves of this pair as one HTML file"
 _CANCEL_TIP = "Stop writing the report; a file of that name stays as it was"
 _COPIED = "Copied a paragraph for your methods section."
+_OTHER_FOLDER = "Choose another folder."
+"""Of an output that cannot be written: here a dialog asks for its folder, in the Predict step it is under Advanced."""
 
 
 class ReportRow(QWidget):
@@ -38,12 +39,12 @@ class ReportRow(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._of: tuple[Image, Image, Image | None] | None = None
+        self._layers: tuple[Image, Image, Image | None] | None = None
         self._path, self._saved = Path(), False
-        self.job = Job(self, "Mito Predict: writing a report")
+        self.job = Job(self, "Mito Predict: writing a report", fixes={OutputError: _OTHER_FOLDER})
         self.job.yielded.connect(self._written)
         self.job.failed.connect(self._failed)
-        self.job.state_changed.connect(self._job_state)
+        self.job.state_changed.connect(self._show_job_state)
         self.report, self.methods = QPushButton("Report…"), QPushButton("Copy methods text")
         self.methods.setToolTip("A paragraph for a paper: model, version, voxel size, scores and what they cover")
         self.report.clicked.connect(self._pressed)
@@ -70,13 +71,13 @@ class ReportRow(QWidget):
             box.addWidget(widget)
             widget.hide()
 
-    def set_pair(self, of: tuple[Image, Image, Image | None] | None) -> None:
+    def set_pair(self, layers: tuple[Image, Image, Image | None] | None) -> None:
         """Prediction, truth and transmitted light (or None), once there are scores; None before."""
-        if of != self._of and not self.job.state.busy:
+        if layers != self._layers and not self.job.state.busy:
             self.failure.show_failure(None)
             self.line.say("")
-        self._of = of
-        self.methods.setEnabled(of is not None)
+        self._layers = layers
+        self.methods.setEnabled(layers is not None)
         self._show_button()
 
     def _pressed(self) -> None:
@@ -87,16 +88,16 @@ class ReportRow(QWidget):
 
     def ask(self) -> None:
         """Ask for a file and write the report into it."""
-        if self._of is None:
+        if self._layers is None:
             return
-        proposed = _proposed(self._of[0])
+        proposed = _proposed(self._layers[0])
         path, _ = QFileDialog.getSaveFileName(self, "Save the report", str(proposed), "Web page (*.html)")
         if path:
             self.write(Path(path))
 
     def write(self, path: Path) -> None:
         """Write the report of what is compared now; a name without an ending gets ``.html``."""
-        if self._of is None:
+        if self._layers is None:
             return
         if path.suffix.lower() not in (".html", ".htm"):
             path = path.with_name(f"{path.name}.html")
@@ -104,7 +105,7 @@ class ReportRow(QWidget):
                 self.line.say(f"{path.name} exists already. Choose another name, or that very file.")
                 return
         self._path, self._saved = path, False
-        self.job.start(reporting(*self._of, path))
+        self.job.start(reporting(*self._layers, path))
 
     def copy(self, text: str) -> None:
         """Put the paragraph into the clipboard."""
@@ -113,7 +114,7 @@ class ReportRow(QWidget):
             clipboard.setText(text)
             self.line.say(_COPIED)
 
-    def _job_state(self, state: JobState) -> None:
+    def _show_job_state(self, state: JobState) -> None:
         self.bar.setVisible(state.busy)
         self._show_button()
         if state is JobState.CANCELLING:
@@ -127,9 +128,14 @@ class ReportRow(QWidget):
     def _show_button(self) -> None:
         """While a report is being written, its button cancels it."""
         state = self.job.state
-        self.report.setText("Cancel" if state.busy else "Report…")
-        self.report.setToolTip(_CANCEL_TIP if state.busy else _REPORT_TIP)
-        self.report.setEnabled(state is not JobState.CANCELLING if state.busy else self._of is not None)
+        if state.busy:
+            self.report.setText("Cancel")
+            self.report.setToolTip(_CANCEL_TIP)
+            self.report.setEnabled(state is not JobState.CANCELLING)
+        else:
+            self.report.setText("Report…")
+            self.report.setToolTip(_REPORT_TIP)
+            self.report.setEnabled(self._layers is not None)
 
     def _written(self, path: Path) -> None:
         self._saved = True
@@ -137,8 +143,7 @@ class ReportRow(QWidget):
 
     def _failed(self, failure: Failure) -> None:
         self.line.say("")
-        # Of a failed output it says where the Predict step has its folder; here the dialog asks for it.
-        self.failure.show_failure(replace(failure, fix=failure.fix.replace(" under Advanced", "")))
+        self.failure.show_failure(failure)
 
 
 def reporting(prediction: Image, truth: Image, light: Image | None, path: Path) -> Work:
@@ -166,6 +171,9 @@ def case_of(prediction: Image, truth: Image, light: Image | None = None) -> Case
 
     letters = letters_of(prediction)
     real = source_of(truth, letters)
+    fitting_light = None
+    if light is not None and values_of(light).shape == values_of(truth).shape:
+        fitting_light = source_of(light, letters)
     facts = prediction_facts(prediction) or PredictionFacts()
     record = facts.record
     return Case(
@@ -176,19 +184,17 @@ def case_of(prediction: Image, truth: Image, light: Image | None = None) -> Case
         prediction_name=f"layer '{prediction.name}' in napari",
         truth=real,
         channel=real.channels[0],
-        light=source_of(light, letters) if _fits(light, truth) and light is not None else None,
+        light=fitting_light,
         record=record,
         disclaimer=str(prediction.metadata.get("disclaimer", "")),
     )
-
-
-def _fits(light: Image | None, truth: Image) -> bool:
-    return light is not None and values_of(light).shape == values_of(truth).shape
 
 
 def _proposed(prediction: Image) -> Path:
     """A name beside the image that was predicted from, where it is known."""
     facts = prediction_facts(prediction) or PredictionFacts()
     made_from = facts.record.input
-    folder = Path(made_from.path).parent if made_from.path else Path.home()
+    folder = Path.home()
+    if made_from.path:
+        folder = Path(made_from.path).parent
     return folder / f"{made_from.name or prediction.name} report.html"

@@ -113,7 +113,9 @@ class Profile(QWidget):
 
     def set_current(self, plane: object) -> None:
         """Which one is on screen; anything but a number for none."""
-        self._current = plane if isinstance(plane, int) else None
+        self._current = None
+        if isinstance(plane, int):
+            self._current = plane
         self.update()
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
@@ -143,11 +145,15 @@ class Profile(QWidget):
         painter.drawLine(area.bottomLeft(), area.bottomRight())
         quiet.setAlpha(150)
         painter.setPen(QPen(quiet))
-        # Where the line is not.
-        edge = Qt.AlignmentFlag.AlignBottom if _mean(values) > (low + high) / 2 else Qt.AlignmentFlag.AlignTop
+        # The title goes where the line is not.
+        edge = Qt.AlignmentFlag.AlignTop
+        if _mean(values) > (low + high) / 2:
+            edge = Qt.AlignmentFlag.AlignBottom
         painter.drawText(area, edge | Qt.AlignmentFlag.AlignHCenter, self._title)
         if self._current is not None and self._current < len(values):
-            x = point(self._current).x() if math.isfinite(values[self._current]) else 0.0
+            x = 0.0
+            if math.isfinite(values[self._current]):
+                x = point(self._current).x()
             painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
         painter.setPen(QPen(text, 1.5))
         painter.drawPolyline(QPolygonF([point(i) for i in range(len(values)) if math.isfinite(values[i])]))
@@ -155,4 +161,4 @@ class Profile(QWidget):
 
 def _mean(values: tuple[float, ...]) -> float:
     finite = [value for value in values if math.isfinite(value)]
-    return sum(finite) / len(finite) if finite else 0.0
+    return sum(finite) / max(len(finite), 1)

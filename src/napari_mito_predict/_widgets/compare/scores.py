@@ -77,7 +77,9 @@ def comparing_planes(prediction: Any, truth: Any, index: tuple[Any, ...], region
 
     def work(cancelled: Callable[[], bool]) -> Iterator[object]:
         a, b = np.asarray(prediction[index]), np.asarray(truth[index])
-        within = None if region is None else Agreement.of(region.part(a, index), region.part(b, index))
+        within = None
+        if region is not None:
+            within = Agreement.of(region.part(a, index), region.part(b, index))
         yield PlaneAgreement(Agreement.of(a, b), within)
 
     return work
@@ -99,10 +101,14 @@ def comparing_stacks(prediction: Any, truth: Any, index: tuple[Any, ...], *, alo
             profile.append(pcc(plane_a, plane_b))
         whole = Agreement.of(a, b)
         yield StackAgreement(whole.pcc, whole.ssim, whole.voxels, whole.problem, tuple(profile))
-        if not whole.problem and not cancelled():
-            centre = centre_of(a.shape, _SEARCHED)
-            a, b = a[centre], b[centre]
-            yield check_shift(a[None], b[None]) if along_z else check_shift(a[:, None], b[:, None])
+        if whole.problem or cancelled():
+            return
+        centre = centre_of(a.shape, _SEARCHED)
+        a, b = a[centre], b[centre]
+        if along_z:
+            yield check_shift(a[None], b[None])
+        else:  # the planes are time points
+            yield check_shift(a[:, None], b[:, None])
 
     return work
 
@@ -138,8 +144,13 @@ def _why_none(prediction: NDArray[Any], truth: NDArray[Any]) -> str:
     if prediction.size < 2:
         return "no two pixels here are finite in both images"
     constant = [name for name, image in (("prediction", prediction), ("truth", truth)) if image.min() == image.max()]
-    verb = "has" if len(constant) == 1 else "have"
-    return f"the {' and the '.join(constant)} {verb} the same value everywhere" if constant else "no correlation"
+    match constant:
+        case []:
+            return "no correlation"
+        case [name]:
+            return f"the {name} has the same value everywhere"
+        case _:
+            return f"the {' and the '.join(constant)} have the same value everywhere"
 
 
 def _stack(data: Any, index: tuple[Any, ...]) -> NDArray[Any]:

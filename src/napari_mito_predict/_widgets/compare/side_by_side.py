@@ -44,4 +44,6 @@ class SideBySide:
 def grid_of(viewer: Viewer) -> Any:
     """The grid's settings, which moved to the canvas in napari 0.9."""
     canvas: Any = getattr(viewer, "canvas", None)
-    return viewer.grid if canvas is None else canvas.grid
+    if canvas is None:
+        return viewer.grid
+    return canvas.grid

@@ -55,7 +55,9 @@ def _counted(
     if plane:
         yield f"this plane: {plane.voxels:,} pixels"
     if stack:
-        where = "stack at this time point" if series else "stack"
+        where = "stack"
+        if series:
+            where = "stack at this time point"
         yield f"{where}: {_millions(stack.voxels)} voxels"
     units = ("pixels of this plane", "voxels of the stack")
     parts = [f"{found.voxels:,} {unit}" for found, unit in zip(region, units, strict=False) if found]
@@ -94,9 +96,9 @@ def methods_text(
     planes : str
         What the stack consists of, for example ``"32 Z steps"``.
     region : Agreement, optional
-        The same within a region.
+        Scores within a region.
     shift : ShiftCheck, optional
-        Said where the truth looks shifted.
+        Mentioned where the truth looks shifted.
     disclaimer : str
         Ends the paragraph.
     """
@@ -141,9 +143,12 @@ def _prediction_words(record: PredictionRecord) -> str:
 
 
 def _target_words(record: PredictionRecord) -> str:
-    target = f" of {record.target}" if record.target else ""
-    stain = f" ({record.stain})" if record.stain else ""
-    return f"{target}{stain}"
+    text = ""
+    if record.target:
+        text += f" of {record.target}"
+    if record.stain:
+        text += f" ({record.stain})"
+    return text
 
 
 def _input_words(record: PredictionRecord) -> str:
@@ -153,14 +158,22 @@ def _input_words(record: PredictionRecord) -> str:
     if channel is not None and channel.name:
         details.append(f"channel {channel.name}")
     if record.input.voxel_size_um:
-        sizes = ["unknown" if size is None else f"{size:.4g}" for size in record.input.voxel_size_um]
-        details.append(f"voxel size {' × '.join(sizes)} µm (z, y, x)")
-    return f" ({'; '.join(details)})" if details else ""
+        sizes = " × ".join(map(_size_words, record.input.voxel_size_um))
+        details.append(f"voxel size {sizes} µm (z, y, x)")
+    if not details:
+        return ""
+    return f" ({'; '.join(details)})"
+
+
+def _size_words(size_um: float | None) -> str:
+    if size_um is None:
+        return "unknown"
+    return f"{size_um:.4g}"
 
 
 def _model_words(record: PredictionRecord) -> Iterator[str]:
     """Which model, its weights, and what computed."""
-    yield f"model {record.model.name}" if record.model.name else "model unknown"
+    yield f"model {record.model.name or 'unknown'}"
     if record.model.weights_sha256:
         yield f"weights SHA-256 {record.model.weights_sha256}"
     if record.computed_on:
@@ -173,17 +186,27 @@ def _version(record: PredictionRecord) -> str:
 
 def _by(shift: ShiftCheck) -> str:
     """For example ``+3 voxels in Y, −5 in X``."""
-    moved = [(voxels, axis) for voxels, axis in zip(shift.voxels, "ZYX", strict=True) if voxels]
-    parts = [f"{voxels:+d} in {axis}" for voxels, axis in moved]
-    if moved:
-        unit = "voxel" if abs(moved[0][0]) == 1 else "voxels"
-        parts[0] = parts[0].replace(" in", f" {unit} in")
-    return ", ".join(parts).replace("-", "−")
+    parts: list[str] = []
+    for voxels, axis in zip(shift.voxels, "ZYX", strict=True):
+        if not voxels:
+            continue
+        amount = f"{voxels:+d}".replace("-", "−")
+        if parts:
+            parts.append(f"{amount} in {axis}")
+        elif abs(voxels) == 1:
+            parts.append(f"{amount} voxel in {axis}")
+        else:
+            parts.append(f"{amount} voxels in {axis}")
+    return ", ".join(parts)
 
 
 def _precision(use: DeviceUse) -> str:
-    return "float32" if use.precision == "32" else use.precision
+    if use.precision == "32":
+        return "float32"
+    return use.precision
 
 
 def _millions(count: int) -> str:
-    return f"{count / 1e6:.1f} M" if count >= 10_000_000 else f"{count:,}"
+    if count < 10_000_000:
+        return f"{count:,}"
+    return f"{count / 1e6:.1f} M"

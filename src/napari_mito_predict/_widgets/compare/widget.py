@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from napari.layers import Shapes
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from superqt.utils import QSignalDebouncer, QSignalThrottler
 
 from napari_mito_predict._widgets.common.controls import follow
 from napari_mito_predict._widgets.common.facts import PredictionFacts, prediction_facts
@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CAPTION", "ComparePanel", "CompareWidget"]
 
-_SOON_MS = 5
+_UPDATE_MS = 5
+"""A burst of events, such as several layers added at once, is answered by one update."""
 _EDITED_MS = 200
+"""Shapes are left alone for this long before they are scored: not while something is being dragged."""
 _SHAPE_EVENTS = ("data", "set_data", "scale", "translate", "rotate", "shear", "affine")
 _PLANES, _TIME = "PCC over the planes", "PCC over time"
 
@@ -51,13 +53,18 @@ class ComparePanel(QWidget):
         self._followed_shapes: Layer | None = None
         self.comparing = Comparing(viewer, self)
         self._build()
-        self._soon = self._timer(_SOON_MS, self.update_numbers)
-        self._edited = self._timer(_EDITED_MS, self._shapes_edited)
-        self.pair.changed.connect(self._later)
+        # Throttled, not debounced: else numbers would wait for a slider to stand still.
+        self._updates = QSignalThrottler(QSignalThrottler.EmissionPolicy.Trailing, parent=self)
+        self._updates.setTimeout(_UPDATE_MS)
+        self._updates.triggered.connect(self.update_numbers)
+        self._edits = QSignalDebouncer(parent=self)
+        self._edits.setTimeout(_EDITED_MS)
+        self._edits.triggered.connect(self._shapes_edited)
+        self.pair.changed.connect(self._update_soon)
         self.comparing.changed.connect(self._show)
         follow(self, viewer.dims.events.current_step, self._stepped)
         for emitter in (viewer.dims.events.ndisplay, viewer.dims.events.order):
-            follow(self, emitter, self._later)
+            follow(self, emitter, self._update_soon)
         self.pair.guess()
 
     def _build(self) -> None:
@@ -70,7 +77,7 @@ class ComparePanel(QWidget):
         self.numbers = Numbers()
         self.profile, self.over_time = Profile(_PLANES), Profile(_TIME)
         self.profile.clicked.connect(self._jump)
-        self.over_time.clicked.connect(lambda t: self._go(0, t))
+        self.over_time.clicked.connect(lambda t: self._set_slider(0, t))
         self.problem = Wrapped()
         self.warning = WarningLine()
         self.warning.setToolTip(SHIFT_TIP)
@@ -106,13 +113,6 @@ class ComparePanel(QWidget):
             box.addWidget(folded)
             folded.hide()
 
-    def _timer(self, milliseconds: int, call: Callable[[], None]) -> QTimer:
-        timer = QTimer(self)
-        timer.setSingleShot(True)
-        timer.setInterval(milliseconds)
-        timer.timeout.connect(call)
-        return timer
-
     @property
     def stack(self) -> StackAgreement | None:
         """The numbers of the stack on screen, once they are known."""
@@ -127,15 +127,12 @@ class ComparePanel(QWidget):
 
     # ------------------------------------------------------------------ following
 
-    def _later(self, event: object = None) -> None:
-        self._follow_prediction()
-        self._follow_shapes()
-        if not self._soon.isActive():  # else numbers would wait for a slider to stand still
-            self._soon.start()
+    def _update_soon(self, event: object = None) -> None:
+        self._updates.throttle()
 
     def _stepped(self, event: object = None) -> None:
         """A slider moved: the worker starts at once, to compare while napari draws the plane."""
-        self._soon.stop()  # drawing the new plane started it
+        self._updates.cancel()  # drawing the new plane asked for an update
         self.update_numbers()
 
     def _follow_prediction(self) -> None:
@@ -149,8 +146,8 @@ class ComparePanel(QWidget):
                 layer.events.set_data.connect(self._repainted)
 
     def _repainted(self, event: object = None) -> None:
-        if not self._soon.isActive() and not self.comparing.plane_is_late:
-            self._soon.start()
+        if not self.comparing.plane_is_late:
+            self._updates.throttle()
 
     def _follow_shapes(self) -> None:
         """While the region is being drawn, its numbers follow."""
@@ -158,13 +155,13 @@ class ComparePanel(QWidget):
         if layer != self._followed_shapes:
             for name in _SHAPE_EVENTS:
                 if self._followed_shapes is not None:
-                    getattr(self._followed_shapes.events, name).disconnect(self._edit)
+                    getattr(self._followed_shapes.events, name).disconnect(self._shapes_changed)
                 if layer is not None:
-                    getattr(layer.events, name).connect(self._edit)
+                    getattr(layer.events, name).connect(self._shapes_changed)
             self._followed_shapes = layer
 
-    def _edit(self, event: object = None) -> None:
-        self._edited.start()  # anew with every change: not while something is being dragged
+    def _shapes_changed(self, event: object = None) -> None:
+        self._edits.throttle()  # the wait begins anew with every change
 
     def _shapes_edited(self) -> None:
         if self._current_region() is not self._region:
@@ -184,6 +181,8 @@ class ComparePanel(QWidget):
 
     def update_numbers(self) -> None:
         """Compute what is shown anew: this plane always, the rest where it is another one."""
+        self._follow_prediction()
+        self._follow_shapes()
         pair = self._comparable
         if pair is None:
             self._region = None
@@ -198,7 +197,9 @@ class ComparePanel(QWidget):
 
     @property
     def _comparable(self) -> tuple[Image, Image] | None:
-        return None if self.pair.problem else self.pair.images
+        if self.pair.problem:
+            return None
+        return self.pair.images
 
     @property
     def _drawn(self) -> Region | None:
@@ -230,7 +231,10 @@ class ComparePanel(QWidget):
             disclaimer = str(prediction.metadata.get("disclaimer", ""))
         self.disclaimer.say(disclaimer)
         self.problem.say(self._problem())
-        self.warning.say(shift_words(shift) if shift is not None and shift.shifted else "")
+        warning = ""
+        if shift is not None and shift.shifted:
+            warning = shift_words(shift)
+        self.warning.say(warning)
 
     def _show_numbers(self, pair: tuple[Image, Image] | None) -> None:
         found = self.comparing
@@ -270,20 +274,34 @@ class ComparePanel(QWidget):
         return "\n".join(line for line in lines if line)
 
     def _show_profiles(self, pair: tuple[Image, Image] | None) -> None:
-        stack, series = self._scored, self.comparing.series
-        self.profile.setVisible(stack is not None and len(stack.profile) > 2)
+        profile: tuple[float, ...] = ()
+        if self._scored is not None:
+            profile = self._scored.profile
+        series = self.comparing.series
+        self.profile.setVisible(len(profile) > 2)
         self.over_time.setVisible(len(series) > 1)
         if pair is None:
             return
-        plane, axis = plane_index(self._viewer, pair[0]), stack_axis(values_of(pair[0]).shape)
-        self.profile.set_title(_PLANES if along_z(pair[0]) else _TIME)
-        self.profile.set_values(stack.profile if stack is not None else ())
-        self.profile.set_current(plane[axis] if plane and axis >= 0 else None)
+        title = _TIME
+        if along_z(pair[0]):
+            title = _PLANES
+        self.profile.set_title(title)
+        self.profile.set_values(profile)
         self.over_time.set_values(series)
-        self.over_time.set_current(plane[0] if plane else None)
+        plane, axis = plane_index(self._viewer, pair[0]), stack_axis(values_of(pair[0]).shape)
+        step = time_point = None
+        if plane:
+            time_point = plane[0]
+            if axis >= 0:
+                step = plane[axis]
+        self.profile.set_current(step)
+        self.over_time.set_current(time_point)
 
     def _unfold(self, on: bool) -> None:
-        self.what.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
+        arrow = Qt.ArrowType.RightArrow
+        if on:
+            arrow = Qt.ArrowType.DownArrow
+        self.what.setArrowType(arrow)
         for widget in (self.reports, self.coverage):
             widget.setVisible(on)
 
@@ -295,7 +313,10 @@ class ComparePanel(QWidget):
             return
         planes = ""
         if len(stack.profile) > 1:
-            planes = f"{len(stack.profile)} {'Z steps' if along_z(pair[0]) else 'time points'}"
+            unit = "time points"
+            if along_z(pair[0]):
+                unit = "Z steps"
+            planes = f"{len(stack.profile)} {unit}"
         facts = prediction_facts(pair[0]) or PredictionFacts()
         text = methods_text(
             facts.record,
@@ -313,9 +334,9 @@ class ComparePanel(QWidget):
     def _jump(self, plane: int) -> None:
         """Go to a plane of the stack."""
         if self.prediction.layer is not None:
-            self._go(stack_axis(self.prediction.layer.data.shape), plane)
+            self._set_slider(stack_axis(self.prediction.layer.data.shape), plane)
 
-    def _go(self, axis: int, step: int) -> None:
+    def _set_slider(self, axis: int, step: int) -> None:
         """Set a slider, given as an axis of the prediction."""
         prediction = self.prediction.layer
         if prediction is None:

@@ -58,8 +58,8 @@ class Comparing(QObject):
         self.series: tuple[float, ...] = ()
         self.failure = ""
         self._pair: tuple[Any, ...] = ()
-        self._stack_of: tuple[Any, ...] = ()
-        self._region_of: tuple[Any, ...] = ()
+        self._stack_key: tuple[Any, ...] = ()
+        self._region_key: tuple[Any, ...] = ()
         self._next_plane: Work | None = None
         self._plane_job = Job(self)
         self._stack_job = Job(self)
@@ -68,7 +68,7 @@ class Comparing(QObject):
         self._plane_job.state_changed.connect(self._start_plane)
         self._jobs = (self._plane_job, self._stack_job, self._region_job, self._series_job)
         for job in self._jobs:
-            job.yielded.connect(self._take)
+            job.yielded.connect(self._receive)
             job.failed.connect(self._fail)
 
     @property
@@ -95,29 +95,41 @@ class Comparing(QObject):
             self._pair = pair
         self.failure = ""
         plane, stack = plane_index(self._viewer, prediction), stack_index(self._viewer, prediction)
-        self._next_plane = None if plane is None else comparing_planes(a, b, plane, region)
         if plane is None:
+            self._next_plane = None
             self.plane = None
             self._plane_job.reset()
+        else:
+            self._next_plane = comparing_planes(a, b, plane, region)
         self._start_plane()
-        if (complete, stack) != self._stack_of:
-            self._stack_of = (complete, stack)
+        if (complete, stack) != self._stack_key:
+            self._stack_key = (complete, stack)
             self.stack = None
             self.shift = None
             self._stack_job.reset()
             if complete:
                 self._stack_job.start(comparing_stacks(a, b, stack, along_z=along_z(prediction)))
-        wanted = (complete, stack, region.key) if region is not None else ()
-        if wanted != self._region_of:
-            self._region_of, self.region_stack = wanted, None
+        region_key: tuple[Any, ...] = ()
+        if region is not None:
+            region_key = (complete, stack, region.key)
+        if region_key != self._region_key:
+            self._region_key = region_key
+            self.region_stack = None
             self._region_job.reset()
             if complete and region is not None:
                 self._region_job.start(comparing_regions(a, b, stack, region))
 
     def forget(self) -> None:
         """Nothing is compared any more."""
-        self._pair = self._stack_of = self._region_of = self.series = ()
-        self.plane = self.stack = self.region_stack = self.shift = self._next_plane = None
+        self._pair = ()
+        self._stack_key = ()
+        self._region_key = ()
+        self._next_plane = None
+        self.plane = None
+        self.stack = None
+        self.region_stack = None
+        self.shift = None
+        self.series = ()
         self.failure = ""
         for job in self._jobs:
             job.reset()
@@ -128,7 +140,7 @@ class Comparing(QObject):
             work, self._next_plane = self._next_plane, None
             self._plane_job.start(work)
 
-    def _take(self, found: object) -> None:
+    def _receive(self, found: object) -> None:
         if isinstance(found, PlaneAgreement):
             self.plane = found
         elif isinstance(found, StackAgreement):

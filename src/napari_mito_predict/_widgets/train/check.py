@@ -107,21 +107,27 @@ def timing(config: TrainingConfig, ndim: int) -> Work:
 
 
 def _late_reference(config: TrainingConfig) -> Reference:
-    """The start model as a reference, loaded when the first field was read: the table fills meanwhile."""
-    loaded: list[Reference | None] = []
+    """The start model as a reference, loaded only when the first field was read: the table fills meanwhile."""
+    loaded: list[Reference | None] = []  # empty until the first field; None in it where there is no start model
 
     def expect(given: NDArray[np.float32]) -> Any:
         if not loaded:
             from napari_mito_predict.training.lifecycle import reference_of
 
             loaded.append(reference_of(config))
-        return loaded[0](given) if loaded[0] else [None] * len(config.targets)
+        reference = loaded[0]
+        if reference is None:
+            return [None] * len(config.targets)
+        return reference(given)
 
     return expect
 
 
 def _first_that_opens(paths: list[Path]) -> ImageSource:
-    """One damaged file is for the check to tell; only if all are, there is nothing to look into."""
+    """The first image that can be opened; where none can, the error of the last.
+
+    One damaged file is for the check to tell; only if all are, there is nothing to look into.
+    """
     from napari_mito_predict.image import open_image
 
     for path in paths[:-1]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def free_folder(name: str, parent: Path | None = None) -> Path:
     """A folder for a run of that name which is not there yet."""
     parent = (parent or runs_folder()).absolute()
-    return next(path for path in _numbered(parent, name) if not path.exists())
+    return next(path for path in numbered(parent, name) if not path.exists())
 
 
 def command_for(config: TrainingConfig) -> str:
@@ -37,16 +37,22 @@ def command_for(config: TrainingConfig) -> str:
     folder = runs_folder().absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path = next(p for p in _numbered(folder, config.name, ".yaml") if not p.exists() or _text_of(p) == text)
+        # The same request again finds its own file, and gives the same command.
+        path = next(p for p in numbered(folder, config.name, ".yaml") if not p.exists() or _text_of(p) == text)
     except OSError as error:
         raise UnwritableOutputError(f"{folder}: could not be written to ({error.strerror or error}).") from error
     atomic_write_text(path, text)
     command = ["mito-predict", "train", str(path)]
-    return subprocess.list2cmdline(command) if sys.platform == "win32" else shlex.join(command)
+    if sys.platform == "win32":
+        return subprocess.list2cmdline(command)
+    return shlex.join(command)
 
 
-def _numbered(folder: Path, name: str, suffix: str = "") -> Iterator[Path]:
-    return (folder / (f"{name}{suffix}" if i == 1 else f"{name}-{i}{suffix}") for i in count(1))
+def numbered(folder: Path, name: str, suffix: str = "") -> Iterator[Path]:
+    """``name``, ``name-2``, ``name-3`` and so on in a folder, without an end."""
+    yield folder / f"{name}{suffix}"
+    for i in count(2):
+        yield folder / f"{name}-{i}{suffix}"
 
 
 def _text_of(path: Path) -> str:

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 _HEIGHT = 150
 _AXIS_WIDTH = 50
+"""Pixels; fixed, so that the curve does not move when the numbers beside it get longer."""
 _LEAST_SCORES = 0.1
 """PCC shown from bottom to top at least: smaller differences are noise."""
 _LOSS, _SCORE = "#6699cc", "#ee8844"
@@ -49,7 +50,7 @@ class Curve(QWidget):
         self._now = pg.InfiniteLine(angle=90, pen=pg.mkPen("#999999", style=Qt.PenStyle.DashLine))
         self._now.hide()
         item.addItem(self._now, ignoreBounds=True)
-        item.vb.sigResized.connect(self._align)
+        item.vb.sigResized.connect(self._align)  # pyqtgraph links views along x, but not their places
         item.scene().sigMouseClicked.connect(self._mouse_clicked)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)

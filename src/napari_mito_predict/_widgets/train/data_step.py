@@ -64,8 +64,8 @@ class DataStep(Step):
         self.source.changed.connect(self._look_into)
         self.source.layers.failed.connect(self.show_failure)
         self.channels.changed.connect(self.chosen)
-        self.table.ticked.connect(self._say)
-        self._say()
+        self.table.ticked.connect(self._show_state)
+        self._show_state()
 
     # ------------------------------------------------------------------ what was chosen
 
@@ -82,7 +82,10 @@ class DataStep(Step):
     @property
     def truth(self) -> str | int | None:
         """The truth channel, where the files hold it beside the transmitted light."""
-        return self.channels.truth.currentData() if self._in_files else None
+        if not self._in_files:
+            return None
+        channel: str | int | None = self.channels.truth.currentData()
+        return channel
 
     @property
     def _in_files(self) -> bool:
@@ -129,7 +132,7 @@ class DataStep(Step):
     def set_seed(self, seed: int) -> None:
         """Draw the split with this seed."""
         self._seed = seed
-        self._say()
+        self._show_state()
 
     def dragEnterEvent(self, event) -> None:  # type: ignore[no-untyped-def]
         if any(url.isLocalFile() for url in event.mimeData().urls()):
@@ -150,14 +153,14 @@ class DataStep(Step):
             self.chosen.emit()
         else:
             self._peeking.start(peeking(data))
-        self._say()
+        self._show_state()
 
     def _peeked(self, peek: Peek) -> None:
         self.peek = peek
         self.channels.set_channels(peek.channels)
         self.source.show_matches(peek.matches)
         self.chosen.emit()
-        self._say()
+        self._show_state()
 
     def _forget(self) -> None:
         self._fields, self._checked = (), False
@@ -172,25 +175,25 @@ class DataStep(Step):
         self._fields, self._checked = listed.fields, False
         self.failure.show_failure(None)
         self.table.set_fields(field.name for field in listed.fields)
-        self._say()
+        self._show_state()
 
     def show_report(self, report: FieldReport) -> None:
         """Say what was found in one field."""
         self.table.set_report(report)
-        self._say()
+        self._show_state()
 
     def show_checked(self, checked: Checked) -> None:
         """All fields were read."""
         self._checked = True
         self.table.show_problem()
-        self._say()
+        self._show_state()
 
     def show_failure(self, failure: Failure | None) -> None:
         """Say why the fields cannot be read at all."""
         self.failure.show_failure(failure)
-        self._say()
+        self._show_state()
 
-    def _say(self) -> None:
+    def _show_state(self) -> None:
         self.hint.setVisible(self.source.data is None)
         self.channels.setVisible(self._in_files)
         parts = self.parts
@@ -203,7 +206,7 @@ class DataStep(Step):
             self.split.setToolTip(_names_of(parts))
         for label in (self.found, self.split):
             label.setVisible(bool(label.text()))
-        self._say_together(parts)
+        self._show_common_findings(parts)
         self._summarise(parts)
         self.state_changed.emit()
 
@@ -216,7 +219,7 @@ class DataStep(Step):
             return f"1 field: {found}"
         return f"{len(self._fields)} fields: {found}"
 
-    def _say_together(self, parts: Fields | None) -> None:
+    def _show_common_findings(self, parts: Fields | None) -> None:
         """What only shows when all fields that take part are seen."""
         clear(self._findings)
         if not self._checked:
@@ -237,7 +240,6 @@ class DataStep(Step):
             self._findings.addWidget(FindingLine(str(finding.level), finding.message, finding.fix))
 
     def _summarise(self, parts: Fields | None) -> None:
-        read, total = len(self.table.reports), len(self._fields)
         if not self.failure.isHidden():
             self.set_summary("cannot be read", "error")
         elif self._peeking.state in (JobState.PREPARING, JobState.RUNNING) and self.peek is None:
@@ -245,15 +247,27 @@ class DataStep(Step):
         elif self.source.data is None:
             self.set_summary("choose fields")
         elif not self._checked:
-            self.set_summary(f"checking {read} of {total}…" if total else "checking…", "info")
+            self.set_summary(self._progress(), "info")
         elif parts is None:
             self.set_summary("no fields", "error")
         else:
-            taking_part = len(self.table.included)
-            findings = chain.from_iterable(report.findings for report in self.table.reports)
-            odd = taking_part < total or any(finding.level is Level.WARNING for finding in findings)
-            text = f"{taking_part} of {total} fields" if total > 1 else "1 field"
-            self.set_summary(text, "warning" if odd else "ok")
+            self._summarise_checked()
+
+    def _progress(self) -> str:
+        if not self._fields:
+            return "checking…"
+        return f"checking {len(self.table.reports)} of {len(self._fields)}…"
+
+    def _summarise_checked(self) -> None:
+        total, taking_part = len(self._fields), len(self.table.included)
+        text = "1 field"
+        if total > 1:
+            text = f"{taking_part} of {total} fields"
+        findings = chain.from_iterable(report.findings for report in self.table.reports)
+        state = "ok"
+        if taking_part < total or any(finding.level is Level.WARNING for finding in findings):
+            state = "warning"
+        self.set_summary(text, state)
 
 
 def _names_of(parts: Fields) -> str:
@@ -262,5 +276,7 @@ def _names_of(parts: Fields) -> str:
 
 
 def _split_line(parts: Fields, seed: int) -> str:
-    validated = f"{len(parts.validation)} validate" if parts.validation else "validated on a strip of these"
+    validated = "validated on a strip of these"
+    if parts.validation:
+        validated = f"{len(parts.validation)} validate"
     return f"{len(parts.training)} train · {validated} · {len(parts.test)} test · seed {seed}"

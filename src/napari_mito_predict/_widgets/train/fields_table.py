@@ -69,6 +69,7 @@ class FieldsTable(QTableWidget):
             rows.hide()
             rows.setDefaultSectionSize(self._row_height)
         self._reports: dict[str, FieldReport] = {}
+        self._verdicts: dict[str, str] = {}
         self._left_out: set[str] = set()
         self.itemChanged.connect(self._changed)
         self.cellDoubleClicked.connect(lambda row, _: self.look_at(row))
@@ -97,13 +98,14 @@ class FieldsTable(QTableWidget):
         """List fields that are still to be read; those left out before stay so."""
         wanted = sorted(names)
         self._reports = {}
+        self._verdicts = {}
         with signals_blocked(self):
             self.setRowCount(len(wanted))
             for row, name in enumerate(wanted):
                 item = QTableWidgetItem(name)
                 item.setData(Qt.ItemDataRole.UserRole, name)
                 item.setToolTip(name)
-                item.setCheckState(Qt.CheckState.Unchecked if name in self._left_out else Qt.CheckState.Checked)
+                item.setCheckState(self._tick_of(name))
                 self.setItem(row, 0, item)
                 self.setItem(row, 1, QTableWidgetItem(""))
                 self.setItem(row, 2, QTableWidgetItem("…"))
@@ -111,15 +113,20 @@ class FieldsTable(QTableWidget):
         rows = min(max(len(wanted), 2), _ROWS_SHOWN)
         self.setFixedHeight(self._row_height * rows + self._header_height)
 
+    def _tick_of(self, name: str) -> Qt.CheckState:
+        if name in self._left_out:
+            return Qt.CheckState.Unchecked
+        return Qt.CheckState.Checked
+
     def set_report(self, report: FieldReport) -> None:
         """Say what was found in a field; one that cannot be used loses its tick."""
         if report.name not in self.names:
             return
-        twin = next((r for r in self._reports.values() if r.digest and r.digest == report.digest), None)
+        twins = [known.name for known in self.reports if known.digest and known.digest == report.digest]
         self._reports[report.name] = report
         row = self.names.index(report.name)
         with signals_blocked(self):
-            self._fill(row, report, twin.name if twin is not None else "")
+            self._fill(row, report, next(iter(twins), ""))
 
     def _fill(self, row: int, report: FieldReport, twin: str) -> None:
         """Write a report into its row; `twin` is the name of a field with the same pixels."""
@@ -139,8 +146,11 @@ class FieldsTable(QTableWidget):
         else:
             size.setText(shape)
             size.setToolTip("planes × rows × columns")
-        words = "a copy" if twin else short(report)
-        found.setText(f"{_MARKS[_worst(report)]} {words}")
+        verdict = short(report)
+        if twin:
+            verdict = "a copy"
+        self._verdicts[report.name] = verdict
+        found.setText(f"{_MARKS[_worst(report)]} {verdict}")
         found.setToolTip(_tooltip(report, twin))
 
     def show_problem(self) -> None:
@@ -152,14 +162,15 @@ class FieldsTable(QTableWidget):
 
     def summary(self) -> str:
         """All findings in a line, such as "12 ok, 1 shifted 3 px, 1 blank"."""
-        found = [self.item(row, 2) for row in range(self.rowCount())]
-        texts = Counter(item.text().lstrip("✓!× ") for item in found if item and item.text() != "…")
-        ordered = sorted(texts.items(), key=lambda entry: (entry[0] != "ok", -entry[1]))
-        return ", ".join(f"{count} {text}" for text, count in ordered)
+        counts = Counter(self._verdicts[name] for name in self.names if name in self._verdicts)
+        ordered = sorted(counts.items(), key=lambda entry: (entry[0] != "ok", -entry[1]))
+        return ", ".join(f"{count} {verdict}" for verdict, count in ordered)
 
     def _name(self, row: int) -> str:
         item = self.item(row, 0)
-        return str(item.data(Qt.ItemDataRole.UserRole)) if item is not None else ""
+        if item is None:
+            return ""
+        return str(item.data(Qt.ItemDataRole.UserRole))
 
     def _changed(self, item: QTableWidgetItem) -> None:
         if item.column() != 0:

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Image
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QLabel, QPushButton, QWidget
 from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common import image_layers
 from napari_mito_predict._widgets.common.controls import Combo, LayerCombo, words
 from napari_mito_predict._widgets.common.facts import input_facts
+from napari_mito_predict._widgets.common.layouts import form
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
+from napari_mito_predict._widgets.train.command import numbered
 from napari_mito_predict.errors import TrainingDataError
 from napari_mito_predict.image import ChannelRole
 
@@ -48,28 +50,29 @@ class LayersForm(QWidget):
         self.add_button = QPushButton("Add this field")
         self.add_button.clicked.connect(self.add)
         self.note = words(_HINT, quiet=True)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setColumnStretch(1, 1)
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(4)
-        rows = (("Transmitted light", self.transmitted), ("Fluorescence", self.truth), ("Planes are", self.axes))
-        self._labels = []
-        for row, (text, combo) in enumerate(rows):
-            self._labels.append(QLabel(text))
-            combo.setAccessibleName(f"{text} layer")
-            grid.addWidget(self._labels[-1], row, 0)
-            grid.addWidget(combo, row, 1)
-        grid.addWidget(self.add_button, len(rows), 1)
-        grid.addWidget(self.note, len(rows) + 1, 0, 1, 2)
+        self._axes_label = QLabel("Planes are")
+        self._build()
         self._job = Job(self)
         self._job.yielded.connect(self._written)
         self._job.failed.connect(self._not_written)
-        self._job.state_changed.connect(lambda _: self._say())
+        self._job.state_changed.connect(lambda _: self._show_problem())
         for layers in (self.transmitted, self.truth):
             layers.picked.connect(self._picked)
-        self.axes.currentIndexChanged.connect(lambda _: self._say())
+        self.axes.currentIndexChanged.connect(lambda _: self._show_problem())
         self._guess()
+
+    def _build(self) -> None:
+        rows = form()
+        self.setLayout(rows)
+        for label, combo in (
+            (QLabel("Transmitted light"), self.transmitted),
+            (QLabel("Fluorescence"), self.truth),
+            (self._axes_label, self.axes),
+        ):
+            combo.setAccessibleName(f"{label.text()} layer")
+            rows.addRow(label, combo)
+        rows.addRow("", self.add_button)
+        rows.addRow(self.note)
 
     def _guess(self) -> None:
         for combo, roles in (
@@ -89,13 +92,16 @@ class LayersForm(QWidget):
                 for axes, text in image_layers.possible_axes(layer).items():
                     self.axes.addItem(text, axes)
         self.axes.setVisible(unknown)
-        self._labels[2].setVisible(unknown)
-        self._say()
+        self._axes_label.setVisible(unknown)
+        self._show_problem()
 
-    def _say(self) -> None:
+    def _show_problem(self) -> None:
         problem = self._problem()
         self.add_button.setEnabled(not problem and not self._job.state.busy)
-        self.note.setText("writing…" if self._job.state.busy else problem or _HINT)
+        if self._job.state.busy:
+            self.note.setText("writing…")
+        else:
+            self.note.setText(problem or _HINT)
 
     def _problem(self) -> str:
         light, truth = self.transmitted.layer, self.truth.layer
@@ -107,7 +113,9 @@ class LayersForm(QWidget):
             sizes = [" × ".join(map(str, layer.data.shape)) for layer in (light, truth)]
             return f"The layers differ in size ({sizes[0]} and {sizes[1]}): choose two of the same field."
         axes = image_layers.axes_of(light) or self.axes.currentData()
-        return "" if axes and "C" not in axes else "It is not clear what the planes of this layer are."
+        if not axes or "C" in axes:
+            return "It is not clear what the planes of this layer are."
+        return ""
 
     def add(self) -> None:
         """Write the two layers into one file."""
@@ -126,7 +134,8 @@ class LayersForm(QWidget):
 
         if self._folder is None:
             parent = runs_folder() / "fields"
-            self._folder = next(parent / f"layers-{i}" for i in count(1) if not (parent / f"layers-{i}").exists())
+            folders = (parent / f"layers-{i}" for i in count(1))
+            self._folder = next(folder for folder in folders if not folder.exists())
         return self._folder
 
     def _written(self, path: Path) -> None:
@@ -156,8 +165,7 @@ def writing(
         light, truth = sources
         folder.mkdir(parents=True, exist_ok=True)
         stem = re.sub(r"[^\w.-]+", "_", light.name).strip("_") or "field"
-        names = (stem if i == 1 else f"{stem}-{i}" for i in count(1))
-        path = next(folder / f"{name}.ome.tif" for name in names if not (folder / f"{name}.ome.tif").exists())
+        path = next(path for path in numbered(folder, stem, ".ome.tif") if not path.exists())
         times = range(light.sizes["T"])
         data = np.stack([np.stack([source.read(t, 0) for source in (light, truth)]) for t in times])
         yield write_ome_tiff(

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, FileEdit, FloatSpinBox, LineEdit, SpinBox
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 from superqt.utils import signals_blocked
+
+from napari_mito_predict._widgets.common.layouts import form
 
 if TYPE_CHECKING:
     from magicgui.widgets.bases import ValueWidget
 
 _LOSSES = [("squared error", "mse"), ("absolute error", "l1"), ("squared error + structure", "mse+dssim")]
 _PRECISIONS = [("Automatic", "auto"), ("32 bits, exact", "32"), ("bf16, faster", "bf16"), ("16 bits, faster", "16")]
-_PICTURES = 20
+_FEWEST_VALIDATIONS = 20
 """A run that validates more rarely than this many times shows too little of how it improves."""
 
 
@@ -85,18 +87,14 @@ class Options(QWidget):
         self.rate.native.setDecimals(6)
         numbers = (self.iterations, self.minutes, self.batch, self.rate, self.seed)
         settings: tuple[ValueWidget[Any], ...] = (*numbers, self.loss, self.precision)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setColumnStretch(1, 1)
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(4)
-        for row, widget in enumerate((*settings, self.voxel, self.output)):
+        rows = form()
+        self.setLayout(rows)
+        for widget in (*settings, self.voxel, self.output):
             label = QLabel(widget.label)
             label.setToolTip(widget.tooltip)
             widget.native.setAccessibleName(widget.label)
             widget.native.setMinimumWidth(60)
-            grid.addWidget(label, row, 0)
-            grid.addWidget(widget.native, row, 1)
+            rows.addRow(label, widget.native)
         for widget in (*settings, self.output):
             widget.changed.connect(lambda _: self.changed.emit())
         for spin in numbers:
@@ -107,7 +105,9 @@ class Options(QWidget):
     def folder(self) -> Path | None:
         """Where run folders are made; None for the default place."""
         chosen = self.output.value
-        return chosen if isinstance(chosen, Path) else None
+        if isinstance(chosen, Path):
+            return chosen
+        return None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class Options(QWidget):
             "precision": self.precision.value,
             "seed": seed,
             "split": {"seed": seed},
-            "validate_every": max(1, min(self._validate_every, iterations // _PICTURES)),
+            "validate_every": max(1, min(self._validate_every, iterations // _FEWEST_VALIDATIONS)),
         }
         if (size := self._voxel_size()) is not None:
             settings["voxel_size_um"] = size

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from napari_mito_predict._widgets.common.worker import Work
     from napari_mito_predict.training.run import Run
 
-_MOST = 200
+_MOST_PREVIEWS = 200
 """Of a run with more previews, so many are read, evenly spread."""
 _GAP = 0.04
-_UNKNOWN = (1.0, 1.0)
+"""Between two pictures, as a part of their width."""
+_UNKNOWN_PIXEL = (1.0, 1.0)
+"""Placed in pixels: nobody knows how large they are in micrometres."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,9 @@ class PreviewLayers(QObject):
         self._waiting = []
         self.previews = None
         self._run = run
-        self._frames = Frames(run.model_folder) if run is not None else None
+        self._frames = None
+        if run is not None:
+            self._frames = Frames(run.model_folder)
 
     def take(self, paths: Sequence[Path]) -> None:
         """Read these, as soon as the ones before are read."""
@@ -213,13 +217,15 @@ class PreviewLayers(QObject):
         """Transmitted light, truth and prediction from left to right, beside whatever is there already."""
         if self._run is None:
             return
-        place = _Place(self._viewer, previews)
+        place = _Placement(self._viewer, previews)
         name, targets = self._run.path.name, len(previews.truths)
         light = {"colormap": "gray", "contrast_limits": contrast_of(previews.light)}
         self.stills = [self._image(previews.light, f"{name} preview: transmitted light", place.still(0), **light)]
         self.stacks = []
         for i, truth in enumerate(previews.truths):
-            number = f" {i + 1}" if targets > 1 else ""
+            number = ""
+            if targets > 1:
+                number = f" {i + 1}"
             limits = contrast_of(truth)
             look = {"colormap": "green", "contrast_limits": limits}
             still = self._image(truth, f"{name} preview: truth{number}", place.still(1 + 2 * i), **look)
@@ -233,26 +239,30 @@ class PreviewLayers(QObject):
         self._viewer.reset_view()
 
     def _image(self, data: NDArray[np.float32], name: str, place: dict[str, object], **look: object) -> Image:
-        facts = PreviewFacts(run=str(self._run.path) if self._run else "")
+        facts = PreviewFacts()
+        if self._run is not None:
+            facts = PreviewFacts(run=str(self._run.path))
         return Image(data, name=name, blending="additive", metadata=metadata_of(facts), **place, **look)
 
 
-class _Place:
+class _Placement:
     """Where previews go: right of all layers, on a slider of their own, at every plane of what is open."""
 
     def __init__(self, viewer: Viewer, previews: Previews) -> None:
         between = max(1, viewer.dims.ndim - 2)
         self.ndim = 1 + between + 2
         # Where nothing is open: one plane at the origin.
-        self._step = previews.pixel_um or _UNKNOWN
-        self._thick = [1.0] * between
+        self._step = previews.pixel_um or _UNKNOWN_PIXEL
+        self._thickness = [1.0] * between
         self._middle = [0.0] * between
         self._slider_units = ["pixel"] * between
         self._slider_labels = ["z"] * between
         deepest = max(viewer.layers, key=lambda layer: layer.ndim, default=None)
         if deepest is not None:
             self._follow(viewer, deepest, between)
-        self._unit = "pixel" if self._step is _UNKNOWN else "micrometer"
+        self._unit = "micrometer"
+        if self._step is _UNKNOWN_PIXEL:
+            self._unit = "pixel"
         self._width = previews.light.shape[-1] * self._step[1] * (1 + _GAP)
         self._corner = (0.0, 0.0)
         if deepest is not None:
@@ -262,11 +272,11 @@ class _Place:
     def _follow(self, viewer: Viewer, deepest: Layer, between: int) -> None:
         """Take units and sliders of the layers that are there; `between` axes lie between the previews' and y."""
         if not deepest.units[-1].is_compatible_with("micrometer"):
-            self._step = _UNKNOWN
+            self._step = _UNKNOWN_PIXEL
         # One plane that is as thick as all planes of the other layers: it is seen wherever their slider is.
         sliders = viewer.dims.range[:-2][-between:]
         if sliders:
-            self._thick = [float(slider.stop - slider.start + (slider.step or 1)) for slider in sliders]
+            self._thickness = [float(slider.stop - slider.start + (slider.step or 1)) for slider in sliders]
             self._middle = [float(slider.start + slider.stop) / 2 for slider in sliders]
         if deepest.ndim - 2 >= between:
             self._slider_units = [str(unit) for unit in deepest.units[:-2]][-between:]
@@ -285,7 +295,7 @@ class _Place:
         """For the previews, one after the other."""
         plane = self.still(column)
         return {
-            "scale": (1.0, *self._thick, *self._step),
+            "scale": (1.0, *self._thickness, *self._step),
             "translate": (0.0, *self._middle, self._corner[0], self._corner[1] + column * self._width),
             "units": ("pixel", *self._slider_units, *plane["units"]),  # type: ignore[misc]
             "axis_labels": ("preview", *self._slider_labels, "y", "x"),
@@ -298,9 +308,9 @@ def _stack_of(previews: Previews, target: int, ndim: int) -> NDArray[np.float32]
 
 
 def _spread(paths: Sequence[Path]) -> list[Path]:
-    if len(paths) <= _MOST:
+    if len(paths) <= _MOST_PREVIEWS:
         return list(paths)
-    return [paths[i] for i in np.linspace(0, len(paths) - 1, _MOST).astype(int)]
+    return [paths[i] for i in np.linspace(0, len(paths) - 1, _MOST_PREVIEWS).astype(int)]
 
 
 def _pixel_of(model_folder: Path) -> tuple[float, float] | None:

@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QLineEdit, QProgressBar, QPushButton, QWidget
 
 from napari_mito_predict._widgets.common.controls import Combo, FailurePanel, words
+from napari_mito_predict._widgets.common.layouts import form
 from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.common.worker import Failure
@@ -24,6 +25,7 @@ _NEW = "New run"
 _RUNS_SHOWN = 30
 _OUTSIDE = "Running outside napari: you may close it, the training goes on."
 _LOG_TAIL = 6000
+"""Bytes: a traceback or two."""
 
 
 class RunStep(Step):
@@ -51,10 +53,7 @@ class RunStep(Step):
     # ------------------------------------------------------------------ building
 
     def _build_choice(self) -> None:
-        grid = QGridLayout()
-        grid.setColumnStretch(1, 1)
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(4)
+        rows = form()
         self.runs = Combo()
         self.runs.addItem(_NEW, None)
         self.runs.setToolTip("A new run, or one of before: to watch it, or to go on with it")
@@ -63,11 +62,10 @@ class RunStep(Step):
         self.name.setToolTip("What the model will be called in the list of models")
         self._name_label = QLabel("Name")
         self._run_label = QLabel("Run")
-        for row, (label, field) in enumerate(((self._run_label, self.runs), (self._name_label, self.name))):
+        for label, field in ((self._run_label, self.runs), (self._name_label, self.name)):
             field.setAccessibleName(label.text())
-            grid.addWidget(label, row, 0)
-            grid.addWidget(field, row, 1)
-        self.body.addLayout(grid)
+            rows.addRow(label, field)
+        self.body.addLayout(rows)
 
     def _build_buttons(self) -> None:
         self.start = QPushButton("&Start training")
@@ -78,9 +76,7 @@ class RunStep(Step):
         self.use.setToolTip("Predict the image that is open with the best model so far")
         self.copy.setToolTip("A line for a terminal or a cluster that trains the same; goes to the clipboard")
         self.start.clicked.connect(self.start_pressed)
-        self.pause.clicked.connect(
-            lambda: (self.resume_pressed if self._phase.can_go_on else self.pause_pressed).emit()
-        )
+        self.pause.clicked.connect(self._pause_or_resume)
         self.keep.clicked.connect(self.keep_pressed)
         self.use.clicked.connect(self.use_pressed)
         self.copy.clicked.connect(self.copy_pressed)
@@ -88,8 +84,13 @@ class RunStep(Step):
         grid = QGridLayout()
         for i, button in enumerate((self.pause, self.keep, self.use, self.copy)):
             grid.addWidget(button, i // 2, i % 2)
-        self._grid = grid
         self.body.addLayout(grid)
+
+    def _pause_or_resume(self) -> None:
+        if self._phase.can_go_on:
+            self.resume_pressed.emit()
+        else:
+            self.pause_pressed.emit()
 
     def _build_progress(self) -> None:
         self.bar = QProgressBar()
@@ -127,7 +128,10 @@ class RunStep(Step):
 
     def _run_picked(self, index: int) -> None:
         path = self.runs.itemData(index)
-        self.run_chosen.emit(None if path is None else Run(Path(path)))
+        if path is None:
+            self.run_chosen.emit(None)
+        else:
+            self.run_chosen.emit(Run(Path(path)))
 
     # ------------------------------------------------------------------ saying
 
@@ -158,7 +162,10 @@ class RunStep(Step):
 
     def show_status(self, status: Status) -> None:
         """How far it is, how good, and what the trainer says."""
-        self.bar.setRange(0, 0 if status.state == "preparing" else status.iterations)
+        maximum = status.iterations
+        if status.state == "preparing":
+            maximum = 0  # Qt shows a bar without an end
+        self.bar.setRange(0, maximum)
         self.bar.setValue(status.iteration)
         self._best = best_score(status)
         self.scores.setText(scores_line(status))
@@ -183,10 +190,14 @@ class RunStep(Step):
     def show_refusal(self, run: Run) -> None:
         """Its trainer would not begin; why it says in the log only, since it leaves what it refuses as it is."""
         log = _end_of_log(run)
+        lines = [line for line in log.splitlines() if line.strip()]
+        last_words = "The trainer ended at once."
+        if lines:
+            last_words = lines[-1]
         self.message.setText(run.status.message)
         self.failure.show_failure(
             Failure(
-                next((line for line in reversed(log.splitlines()) if line.strip()), "The trainer ended at once."),
+                last_words,
                 "The trainer found what it must not or cannot go on with, and left the run folder as it is.",
                 "Do what the message says, then resume the run; or start a new one from its model.",
                 f"{run.path}\n\n{log}",
@@ -199,19 +210,18 @@ class RunStep(Step):
         self._enable()
 
     def _enable(self) -> None:
+        """Which widgets are there and can be used, by the phase of the run."""
         phase, new = self._phase, self._phase is Phase.NONE
-        told = phase in (Phase.PREPARING, Phase.RUNNING)
         for widget in (self.start, self.name, self._name_label):
             widget.setVisible(new)
         for choice in (self.runs, self._run_label):
             choice.setVisible(self.runs.count() > 1)
         self.start.setEnabled(not self._missing)
-        self.start.setToolTip(self._missing.capitalize() if self._missing else "Train in a process of its own (Alt+S)")
-        self.pause.setText("R&esume" if phase.can_go_on else "Paus&e")
-        self.pause.setToolTip("Go on from the last checkpoint" if phase.can_go_on else "It can be resumed later")
+        self.start.setToolTip(self._missing.capitalize() or "Train in a process of its own (Alt+S)")
+        self._name_pause_button()
         for button in (self.pause, self.keep):
             button.setVisible(not new and phase is not Phase.DONE)
-        self.pause.setEnabled(told or phase.can_go_on)
+        self.pause.setEnabled(phase in (Phase.PREPARING, Phase.RUNNING) or phase.can_go_on)
         self.keep.setEnabled(phase is Phase.RUNNING or (phase.can_go_on and self._has_model))
         self.use.setVisible(not new)
         self.use.setEnabled(self._has_model)
@@ -221,15 +231,24 @@ class RunStep(Step):
         self.curve.setVisible(not new and bool(self.curve.losses[0] or self.curve.scores[0]))
         for label in (self.scores, self.message):
             label.setVisible(bool(label.text()))
-        self._say()
+        self._summarise()
 
-    def _say(self) -> None:
-        scores = self._best
+    def _name_pause_button(self) -> None:
+        if self._phase.can_go_on:
+            self.pause.setText("R&esume")
+            self.pause.setToolTip("Go on from the last checkpoint")
+        else:
+            self.pause.setText("Paus&e")
+            self.pause.setToolTip("It can be resumed later")
+
+    def _summarise(self) -> None:
         match self._phase:
+            case Phase.NONE if self._missing:
+                self.set_summary(self._missing, "idle")
             case Phase.NONE:
-                self.set_summary(self._missing or "ready", "idle" if self._missing else "ok")
+                self.set_summary("ready", "ok")
             case Phase.DONE:
-                self.set_summary(f"done · {scores}" if scores else "done", "ok")
+                self.set_summary(self._with_score("done"), "ok")
             case Phase.FAILED:
                 self.set_summary("failed", "error")
             case Phase.INTERRUPTED:
@@ -237,12 +256,15 @@ class RunStep(Step):
             case Phase.DAMAGED:
                 self.set_summary("its status cannot be read", "error")
             case Phase.STOPPED:
-                self.set_summary(f"paused · {scores}" if scores else "paused", "warning")
+                self.set_summary(self._with_score("paused"), "warning")
             case Phase.RUNNING:
-                percent = f"{100 * self.bar.value() // max(self.bar.maximum(), 1)} %"
-                self.set_summary(" · ".join(filter(None, (percent, scores))), "info")
+                percent = 100 * self.bar.value() // max(self.bar.maximum(), 1)
+                self.set_summary(self._with_score(f"{percent} %"), "info")
             case _:
                 self.set_summary(f"{self._phase}…", "info")
+
+    def _with_score(self, state: str) -> str:
+        return " · ".join(filter(None, (state, self._best)))
 
 
 def best_score(status: Status) -> str:
@@ -286,9 +308,10 @@ def _failure_of(run: Run) -> Failure:
 
 
 def _end_of_log(run: Run) -> str:
+    log = run.path / "log.txt"
     try:
-        with (run.path / "log.txt").open("rb") as stream:
-            stream.seek(max(0, (run.path / "log.txt").stat().st_size - _LOG_TAIL))
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - _LOG_TAIL))
             return stream.read().decode("utf-8", errors="replace")
     except OSError:
         return "There is no log."

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QLabel, QPushButton, QStackedWidget, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QStackedWidget, QWidget
 from superqt import QElidingLabel
 from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common.controls import Combo
-from napari_mito_predict._widgets.common.layouts import column
+from napari_mito_predict._widgets.common.layouts import column, form
 from napari_mito_predict._widgets.train.layer_pairs import LayersForm
 from napari_mito_predict.image import Channel, ChannelRole, list_images
 
@@ -72,21 +72,18 @@ class SourceForm(QWidget):
 
     def _build_folders(self) -> None:
         page = QWidget()
-        grid = QGridLayout(page)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setColumnStretch(1, 1)
-        grid.setVerticalSpacing(4)
+        rows = form()
+        page.setLayout(rows)
         self.folder_buttons: dict[str, QPushButton] = {}
-        for row, (key, text) in enumerate((("input_folder", "Transmitted light"), ("target_folder", "Fluorescence"))):
+        for key, text in (("input_folder", "Transmitted light"), ("target_folder", "Fluorescence")):
             button = QPushButton("choose…")
             button.setAccessibleName(f"Folder with {text.lower()}")
             button.clicked.connect(lambda _=False, key=key: self._ask_for_one_of_two(key))
             self.folder_buttons[key] = button
-            grid.addWidget(QLabel(text), row, 0)
-            grid.addWidget(button, row, 1)
+            rows.addRow(QLabel(text), button)
         self.match_label = _quiet("")
         self.match_label.hide()
-        grid.addWidget(self.match_label, 2, 0, 1, 2)
+        rows.addRow(self.match_label)
         self._pages.addWidget(page)
 
     def _build_table(self) -> None:
@@ -188,17 +185,13 @@ class ChannelRows(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._channels: tuple[Channel, ...] = ()
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setColumnStretch(1, 1)
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(4)
+        rows = form()
+        self.setLayout(rows)
         self.transmitted, self.truth = Combo(), Combo()
-        for row, (text, combo) in enumerate((("Transmitted light", self.transmitted), ("Fluorescence", self.truth))):
+        for text, combo in (("Transmitted light", self.transmitted), ("Fluorescence", self.truth)):
             combo.setAccessibleName(f"{text} channel")
             combo.currentIndexChanged.connect(lambda _: self.changed.emit())
-            grid.addWidget(QLabel(text), row, 0)
-            grid.addWidget(combo, row, 1)
+            rows.addRow(QLabel(text), combo)
         self.hide()
 
     @property
@@ -214,7 +207,6 @@ class ChannelRows(QWidget):
         if [channel.label for channel in channels] == [channel.label for channel in self._channels]:
             return
         self._channels = channels
-        names = [channel.name for channel in channels]
         light = _first(channels, (ChannelRole.TRANSMITTED,))
         truth = _first(channels, (ChannelRole.MITOCHONDRIA, ChannelRole.DNA))
         if truth is None:
@@ -223,8 +215,7 @@ class ChannelRows(QWidget):
             with signals_blocked(combo):
                 combo.clear()
                 for channel in channels:
-                    by_name = channel.name is not None and names.count(channel.name) == 1
-                    combo.addItem(channel.label, channel.name if by_name else channel.index)
+                    combo.addItem(channel.label, _reference_to(channel, channels))
                     combo.setItemData(channel.index, channel.reason, Qt.ItemDataRole.ToolTipRole)
                 combo.setCurrentIndex(chosen or 0)
 
@@ -257,6 +248,17 @@ def role_of_truth(peek: Peek, rows: ChannelRows) -> ChannelRole | None:
     if index is None:
         return None
     return peek.truth[index].role
+
+
+def _reference_to(channel: Channel, channels: Sequence[Channel]) -> str | int:
+    """How a training configuration names a channel: by its name where that tells it from the others, else by index.
+
+    Other files may hold their channels in another order.
+    """
+    names = [other.name for other in channels]
+    if channel.name is None or names.count(channel.name) > 1:
+        return channel.index
+    return channel.name
 
 
 def _first(channels: Sequence[Channel], roles: tuple[ChannelRole, ...]) -> int | None:

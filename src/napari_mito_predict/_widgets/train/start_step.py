@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QLabel, QRadi
 from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common.controls import Combo, words
+from napari_mito_predict._widgets.common.layouts import form
 from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.train.options import Options
@@ -49,29 +50,25 @@ class StartStep(Step):
         self._build_advanced()
         self.refresh()
         self.options.use_preset(self.preset)
-        self._say()
+        self._show_choice()
 
     # ------------------------------------------------------------------ building
 
     def _build_choice(self) -> None:
-        grid = QGridLayout()
-        grid.setColumnStretch(1, 1)
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(4)
+        rows = form()
         self.model, self.target_box = Combo(), Combo()
         self.model.setToolTip("A model that knows similar images needs fewer fields and less time.")
         self.target_box.setEditable(True)
         self.target_box.setToolTip("What the truth shows. Type another name where it is neither.")
         for key, text in _TARGETS.items():
             self.target_box.addItem(text, key)
-        for row, (text, field) in enumerate((("Start from", self.model), ("Predict", self.target_box))):
+        for text, field in (("Start from", self.model), ("Predict", self.target_box)):
             field.setAccessibleName(text)
-            grid.addWidget(QLabel(text), row, 0)
-            grid.addWidget(field, row, 1)
+            rows.addRow(QLabel(text), field)
         self.model.activated.connect(self._model_chosen)
-        self.model.currentIndexChanged.connect(lambda _: self._tell(self.start_changed))
-        self.target_box.currentTextChanged.connect(lambda _: self._tell(self.start_changed))
-        self.body.addLayout(grid)
+        self.model.currentIndexChanged.connect(lambda _: self._start_has_changed())
+        self.target_box.currentTextChanged.connect(lambda _: self._start_has_changed())
+        self.body.addLayout(rows)
         self.note = words(quiet=True)
         self.body.addWidget(self.note)
 
@@ -104,8 +101,8 @@ class StartStep(Step):
         row.addWidget(self.more, 0, Qt.AlignmentFlag.AlignTop)
         self.body.addLayout(row)
         self.options = Options()
-        self.options.changed.connect(lambda: self._tell())
-        self.options.sampling_changed.connect(lambda: self._tell(self.start_changed))
+        self.options.changed.connect(self._has_changed)
+        self.options.sampling_changed.connect(self._start_has_changed)
         self.options.hide()
         self.body.addWidget(self.options)
 
@@ -143,12 +140,16 @@ class StartStep(Step):
             self.model.clear()
             for info in sorted(filter(_has_one_target, list_models()), key=self._fits_badly):
                 self.model.addItem(self._words_for(info), info.name)
-                disclaimer = info.card.disclaimer if info.card is not None else ""
-                self.model.setItemData(self.model.count() - 1, disclaimer, Qt.ItemDataRole.ToolTipRole)
+                if info.card is not None:
+                    tip = Qt.ItemDataRole.ToolTipRole
+                    self.model.setItemData(self.model.count() - 1, info.card.disclaimer, tip)
             self.model.addItem(_SCRATCH, None)
-            self.model.setCurrentIndex(self._index_of(before) if self._user_chose else 0)
+            index = 0
+            if self._user_chose:
+                index = self._index_of(before)
+            self.model.setCurrentIndex(index)
         if self.start_from != before:
-            self._tell(self.start_changed)
+            self._start_has_changed()
 
     def _index_of(self, name: str | None) -> int:
         """Where a model stands in the list, "from scratch" for None; the first where it is not there."""
@@ -167,6 +168,7 @@ class StartStep(Step):
         self._user_chose = True
 
     def _fits_badly(self, info: ModelInfo) -> tuple[bool, bool, bool, str]:
+        """For sorting: models for this kind of planes first, then those for this target, then the bundled ones."""
         card = info.card
         other_axis = card is None or (self._third_axis is not None and self._third_axis not in card.input.third_axes)
         other_target = card is None or card.targets[0].name != (self._role or "mitochondria")
@@ -202,25 +204,30 @@ class StartStep(Step):
             self.cost.setToolTip(f"{iterations} iterations, each timed at {seconds:.2g} s")
         elif measuring:
             self.cost.setText("measuring how long it will take…")
-        self._say()
+        self._show_choice()
 
     def _preset_toggled(self, on: bool) -> None:
         if on:
             self.options.use_preset(self.preset)
 
-    def _tell(self, also: Any = None) -> None:
-        self._say()
+    def _has_changed(self) -> None:
+        self._show_choice()
         self.changed.emit()
-        if also is not None:
-            also.emit()
+
+    def _start_has_changed(self) -> None:
+        self._has_changed()
+        self.start_changed.emit()
 
     def _show_advanced(self, on: bool) -> None:
-        self.more.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
+        arrow = Qt.ArrowType.RightArrow
+        if on:
+            arrow = Qt.ArrowType.DownArrow
+        self.more.setArrowType(arrow)
         self.options.setVisible(on)
 
-    def _say(self) -> None:
-        info = next((info for info in list_models() if info.name == self.start_from), None)
-        known = info.card.targets[0].name if info is not None and info.card is not None else ""
+    def _show_choice(self) -> None:
+        """The note below the start model, and the summary in the header."""
+        known = self._target_of_start()
         text = ""
         if known and known != self.target:
             text = (
@@ -232,6 +239,13 @@ class StartStep(Step):
         self.note.setVisible(bool(text))
         parts = (self.start_from or _SCRATCH, self.preset, self._duration)
         self.set_summary(" · ".join(filter(None, parts)))
+
+    def _target_of_start(self) -> str:
+        """What the start model predicts; empty for none."""
+        for info in list_models():
+            if info.name == self.start_from and info.card is not None:
+                return info.card.targets[0].name
+        return ""
 
 
 def _has_one_target(info: ModelInfo) -> bool:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from napari_mito_predict.training.run import Run
 
-_EVERY_MS = 1000
-_PATIENCE_S = 60.0
+_LOOK_EVERY_MS = 1000
+_STARTUP_TIMEOUT_S = 60.0
 """How long a trainer may take until its first word: it imports torch first."""
 
 
@@ -62,19 +62,24 @@ class RunWatch(QObject):
         self.phase = Phase.NONE
         self.status = Status("preparing")
         self._launched: float | None = None
-        self._heard_before = 0.0
+        self._heartbeat_before = 0.0
         self._seen: dict[str, object] = {}
         self._timer = QTimer(self)
-        self._timer.setInterval(_EVERY_MS)
+        self._timer.setInterval(_LOOK_EVERY_MS)
         self._timer.timeout.connect(self.look)
 
     def watch(self, run: Run | None, *, launched: bool = False) -> None:
         """Watch this run from now on; `launched` where its trainer has just been started."""
         self.run = run
         self._seen = {}
-        self._launched = time.monotonic() if launched else None
-        # Heard of since the launch is who changes this; clocks of before may have been set.
-        self._heard_before = run.status.heartbeat if run is not None else 0.0
+        self._launched = None
+        if launched:
+            self._launched = time.monotonic()
+        # A trainer that was launched changes the heartbeat. Compared with the one before, not with the time of the
+        # launch: the clock may have been set in between.
+        self._heartbeat_before = 0.0
+        if run is not None:
+            self._heartbeat_before = run.status.heartbeat
         self.status = Status("preparing")
         if run is None:
             self._timer.stop()
@@ -114,11 +119,11 @@ class RunWatch(QObject):
     def _is_starting(self, run: Run, status: Status) -> bool:
         if self._launched is None or not self._silent(status) or has_ended(run):
             return False
-        return time.monotonic() - self._launched < _PATIENCE_S
+        return time.monotonic() - self._launched < _STARTUP_TIMEOUT_S
 
     def _silent(self, status: Status) -> bool:
         """Whether the trainer has not said anything since it was launched."""
-        return status.heartbeat == self._heard_before
+        return status.heartbeat == self._heartbeat_before
 
     def _set_phase(self, phase: Phase) -> None:
         if phase is not self.phase:

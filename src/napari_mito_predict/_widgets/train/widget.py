@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QTimer
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QWidget
+from superqt.utils import QSignalDebouncer
 
 from napari_mito_predict._widgets.common.controls import follow
 from napari_mito_predict._widgets.common.docks import FINE_TUNE, PREDICT, open_dock, predict_docks
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from napari_mito_predict.training.status import Status
 
 _CHECK_SOON_MS = 400
+"""Fields are read again only when nobody has changed a setting for this long."""
 _NOT_TIMED = {"data", "name", "output", "seed", "split", "iterations", "max_minutes", "validate_every"}
+"""Settings that do not change how long an iteration takes."""
 
 
 class TrainWidget(QWidget):
@@ -65,9 +67,8 @@ class TrainWidget(QWidget):
         self._timed_for: object = None
         self._seconds: float | None = None
         self._timing_failure: Failure | None = None
-        self._check_soon = QTimer(self)
-        self._check_soon.setSingleShot(True)
-        self._check_soon.setInterval(_CHECK_SOON_MS)
+        self._checks = QSignalDebouncer(parent=self)
+        self._checks.setTimeout(_CHECK_SOON_MS)
         self._build()
         self._connect()
         follow(self, napari_viewer.events.theme, self._restyle)
@@ -80,21 +81,21 @@ class TrainWidget(QWidget):
 
     def _connect(self) -> None:
         self.data.chosen.connect(self._data_chosen)
-        self.data.state_changed.connect(self._say_missing)
+        self.data.state_changed.connect(self._show_missing)
         self.start.changed.connect(self._settings_changed)
-        self.start.start_changed.connect(self._check_soon.start)
-        self._check_soon.timeout.connect(self._check)
-        self.checking.yielded.connect(self._check_says)
+        self.start.start_changed.connect(self._checks.throttle)
+        self._checks.triggered.connect(self._check)
+        self.checking.yielded.connect(self._show_check)
         self.checking.failed.connect(self.data.show_failure)
-        self.checking.state_changed.connect(lambda _: self._say_missing())
-        self.timing.yielded.connect(self._timed)
-        self.timing.failed.connect(self._not_timed)
-        self.timing.state_changed.connect(lambda _: self._say_cost())
-        self.training.name.textChanged.connect(lambda _: self._say_missing())
+        self.checking.state_changed.connect(lambda _: self._show_missing())
+        self.timing.yielded.connect(self._timing_done)
+        self.timing.failed.connect(self._timing_failed)
+        self.timing.state_changed.connect(lambda _: self._show_cost())
+        self.training.name.textChanged.connect(lambda _: self._show_missing())
         self.training.start_pressed.connect(self.begin)
         self.training.pause_pressed.connect(lambda: self._ask_to_stop(keep=False))
         self.training.keep_pressed.connect(self._keep)
-        self.training.resume_pressed.connect(lambda: self._go_on(keep=False))
+        self.training.resume_pressed.connect(lambda: self._resume(keep=False))
         self.training.use_pressed.connect(self.use_model)
         self.training.copy_pressed.connect(self.copy_command)
         self.training.run_chosen.connect(self.attach)
@@ -136,7 +137,9 @@ class TrainWidget(QWidget):
         data = self.data.data
         if data is None:
             raise ConfigError("There are no fields yet. Choose some in step 1.")
-        target = {"targets": {self.start.target: self.data.truth}} if "files" in data else {"target": self.start.target}
+        target: dict[str, Any] = {"target": self.start.target}
+        if "files" in data:
+            target = {"targets": {self.start.target: self.data.truth}}
         return {**target, "data": data, "output": "run", **self.start.settings, **self.extra}
 
     # ------------------------------------------------------------------ checking the fields
@@ -145,8 +148,8 @@ class TrainWidget(QWidget):
         if self.data.peek is not None:
             self.start.suggest_for(self.data.role, self.data.peek.third_axis)
         self._checked_for = None  # the same files may hold something else by now
-        self._check_soon.start()
-        self._say_missing()
+        self._checks.throttle()
+        self._show_missing()
 
     def _check(self) -> None:
         """Read and check all fields, unless just these were checked against just this start model."""
@@ -157,7 +160,7 @@ class TrainWidget(QWidget):
             self.checking.reset()
             if self.data.data is not None:
                 self.data.show_failure(describe(error))
-            self._say_missing()
+            self._show_missing()
             return
         key = (config.data, config.targets, config.start_from, config.voxel_size_um)
         if key != self._checked_for or self.checking.state in (JobState.FAILED, JobState.IDLE):
@@ -165,34 +168,34 @@ class TrainWidget(QWidget):
             self.data.show_failure(None)
             self.checking.start(checking(config))
         else:
-            self._time()
+            self._start_timing()
 
-    def _check_says(self, message: Any) -> None:
-        if isinstance(message, Listed):
-            self.data.show_listed(message)
-        elif isinstance(message, Checked):
-            self._checked = message
-            self.data.show_checked(message)
-            self._time()
+    def _show_check(self, found: Any) -> None:
+        if isinstance(found, Listed):
+            self.data.show_listed(found)
+        elif isinstance(found, Checked):
+            self._checked = found
+            self.data.show_checked(found)
+            self._start_timing()
         else:
-            self.data.show_report(message)
+            self.data.show_report(found)
 
     # ------------------------------------------------------------------ how long it will take
 
     def _settings_changed(self) -> None:
         self.data.set_seed(self.start.options.seed.value)
-        self._time()
-        self._say_cost()
-        self._say_missing()
+        self._start_timing()
+        self._show_cost()
+        self._show_missing()
 
-    def _time(self) -> None:
+    def _start_timing(self) -> None:
         """Time a few iterations, unless a training keeps this computer busy: then they would tell nothing."""
         if self._checked is None or self.watch.phase.at_work:
             return
         try:
             config = TrainingConfig.parse(self._given(), source="These settings")
         except ConfigError as error:
-            self._not_timed(describe(error))
+            self._timing_failed(describe(error))
             return
         key = (self._checked.ndim, config.model_dump_json(exclude=_NOT_TIMED))
         if key != self._timed_for:
@@ -201,19 +204,19 @@ class TrainWidget(QWidget):
             self._timing_failure = None
             self.timing.start(timing(config, self._checked.ndim))
 
-    def _timed(self, seconds: float) -> None:
+    def _timing_done(self, seconds: float) -> None:
         self._seconds = seconds
-        self._say_cost()
+        self._show_cost()
 
-    def _not_timed(self, failure: Failure) -> None:
+    def _timing_failed(self, failure: Failure) -> None:
         self._timing_failure = failure
-        self._say_cost()
-        self._say_missing()
+        self._show_cost()
+        self._show_missing()
 
-    def _say_cost(self) -> None:
+    def _show_cost(self) -> None:
         self.start.show_seconds(self._seconds, measuring=self.timing.state.busy, failure=self._timing_failure)
 
-    def _say_missing(self) -> None:
+    def _show_missing(self) -> None:
         """Find out what is still missing before a run can start, and say it."""
         missing = ""
         if self.data.source.data is None:
@@ -252,7 +255,10 @@ class TrainWidget(QWidget):
         self.watch.watch(None)
         self.watch.watch(run, launched=launched)
         for step in (self.data, self.start):
-            step.expand(animate=False) if run is None else step.collapse(animate=False)
+            if run is None:
+                step.expand(animate=False)
+            else:
+                step.collapse(animate=False)
         if run is None:
             self._settings_changed()
 
@@ -267,17 +273,21 @@ class TrainWidget(QWidget):
             self.training.say(f"{runs[0].path.name} was interrupted: choose it above to go on with it.")
 
     def _ask_to_stop(self, *, keep: bool) -> None:
-        if self.watch.run is not None:
+        if self.watch.run is None:
+            return
+        try:
             self.watch.run.request_stop(keep=keep)
-            self.watch.look()
+        except MitoPredictError as error:
+            self.training.show_failure(describe(error))
+        self.watch.look()
 
     def _keep(self) -> None:
         if self.watch.phase.can_go_on:
-            self._go_on(keep=True)
+            self._resume(keep=True)
         else:
             self._ask_to_stop(keep=True)
 
-    def _go_on(self, *, keep: bool) -> None:
+    def _resume(self, *, keep: bool) -> None:
         if self.watch.run is None:
             return
         try:
@@ -303,13 +313,18 @@ class TrainWidget(QWidget):
         """Predict the image that is open with the best model so far."""
         if self.watch.run is not None:
             dock = open_dock(self.viewer, PREDICT)
-            so_far = ", so far" if self.watch.phase is not Phase.DONE else ""
-            dock.use_model(self.watch.run.model_folder, f"{self.watch.run.path.name}{so_far}")
+            title = self.watch.run.path.name
+            if self.watch.phase is not Phase.DONE:
+                title = f"{title}, so far"
+            dock.use_model(self.watch.run.model_folder, title)
 
     def copy_command(self) -> None:
         """Copy a command that trains the same, in a folder of its own."""
         try:
-            config = self.watch.run.config if self.watch.run is not None else self.request()
+            if self.watch.run is not None:
+                config = self.watch.run.config
+            else:
+                config = self.request()
             command = command_for(config)
         except MitoPredictError as error:
             self.training.show_failure(describe(error))
