@@ -47,8 +47,9 @@ def atomic_path(final: Path) -> Iterator[Path]:
         rename(temporary, final)
     except OSError as error:
         raise UnwritableOutputError(
-            f"{final}: could not be written ({error.strerror or error}). "
-            "Check that the folder exists, may be written to and has free space."
+            f"could not be written ({error.strerror or error}). "
+            "Check that the folder exists, may be written to and has free space.",
+            file=final,
         ) from error
     finally:
         with contextlib.suppress(OSError):

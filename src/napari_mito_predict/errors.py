@@ -7,9 +7,38 @@ The base class is not a ``RuntimeError``: Qt generator workers swallow those (su
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 class MitoPredictError(Exception):
-    """Base of every error this package raises on purpose."""
+    """Base of every error this package raises on purpose.
+
+    Parameters
+    ----------
+    reason : str
+        What was found, what was expected, and what to do.
+    file : Path or str, optional
+        The file, folder or image it is about. The message begins with it.
+    """
+
+    def __init__(self, reason: str = "", *, file: Path | str | None = None) -> None:
+        super().__init__(reason)
+        self.file = file
+
+    def __str__(self) -> str:
+        reason = super().__str__()
+        if self.file is None:
+            return reason
+        return f"{self.file}: {reason}"
+
+    def reason_about(self, file: Path | str) -> str:
+        """Give the message to a reader who knows that it is about `file`: another file is still named."""
+        if self.file is not None and str(self.file) == str(file):
+            return super().__str__()
+        return str(self)
 
 
 # ---------------------------------------------------------------- images

@@ -97,7 +97,7 @@ def prepare_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise UnwritableOutputError(
-            f"{folder}: cannot be written to ({error.strerror or error}). Choose another folder with -o."
+            f"cannot be written to ({error.strerror or error}). Choose another folder with -o.", file=folder
         ) from error
 
 

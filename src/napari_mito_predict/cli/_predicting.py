@@ -133,7 +133,7 @@ class PredictionJob:
         for path in paths:
             if path in written:
                 raise OutputExistsError(
-                    f"{path}: was just written for another image of the same name. Predict the two into two folders."
+                    "was just written for another image of the same name. Predict the two into two folders.", file=path
                 )
             check_output(path, overwrite=self.overwrite)
 
@@ -157,6 +157,6 @@ def _bundled_models(image: ImageSource) -> list[str]:
     if not names:
         kind = "time series" if image.third_axis == "t" else "z-stacks"
         raise UnknownModelError(
-            f"{image.path}: no model for {kind} comes with this version. Name one of yours with -m."
+            f"no model for {kind} comes with this version. Name one of yours with -m.", file=image.path
         )
     return names

@@ -99,8 +99,8 @@ def predict(
             if len(files) == 1:
                 raise
             failed += 1
-            reason = str(error).removeprefix(f"{file}: ")  # most messages begin with the file already
-            say(f"Skipped {file}: {' '.join(reason.split())}")
+            reason = " ".join(error.reason_about(file).split())  # on one line
+            say(f"Skipped {file}: {reason}")
     if json:
         print_json(job.records)
     if failed:
@@ -116,7 +116,7 @@ def _images_in(entry: Path) -> list[Path]:
 
     found = [path for path in list_images(entry) if not _is_prediction(path)]
     if not found:
-        raise UnreadableImageError(f"{entry}: no CZI, TIFF or OME-Zarr image in this folder.")
+        raise UnreadableImageError("no CZI, TIFF or OME-Zarr image in this folder.", file=entry)
     return found
 
 

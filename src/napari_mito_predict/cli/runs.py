@@ -81,7 +81,7 @@ def stop(
 
     found = _find(run)
     if not found.status.alive:
-        raise TrainingError(f"{found.path}: not running ({found.status.state}). {found.status.message}")
+        raise TrainingError(f"not running ({found.status.state}). {found.status.message}", file=found.path)
     found.request_stop(keep=keep)
     if not wait:
         say("Asked to stop; it does after its current iteration.")

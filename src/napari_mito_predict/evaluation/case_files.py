@@ -77,8 +77,7 @@ class CaseFiles:
         """Leave a file out, with the reason; raises the error where `strict`."""
         if self.strict:
             raise error
-        # Most messages begin with the file already.
-        self.skipped.append(f"{path}: {str(error).removeprefix(f'{path}: ')}")
+        self.skipped.append(f"{path}: {error.reason_about(path)}")
 
     def _open_all(self, prediction: Path) -> Iterator[Case]:
         pairs, unmatched = match(prediction, self.truth)

@@ -149,8 +149,9 @@ def find_truth(predicted: ImageSource, real: ImageSource, record: PredictionReco
         pass
     names = ", ".join(f"{c.index}: {c.name or 'unnamed'}" for c in real.channels)
     raise AmbiguousChannelError(
-        f"{real.path}: cannot tell which channel is the truth for '{predicted.channels[0].name}'. "
-        f"Choose one with --truth-channel ({names})."
+        f"cannot tell which channel is the truth for '{predicted.channels[0].name}'. "
+        f"Choose one with --truth-channel ({names}).",
+        file=real.path,
     )
 
 
@@ -185,19 +186,22 @@ def check_grid(predicted: ImageSource, real: ImageSource, prediction_name: str, 
         raise EvaluationError(
             f"{both} have different sizes. Compare a prediction with the file, scene and region it was made from."
         )
-    said = other_voxel_sizes(predicted, real)
-    if said and not trust_size:
+    differing = differing_voxel_sizes(predicted, real)
+    if differing and not trust_size:
+        sizes = ", ".join(f"{axis} {size:.4g} and {other:.4g} um" for axis, (size, other) in differing.items())
         raise EvaluationError(
-            f"{both} have different voxel sizes ({said}). They show different regions, or one size is wrong: predict "
+            f"{both} have different voxel sizes ({sizes}). They show different regions, or one size is wrong: predict "
             "again from the file of the truth (with --voxel-size where that file is wrong)."
         )
 
 
-def other_voxel_sizes(first: ImageSource, second: ImageSource) -> str:
-    """Where both know their voxel size and the two differ, in words; else empty."""
-    pairs = list(zip("zyx", first.voxel_size_um, second.voxel_size_um, strict=True))
-    other = [(axis, a, b) for axis, a, b in pairs if a and b and not math.isclose(a, b, rel_tol=_SAME_SIZE)]
-    return ", ".join(f"{axis} {a:.4g} and {b:.4g} um" for axis, a, b in other)
+def differing_voxel_sizes(first: ImageSource, second: ImageSource) -> dict[str, tuple[float, float]]:
+    """Give both sizes along each axis (z, y, x) where they differ, in micrometres; unknown sizes differ from none."""
+    differing = {}
+    for axis, size, other in zip("zyx", first.voxel_size_um, second.voxel_size_um, strict=True):
+        if size and other and not math.isclose(size, other, rel_tol=_SAME_SIZE):
+            differing[axis] = (size, other)
+    return differing
 
 
 def field_name(image: ImageSource) -> str:

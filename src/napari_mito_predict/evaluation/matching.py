@@ -82,10 +82,10 @@ def images_in(folder: Path) -> list[Path]:
         There is no such folder, or no image in it.
     """
     if not folder.is_dir():
-        raise UnreadableImageError(f"{folder}: no such file or folder.")
+        raise UnreadableImageError("no such file or folder.", file=folder)
     found = list_images(folder)
     if not found:
-        raise UnreadableImageError(f"{folder}: no CZI, TIFF or OME-Zarr image in this folder.")
+        raise UnreadableImageError("no CZI, TIFF or OME-Zarr image in this folder.", file=folder)
     return found
 
 

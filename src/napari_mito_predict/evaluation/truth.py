@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict.errors import ChannelNotFoundError, EvaluationError
 from napari_mito_predict.evaluation.baselines import BlurredInput, noise_ceiling
-from napari_mito_predict.evaluation.cases import Case, check_grid, other_voxel_sizes, read_all
+from napari_mito_predict.evaluation.cases import Case, check_grid, differing_voxel_sizes, read_all
 from napari_mito_predict.evaluation.metrics import Scores, evaluate
 from napari_mito_predict.evaluation.regions import evaluate_planes, foreground
 from napari_mito_predict.image import ImageSource, open_image
@@ -120,7 +120,7 @@ def _repeated(path: Path, case: Case) -> NDArray[Any]:
     if len(repeat.scenes) > 1 and scene in repeat.scenes:
         repeat = repeat.with_scene(scene)
     name = f"The repeat {path}"
-    if any(repeat.sizes[axis] != real.sizes[axis] for axis in "TZYX") or other_voxel_sizes(repeat, real):
+    if any(repeat.sizes[axis] != real.sizes[axis] for axis in "TZYX") or differing_voxel_sizes(repeat, real):
         raise EvaluationError(
             f"{name} has other sizes than {real.path or real.name}: the noise ceiling needs the same field, recorded "
             "twice with the same settings."

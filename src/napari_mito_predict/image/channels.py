@@ -148,7 +148,7 @@ def find_channel(
         return _by_name(channels, which, image)
     if not 0 <= which < len(channels):
         raise ChannelNotFoundError(
-            f"{image}: there is no channel {which}; its channels are 0 to {len(channels) - 1} ({_listed(channels)})."
+            f"there is no channel {which}; its channels are 0 to {len(channels) - 1} ({_listed(channels)}).", file=image
         )
     return channels[which]
 
@@ -228,11 +228,12 @@ def _only(matches: Sequence[Channel], what: str, channels: Sequence[Channel], im
     """Give the one match, or say that there is none, or which ones there are."""
     if not matches:
         raise ChannelNotFoundError(
-            f"{image}: no {what} was found among {_listed(channels)}. Say which channel to use by its index or name."
+            f"no {what} was found among {_listed(channels)}. Say which channel to use by its index or name.", file=image
         )
     if len(matches) > 1:
         raise AmbiguousChannelError(
-            f"{image}: more than one {what} is possible: {_listed(matches)}. Say which one to use by its index or name."
+            f"more than one {what} is possible: {_listed(matches)}. Say which one to use by its index or name.",
+            file=image,
         )
     return matches[0]
 

@@ -95,8 +95,9 @@ def scene_layout(czi: Any, scene: int, path: Path) -> CziScene:
     sizes = {axis: end - first for axis, (first, end) in ranges.items()}
     if min(sizes.get("Y", 0), sizes.get("X", 0)) <= 0:
         raise UnreadableImageError(
-            f"{path}: this CZI file holds no pixel data (metadata only). If ZEN split the recording into several "
-            "files, open one of the others."
+            "this CZI file holds no pixel data (metadata only). If ZEN split the recording into several "
+            "files, open one of the others.",
+            file=path,
         )
     index = begin.get("S", 0) + (scene if czi.shape_is_consistent else 0)
     box = None

@@ -112,8 +112,9 @@ class CziBackend:
         absent = [plane for plane in planes if (t, c, plane) in layout.missing]
         if absent and not self._missing_as_zeros:
             raise UnreadableImageError(
-                f"{self.path}: Z {_ranges(absent)} of channel {c} at time point {t} was never acquired (the recording "
-                "was probably stopped early). Use the time points that are complete."
+                f"Z {_ranges(absent)} of channel {c} at time point {t} was never acquired (the recording "
+                "was probably stopped early). Use the time points that are complete.",
+                file=self.path,
             )
         present = [plane for plane in planes if plane not in absent]
         check_tiles(self.path, chain.from_iterable(layout.tiles[t, c, plane] for plane in present))

@@ -88,7 +88,7 @@ def damaged_czi(path: Path, said: object) -> UnreadableImageError:
     """Say in one line that a CZI is damaged, and where or how."""
     text = " ".join(str(said).split()).rstrip(".")
     return UnreadableImageError(
-        f"{path}: this CZI file is damaged or incomplete ({text}). Copy it again from the microscope."
+        f"this CZI file is damaged or incomplete ({text}). Copy it again from the microscope.", file=path
     )
 
 

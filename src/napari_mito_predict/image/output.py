@@ -67,16 +67,16 @@ def check_output(path: str | Path, *, overwrite: bool = False, needed_bytes: int
     """
     path = Path(path)
     if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path}: exists already. Choose another name, or allow overwriting (--overwrite).")
+        raise OutputExistsError("exists already. Choose another name, or allow overwriting (--overwrite).", file=path)
     folder = path.parent
     if not folder.is_dir():
-        raise UnwritableOutputError(f"{path}: the folder {folder} does not exist. Create it first.")
+        raise UnwritableOutputError(f"the folder {folder} does not exist. Create it first.", file=path)
     if not os.access(folder, os.W_OK):
-        raise UnwritableOutputError(f"{path}: the folder {folder} may not be written to. Choose another one.")
+        raise UnwritableOutputError(f"the folder {folder} may not be written to. Choose another one.", file=path)
     free = shutil.disk_usage(folder).free
     if needed_bytes > free:
         raise UnwritableOutputError(
-            f"{path}: {needed_bytes} bytes are needed and {free} are free. Choose another disk."
+            f"{needed_bytes} bytes are needed and {free} are free. Choose another disk.", file=path
         )
     return path
 
@@ -122,7 +122,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UnwritableOutputError(f"{path}: could not be written ({error.strerror or error}).") from error
+        raise UnwritableOutputError(f"could not be written ({error.strerror or error}).", file=path) from error
 
 
 def plane_indices(shape: Sequence[int]) -> Iterator[tuple[int, ...]]:

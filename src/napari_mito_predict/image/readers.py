@@ -77,7 +77,7 @@ def _backend(path: Path, axes: str | None, reader: ReaderName, *, missing_as_zer
         return CziBackend(path, library, missing_as_zeros=missing_as_zeros)
     if head[:4] in _TIFF_MAGIC:
         return TiffBackend(path, axes)
-    raise UnreadableImageError(f"{path}: not an image we can read (it starts with {head[:8]!r}).")
+    raise UnreadableImageError(f"not an image we can read (it starts with {head[:8]!r}).", file=path)
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -86,18 +86,20 @@ def _first_bytes(path: Path) -> bytes:
         with path.open("rb") as stream:
             head = stream.read(512)
     except OSError as error:
-        raise UnreadableImageError(f"{path}: cannot be opened ({error.strerror or error}).") from error
+        raise UnreadableImageError(f"cannot be opened ({error.strerror or error}).", file=path) from error
     if not head:
-        raise UnreadableImageError(f"{path}: the file is empty (0 bytes). Copy it again from where it came from.")
+        raise UnreadableImageError("the file is empty (0 bytes). Copy it again from where it came from.", file=path)
     if head.startswith(b"version https://git-lfs"):
         raise UnreadableImageError(
-            f"{path}: not an image but a Git-LFS pointer, a text that stands for it. "
-            "Run `git lfs pull` to get the image itself."
+            "not an image but a Git-LFS pointer, a text that stands for it. "
+            "Run `git lfs pull` to get the image itself.",
+            file=path,
         )
     if head.lstrip().lower().startswith((b"<!doctype html", b"<html", b"<htm")):
         raise UnreadableImageError(
-            f"{path}: not an image but a web page (it starts with {head.lstrip()[:14].decode('latin-1')!r}). "
-            "The download probably failed; get the file again."
+            f"not an image but a web page (it starts with {head.lstrip()[:14].decode('latin-1')!r}). "
+            "The download probably failed; get the file again.",
+            file=path,
         )
     return head
 
@@ -121,10 +123,10 @@ class _GuardedBackend:
         try:
             data = self._backend.read(scene, t, c, z)
         except OSError as error:
-            raise UnreadableImageError(f"{self.path}: could not be read ({error.strerror or error}).") from error
+            raise UnreadableImageError(f"could not be read ({error.strerror or error}).", file=self.path) from error
         except MemoryError as error:
             raise UnreadableImageError(
-                f"{self.path}: one stack does not fit into memory. Close other programs, or crop the image."
+                "one stack does not fit into memory. Close other programs, or crop the image.", file=self.path
             ) from error
         self._check_unchanged()
         return data
@@ -137,15 +139,17 @@ class _GuardedBackend:
         announced = sizes["Z"] * sizes["Y"] * sizes["X"] * info.dtype.itemsize
         if announced > _GIB and announced > _LARGEST_RATIO * self._state[0]:
             raise UnreadableImageError(
-                f"{self.path}: the header announces stacks of {sizes['Z']} x {sizes['Y']} x {sizes['X']} "
-                f"({announced / _GIB:.0f} GiB) in a file of {self._state[0]} bytes, so it is damaged."
+                f"the header announces stacks of {sizes['Z']} x {sizes['Y']} x {sizes['X']} "
+                f"({announced / _GIB:.0f} GiB) in a file of {self._state[0]} bytes, so it is damaged.",
+                file=self.path,
             )
 
     def _check_unchanged(self) -> None:
         if self._current_state() != self._state:
             raise UnreadableImageError(
-                f"{self.path}: the file changed while it was being read. Wait until the recording or copy is "
-                "finished, then open it again."
+                "the file changed while it was being read. Wait until the recording or copy is "
+                "finished, then open it again.",
+                file=self.path,
             )
 
     def _current_state(self) -> tuple[int, int] | None:
@@ -156,5 +160,5 @@ class _GuardedBackend:
         try:
             state = path.stat()
         except OSError as error:
-            raise UnreadableImageError(f"{path}: can no longer be read ({error.strerror or error}).") from error
+            raise UnreadableImageError(f"can no longer be read ({error.strerror or error}).", file=path) from error
         return state.st_size, state.st_mtime_ns

@@ -42,7 +42,7 @@ def file_signature(path: str | Path, *, full: bool = False) -> dict[str, Any]:
         signature = _describe(path, state.st_size, state.st_mtime) | {"sha256_ends": _hash_ends(path, state.st_size)}
         return signature | {"sha256": sha256_file(path)} if full else signature
     except OSError as error:
-        raise UnreadableImageError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        raise UnreadableImageError(f"cannot be read ({error.strerror or error}).", file=path) from error
 
 
 def _folder_signature(path: Path) -> dict[str, Any]:

@@ -209,7 +209,7 @@ class ImageSource:
         if z is not None:
             self._check_index("Z", z, "Z step")
         if self.unsupported:
-            raise UnsupportedImageError(f"{self._where}: {self.unsupported}")
+            raise UnsupportedImageError(self.unsupported, file=self._where)
         return self._backend.read(self.scene, t, found.index, z)
 
     def lazy(self, channel: int | str | ChannelRole | None = None) -> dask.array.Array:
@@ -236,7 +236,7 @@ class ImageSource:
     def _check_index(self, axis: str, index: int, what: str) -> None:
         if not 0 <= index < self.sizes[axis]:
             raise ImageIndexError(
-                f"{self._where}: there is no {what} {index}; valid are 0 to {self.sizes[axis] - 1} (counted from 0)."
+                f"there is no {what} {index}; valid are 0 to {self.sizes[axis] - 1} (counted from 0).", file=self._where
             )
 
 

@@ -107,7 +107,7 @@ class TiffBackend:
                 _refuse_damage(path, messages)
                 raise _damaged(path, error) from error
         if not layouts:
-            raise UnreadableImageError(f"{path}: this TIFF holds no image.")
+            raise UnreadableImageError("this TIFF holds no image.", file=path)
         self._layouts = tuple(layouts)
         self._facts = tuple(facts)
         self.scenes = tuple(fact.name or f"Image:{index}" for index, fact in enumerate(facts))
@@ -141,7 +141,7 @@ class TiffBackend:
             return self._whole(scene, layout, t, c, z)
         except _DECODE_ERRORS as error:
             if "imagecodecs" in str(error):
-                raise MissingReaderError(f"{self.path}: this TIFF is compressed; pip install imagecodecs.") from error
+                raise MissingReaderError("this TIFF is compressed; pip install imagecodecs.", file=self.path) from error
             raise _damaged(self.path, error) from error
 
     def _plane(self, layout: _Layout, index: dict[str, int]) -> NDArray[Any]:
@@ -203,7 +203,7 @@ def _axes(path: Path, series: Any, axes: str | None) -> str:
     unclear = [letter for letter, size in zip(series.axes, shape, strict=True) if letter not in "TCZYXS" and size > 1]
     if unclear or not {"Y", "X"} <= set(series.axes):
         raise UnknownAxesError(
-            f"{path}: the file does not say which of its axes is z, time or channel (shape {shape}). {advice}"
+            f"the file does not say which of its axes is z, time or channel (shape {shape}). {advice}", file=path
         )
     return str(series.axes)
 
@@ -214,14 +214,16 @@ def _refuse_missing_parts(path: Path, tiff: Any) -> None:
         return
     if "<BinaryOnly" in xml.replace("OME:", ""):
         raise UnsupportedImageError(
-            f"{path}: this OME-TIFF is one part of a set and has no description of its own. "
-            "Open the main file of the set, or save it as one OME-TIFF in ImageJ."
+            "this OME-TIFF is one part of a set and has no description of its own. "
+            "Open the main file of the set, or save it as one OME-TIFF in ImageJ.",
+            file=path,
         )
     missing = missing_parts(path, xml)
     if missing:
         raise UnreadableImageError(
-            f"{path}: this OME-TIFF is spread over several files, and {len(missing)} of them are missing: "
-            f"{', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}. Put them into the same folder."
+            f"this OME-TIFF is spread over several files, and {len(missing)} of them are missing: "
+            f"{', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}. Put them into the same folder.",
+            file=path,
         )
 
 
@@ -239,8 +241,9 @@ def _refuse_incomplete(path: Path, series: Any) -> None:
     if any(page is None for page in pages) or stored < declared:
         there = sum(page is not None for page in pages)
         raise UnreadableImageError(
-            f"{path}: the file is incomplete: it declares {declared} pixels, and its {there} stored planes hold "
-            f"{stored}. Copy it again from where it came from."
+            f"the file is incomplete: it declares {declared} pixels, and its {there} stored planes hold "
+            f"{stored}. Copy it again from where it came from.",
+            file=path,
         )
     sizes: dict[str, int] = {}
     for page in pages:
@@ -260,17 +263,19 @@ def _refuse_sparse(path: Path, page: Any, number: int) -> None:
     missing += range(len(places), expected)
     if missing:
         raise UnreadableImageError(
-            f"{path}: plane {number} (counted from 0) is incomplete: {len(missing)} of its {expected} {kind}s are not "
+            f"plane {number} (counted from 0) is incomplete: {len(missing)} of its {expected} {kind}s are not "
             f"in the file, the first of them {kind} {missing[0]}. Copy it again from where it came from, or save it "
-            "again in the program that wrote it."
+            "again in the program that wrote it.",
+            file=path,
         )
 
 
 def _refuse_short(path: Path, needed: int, size: int) -> None:
     if needed > size:
         raise UnreadableImageError(
-            f"{path}: the file is cut short: {needed} bytes are needed for its planes, {size} are there. "
-            "Copy it again from where it came from."
+            f"the file is cut short: {needed} bytes are needed for its planes, {size} are there. "
+            "Copy it again from where it came from.",
+            file=path,
         )
 
 
@@ -283,7 +288,7 @@ def _refuse_damage(path: Path, messages: list[str]) -> None:
 def _damaged(path: Path, error: Exception) -> UnreadableImageError:
     said = " ".join(str(error).split()) or type(error).__name__
     return UnreadableImageError(
-        f"{path}: this TIFF is damaged or incomplete ({said[:160]}). Copy it again from where it came from."
+        f"this TIFF is damaged or incomplete ({said[:160]}). Copy it again from where it came from.", file=path
     )
 
 

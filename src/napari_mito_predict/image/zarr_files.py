@@ -45,7 +45,7 @@ def attributes_of(folder: Path) -> dict[str, Any]:
         attributes = metadata.get("attributes", {})
     if attributes is not None and not isinstance(attributes, dict):
         raise UnreadableImageError(
-            f"{folder}: its attributes are damaged: expected an object, found {attributes!r:.40}."
+            f"its attributes are damaged: expected an object, found {attributes!r:.40}.", file=folder
         )
     return attributes or {}
 
@@ -75,14 +75,15 @@ def refuse_code(folder: Path) -> None:
         dtype = metadata.get(key)
         if not _is_number(dtype):
             raise UnsupportedImageError(
-                f"{folder}: its pixels are of type {json.dumps(dtype):.60}; only whole and real numbers are read."
+                f"its pixels are of type {json.dumps(dtype):.60}; only whole and real numbers are read.", file=folder
             )
         codecs = _names({k: v for k, v in metadata.items() if k != "attributes"})
         refused = sorted({codec for codec in codecs if codec.rpartition(".")[2].lower() in _OBJECT_CODECS})
         if refused:
             raise UnsupportedImageError(
-                f"{folder}: its pixels are stored with the codec '{refused[0]}', which makes Python objects and may "
-                "run code; such files are not read. Save the image again as OME-Zarr of plain numbers."
+                f"its pixels are stored with the codec '{refused[0]}', which makes Python objects and may "
+                "run code; such files are not read. Save the image again as OME-Zarr of plain numbers.",
+                file=folder,
             )
 
 
@@ -187,9 +188,9 @@ def _json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
-        raise UnreadableImageError(f"{path}: cannot be read ({' '.join(str(error).split())[:120]}).") from error
+        raise UnreadableImageError(f"cannot be read ({' '.join(str(error).split())[:120]}).", file=path) from error
     if not isinstance(found, dict):
-        raise UnreadableImageError(f"{path}: damaged: expected an object, found {found!r:.40}.")
+        raise UnreadableImageError(f"damaged: expected an object, found {found!r:.40}.", file=path)
     return found
 
 

@@ -50,8 +50,9 @@ class ZarrBackend:
         import_zarr(path)
         if not self._images:
             raise UnreadableImageError(
-                f"{path}: this folder is no OME-Zarr image (no multiscales metadata). Open the image itself, "
-                "not the folder or plate around it."
+                "this folder is no OME-Zarr image (no multiscales metadata). Open the image itself, "
+                "not the folder or plate around it.",
+                file=path,
             )
         self.scenes = tuple(str(image.multiscale.get("name") or f"Image:{i}") for i, image in enumerate(self._images))
         # Our own files hold all chunks, see `zarr_metadata.ome_attributes`; other writers may leave out blank ones.
@@ -89,7 +90,7 @@ class ZarrBackend:
         except _DECODE_ERRORS as error:
             said = " ".join(str(error).split())[:120]
             raise UnreadableImageError(
-                f"{self.path}: a chunk of channel {c}, time point {t} is damaged ({said})."
+                f"a chunk of channel {c}, time point {t} is damaged ({said}).", file=self.path
             ) from error
         self._refuse_lost(stored.lost(region, array.metadata.encode_chunk_key), t, c)
         return stack
@@ -97,9 +98,10 @@ class ZarrBackend:
     def _refuse_lost(self, lost: list[str], t: int, c: int) -> None:
         if lost:
             raise UnreadableImageError(
-                f"{self.path}: {len(lost)} chunks of channel {c}, time point {t} are gone or cut short, although they "
+                f"{len(lost)} chunks of channel {c}, time point {t} are gone or cut short, although they "
                 f"were there when the image was opened; the first is {lost[0]}. Wait until whatever changes this "
-                "folder is done, or copy it again; then open it again."
+                "folder is done, or copy it again; then open it again.",
+                file=self.path,
             )
 
     def _folder(self, scene: int) -> Path:
@@ -108,7 +110,7 @@ class ZarrBackend:
             dataset = str(image.multiscale["datasets"][0]["path"])
         except (KeyError, IndexError, TypeError) as error:
             raise UnreadableImageError(
-                f"{self.path}: its multiscales metadata do not say where the pixels are (no path of a dataset)."
+                "its multiscales metadata do not say where the pixels are (no path of a dataset).", file=self.path
             ) from error
         return self.path / image.group / dataset
 
@@ -119,7 +121,8 @@ class ZarrBackend:
             return import_zarr(self.path).open_array(str(folder), mode="r")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UnreadableImageError(
-                f"{folder}: this folder is no OME-Zarr array, or it is damaged ({' '.join(str(error).split())[:120]})."
+                f"this folder is no OME-Zarr array, or it is damaged ({' '.join(str(error).split())[:120]}).",
+                file=folder,
             ) from error
 
     def _stored_chunks(self, scene: int, array: Any) -> StoredChunks:
@@ -135,7 +138,7 @@ class ZarrBackend:
             return ()
         found = f"{stored.missing} of {stored.expected} chunks are missing"
         if stored.complete:
-            raise UnreadableImageError(f"{self.path}: {found}, so this file is incomplete. Copy it again.")
+            raise UnreadableImageError(f"{found}, so this file is incomplete. Copy it again.", file=self.path)
         return (f"{found} and read as zeros; that is right only if they were blank when written.",)
 
 
@@ -166,7 +169,7 @@ def _axes(path: Path, image: dict[str, Any], ndim: int) -> str:
     named = [axis["name"] if isinstance(axis, dict) else str(axis) for axis in image.get("axes", list("tczyx"))]
     axes = "".join(named).upper()
     if len(axes) != ndim or len(named) != ndim or not {"Y", "X"} <= set(axes) <= set(AXES):
-        raise UnknownAxesError(f"{path}: its axes are {named}; only t, c, z, y and x can be read.")
+        raise UnknownAxesError(f"its axes are {named}; only t, c, z, y and x can be read.", file=path)
     return axes
 
 

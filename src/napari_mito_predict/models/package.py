@@ -139,7 +139,9 @@ def save_model(
         with atomic_folder(folder) as temporary:
             _write_package(temporary, card, weights, sample, pictures or {})
     except OSError as error:
-        raise UnwritableOutputError(f"{folder}: the model could not be written ({error.strerror or error}).") from error
+        raise UnwritableOutputError(
+            f"the model could not be written ({error.strerror or error}).", file=folder
+        ) from error
     return card
 
 
@@ -184,8 +186,9 @@ def read_package(path: Path) -> Model:
     found = hashlib.sha256(weights).hexdigest()
     if found != card.weights.sha256:
         raise DamagedModelError(
-            f"{path}: the weights are damaged (SHA-256 {found[:12]}..., the card says "
-            f"{card.weights.sha256[:12] or 'nothing'}...). Get the model again from where it came from."
+            f"the weights are damaged (SHA-256 {found[:12]}..., the card says "
+            f"{card.weights.sha256[:12] or 'nothing'}...). Get the model again from where it came from.",
+            file=path,
         )
     return Model(card, _load_network(card, weights, str(path)), _sample_or_none(path))
 
@@ -304,8 +307,8 @@ def _read(path: Path, member: str) -> bytes:
         if zipfile.is_zipfile(path):
             return _read_from_zip(path, member)
     except (OSError, zipfile.BadZipFile) as error:
-        raise DamagedModelError(f"{path}: '{member}' could not be read ({error}).") from error
-    raise DamagedModelError(f"{path}: neither a model folder nor a zipped one.")
+        raise DamagedModelError(f"'{member}' could not be read ({error}).", file=path) from error
+    raise DamagedModelError("neither a model folder nor a zipped one.", file=path)
 
 
 def _read_from_folder(path: Path, member: str) -> bytes:
@@ -325,9 +328,9 @@ def _read_from_zip(path: Path, member: str) -> bytes:
 
 
 def _missing(path: Path, member: str) -> DamagedModelError:
-    return DamagedModelError(f"{path}: not a complete model package, '{member}' is missing.")
+    return DamagedModelError(f"not a complete model package, '{member}' is missing.", file=path)
 
 
 def _check_size(path: Path, member: str, size: int) -> None:
     if size > _LARGEST[member]:
-        raise DamagedModelError(f"{path}: '{member}' is larger than a model may be ({size:,} bytes).")
+        raise DamagedModelError(f"'{member}' is larger than a model may be ({size:,} bytes).", file=path)

@@ -201,13 +201,13 @@ def read_record(image: Path) -> PredictionRecord | None:
         first = error.errors()[0]
         if first["type"] == "json_invalid":
             raise EvaluationError(
-                f"{path}: the record of {image.name} cannot be read ({first['msg']}). Remove it to go on without."
+                f"the record of {image.name} cannot be read ({first['msg']}). Remove it to go on without.", file=path
             ) from error
         where = ".".join(map(str, first["loc"])) or "the whole"
         raise EvaluationError(
-            f"{path}: this is no record of a prediction ({where}: {first['msg']}). Remove it to go on without."
+            f"this is no record of a prediction ({where}: {first['msg']}). Remove it to go on without.", file=path
         ) from error
     except (OSError, ValueError) as error:
         raise EvaluationError(
-            f"{path}: the record of {image.name} cannot be read ({error}). Remove it to go on without."
+            f"the record of {image.name} cannot be read ({error}). Remove it to go on without.", file=path
         ) from error

@@ -127,7 +127,8 @@ def add_to_models(package: Path) -> Path:
             atomic_write_text(temporary / CARD, card.model_copy(update={"name": name}).to_json())
     except OSError as error:
         raise UnwritableOutputError(
-            f"{final}: could not be added to your models ({error.strerror or error}). The model is safe in {package}."
+            f"could not be added to your models ({error.strerror or error}). The model is safe in {package}.",
+            file=final,
         ) from error
     return final
 

@@ -85,10 +85,10 @@ def check_one_grid(path: str | Path, outputs: Sequence[Output]) -> None:
         There are none, or they are not of the same size and axes.
     """
     if not outputs:
-        raise OutputError(f"{path}: there are no predictions to put together.")
+        raise OutputError("there are no predictions to put together.", file=path)
     grids = {f"{output.axes} {' x '.join(map(str, output.shape))}" for output in outputs}
     if len(grids) > 1:
-        raise OutputError(f"{path}: predictions of one grid go together, these have {' and '.join(sorted(grids))}.")
+        raise OutputError(f"predictions of one grid go together, these have {' and '.join(sorted(grids))}.", file=path)
 
 
 def _disclaimers(outputs: Sequence[Output]) -> list[str]:

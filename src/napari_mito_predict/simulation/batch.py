@@ -147,6 +147,7 @@ def _require_same(job: Job) -> None:
         different.append("simulator_version")
     if different:
         raise OutputExistsError(
-            f"{job.path}: this file exists already but differs from what was asked for ({', '.join(different)}). "
-            "Choose another folder, or remove the file."
+            f"this file exists already but differs from what was asked for ({', '.join(different)}). "
+            "Choose another folder, or remove the file.",
+            file=job.path,
         )

@@ -94,7 +94,7 @@ def read_provenance(path: Path) -> dict[str, str | int | float]:
             return dict(document.custom_attributes_metadata)
     except RuntimeError as error:  # what libCZI raises for every kind of damage
         raise UnreadableImageError(
-            f"{path}: not a readable CZI file ({error}). Remove it, or choose another folder."
+            f"not a readable CZI file ({error}). Remove it, or choose another folder.", file=path
         ) from error
 
 

@@ -35,10 +35,10 @@ def files_in(folder: Path) -> tuple[Path, ...]:
         There is no such folder, or no image in it.
     """
     if not folder.is_dir():
-        raise StudyError(f"{folder}: no such folder. Give one that holds CZI, TIFF or OME-Zarr files of pairs.")
+        raise StudyError("no such folder. Give one that holds CZI, TIFF or OME-Zarr files of pairs.", file=folder)
     found = tuple(list_images(folder))
     if not found:
-        raise StudyError(f"{folder}: no images there (CZI, TIFF, OME-Zarr). Check the path.")
+        raise StudyError("no images there (CZI, TIFF, OME-Zarr). Check the path.", file=folder)
     return found
 
 

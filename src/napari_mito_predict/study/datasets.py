@@ -80,12 +80,12 @@ def own_datasets(folder: Path, letters: Sequence[str]) -> Mapping[str, Dataset]:
         No folder, no images, or fewer than three files of a letter.
     """
     if not folder.is_dir():
-        raise StudyError(f"{folder}: no such folder. Give one with a folder for each recipe, such as {folder / Z}.")
+        raise StudyError(f"no such folder. Give one with a folder for each recipe, such as {folder / Z}.", file=folder)
     homes = {letter: folder / letter for letter in LETTERS if letter in letters and (folder / letter).is_dir()}
     if not homes:
         if list(letters) != [Z]:
             wanted = ", ".join(str(folder / letter) for letter in letters)
-            raise StudyError(f"{folder}: no folder there is named after a recipe. Expected {wanted}.")
+            raise StudyError(f"no folder there is named after a recipe. Expected {wanted}.", file=folder)
         homes = {Z: folder}
     return {letter: _split(letter, home) for letter, home in homes.items()}
 
@@ -93,7 +93,9 @@ def own_datasets(folder: Path, letters: Sequence[str]) -> Mapping[str, Dataset]:
 def _split(letter: str, home: Path) -> Dataset:
     files = [path.resolve() for path in files_in(home)]
     if len(files) < 3:
-        raise StudyError(f"{home}: {len(files)} files; a study needs three or more, of which a quarter is for testing.")
+        raise StudyError(
+            f"{len(files)} files; a study needs three or more, of which a quarter is for testing.", file=home
+        )
     order = np.random.default_rng(0).permutation(len(files))
     tests = {files[i] for i in order[: max(1, round(_TEST_SHARE * len(files)))]}
     training = [files[i] for i in order if files[i] not in tests]

@@ -80,7 +80,7 @@ def write_page(plan: Plan) -> Path:
     tables = {study: table_file(plan.folder, study) for study in STUDIES}
     found = {study: read_rows(path) for study, path in tables.items() if path.exists()}
     if not found:
-        raise StudyError(f"{plan.folder}: no training is finished yet, so there is nothing to show.")
+        raise StudyError("no training is finished yet, so there is nothing to show.", file=plan.folder)
     cells = "own pairs" if plan.own else "simulated cells"
     sections = [_study(plan, study, rows, cells) for study, rows in found.items()]
     path = plan.folder / "index.html"

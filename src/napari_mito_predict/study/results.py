@@ -141,7 +141,7 @@ def read_rows(path: Path) -> list[Row]:
         with path.open(newline="", encoding="utf-8") as stream:
             return [_parse_row(cells) for cells in csv.DictReader(stream)]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StudyError(f"{path}: not a table of results ({error}). Delete it and repeat the command.") from error
+        raise StudyError(f"not a table of results ({error}). Delete it and repeat the command.", file=path) from error
 
 
 def _parse_row(cells: Mapping[str, str]) -> Row:

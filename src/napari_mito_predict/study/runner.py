@@ -81,12 +81,12 @@ def claim(plan: Plan) -> None:
         try:
             before = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise StudyError(f"{path}: not readable ({error}). Choose another folder with -o.") from error
+            raise StudyError(f"not readable ({error}). Choose another folder with -o.", file=path) from error
         different = [f"{key}: {before.get(key)}" for key in ("scale", "data") if before.get(key) != about[key]]
         if not different and before != about:
             different = ["the settings of this scale have changed since"]
         if different:
-            raise StudyError(f"{plan.folder}: holds another study ({'; '.join(different)}). Choose another with -o.")
+            raise StudyError(f"holds another study ({'; '.join(different)}). Choose another with -o.", file=plan.folder)
         return
     plan.folder.mkdir(parents=True, exist_ok=True)
     atomic_write_text(path, json.dumps(about, indent=1))

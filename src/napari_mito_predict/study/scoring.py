@@ -76,7 +76,7 @@ def read_scores(path: Path) -> list[FieldScore]:
                 for row in csv.DictReader(stream)
             ]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StudyError(f"{path}: not a table of scores ({error}). Delete it and repeat the command.") from error
+        raise StudyError(f"not a table of scores ({error}). Delete it and repeat the command.", file=path) from error
 
 
 def score_fields(model: Model, test: Sequence[Field]) -> list[FieldScore]:

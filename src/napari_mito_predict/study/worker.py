@@ -62,7 +62,7 @@ def work(task: TrainingTask) -> bool:
         else:
             scores = score_fields(run.model, _fields(task, task.test[letter]))
         if not scores:
-            raise StudyError(f"{run.path}: no test field of {letter} could be read; log.txt there says why.")
+            raise StudyError(f"no test field of {letter} could be read; log.txt there says why.", file=run.path)
         write_scores(scores_file(run.path, letter), scores)
     return True
 
@@ -109,8 +109,9 @@ def _refuse_other_settings(run: Run, config: TrainingConfig) -> None:
     changed = config.differences(run.config.model_dump(mode="json"))
     if changed:
         raise StudyError(
-            f"{run.path}: this run was begun with other settings ({'; '.join(changed)}). Delete its folder, or choose "
-            "another folder for the study."
+            f"this run was begun with other settings ({'; '.join(changed)}). Delete its folder, or choose "
+            "another folder for the study.",
+            file=run.path,
         )
 
 

@@ -106,9 +106,10 @@ def load_newest_checkpoint(folder: Path) -> dict[str, Any] | None:
             problems.append(str(error))
     if problems:
         raise DamagedCheckpointError(
-            f"{folder}: none of the {len(problems)} checkpoints can be used, so this run cannot go on; nothing in its "
+            f"none of the {len(problems)} checkpoints can be used, so this run cannot go on; nothing in its "
             "folder was changed. Put the checkpoints back from a backup, or start a new run in another folder, with "
-            f"`start_from` this run's model. {' '.join(problems)}"
+            f"`start_from` this run's model. {' '.join(problems)}",
+            file=folder,
         )
     return None
 

@@ -267,10 +267,10 @@ class TrainingConfig(_Part):
         path = Path(path)
         try:
             if path.stat().st_size > _LARGEST_CONFIG:
-                raise ConfigError(f"{path}: too large for a training configuration.")
+                raise ConfigError("too large for a training configuration.", file=path)
             given = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(f"{path}: not a readable YAML file ({error}).") from error
+            raise ConfigError(f"not a readable YAML file ({error}).", file=path) from error
         return cls.parse(given, source=str(path)).relative_to(path.resolve().parent)
 
     @classmethod

@@ -232,13 +232,13 @@ def _from_table(path: Path, data: Data, channels: Sequence[Channel | None]) -> l
         with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TrainingDataError(f"{path}: not a readable table ({error}).") from error
+        raise TrainingDataError(f"not a readable table ({error}).", file=path) from error
     columns: set[str] = set()
     if rows:
         columns = set(rows[0])
     if {"path_czi", "channel_signal", "channel_target"} <= columns:
         if len(channels) != 1:
-            raise TrainingDataError(f"{path}: a table with 'channel_target' has one target; give `target: name`.")
+            raise TrainingDataError("a table with 'channel_target' has one target; give `target: name`.", file=path)
         return [_table_row_czi(path.parent, row) for row in rows]
     if {"path_signal", "path_target"} <= columns:
         return [
@@ -250,8 +250,9 @@ def _from_table(path: Path, data: Data, channels: Sequence[Channel | None]) -> l
             for row in rows
         ]
     raise TrainingDataError(
-        f"{path}: expected the columns path_czi, channel_signal, channel_target, or path_signal, path_target; "
-        f"found {', '.join(sorted(map(str, columns))) or 'no rows'}."
+        f"expected the columns path_czi, channel_signal, channel_target, or path_signal, path_target; "
+        f"found {', '.join(sorted(map(str, columns))) or 'no rows'}.",
+        file=path,
     )
 
 

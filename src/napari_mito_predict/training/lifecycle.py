@@ -83,7 +83,7 @@ def train(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
     if isinstance(request, TrainingConfig):
         Run.create(request)
     elif not run.exists:
-        raise TrainingError(f"{run.path}: no run there (no config.yaml). `mito-predict runs list` shows those known.")
+        raise TrainingError("no run there (no config.yaml). `mito-predict runs list` shows those known.", file=run.path)
     else:
         _refuse_in_use(run)
     with only_trainer(run.path) as locked:
@@ -171,7 +171,9 @@ def _reopen(run: Run, *, keep: bool) -> None:
     _refuse_in_use(run)
     status = run.status
     if status.state == "done":
-        raise TrainingError(f"{run.path}: this run is finished; to go on from its model, `start_from` it in a new run.")
+        raise TrainingError(
+            "this run is finished; to go on from its model, `start_from` it in a new run.", file=run.path
+        )
     run.load_checkpoint()
     run.tidy()
     run.clear_stop()
@@ -183,7 +185,7 @@ def _refuse_in_use(run: Run) -> None:
     """Name the process that trains this run: a lock does not tell, and not every drive has locks."""
     status = run.status
     if status.alive and status.pid != os.getpid():
-        raise RunInUseError(f"{run.path}: process {status.pid} is training this run already. Stop it first.")
+        raise RunInUseError(f"process {status.pid} is training this run already. Stop it first.", file=run.path)
 
 
 def _read(

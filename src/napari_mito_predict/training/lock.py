@@ -51,12 +51,13 @@ def only_trainer(folder: Path) -> Iterator[bool]:
     try:
         lock.acquire()
     except Timeout as error:
-        raise RunInUseError(f"{folder}: another process is training this run already. Stop it first.") from error
+        raise RunInUseError("another process is training this run already. Stop it first.", file=folder) from error
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise UnwritableOutputError(
-                f"{folder}: this run folder cannot be written to ({error.strerror or error}). Check its permissions "
-                "and the free space of its drive."
+                f"this run folder cannot be written to ({error.strerror or error}). Check its permissions "
+                "and the free space of its drive.",
+                file=folder,
             ) from error
         _log.warning(NO_LOCKS, folder)
         yield False

@@ -190,7 +190,9 @@ def _open(place: Place, axes: str | None) -> tuple[ImageSource, Channel]:
         return image, image.channel(place.channel)
     if image.sizes["C"] > 1:
         names = ", ".join(f'{c.index} "{c.name}"' for c in image.channels)
-        raise AmbiguousChannelError(f"{place.path}: several channels ({names}); say which one by its name or number.")
+        raise AmbiguousChannelError(
+            f"several channels ({names}); say which one by its name or number.", file=place.path
+        )
     return image, image.channels[0]
 
 

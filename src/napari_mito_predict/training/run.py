@@ -57,7 +57,7 @@ class Run:
             run._make_folders()
         except OSError as error:
             raise TrainingError(
-                f"{run.path}: the run folder cannot be made ({error.strerror or error}). Choose another `output`."
+                f"the run folder cannot be made ({error.strerror or error}). Choose another `output`.", file=run.path
             ) from error
         with only_trainer(run.path):
             run._refuse_existing()  # made by another process since
@@ -71,8 +71,9 @@ class Run:
     def _refuse_existing(self) -> None:
         if (self.path / "config.yaml").exists():
             raise TrainingError(
-                f"{self.path}: holds a run already. Resume it with `mito-predict train --resume {self.path}`, "
-                "or choose another output folder."
+                f"holds a run already. Resume it with `mito-predict train --resume {self.path}`, "
+                "or choose another output folder.",
+                file=self.path,
             )
 
     @property
@@ -168,7 +169,7 @@ class Run:
                 writer.writerow(_cells(row))
         except OSError as error:
             raise UnwritableOutputError(
-                f"{path}: could not be written ({error.strerror or error}). Free some space, then resume the run."
+                f"could not be written ({error.strerror or error}). Free some space, then resume the run.", file=path
             ) from error
 
     @property
@@ -221,9 +222,10 @@ class Run:
         state = load_newest_checkpoint(self.path / "checkpoints")
         if state is None and (trained := self._iterations_on_record()):
             raise DamagedCheckpointError(
-                f"{self.path}: this run has trained for {trained} iterations, but its checkpoints are gone, so it "
+                f"this run has trained for {trained} iterations, but its checkpoints are gone, so it "
                 "cannot go on; nothing in its folder was changed. Put `checkpoints` back from a backup, or start a new "
-                "run in another folder, with `start_from` this run's model."
+                "run in another folder, with `start_from` this run's model.",
+                file=self.path,
             )
         return state
 
@@ -265,7 +267,8 @@ class Run:
                     partial.unlink(missing_ok=True)
         except OSError as error:
             raise UnwritableOutputError(
-                f"{self.path}: this run folder cannot be written to ({error.strerror or error}). Check its permissions."
+                f"this run folder cannot be written to ({error.strerror or error}). Check its permissions.",
+                file=self.path,
             ) from error
 
     @contextmanager

@@ -99,7 +99,7 @@ def launch(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
                 creationflags=_DETACHED,
             )
     except OSError as error:
-        raise TrainingError(f"{run.path}: the trainer could not be started ({error.strerror or error}).") from error
+        raise TrainingError(f"the trainer could not be started ({error.strerror or error}).", file=run.path) from error
     return run
 
 

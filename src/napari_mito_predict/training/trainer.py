@@ -160,9 +160,10 @@ class Trainer:
         value = self._mean_over_processes(total)
         if not math.isfinite(value):
             raise TrainingError(
-                f"{self.run.path}: the loss became {value} at iteration {progress.iteration}, on patches of "
+                f"the loss became {value} at iteration {progress.iteration}, on patches of "
                 f"{', '.join(sorted(set(batch.fields)))}. The last good model is kept; lower the learning rate, or "
-                "look for damaged places in these fields."
+                "look for damaged places in these fields.",
+                file=self.run.path,
             )
         if config.clip_gradient:
             self.fabric.clip_gradients(
@@ -339,8 +340,9 @@ class Trainer:
                 self._load(state)
             except (RuntimeError, ValueError, LookupError, TypeError) as error:
                 raise DamagedCheckpointError(
-                    f"{self.run.path}: the newest checkpoint does not belong to this run's network ({error}). Put its "
-                    "own checkpoints back, or start a new run in another folder."
+                    f"the newest checkpoint does not belong to this run's network ({error}). Put its "
+                    "own checkpoints back, or start a new run in another folder.",
+                    file=self.run.path,
                 ) from error
             _log.info("Going on after iteration %d.", self.progress.iteration)
         if not self.fabric.is_global_zero:
@@ -368,8 +370,9 @@ class Trainer:
             changed += [f"field {name}" for name in sorted(before.keys() | now) if before.get(name) != now.get(name)]
         if changed:
             raise TrainingError(
-                f"{self.run.path}: this run cannot go on, since what it trains changed: {'; '.join(changed)}. Undo "
-                "the change, or start a new run in another folder (with `start_from` this one's model)."
+                f"this run cannot go on, since what it trains changed: {'; '.join(changed)}. Undo "
+                "the change, or start a new run in another folder (with `start_from` this one's model).",
+                file=self.run.path,
             )
 
     def _tensor(self, array: Any) -> Tensor:

@@ -16,7 +16,7 @@ from napari_mito_predict._widgets.common.image_layers import values_of
 from napari_mito_predict._widgets.common.layouts import form
 from napari_mito_predict._widgets.common.viewport import letters_of
 from napari_mito_predict._widgets.compare.region import draw_in
-from napari_mito_predict.evaluation.cases import other_voxel_sizes
+from napari_mito_predict.evaluation.cases import differing_voxel_sizes
 from napari_mito_predict.image import ChannelRole
 
 if TYPE_CHECKING:
@@ -163,10 +163,11 @@ def _voxel_size_problem(prediction: Image, truth: Image) -> str:
     """Layers in pixels know no voxel size, and fit all."""
     letters = letters_of(prediction)
     predicted, real = (image_layers.source_of(layer, letters) for layer in (prediction, truth))
-    differing = other_voxel_sizes(predicted, real)
+    differing = differing_voxel_sizes(predicted, real)
     if not differing:
         return ""
+    sizes = ", ".join(f"{axis} {size:.4g} and {other:.4g} µm" for axis, (size, other) in differing.items())
     return (
-        f"Prediction and truth have different voxel sizes ({differing.replace(' um', ' µm')}): they show different "
-        "regions, or one size is wrong. Choose the truth of this field, or correct the scale of its layer."
+        f"Prediction and truth have different voxel sizes ({sizes}): they show different regions, or one size is "
+        "wrong. Choose the truth of this field, or correct the scale of its layer."
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +33,7 @@ from napari_mito_predict.models.registry import ModelInfo, bundled_names, list_m
 
 if TYPE_CHECKING:
     from napari_mito_predict._widgets.common.worker import Failure
-    from napari_mito_predict.image import Finding, ImageSource
+    from napari_mito_predict.image import ImageSource
     from napari_mito_predict.models.card import ModelCard
     from napari_mito_predict.prediction import PredictionPlan
 
@@ -118,7 +117,7 @@ class ModelsStep(Step):
         clear(self._findings)
         self.failure.show_failure(failure)
         if plan is not None:
-            for level, message, fix in _without_repetition(plan.findings):
+            for level, message, fix in _without_repetition(plan):
                 self._findings.addWidget(FindingLine(level, message, fix))
         self._update_summary(plan, failure)
 
@@ -212,19 +211,18 @@ def _show_readme(browser: QTextBrowser, card: ModelCard, package: Path | None) -
     browser.setMarkdown(content)
 
 
-def _without_repetition(findings: list[Finding]) -> Iterator[tuple[Level, str, str]]:
-    """Level, message and fix of each finding; what is the same for several models is said once, after their names."""
-    models: dict[tuple[Level, str, str], list[str]] = {}
-    for finding in findings:
-        # Where a finding is about its model alone, its message begins with the name.
-        message = finding.message.removeprefix(f"{finding.model}: ")
-        named = models.setdefault((finding.level, message, finding.fix), [])
-        if message != finding.message:
-            named.append(finding.model)
-    for (level, message, fix), names in models.items():
-        if names:
-            message = f"{', '.join(names)}: {message}"
-        yield level, message, fix
+def _without_repetition(plan: PredictionPlan) -> list[tuple[Level, str, str]]:
+    """Level, message and fix of each finding; a disclaimer that models share is said once, after their names."""
+    disclaimer_of = {output.model_name: output.disclaimer for output in plan.outputs.values()}
+    lines = []
+    for finding in plan.findings:
+        message = finding.message
+        if finding.code == "simulated-model":
+            disclaimer = disclaimer_of[finding.model]
+            models = [name for name, text in disclaimer_of.items() if text == disclaimer]
+            message = f"{', '.join(models)}: {disclaimer}"
+        lines.append((finding.level, message, finding.fix))
+    return list(dict.fromkeys(lines))
 
 
 def _simulated_badge(card: ModelCard) -> QLabel:

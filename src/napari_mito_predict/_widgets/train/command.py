@@ -40,7 +40,7 @@ def command_for(config: TrainingConfig) -> str:
         # The same request again finds its own file, and gives the same command.
         path = next(p for p in numbered(folder, config.name, ".yaml") if not p.exists() or _text_of(p) == text)
     except OSError as error:
-        raise UnwritableOutputError(f"{folder}: could not be written to ({error.strerror or error}).") from error
+        raise UnwritableOutputError(f"could not be written to ({error.strerror or error}).", file=folder) from error
     atomic_write_text(path, text)
     command = ["mito-predict", "train", str(path)]
     if sys.platform == "win32":
