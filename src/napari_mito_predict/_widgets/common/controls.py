@@ -110,8 +110,9 @@ class LayerCombo(Combo):
         self._viewer = viewer
         self._accepts = accepts
         self._none = none
-        for emitter in (viewer.layers.events.inserted, viewer.layers.events.removed, viewer.layers.events.reordered):
-            follow(self, emitter, self.refill)
+        follow(self, viewer.layers.events.inserted, self._inserted)
+        follow(self, viewer.layers.events.removed, self._removed)
+        follow(self, viewer.layers.events.reordered, self.refill)
         self.currentIndexChanged.connect(lambda _: self.picked.emit())
         self.refill()
 
@@ -131,15 +132,22 @@ class LayerCombo(Combo):
         with signals_blocked(self):
             self.clear()
             self.addItem(self._none, None)
-            for layer in self._viewer.layers:
+            for layer in filter(self._accepts, self._viewer.layers):
+                self.addItem(layer.name, layer)
                 # However often the list is taken anew, the name of each layer is followed once.
                 layer.events.name.disconnect(self.refill)
                 layer.events.name.connect(self.refill)
-                if self._accepts(layer):
-                    self.addItem(layer.name, layer)
             self.choose(before)
         if self.layer != before:
             self.picked.emit()
+
+    def _inserted(self, event: Any) -> None:
+        if self._accepts(event.value):
+            self.refill()
+
+    def _removed(self, event: Any) -> None:
+        if self._index(event.value) > 0:
+            self.refill()
 
     def _index(self, layer: Layer | None) -> int:
         # Equal, not identical: napari hands plugins a proxy of the viewer, which wraps layers anew each time.

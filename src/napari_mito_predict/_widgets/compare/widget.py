@@ -53,6 +53,7 @@ class ComparePanel(QWidget):
         self._followed_shapes: Layer | None = None
         self.comparing = Comparing(viewer, self)
         self._build()
+        self._pair_problem = self.pair.problem
         # Throttled, not debounced: else numbers would wait for a slider to stand still.
         self._updates = QSignalThrottler(QSignalThrottler.EmissionPolicy.Trailing, parent=self)
         self._updates.setTimeout(_UPDATE_MS)
@@ -183,6 +184,7 @@ class ComparePanel(QWidget):
         """Compute what is shown anew: this plane always, the rest where it is another one."""
         self._follow_prediction()
         self._follow_shapes()
+        self._pair_problem = self.pair.problem
         pair = self._comparable
         if pair is None:
             self._region = None
@@ -197,7 +199,8 @@ class ComparePanel(QWidget):
 
     @property
     def _comparable(self) -> tuple[Image, Image] | None:
-        if self.pair.problem:
+        """Prediction and truth, where nothing spoke against comparing them when the numbers were last updated."""
+        if self._pair_problem:
             return None
         return self.pair.images
 
@@ -261,8 +264,8 @@ class ComparePanel(QWidget):
         """All that stands in the way of numbers, a line each."""
         found = self.comparing
         plane = found.plane
-        lines = [self.pair.problem, found.failure]
-        if not self.pair.problem and self._region is not None and self._drawn is None:
+        lines = [self._pair_problem, found.failure]
+        if not self._pair_problem and self._region is not None and self._drawn is None:
             name = self.region.currentText()
             lines.append(f"'{name}' encloses nothing in this view: draw a polygon, rectangle or ellipse in it.")
         if found.stack is not None and found.stack.problem:
