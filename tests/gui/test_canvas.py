@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from napari_mito_predict._widgets.predict.canvas import Canvas
-from napari_mito_predict.prediction.look import Look
 from napari_mito_predict.prediction.tiles import Span
+from napari_mito_predict.prediction.viewport import Viewport
 
-LOOK = Look(1, 2, Span(0, 4), Span(0, 5))
+VIEWPORT = Viewport(1, 2, Span(0, 4), Span(0, 5))
 PLANES = {"YX": (), "ZYX": (2,), "TYX": (1,), "TZYX": (1, 2)}
 
 
@@ -20,7 +20,7 @@ def canvas(request):
     sizes = {"T": 2, "Z": 3, "Y": 4, "X": 5}
     target = SimpleNamespace(contrast_limits=(-0.5, 4.0))
     shape = tuple(sizes[axis] for axis in request.param)
-    return Canvas(SimpleNamespace(shape=shape, axes=request.param, target=target), LOOK), PLANES[request.param]
+    return Canvas(SimpleNamespace(shape=shape, axes=request.param, target=target), VIEWPORT), PLANES[request.param]
 
 
 def test_the_plane_that_is_looked_at_shows_nothing_at_once_and_the_others_soon(canvas):

@@ -25,13 +25,13 @@ def thin(monkeypatch):
 
 
 @pytest.fixture
-def looks(monkeypatch):
+def viewports(monkeypatch):
     """All looks that the engine was asked to predict alone."""
     asked, first_look = [], PredictionPlan.first_look
 
-    def counted(self, look, **options):
-        asked.append(look)
-        return first_look(self, look, **options)
+    def counted(self, viewport, **options):
+        asked.append(viewport)
+        return first_look(self, viewport, **options)
 
     monkeypatch.setattr(PredictionPlan, "first_look", counted)
     return asked
@@ -139,7 +139,7 @@ def test_a_preview_is_what_the_whole_prediction_will_be(dock, viewer, qtbot, fie
     np.testing.assert_allclose(made[0].data[:, 100:141, 70:131], preview, atol=1e-4)
 
 
-def test_a_slider_within_the_stack_predicts_nothing_anew(dock, viewer, qtbot, field, looks):
+def test_a_slider_within_the_stack_predicts_nothing_anew(dock, viewer, qtbot, field, viewports):
     dock.predict.preview.click()
     (mito, _) = shown(dock, viewer, qtbot)
     data = mito.data
@@ -148,18 +148,18 @@ def test_a_slider_within_the_stack_predicts_nothing_anew(dock, viewer, qtbot, fi
     viewer.scene.camera.zoom *= 1.5
     qtbot.wait(300)
     settle(dock, qtbot)
-    assert len(looks) == 1
+    assert len(viewports) == 1
     assert previews(viewer)[0].data is data
 
 
-def test_the_preview_follows_and_comes_back_from_the_cache(dock, viewer, qtbot, movie, looks):
+def test_the_preview_follows_and_comes_back_from_the_cache(dock, viewer, qtbot, movie, viewports):
     dock.predict.preview.click()
     layers = shown(dock, viewer, qtbot)
     first = layers[0].data
     viewer.dims.set_current_step(0, 2)
     qtbot.waitUntil(lambda: layers[0].data is not first, timeout=60_000)
     settle(dock, qtbot)
-    assert [look.t for look in looks] == [0, 2]
+    assert [viewport.t for viewport in viewports] == [0, 2]
     assert previews(viewer) == layers, "the same layers, with what the user changed in them"
     np.testing.assert_allclose(layers[0].data_to_world((0,) * 4), movie.data_to_world((2, 0, 100, 70)))
     viewer.dims.set_current_step(0, 0)
@@ -168,33 +168,33 @@ def test_the_preview_follows_and_comes_back_from_the_cache(dock, viewer, qtbot, 
     qtbot.waitUntil(lambda: dock.predict.note.text() == "previewing…", timeout=60_000)
     viewer.dims.set_current_step(0, 0)
     assert dock.predict.note.text() == "Preview: 61 × 41 pixels, 8 planes"
-    looks.clear()
+    viewports.clear()
     look_at(viewer, movie, (0, 3, 60, 100))
-    qtbot.waitUntil(lambda: any(look.y == Span(40, 81) for look in looks), timeout=60_000)
+    qtbot.waitUntil(lambda: any(viewport.y == Span(40, 81) for viewport in viewports), timeout=60_000)
     settle(dock, qtbot)
     np.testing.assert_allclose(layers[0].data_to_world((0,) * 4), movie.data_to_world((0, 0, 40, 70)))
 
 
-def test_a_slider_that_is_dragged_predicts_where_it_stops(dock, viewer, qtbot, movie, looks):
+def test_a_slider_that_is_dragged_predicts_where_it_stops(dock, viewer, qtbot, movie, viewports):
     dock.predict.preview.click()
     shown(dock, viewer, qtbot)
     viewer.dims.set_current_step(0, 1)
     viewer.dims.set_current_step(0, 2)
-    qtbot.waitUntil(lambda: len(looks) == 2, timeout=60_000)
+    qtbot.waitUntil(lambda: len(viewports) == 2, timeout=60_000)
     settle(dock, qtbot)
-    assert [look.t for look in looks] == [0, 2]
+    assert [viewport.t for viewport in viewports] == [0, 2]
 
 
 def test_newer_requests_cancel_older_ones(dock, viewer, qtbot, movie, monkeypatch):
     first_look, cancelled = PredictionPlan.first_look, []
 
-    def slow(self, look, *, cancel=None, **options):
-        while look.t == 0 and not cancel():
+    def slow(self, viewport, *, cancel=None, **options):
+        while viewport.t == 0 and not cancel():
             pass
-        if look.t == 0:
-            cancelled.append(look)
+        if viewport.t == 0:
+            cancelled.append(viewport)
             raise errors.PredictionCancelled("Cancelled.")
-        yield from first_look(self, look, cancel=cancel, **options)
+        yield from first_look(self, viewport, cancel=cancel, **options)
 
     monkeypatch.setattr(PredictionPlan, "first_look", slow)
     dock.predict.preview.click()
@@ -229,11 +229,11 @@ def test_another_choice_of_models_is_another_preview(dock, viewer, qtbot, field)
     settle(dock, qtbot)
 
 
-def test_a_layer_that_was_taken_away_stays_away(dock, viewer, qtbot, field, looks):
+def test_a_layer_that_was_taken_away_stays_away(dock, viewer, qtbot, field, viewports):
     dock.predict.preview.click()
     viewer.layers.remove(shown(dock, viewer, qtbot)[1])
     look_at(viewer, field, (3, 60, 60))
-    qtbot.waitUntil(lambda: len(looks) == 2, timeout=60_000)
+    qtbot.waitUntil(lambda: len(viewports) == 2, timeout=60_000)
     settle(dock, qtbot)
     assert len(previews(viewer)) == 1
 
@@ -241,10 +241,10 @@ def test_a_layer_that_was_taken_away_stays_away(dock, viewer, qtbot, field, look
 def test_a_region_that_cannot_be_predicted_says_why(dock, viewer, qtbot, movie, monkeypatch):
     first_look = PredictionPlan.first_look
 
-    def broken(self, look, **options):
-        if look.t == 1:
+    def broken(self, viewport, **options):
+        if viewport.t == 1:
             raise errors.ImageContentError("BF: time point 2 is blank.")
-        yield from first_look(self, look, **options)
+        yield from first_look(self, viewport, **options)
 
     monkeypatch.setattr(PredictionPlan, "first_look", broken)
     dock.predict.preview.click()
@@ -273,20 +273,20 @@ def test_a_layer_with_its_axes_in_another_order(dock, viewer, qtbot):
     assert layer.data.shape[0] < 240
 
 
-def test_a_layer_that_is_turned(dock, viewer, qtbot, looks):
+def test_a_layer_that_is_turned(dock, viewer, qtbot, viewports):
     light, affine = np.random.default_rng(0).random(SHAPE, np.float32), np.diag([1, 2, 2, 1.0])
     field = open_layer(dock, viewer, qtbot, light, axis_labels=LABELS, rotate=30, affine=affine, **PLACE)
     viewer.scene.camera.zoom = 10 / 0.11
     dock.predict.preview.click()
     layer = shown(dock, viewer, qtbot)[0]
-    first = np.array([0, looks[0].y.start, looks[0].x.start])
+    first = np.array([0, viewports[0].y.start, viewports[0].x.start])
     assert first[1] > 0
     for voxel in np.ndindex(2, 2, 2):
         np.testing.assert_allclose(layer.data_to_world(voxel), field.data_to_world(first + voxel))
 
 
 def test_of_a_large_field_of_view_the_middle_is_shown(dock, viewer, qtbot, field, monkeypatch):
-    monkeypatch.setattr("napari_mito_predict.prediction.look._LARGEST", 40)
+    monkeypatch.setattr("napari_mito_predict.prediction.viewport._LARGEST", 40)
     viewer.scene.camera.zoom = 1 / 0.11
     dock.predict.preview.click()
     shown(dock, viewer, qtbot)

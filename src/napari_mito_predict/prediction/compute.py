@@ -14,10 +14,10 @@ import numpy as np
 
 from napari_mito_predict.errors import InsufficientMemoryError, PredictionCancelled, PredictionError
 from napari_mito_predict.image import Finding, Level
-from napari_mito_predict.prediction.ahead import ahead
 from napari_mito_predict.prediction.context import FieldContexts, core_within, in_parts
 from napari_mito_predict.prediction.device import Device, choose_device
 from napari_mito_predict.prediction.forward import Forward
+from napari_mito_predict.prediction.prefetch import prefetch
 from napari_mito_predict.prediction.tiles import Tile, voxels
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Computation:
         unfinished = _UnfinishedStrips(band, axis)
         push = self._network(job).strips(axis)
         # The next window is prepared while the network is at work on this one.
-        with closing(ahead(prepared.window(job.grid, tile.read) for tile in band)) as windows:
+        with closing(prefetch(prepared.window(job.grid, tile.read) for tile in band)) as windows:
             for tile, window in zip(band, windows, strict=True):
                 rows = self._apply(job, tile, partial(push, window, tile is band[-1]))
                 if rows is None:

@@ -14,13 +14,13 @@ import torch
 
 from napari_mito_predict.errors import ImageContentError, InsufficientMemoryError
 from napari_mito_predict.image import Finding, Level, check_volume
-from napari_mito_predict.prediction.ahead import ahead
 from napari_mito_predict.prediction.assembly import Assembly
 from napari_mito_predict.prediction.blocks import plan_blocks
 from napari_mito_predict.prediction.compute import Computation, Pieces
-from napari_mito_predict.prediction.look import Look, first_tile
+from napari_mito_predict.prediction.prefetch import prefetch
 from napari_mito_predict.prediction.prepare import KnownStatistics, Prepared, prepare
 from napari_mito_predict.prediction.resample import Resampling
+from napari_mito_predict.prediction.viewport import Viewport, first_tile
 from napari_mito_predict.prediction.volumes import Layout, Subject, Volume
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Execution:
         Takes a job and the device that computed a part of it.
     on_progress, cancel : callable or None
         See `napari_mito_predict.prediction.predict`.
-    look : Look or None
+    viewport : Viewport or None
         What to predict first.
     known : KnownStatistics or None
         What need not be measured again.
@@ -92,13 +92,13 @@ class Execution:
         computed: Callable[[Job, Device], None],
         on_progress: OnProgress | None = None,
         cancel: Cancel | None = None,
-        look: Look | None = None,
+        viewport: Viewport | None = None,
         known: KnownStatistics | None = None,
     ) -> None:
         self._subject = subject
         self._jobs = jobs
         self._note = note
-        self._look = look
+        self._viewport = viewport
         self._known = known
         self._on_progress = on_progress or (lambda done, total, message: None)
         self._cancel = cancel or (lambda: False)
@@ -135,7 +135,7 @@ class Execution:
 
     def _all(self) -> Iterator[Block]:
         """Blocks, made of what was computed while the next tile is computed."""
-        with closing(ahead(self._computed(), self._close)) as computed:
+        with closing(prefetch(self._computed(), self._close)) as computed:
             for each in computed:
                 yield from each.blocks()
 
@@ -152,7 +152,7 @@ class Execution:
 
     def _computed(self) -> Generator[Computed]:
         """All tiles, computed while the next volume is prepared; of each volume first what is looked at."""
-        with closing(ahead(self._ready(), self._close)) as ready:
+        with closing(prefetch(self._ready(), self._close)) as ready:
             for volume, jobs, prepared in ready:
                 for job in jobs:
                     first = self._first(job, volume, prepared, all_planes=False)
@@ -180,7 +180,7 @@ class Execution:
                     yield Ready(volume, alike, self._prepare(raw, volume, alike[0]))
 
     def _is_looked_at(self, volume: Volume) -> bool:
-        return self._look is not None and self._look.is_at(volume)
+        return self._viewport is not None and self._viewport.is_at(volume)
 
     def _read(self, volume: Volume, jobs: list[Job], *, several: bool) -> np.ndarray:
         """(D, Y, X) in the image's own dtype; what is wrong with it is noted, or raised."""
@@ -205,10 +205,10 @@ class Execution:
 
     def _first(self, job: Job, volume: Volume, prepared: Prepared, *, all_planes: bool) -> Computed | None:
         """What is looked at, if anything is saved by that; it comes again with its strip or tile."""
-        if self._look is None or not self._look.is_at(volume):
+        if self._viewport is None or not self._viewport.is_at(volume):
             return None
         back = self._back(job)
-        first = first_tile(self._look, job, volume, back, all_planes=all_planes)
+        first = first_tile(self._viewport, job, volume, back, all_planes=all_planes)
         if first is None:
             return None
         pieces = self._computation.extra_tile(job, prepared, first.tile)

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 
     from napari_mito_predict.models.record import PredictionRecord
     from napari_mito_predict.networks import Network
-    from napari_mito_predict.prediction.look import Look
     from napari_mito_predict.prediction.prepare import KnownStatistics
+    from napari_mito_predict.prediction.viewport import Viewport
 
 _ARRAY_AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
 # Bytes per voxel: the input as read (16 bit), the same resampled, and one result per target.
@@ -108,7 +108,7 @@ class PredictionPlan:
         *,
         on_progress: OnProgress | None = None,
         cancel: Cancel | None = None,
-        look: Look | None = None,
+        viewport: Viewport | None = None,
         known: KnownStatistics | None = None,
     ) -> Iterator[Block]:
         """Compute, block by block; see `iter_predict`.
@@ -117,22 +117,22 @@ class PredictionPlan:
         ----------
         on_progress, cancel : callable, optional
             See `predict`; called from the thread that computes.
-        look : Look, optional
+        viewport : Viewport, optional
             What is predicted first, and a second time with the rest.
         known : KnownStatistics, optional
             Statistics measured before; those measured now are added.
         """
-        return self._execution(on_progress, cancel, look, known).blocks()
+        return self._execution(on_progress, cancel, viewport, known).blocks()
 
     def first_look(
-        self, look: Look, *, cancel: Cancel | None = None, known: KnownStatistics | None = None
+        self, viewport: Viewport, *, cancel: Cancel | None = None, known: KnownStatistics | None = None
     ) -> Iterator[Block]:
         """Compute what is looked at, and no more."""
-        return self._execution(None, cancel, look, known).first()
+        return self._execution(None, cancel, viewport, known).first()
 
-    def measure(self, look: Look, known: KnownStatistics, *, cancel: Cancel | None = None) -> None:
+    def measure(self, viewport: Viewport, known: KnownStatistics, *, cancel: Cancel | None = None) -> None:
         """Measure the volume that is looked at, so that `first_look` and `run` begin at once."""
-        self._execution(None, cancel, look, known).measure()
+        self._execution(None, cancel, viewport, known).measure()
 
     def predict(self, *, on_progress: OnProgress | None = None, cancel: Cancel | None = None) -> dict[str, Prediction]:
         """Compute everything; see `napari_mito_predict.prediction.predict`."""

@@ -25,7 +25,7 @@ from superqt.utils import create_worker
 from napari_mito_predict import errors
 
 Work = Callable[[Callable[[], bool]], Iterator[object]]
-"""Gets ``cancelled()`` to ask now and then; yields what the GUI shall see."""
+"""Gets ``should_stop()`` to ask now and then; yields what the GUI shall see."""
 
 _NICE = 5
 """Priority of long work on Linux, where 0 is that of the viewer and 19 the lowest."""

@@ -55,7 +55,7 @@ def matching(prediction: Any, truth: Any, index: tuple[Any, ...]) -> Work:
     Not the least-squares fit: that would fade a prediction which lies beside its truth, just where one wants to see it.
     """
 
-    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         scaling = Scaling.measure(np.asarray(prediction[index]), np.asarray(truth[index]))
         yield Matched(_span(scaling.prediction_range), _span(scaling.truth_range))
 
@@ -65,7 +65,7 @@ def matching(prediction: Any, truth: Any, index: tuple[Any, ...]) -> Work:
 def subtracting(prediction: Any, truth: Any) -> Work:
     """Work that yields the `Residual` of two arrays of one shape, fitted once over all of them."""
 
-    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         a, b = np.asarray(prediction), np.asarray(truth)
         scaling = Scaling.measure(a, b)
         std = float(np.nanstd(np.where(np.isfinite(b), b, np.nan), dtype=np.float64))
@@ -73,7 +73,7 @@ def subtracting(prediction: Any, truth: Any) -> Work:
             raise EvaluationError("Prediction or truth has the same value everywhere: there is no difference to show.")
         values = np.empty(a.shape, np.float32)
         for part in np.ndindex(a.shape[:-2]):
-            if cancelled():
+            if should_stop():
                 return
             values[part] = (scaling.fitted(a[part].astype(np.float64)) - b[part]) / std
         yield Residual(values, _reach(values))

@@ -150,13 +150,13 @@ def reporting(prediction: Image, truth: Image, light: Image | None, path: Path) 
     """Work that writes the report and yields its path; what it takes from the layers, it takes at once."""
     case = case_of(prediction, truth, light)
 
-    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         from napari_mito_predict.evaluation.html import write_html
         from napari_mito_predict.evaluation.report import gather
         from napari_mito_predict.image import check_output
 
         def on_step() -> None:
-            if cancelled():
+            if should_stop():
                 raise PredictionCancelled("The report was cancelled.")
 
         check_output(path, overwrite=True)

@@ -75,7 +75,7 @@ class SeriesProfile:
 def comparing_planes(prediction: Any, truth: Any, index: tuple[Any, ...], region: Region | None = None) -> Work:
     """Work that compares the plane at `index` (integers and slices, one per axis)."""
 
-    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         a, b = np.asarray(prediction[index]), np.asarray(truth[index])
         within = None
         if region is not None:
@@ -92,16 +92,16 @@ def comparing_stacks(prediction: Any, truth: Any, index: tuple[Any, ...], *, alo
     only if they are Z steps.
     """
 
-    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         a, b = _stack(prediction, index), _stack(truth, index)
         profile = []
         for plane_a, plane_b in zip(a, b, strict=True):
-            if cancelled():
+            if should_stop():
                 return
             profile.append(pcc(plane_a, plane_b))
         whole = Agreement.of(a, b)
         yield StackAgreement(whole.pcc, whole.ssim, whole.voxels, whole.problem, tuple(profile))
-        if whole.problem or cancelled():
+        if whole.problem or should_stop():
             return
         centre = centre_of(a.shape, _SEARCHED)
         a, b = a[centre], b[centre]
@@ -116,7 +116,7 @@ def comparing_stacks(prediction: Any, truth: Any, index: tuple[Any, ...], *, alo
 def comparing_regions(prediction: Any, truth: Any, index: tuple[Any, ...], region: Region) -> Work:
     """Work that compares what lies in the region, in all planes of the stack at `index`; yields `Agreement`."""
 
-    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         a, b = (region.part(np.asarray(data[index]), index) for data in (prediction, truth))
         yield Agreement.of(a, b)
 
@@ -126,10 +126,10 @@ def comparing_regions(prediction: Any, truth: Any, index: tuple[Any, ...], regio
 def comparing_series(prediction: Any, truth: Any) -> Work:
     """Work that compares the stacks of a time series one after the other; yields a `SeriesProfile` after each."""
 
-    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         values = np.full(prediction.shape[0], np.nan)
         for t in range(len(values)):
-            if cancelled():
+            if should_stop():
                 return
             values[t] = pcc(np.asarray(prediction[t]), np.asarray(truth[t]))
             yield SeriesProfile(tuple(float(value) for value in values))

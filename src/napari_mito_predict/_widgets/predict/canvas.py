@@ -9,7 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from napari_mito_predict.prediction import Output
-    from napari_mito_predict.prediction.look import Look
+    from napari_mito_predict.prediction.viewport import Viewport
 
 
 class Canvas:
@@ -22,7 +22,7 @@ class Canvas:
     ----------
     output : Output
         What will be painted.
-    look : Look
+    viewport : Viewport
         What is looked at.
 
     Attributes
@@ -31,17 +31,17 @@ class Canvas:
         Of the output's shape.
     """
 
-    def __init__(self, output: Output, look: Look) -> None:
+    def __init__(self, output: Output, viewport: Viewport) -> None:
         self.array = np.zeros(output.shape, np.float32)
         self._nothing = output.target.contrast_limits[0]
-        steps = {"T": look.t, "Z": look.z}
+        steps = {"T": viewport.t, "Z": viewport.z}
         self._plane = tuple(steps[axis] for axis in output.axes[:-2])
         self.array[self._plane] = self._nothing
 
-    def blank(self, cancelled: Callable[[], bool] = lambda: False) -> None:
-        """Make all planes but the one that is looked at show nothing, or stop half-way when it is `cancelled`."""
+    def blank(self, should_stop: Callable[[], bool] = lambda: False) -> None:
+        """Make all planes but the one that is looked at show nothing, or stop half-way when `should_stop` says so."""
         for plane in np.ndindex(self.array.shape[:-2]):
-            if cancelled():
+            if should_stop():
                 return
             if plane != self._plane:
                 self.array[plane] = self._nothing

@@ -139,7 +139,7 @@ class ImageStep(Step):
     def open_file(self, path: Path, scene: int | None = None) -> None:
         """Open a file and add its channels as layers; reading happens in another thread."""
 
-        def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+        def work(should_stop: Callable[[], bool]) -> Iterator[object]:
             source = open_image(path, scene=scene)
             yield source, image_layers.file_layers(source, for_overlay=True)
 

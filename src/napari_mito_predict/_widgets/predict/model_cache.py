@@ -64,7 +64,7 @@ class ModelCache:
         return self._speeds[key]
 
     @contextmanager
-    def turn(self, cancelled: Callable[[], bool]) -> Iterator[None]:
+    def turn(self, should_stop: Callable[[], bool]) -> Iterator[None]:
         """Wait for other work that has its turn: work that was cancelled goes on for a while, and slows the next down.
 
         What the other has measured need not be measured again.
@@ -75,7 +75,7 @@ class ModelCache:
             While it waited.
         """
         while not self._computing.acquire(timeout=_SECONDS_BETWEEN_QUESTIONS):
-            if cancelled():
+            if should_stop():
                 raise PredictionCancelled("Cancelled before its turn.")
         try:
             yield

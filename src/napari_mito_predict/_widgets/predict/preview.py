@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_mito_predict._widgets.common.controls import follow
+from napari_mito_predict._widgets.common.viewport import viewport_of
 from napari_mito_predict._widgets.common.worker import Failure, Job
-from napari_mito_predict._widgets.predict.look import look_of
 from napari_mito_predict._widgets.predict.preview_layers import Aim, PredictionPreviewLayers
 from napari_mito_predict._widgets.predict.preview_regions import RecentRegions, Shown, previewing
 from napari_mito_predict.prediction.volumes import Layout
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_mito_predict._widgets.predict.model_cache import ModelCache
     from napari_mito_predict._widgets.predict.preview_regions import PreviewRegion
-    from napari_mito_predict.prediction.look import Look
+    from napari_mito_predict.prediction.viewport import Viewport
 
 _STANDS_STILL_MS = 200
 
@@ -49,7 +49,7 @@ class PreviewHere(QObject):
         self._cache = cache
         self._on = False
         self._aim: Aim | None = None
-        self._under_way: Look | None = None
+        self._under_way: Viewport | None = None
         self._shown: PreviewRegion | None = None
         self._regions = RecentRegions()
         self._layers = PredictionPreviewLayers(viewer)
@@ -107,17 +107,17 @@ class PreviewHere(QObject):
         aim = self._aim
         if not self._on or aim is None or self._show_known(aim):
             return
-        look = self._look(aim)
-        if self._job.state.busy and self._under_way is not None and _will_serve(aim, self._under_way, look):
+        viewport = self._viewport(aim)
+        if self._job.state.busy and self._under_way is not None and _will_serve(aim, self._under_way, viewport):
             return
-        self._under_way = look
+        self._under_way = viewport
         self._shown = None
         self._report("previewing…")
-        self._job.start(previewing(aim.plan, look, self._cache))
+        self._job.start(previewing(aim.plan, viewport, self._cache))
 
     def _show_known(self, aim: Aim) -> bool:
         """Whether there was nothing to predict; then whatever is under way is no longer wanted."""
-        region = self._regions.find(self._look(aim))
+        region = self._regions.find(self._viewport(aim))
         if region is None:
             return False
         self._soon.stop()
@@ -125,8 +125,8 @@ class PreviewHere(QObject):
         self._show(region, aim)
         return True
 
-    def _look(self, aim: Aim) -> Look:
-        return look_of(self._viewer, aim.layer, aim.axes)
+    def _viewport(self, aim: Aim) -> Viewport:
+        return viewport_of(self._viewer, aim.layer, aim.axes)
 
     # ------------------------------------------------------------------ showing
 
@@ -155,14 +155,14 @@ class PreviewHere(QObject):
         self.described.emit(text)
 
 
-def _will_serve(aim: Aim, under_way: Look, look: Look) -> bool:
-    """Whether what is under way will serve `look` too, as far as one can know before."""
+def _will_serve(aim: Aim, under_way: Viewport, viewport: Viewport) -> bool:
+    """Whether what is under way will serve `viewport` too, as far as one can know before."""
     layouts = {job.layout for job in aim.plan.jobs}
     if layouts == {Layout.STACKS}:
-        look = replace(look, z=under_way.z)
+        viewport = replace(viewport, z=under_way.z)
     elif layouts == {Layout.SERIES}:
-        look = replace(look, t=under_way.t)
-    return look == under_way
+        viewport = replace(viewport, t=under_way.t)
+    return viewport == under_way
 
 
 def _description(region: PreviewRegion) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_mito_predict._widgets.common.worker import Work
     from napari_mito_predict._widgets.predict.model_cache import ModelCache
     from napari_mito_predict.prediction import Block, Output, PredictionPlan
-    from napari_mito_predict.prediction.look import Look
+    from napari_mito_predict.prediction.viewport import Viewport
 
 _MOST_REGIONS = 8
 _MOST_BYTES = 1 << 29
@@ -42,31 +42,31 @@ class PreviewPart:
         """Whether all of `span` along an axis is in it."""
         return self.start[axis] <= span.start and span.stop <= self.start[axis] + self.data.shape[axis]
 
-    def has_plane(self, look: Look) -> bool:
+    def has_plane(self, viewport: Viewport) -> bool:
         """Whether the plane that is looked at goes through it."""
-        return self.holds(0, Span(look.t, look.t + 1)) and self.holds(1, Span(look.z, look.z + 1))
+        return self.holds(0, Span(viewport.t, viewport.t + 1)) and self.holds(1, Span(viewport.z, viewport.z + 1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreviewRegion:
-    """What was predicted for one look: a part for every target that is there yet.
+    """What was predicted for one viewport: a part for every target that is there yet.
 
     Attributes
     ----------
-    asked : Look
+    asked : Viewport
         The engine may have given less of a large field, or more.
     parts : dict of str to PreviewPart
         By the keys of the plan's outputs.
     """
 
-    asked: Look
+    asked: Viewport
     parts: dict[str, PreviewPart]
 
-    def serves(self, look: Look) -> bool:
-        """Whether predicting for `look` would show nothing new."""
-        same = (look.y, look.x) == (self.asked.y, self.asked.x)
+    def serves(self, viewport: Viewport) -> bool:
+        """Whether predicting for `viewport` would show nothing new."""
+        same = (viewport.y, viewport.x) == (self.asked.y, self.asked.x)
         return all(
-            part.has_plane(look) and (same or (part.holds(2, look.y) and part.holds(3, look.x)))
+            part.has_plane(viewport) and (same or (part.holds(2, viewport.y) and part.holds(3, viewport.x)))
             for part in self.parts.values()
         )
 
@@ -77,9 +77,9 @@ class RecentRegions:
     def __init__(self) -> None:
         self._regions: list[PreviewRegion] = []
 
-    def find(self, look: Look) -> PreviewRegion | None:
-        """A region that serves `look`; it counts as the latest then."""
-        found = next((region for region in reversed(self._regions) if region.serves(look)), None)
+    def find(self, viewport: Viewport) -> PreviewRegion | None:
+        """A region that serves `viewport`; it counts as the latest then."""
+        found = next((region for region in reversed(self._regions) if region.serves(viewport)), None)
         if found is not None:
             self._regions.remove(found)
             self._regions.append(found)
@@ -104,18 +104,18 @@ class Shown:
     complete: bool
 
 
-def previewing(plan: PredictionPlan, look: Look, cache: ModelCache) -> Work:
+def previewing(plan: PredictionPlan, viewport: Viewport, cache: ModelCache) -> Work:
     """Work that predicts what is looked at, and no more: yields `Shown` for each block, and when all are there."""
 
-    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         blocks: dict[str, list[Block]] = {}
         parts: dict[str, PreviewPart] = {}
-        with cache.turn(cancelled):
-            for block in plan.first_look(look, cancel=cancelled, known=cache.known):
+        with cache.turn(should_stop):
+            for block in plan.first_look(viewport, cancel=should_stop, known=cache.known):
                 blocks.setdefault(block.target, []).append(block)
                 parts[block.target] = _joined(blocks[block.target], plan.outputs[block.target])
-                yield Shown(PreviewRegion(look, dict(parts)), complete=False)
-        yield Shown(PreviewRegion(look, parts), complete=True)
+                yield Shown(PreviewRegion(viewport, dict(parts)), complete=False)
+        yield Shown(PreviewRegion(viewport, parts), complete=True)
 
     return work
 

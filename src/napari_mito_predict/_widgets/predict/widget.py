@@ -14,10 +14,10 @@ from napari_mito_predict._widgets.common.docks import FINE_TUNE, PREDICT, open_d
 from napari_mito_predict._widgets.common.settings import use_models_folder
 from napari_mito_predict._widgets.common.steps import stack_steps
 from napari_mito_predict._widgets.common.style import style_sheet
+from napari_mito_predict._widgets.common.viewport import viewport_of
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.predict.compare_step import CompareStep
 from napari_mito_predict._widgets.predict.image_step import ImageStep
-from napari_mito_predict._widgets.predict.look import look_of
 from napari_mito_predict._widgets.predict.model_cache import ModelCache
 from napari_mito_predict._widgets.predict.models_step import ModelsStep
 from napari_mito_predict._widgets.predict.output_layers import Grid, Run
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from napari_mito_predict._widgets.predict.compare_step import ComparePanel
     from napari_mito_predict._widgets.predict.image_step import Input
     from napari_mito_predict.prediction import PredictionPlan
-    from napari_mito_predict.prediction.look import Look
+    from napari_mito_predict.prediction.viewport import Viewport
 
 _MILLISECONDS_BETWEEN_REFRESHES = 200
 _PLAN_SOON_MS = 100
@@ -157,16 +157,16 @@ class PredictWidget(QWidget):
         self.here.aim(None)
         if request is not None and chosen is not None:
             self.predict.show_plan(None)
-            self.planning.start(planning(request, self._cache, self._look(chosen)))
+            self.planning.start(planning(request, self._cache, self._viewport(chosen)))
             return
         self.planning.reset()
         self.models.show_plan(None)
         missing = "choose an image first" if chosen is None else "choose a model first"
         self.predict.show_plan(None, missing)
 
-    def _look(self, chosen: Input) -> Look:
+    def _viewport(self, chosen: Input) -> Viewport:
         """What of the image is on screen."""
-        return look_of(self.viewer, chosen.layer, chosen.grid.axes)
+        return viewport_of(self.viewer, chosen.layer, chosen.grid.axes)
 
     def _planned(self, planned: Planned) -> None:
         """Show a plan; it comes a second time with the time that predicting will take."""
@@ -201,7 +201,7 @@ class PredictWidget(QWidget):
         self._grid = chosen.grid
         self.run = None
         plan = self._plan_shown if request == self._planned_for else None
-        self.job.start(predicting(request, plan, self._cache, self._look(chosen)))
+        self.job.start(predicting(request, plan, self._cache, self._viewport(chosen)))
 
     def refresh_models(self) -> None:
         """Read the list of models anew: one was trained."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_mito_predict._widgets.predict.model_cache import ModelCache
     from napari_mito_predict.image import ImageSource
     from napari_mito_predict.prediction import PredictionPlan
-    from napari_mito_predict.prediction.look import Look
+    from napari_mito_predict.prediction.viewport import Viewport
 
 
 @dataclass(frozen=True)
@@ -131,24 +131,24 @@ def make_plan(request: Request, cache: ModelCache) -> PredictionPlan:
     )
 
 
-def planning(request: Request, cache: ModelCache, look: Look) -> Work:
+def planning(request: Request, cache: ModelCache, viewport: Viewport) -> Work:
     """Work that yields the plan of `request`, and once more when it is known how long it will take.
 
     Meanwhile the volume that is looked at is measured, so that predicting it begins at once.
     """
 
-    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         plan = make_plan(request, cache)
         yield Planned(plan, cost_of(plan, None))
-        with suppress(MitoPredictError), cache.turn(cancelled):  # said when it is to be predicted
-            plan.measure(look, cache.known, cancel=cancelled)
-        if not cancelled():
+        with suppress(MitoPredictError), cache.turn(should_stop):  # said when it is to be predicted
+            plan.measure(viewport, cache.known, cancel=should_stop)
+        if not should_stop():
             yield Planned(plan, cost_of(plan, cache.seconds_per_voxel(request.models, plan)))
 
     return work
 
 
-def predicting(request: Request, planned: PredictionPlan | None, cache: ModelCache, look: Look) -> Work:
+def predicting(request: Request, planned: PredictionPlan | None, cache: ModelCache, viewport: Viewport) -> Work:
     """Work that predicts, what is looked at before the rest: yields `Started`, and `Finished` at the end.
 
     The arrays of `Started` are painted here, block by block; whoever shows them only has to look again now and then.
@@ -162,24 +162,24 @@ def predicting(request: Request, planned: PredictionPlan | None, cache: ModelCac
         The plan that was shown for `request`, which is kept as it is; None to plan now.
     cache : ModelCache
         Models and what was measured.
-    look : Look
+    viewport : Viewport
         What is looked at.
     """
 
-    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         start = time.monotonic()
         plan = (planned or make_plan(request, cache)).fresh()
         paths = _output_paths(plan, request)
-        canvases = {key: Canvas(output, look) for key, output in plan.outputs.items()}
+        canvases = {key: Canvas(output, viewport) for key, output in plan.outputs.items()}
         arrays = {key: canvas.array for key, canvas in canvases.items()}
         live = Live(total=plan.total)
         yield Started(plan, arrays, live)
         # Wait for what is being measured: then it is known, and not measured a second time.
-        with cache.turn(cancelled):
+        with cache.turn(should_stop):
             pass
         with ThreadPoolExecutor(1, thread_name_prefix="blank") as pool:
-            blanked = {key: pool.submit(canvas.blank, cancelled) for key, canvas in canvases.items()}
-            for block in plan.run(on_progress=live.report, cancel=cancelled, look=look, known=cache.known):
+            blanked = {key: pool.submit(canvas.blank, should_stop) for key, canvas in canvases.items()}
+            for block in plan.run(on_progress=live.report, cancel=should_stop, viewport=viewport, known=cache.known):
                 if not canvases[block.target].is_looked_at(block.slices):
                     blanked[block.target].result()
                 arrays[block.target][block.slices] = block.data

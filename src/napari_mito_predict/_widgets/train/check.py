@@ -59,7 +59,7 @@ class Checked:
 def peeking(data: Mapping[str, Any]) -> Work:
     """Work that yields a `Peek` into the first field of `data`, as a training configuration gives it."""
 
-    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         from napari_mito_predict.training.config import Data
         from napari_mito_predict.training.fields import find_fields
 
@@ -79,14 +79,14 @@ def peeking(data: Mapping[str, Any]) -> Work:
 def checking(config: TrainingConfig) -> Work:
     """Work that yields `Listed`, then a report per field as soon as it is read, then `Checked`."""
 
-    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         from napari_mito_predict.training.data import FieldReader
         from napari_mito_predict.training.fields import find_fields
 
         yield Listed(find_fields(config.data, config.targets))
         reader = FieldReader(config, _late_reference(config))
         for field in reader.all_fields:
-            if cancelled():
+            if should_stop():
                 return
             yield reader.read(field)[1]
         yield Checked(reader.sampling.ndim)
@@ -97,11 +97,11 @@ def checking(config: TrainingConfig) -> Work:
 def timing(config: TrainingConfig, ndim: int) -> Work:
     """Work that yields how many seconds one iteration takes on this computer."""
 
-    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         from napari_mito_predict.training.data import patch_of
         from napari_mito_predict.training.estimate import seconds_per_iteration
 
-        yield seconds_per_iteration(config, patch_of(config, ndim), cancelled)
+        yield seconds_per_iteration(config, patch_of(config, ndim), should_stop)
 
     return work
 

@@ -155,7 +155,7 @@ def writing(
     What comes from simulated `files` is refused: a copy would not say so any more, nor would a model trained on it.
     """
 
-    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         from napari_mito_predict.image import open_image, write_ome_tiff
 
         if simulated := next((file for file in files if open_image(file).simulated), None):

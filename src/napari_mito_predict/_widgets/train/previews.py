@@ -100,9 +100,9 @@ class Frames:
 def reading(frames: Frames, paths: Sequence[Path]) -> Work:
     """Work that reads previews and yields all there are then."""
 
-    def work(cancelled: Callable[[], bool]) -> Iterator[object]:
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         for path in paths:
-            if cancelled():
+            if should_stop():
                 return
             with suppress(OSError, ValueError):
                 frames.add(path)

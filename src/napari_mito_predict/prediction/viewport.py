@@ -20,7 +20,7 @@ _WORTHWHILE = 0.75  # of the volume: whatever has to read more than that can as 
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Viewport:
     """What a viewer shows, in voxels of the image.
 
     Attributes
@@ -50,12 +50,12 @@ class First(NamedTuple):
     block: OutputBlock
 
 
-def first_tile(look: Look, job: Job, volume: Volume, back: Resampling, *, all_planes: bool) -> First | None:
+def first_tile(viewport: Viewport, job: Job, volume: Volume, back: Resampling, *, all_planes: bool) -> First | None:
     """What to predict first; None where that would save nothing, or where a part is not what the whole would give.
 
     Parameters
     ----------
-    look : Look
+    viewport : Viewport
         Plane and field of view.
     job, volume, back : Job, Volume, Resampling
         The model, what it is applied to, and the way from its grid to the image's.
@@ -66,8 +66,8 @@ def first_tile(look: Look, job: Job, volume: Volume, back: Resampling, *, all_pl
     # A part gives what the whole would give with the full halo only, and not of networks that look at the field.
     if len(job.grid) == 1 or not job.grid.exact or job.model.network.contexts != 0:
         return None
-    plane = look.t if volume.series else look.z
-    spans = Span(plane, plane + 1), _middle(look.y, back.axes[1]), _middle(look.x, back.axes[2])
+    plane = viewport.t if volume.series else viewport.z
+    spans = Span(plane, plane + 1), _middle(viewport.y, back.axes[1]), _middle(viewport.x, back.axes[2])
     parts = [_part(span, axis, tiling) for span, axis, tiling in zip(spans, back.axes, job.grid.axes, strict=True)]
     if all_planes and parts[0].read == job.grid.axes[0].whole:
         parts[0] = _part(Span(0, back.axes[0].target), back.axes[0], job.grid.axes[0])

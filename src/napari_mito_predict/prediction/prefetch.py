@@ -12,7 +12,7 @@ T = TypeVar("T")
 _END = object()
 
 
-def ahead(items: Generator[T], stop: Callable[[], object] = lambda: None) -> Generator[T]:
+def prefetch(items: Generator[T], stop: Callable[[], object] = lambda: None) -> Generator[T]:
     """Give `items` one by one; each is made in a thread of its own while the one before it is used.
 
     Parameters
@@ -24,7 +24,7 @@ def ahead(items: Generator[T], stop: Callable[[], object] = lambda: None) -> Gen
         Called when this iterator is closed early or interrupted, before it waits for the item under way, which may then
         end itself.
     """
-    with closing(items), ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
+    with closing(items), ThreadPoolExecutor(1, thread_name_prefix="prefetch") as thread:
         made = thread.submit(next, items, _END)
         try:
             while (item := made.result()) is not _END:

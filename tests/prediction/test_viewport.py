@@ -7,9 +7,9 @@ import pytest
 
 from napari_mito_predict.image import from_array
 from napari_mito_predict.prediction import memory, plan_prediction
-from napari_mito_predict.prediction.look import Look
 from napari_mito_predict.prediction.prepare import KnownStatistics
 from napari_mito_predict.prediction.tiles import Span
+from napari_mito_predict.prediction.viewport import Viewport
 
 CPU = {"device": "cpu", "precision": "32"}
 
@@ -33,10 +33,10 @@ def _plan(make_model, make_unet, data, axes="ZYX", **options):
 @pytest.mark.parametrize("known", [None, KnownStatistics()], ids=["to-be-measured", "known"])
 def test_the_field_of_view_comes_first_and_is_final(make_model, make_unet, noise, known):
     plan = _plan(make_model, make_unet, noise(8, 200, 180))
-    look = Look(0, 3, Span(90, 120), Span(60, 110))
+    viewport = Viewport(0, 3, Span(90, 120), Span(60, 110))
     if known is not None:
-        plan.measure(look, known)
-    first, *others = plan.run(look=look, known=known)
+        plan.measure(viewport, known)
+    first, *others = plan.run(viewport=viewport, known=known)
     assert first.target == "a"
     assert others[0].target == "b", "both targets, before all the rest"
     assert first.slices == (slice(3, 4), slice(90, 120), slice(60, 110))
@@ -52,7 +52,7 @@ def test_the_field_of_view_comes_first_and_is_final(make_model, make_unet, noise
 
 def test_no_more_than_the_look(make_model, make_unet, noise):
     plan = _plan(make_model, make_unet, noise(8, 200, 180))
-    blocks = list(plan.first_look(Look(0, 3, Span(90, 120), Span(60, 110))))
+    blocks = list(plan.first_look(Viewport(0, 3, Span(90, 120), Span(60, 110))))
     assert [block.target for block in blocks] == ["a", "b"]
     assert blocks[0].slices == (slice(0, 8), slice(90, 120), slice(60, 110)), "planes that are read anyway come along"
     expected = plan.predict()["a"].data[blocks[0].slices]
@@ -62,21 +62,21 @@ def test_no_more_than_the_look(make_model, make_unet, noise):
 def test_a_small_image_is_done_at_once(make_model, make_unet, noise, monkeypatch):
     monkeypatch.setattr(memory, "FEWEST_ROWS", 64)
     plan = _plan(make_model, make_unet, noise(8, 40, 40))
-    look = Look(0, 3, Span(10, 30), Span(10, 30))
-    assert len(list(plan.run(look=look))) == 2
-    assert [block.data.shape for block in plan.first_look(look)] == [(8, 40, 40)] * 2
+    viewport = Viewport(0, 3, Span(10, 30), Span(10, 30))
+    assert len(list(plan.run(viewport=viewport))) == 2
+    assert [block.data.shape for block in plan.first_look(viewport)] == [(8, 40, 40)] * 2
 
 
 def test_the_time_point_that_is_looked_at_comes_first(make_model, make_unet, noise):
     plan = _plan(make_model, make_unet, noise(3, 8, 100, 90), "TZYX")
-    times = [block.t for block in plan.run(look=Look(1, 3, Span(40, 60), Span(40, 60)))]
+    times = [block.t for block in plan.run(viewport=Viewport(1, 3, Span(40, 60), Span(40, 60)))]
     assert times[:2] == [1, 1]
     assert list(dict.fromkeys(times)) == [1, 0, 2]
 
 
 def test_of_a_long_series_only_the_frames_around(make_model, make_unet, noise):
     plan = _plan(make_model, make_unet, noise(200, 90, 80), "TYX", third_axes=("t",))
-    first = next(plan.run(look=Look(101, 0, Span(40, 60), Span(40, 60))))
+    first = next(plan.run(viewport=Viewport(101, 0, Span(40, 60), Span(40, 60))))
     assert first.slices == (slice(101, 102), slice(0, 1), slice(40, 60), slice(40, 60))
 
 
@@ -86,9 +86,9 @@ def test_no_other_time_point_is_read_for_a_look(make_model, make_unet, noise, mo
     monkeypatch.setattr(
         type(plan.subject.image), "read", lambda self, t, *a, **k: reads.append(t) or read(self, t, *a, **k)
     )
-    look = Look(1, 3, Span(40, 60), Span(40, 60))
-    plan.measure(look, known)
-    assert len(list(plan.first_look(look, known=known))) == 2
+    viewport = Viewport(1, 3, Span(40, 60), Span(40, 60))
+    plan.measure(viewport, known)
+    assert len(list(plan.first_look(viewport, known=known))) == 2
     assert reads == [1, 1]
 
 
@@ -98,27 +98,27 @@ def test_all_kinds_of_preparation_are_measured_ahead(make_model, make_unet, nois
         for name, clip in (("a", None), ("b", (1.0, 99.0)))
     ]
     plan, known = plan_prediction(noise(8, 60, 60), models, **CPU), KnownStatistics()
-    look = Look(0, 3, Span(0, 60), Span(0, 60))
-    plan.measure(look, known)
+    viewport = Viewport(0, 3, Span(0, 60), Span(0, 60))
+    plan.measure(viewport, known)
     monkeypatch.setattr("napari_mito_predict.prediction.prepare.measure", None)
-    assert {block.target for block in plan.run(look=look, known=known)} == {"a", "b"}
+    assert {block.target for block in plan.run(viewport=viewport, known=known)} == {"a", "b"}
 
 
 def test_a_look_beside_the_image_changes_nothing(make_model, make_unet, noise):
     plan = _plan(make_model, make_unet, noise(8, 100, 90))
-    (one, *_), (other, *_) = plan.run(look=Look(0, 3, Span(-50, -20), Span(10, 40))), plan.run()
+    (one, *_), (other, *_) = plan.run(viewport=Viewport(0, 3, Span(-50, -20), Span(10, 40))), plan.run()
     assert one.slices == other.slices
 
 
 def test_of_a_large_field_of_view_the_middle_is_taken(make_model, make_unet, noise):
     plan = _plan(make_model, make_unet, noise(8, 900, 800))
-    first = next(plan.first_look(Look(0, 3, Span(-10, 2000), Span(0, 800))))
+    first = next(plan.first_look(Viewport(0, 3, Span(-10, 2000), Span(0, 800))))
     assert first.slices == (slice(0, 8), slice(322, 578), slice(272, 528))
 
 
 def test_measuring_is_done_once(make_model, make_unet, noise, monkeypatch):
     plan, known = _plan(make_model, make_unet, noise(8, 60, 60)), KnownStatistics()
-    look = Look(0, 3, Span(0, 60), Span(0, 60))
-    plan.measure(look, known)
+    viewport = Viewport(0, 3, Span(0, 60), Span(0, 60))
+    plan.measure(viewport, known)
     monkeypatch.setattr("napari_mito_predict.prediction.prepare.measure", None)
-    assert len(list(plan.run(look=look, known=known))) > 2
+    assert len(list(plan.run(viewport=viewport, known=known))) > 2

@@ -4,12 +4,12 @@ import threading
 
 import pytest
 
-from napari_mito_predict.prediction.ahead import ahead
+from napari_mito_predict.prediction.prefetch import prefetch
 
 
 def test_the_same_items_in_order():
-    assert list(ahead(i for i in range(5))) == [0, 1, 2, 3, 4]
-    assert list(ahead(i for i in ())) == []
+    assert list(prefetch(i for i in range(5))) == [0, 1, 2, 3, 4]
+    assert list(prefetch(i for i in ())) == []
 
 
 def test_one_item_is_made_while_the_last_is_used():
@@ -19,9 +19,9 @@ def test_one_item_is_made_while_the_last_is_used():
         yield 0
         made.set()
         yield 1
-        raise AssertionError("two ahead")
+        raise AssertionError("two at once")
 
-    found = ahead(items())
+    found = prefetch(items())
     assert next(found) == 0
     assert made.wait(10), "the next one is made although nobody asked for it"
     found.close()
@@ -32,7 +32,7 @@ def test_errors_come_after_what_was_made_before():
         yield 1
         raise ValueError("second")
 
-    found = ahead(items())
+    found = prefetch(items())
     assert next(found) == 1
     with pytest.raises(ValueError, match="second"):
         next(found)
@@ -51,7 +51,7 @@ def test_closing_stops_what_is_under_way(how):
         finally:
             ended.set()
 
-    found = ahead(items(), stopped.set)
+    found = prefetch(items(), stopped.set)
     assert next(found) == 1
     assert begun.wait(10)
     if how is None:
