@@ -42,6 +42,17 @@ def test_no_shift_and_no_relation_are_told_apart() -> None:
     assert not any(found.shifted for found in flags)
 
 
+@pytest.mark.parametrize(("weight", "shifted"), [(1.005, False), (1.2, True)])
+def test_a_match_hardly_better_elsewhere_is_no_shift(weight: float, shifted: bool) -> None:
+    """A structure and its double: which of the two matches better is chance where they are nearly alike."""
+    image = _image(0, (128, 128))
+    found = find_shift(image, image + weight * np.roll(image, 9, 1))
+    assert found.significant
+    assert found.voxels == pytest.approx((0, 9), abs=0.5)
+    assert found.correlation > found.unshifted
+    assert found.shifted is shifted
+
+
 def test_nobody_looks_for_a_shift_in_time() -> None:
     image = _image(0, (16, 96, 96))
     found = find_shift(image, np.roll(image, (2, 3, 0), (0, 1, 2)), along_third=False)
