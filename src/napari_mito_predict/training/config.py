@@ -292,7 +292,7 @@ class TrainingConfig(_Part):
         )
 
     def to_yaml(self) -> str:
-        """As a YAML document that `load` takes."""
+        """Write the configuration as a YAML document that `load` reads."""
         text: str = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         return text
 

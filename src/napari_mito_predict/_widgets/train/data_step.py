@@ -71,7 +71,7 @@ class DataStep(Step):
 
     @property
     def data(self) -> dict[str, Any] | None:
-        """As the ``data`` of a training configuration, with the channel but without `exclude`."""
+        """What was chosen, as the ``data`` of a training configuration, with the channel but without `exclude`."""
         data = self.source.data
         if data is None or self.peek is None:
             return None

@@ -79,7 +79,7 @@ class FieldsTable(QTableWidget):
 
     @property
     def names(self) -> list[str]:
-        """All fields."""
+        """Names of all fields in the table."""
         return [self._name(row) for row in range(self.rowCount())]
 
     @property

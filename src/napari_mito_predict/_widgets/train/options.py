@@ -111,7 +111,7 @@ class Options(QWidget):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """As a training configuration takes them."""
+        """What was chosen, by the names of a training configuration."""
         iterations, seed = int(self.iterations.value), int(self.seed.value)
         settings: dict[str, Any] = {
             "iterations": iterations,

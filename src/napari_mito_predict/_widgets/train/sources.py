@@ -101,7 +101,7 @@ class SourceForm(QWidget):
 
     @property
     def data(self) -> dict[str, Any] | None:
-        """As the ``data`` of a training configuration, without channels; None where something is missing."""
+        """What was chosen, as the ``data`` of a training configuration, without channels; None where something is missing."""
         kind = self.kind.currentData()
         if kind == "files" and self._files:
             return {"files": [str(path) for path in self._files]}
@@ -221,7 +221,7 @@ class ChannelRows(QWidget):
 
 
 class _Pages(QStackedWidget):
-    """As high as the page on show, not as the highest."""
+    """Pages of which one is shown; as high as that one, not as the highest."""
 
     def __init__(self) -> None:
         super().__init__()
