@@ -101,7 +101,7 @@ class SourceForm(QWidget):
 
     @property
     def data(self) -> dict[str, Any] | None:
-        """What was chosen, as the ``data`` of a training configuration, without channels; None where it is incomplete."""
+        """What was chosen, as the ``data`` of a training configuration, without channels; None where not all is."""
         kind = self.kind.currentData()
         if kind == "files" and self._files:
             return {"files": [str(path) for path in self._files]}
