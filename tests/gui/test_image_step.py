@@ -77,10 +77,16 @@ def test_an_unknown_voxel_size_can_be_typed(dock, viewer):
     assert dock.image.sizes.text() == "8 planes · 0.3 µm · 16 × 16 at 0.1 µm"
 
 
-def test_a_layer_with_a_channel_axis_is_explained(dock, viewer):
-    viewer.add_image(stack(shape=(2, 8, 16, 16)), name="BF", axis_labels=("c", "z", "y", "x"))
+def test_one_channel_of_a_layer_is_asked_for(dock, viewer):
+    layer = viewer.add_image(stack(shape=(2, 8, 16, 16)), name="BF", scale=(1, 0.29, 0.11, 0.11))
+    layer.axis_labels = ("c", "z", "y", "x")
+    dock.image.refresh()
     assert dock.image.input is None
-    assert "split" in dock.image.summary
+    assert not dock.image.channel.isHidden()
+    assert "channel" in dock.image.summary
+    dock.image.channel.setCurrentIndex(dock.image.channel.findData(1))
+    np.testing.assert_array_equal(dock.image.input.source.read(), layer.data[1])
+    assert dock.image.input.grid.shape == (8, 16, 16)
 
 
 def test_color_pictures_are_not_offered(dock, viewer):

@@ -113,15 +113,19 @@ class ImageSource:
         Why this image cannot be predicted from; empty when it can.
     warnings : tuple of str
         What looked wrong when opening.
+    backend : Backend
+        The reader behind it.
+    info : SceneInfo
+        All that the reader said of this scene.
     """
 
     def __init__(self, backend: Backend, scene: int | str = 0, *, name: str) -> None:
-        self._backend = backend
+        self.backend = backend
         self.path = backend.path
         self.name = name
         self.scenes = backend.scenes
         self.scene = _scene_index(backend.scenes, scene, str(self.path or name))
-        self._info = info = backend.info(self.scene)
+        self.info = info = backend.info(self.scene)
         self.sizes = dict(info.sizes)
         self.channels = describe_channels(info.channel_names, info.hints)
         self.voxel_size_um = info.voxel_size_um
@@ -145,11 +149,11 @@ class ImageSource:
         SceneNotFoundError
             There is no such scene; the message lists those there are.
         """
-        return ImageSource(self._backend, scene, name=self.name)
+        return ImageSource(self.backend, scene, name=self.name)
 
     def with_roles(self, roles: Mapping[int, ChannelRole]) -> ImageSource:
         """Give the same image with the user's word on what some channels show; ``{index: role}``."""
-        other = ImageSource(self._backend, self.scene, name=self.name)
+        other = ImageSource(self.backend, self.scene, name=self.name)
         channels = list(self.channels)
         for index, role in roles.items():
             found = find_channel(channels, index, self._where)
@@ -210,7 +214,7 @@ class ImageSource:
             self._check_index("Z", z, "Z step")
         if self.unsupported:
             raise UnsupportedImageError(self.unsupported, file=self._where)
-        return self._backend.read(self.scene, t, found.index, z)
+        return self.backend.read(self.scene, t, found.index, z)
 
     def lazy(self, channel: int | str | ChannelRole | None = None) -> dask.array.Array:
         """Give one channel as a dask array ``(T, Z, Y, X)`` whose chunks are whole stacks, read when computed."""

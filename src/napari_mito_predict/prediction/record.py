@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from napari_mito_predict._versions import versions_of
+from napari_mito_predict.errors import UnreadableImageError
 from napari_mito_predict.image import Finding, file_signature
 from napari_mito_predict.models.record import (
     ChannelReference,
@@ -78,9 +80,11 @@ def composite_record(outputs: Sequence[Output], records: Sequence[PredictionReco
 
 def _input(subject: Subject, *, full_hash: bool) -> InputRecord:
     image = subject.image
-    file = {}
+    file: dict[str, object] = {}
     if image.path is not None:
-        file = {"path": str(image.path), **file_signature(image.path, full=full_hash)}
+        file["path"] = str(image.path)
+        with suppress(UnreadableImageError):  # gone since its pixels were read: what they were made from stays known
+            file |= file_signature(image.path, full=full_hash)
     channel = image.channels[subject.channel]
     return InputRecord.model_validate(
         {

@@ -6,6 +6,10 @@ Scale is only believed to be micrometres where the layer's units say so; readers
 from __future__ import annotations
 
 import math
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +23,7 @@ from napari_mito_predict._widgets.common.facts import (
     metadata_of,
     prediction_facts,
 )
+from napari_mito_predict._widgets.common.origins import LayerPixels, Origin, origin_of, remember_origin
 from napari_mito_predict.image import Channel, ChannelRole, ImageSource, from_array
 
 if TYPE_CHECKING:
@@ -36,6 +41,12 @@ _AXES = {
     "t": "T", "time": "T", "frame": "T", "c": "C", "ch": "C", "channel": "C",
     "z": "Z", "depth": "Z", "plane": "Z", "y": "Y", "x": "X",
 }  # fmt: skip
+
+
+_MOST_AXES = 5
+_AXIS_WORDS = {"T": "time points", "Z": "Z steps", "C": "channels"}
+_ORDERS = ("Z", "T", "C", "TZ", "CZ", "ZC", "TC", "CT", "ZT", "TCZ", "TZC", "CTZ", "CZT", "ZTC", "ZCT")
+"""Of axes without a label, in the order in which they are offered."""
 
 
 def file_layers(source: ImageSource, *, for_overlay: bool = False) -> list[LayerData]:
@@ -67,9 +78,9 @@ def file_layers(source: ImageSource, *, for_overlay: bool = False) -> list[Layer
     for channel in source.channels:
         plane = source.read(sizes["T"] // 2, channel.index, sizes["Z"] // 2)[0]
         read = _all_planes if is_small else _lazy_planes
-        data = read(source, channel)
-        if sizes["T"] == 1:
-            data = data[0]
+        origin = Origin(source, channel.index)
+        data = read(origin)
+        remember_origin(data, origin)
         keywords = _keywords(source, channel, plane)
         if for_overlay and any(other.role is ChannelRole.TRANSMITTED for other in source.channels):
             keywords["visible"] = channel.role is ChannelRole.TRANSMITTED
@@ -118,16 +129,44 @@ def contrast_of(plane: NDArray[Any]) -> tuple[float, float]:
 
 
 def is_input(layer: Layer) -> bool:
-    """Whether one could predict from this layer, or compare with it: an image, not RGB, not made by us."""
+    """Whether one could predict from this layer, or compare with it: a grey image, not made by us."""
     from napari.layers import Image
 
     made_here = isinstance(facts_of(layer), PredictionFacts | PreviewFacts)
-    return isinstance(layer, Image) and not layer.rgb and not made_here
+    return isinstance(layer, Image) and not made_here and not not_an_input(layer)
+
+
+def not_an_input(layer: Layer) -> str:
+    """Why one could not predict from a layer, for those that show an image; empty for all others."""
+    from napari.layers import Image, Labels
+
+    if isinstance(layer, Labels):
+        return f"'{layer.name}' is a layer of labels: convert it to an image to predict from it."
+    if not isinstance(layer, Image):
+        return ""
+    if layer.rgb:
+        return f"'{layer.name}' is a colour image: split its channels, and predict from the grey ones."
+    values = values_of(layer)
+    if np.dtype(values.dtype).kind not in "biuf":
+        return f"'{layer.name}' holds {values.dtype} numbers: only whole and real numbers can be predicted from."
+    if values.ndim > _MOST_AXES:
+        return f"'{layer.name}' has {values.ndim} axes: take a part of it with at most {_MOST_AXES}."
+    return ""
 
 
 def is_prediction(layer: Layer) -> bool:
     """Whether this is a prediction made here."""
     return prediction_facts(layer) is not None
+
+
+def file_of(layer: Layer) -> Path | None:
+    """The file whose pixels a layer shows, or that napari opened it from; None where nobody knows."""
+    origin = origin_of(values_of(layer))
+    if origin is not None:
+        return origin.source.path
+    if layer.source.path is None:
+        return None
+    return Path(layer.source.path)
 
 
 def role_of(layer: Layer) -> tuple[ChannelRole, str]:
@@ -141,28 +180,54 @@ def role_of(layer: Layer) -> tuple[ChannelRole, str]:
 
 def axes_of(layer: Image) -> str | None:
     """Letters from ``TCZYX`` for a layer's axes, or None where its labels leave open what the planes are."""
-    labels = [_AXES.get(label.lower()) for label in layer.axis_labels]
-    labels[-2:] = [label or default for label, default in zip(labels[-2:], "YX", strict=True)]
-    # What an axis of one step is called makes no difference: any letter that is free will do.
-    for i, size in enumerate(values_of(layer).shape):
-        if labels[i] is None and size == 1:
-            labels[i] = next(letter for letter in "ZTC" if letter not in labels)
-    known = [label for label in labels if label is not None]
-    if len(set(known)) < len(labels):
+    letters = _labelled_axes(layer)
+    sizes = values_of(layer).shape
+    if any(letter is None and size > 1 for letter, size in zip(letters, sizes, strict=True)):
         return None
-    return "".join(known)
+    return _with_single_axes(letters)
 
 
 def possible_axes(layer: Image) -> dict[str, str]:
-    """What the axes of an unlabelled layer could be: letters -> words to choose from."""
-    return {
-        3: {"ZYX": "Z steps", "TYX": "time points"},
-        4: {"TZYX": "time points and Z steps"},
-    }.get(values_of(layer).ndim, {})
+    """What the axes of a layer could be where its labels leave it open: letters -> words to choose from, in order."""
+    labelled = _labelled_axes(layer)
+    sizes = values_of(layer).shape
+    unknown = [i for i, letter in enumerate(labelled) if letter is None and sizes[i] > 1]
+    choices = {}
+    for chosen in _ORDERS:
+        if len(chosen) != len(unknown) or set(chosen) & set(labelled):
+            continue
+        letters = list(labelled)
+        for i, letter in zip(unknown, chosen, strict=True):
+            letters[i] = letter
+        axes = _with_single_axes(letters)
+        if axes is not None:
+            choices[axes] = ", ".join(_AXIS_WORDS[letter] for letter in chosen)
+    return choices
 
 
-def source_of(layer: Image, axes: str) -> ImageSource:
-    """Make an image of a layer that we did not open ourselves.
+def _labelled_axes(layer: Image) -> list[str | None]:
+    """A letter for each axis whose label says what it is, none twice; the last two are Y and X unless others are."""
+    letters = [_AXES.get(label.lower()) for label in layer.axis_labels]
+    letters[-2:] = [letter or default for letter, default in zip(letters[-2:], "YX", strict=True)]
+    return [letter if letters.count(letter) == 1 else None for letter in letters]
+
+
+def _with_single_axes(letters: list[str | None]) -> str | None:
+    """Name axes of one step by letters that are free: what they are called makes no difference. None: not enough."""
+    axes = ""
+    for i, letter in enumerate(letters):
+        free = (other for other in "ZTC" if other not in axes and other not in letters[i:])
+        axes += letter or next(free, "")
+    if len(axes) < len(letters) or not {"Y", "X"} <= set(axes):
+        return None
+    return axes
+
+
+def source_of(layer: Image, axes: str, channel: int | None = None) -> ImageSource:
+    """Make an image of what a layer shows, sampled as the layer is scaled.
+
+    Where the layer shows pixels that were read from a file here, the image is that of the file, with all its channels;
+    else it has the layer's name.
 
     Parameters
     ----------
@@ -170,18 +235,37 @@ def source_of(layer: Image, axes: str) -> ImageSource:
         Not RGB. Of a multiscale layer the finest level counts.
     axes : str
         See `axes_of`.
+    channel : int, optional
+        Which step of a C axis; without it, all of them are channels of the image.
     """
+    array = values_of(layer)
+    voxel = tuple(_step(layer, axes, axis, "micrometer") for axis in "ZYX")
+    voxel_size_um = (voxel[0], voxel[1], voxel[2])
+    time_step_s = _step(layer, axes, "T", "second")
+    origin = origin_of(array)
+    if origin is not None and _sizes(axes, array.shape) == _sizes("TZYX", [origin.source.sizes[a] for a in "TZYX"]):
+        info = replace(origin.source.info, voxel_size_um=voxel_size_um, time_step_s=time_step_s)
+        pixels = LayerPixels(array, axes, info, origin)
+        return ImageSource(pixels, origin.source.scene, name=origin.source.name)
+    if channel is not None:
+        array = array[(slice(None),) * axes.index("C") + (channel,)]
+        axes = axes.replace("C", "")
     channel_names = None
     if "C" not in axes:
         channel_names = [layer.name]
     return from_array(
-        values_of(layer),
+        array,
         axes=axes,
         channel_names=channel_names,
-        voxel_size_um=[_step(layer, axes, axis, "micrometer") for axis in "ZYX"],
-        time_step_s=_step(layer, axes, "T", "second"),
+        voxel_size_um=voxel_size_um,
+        time_step_s=time_step_s,
         name=layer.name,
     )
+
+
+def _sizes(axes: str, shape: Sequence[int]) -> dict[str, int]:
+    """Size along each axis, without axes of a single step."""
+    return {axis: int(size) for axis, size in zip(axes, shape, strict=True) if size > 1}
 
 
 def values_of(layer: Image) -> Any:
@@ -191,8 +275,13 @@ def values_of(layer: Image) -> Any:
     return layer.data
 
 
-def placement_of(layer: Image) -> dict[str, Any]:
-    """Everything that says where a layer lies in the world, to be given to another layer on the same grid."""
+def placement_of(layer: Image, axes: str = "") -> dict[str, Any]:
+    """Everything that says where a layer lies in the world, to be given to another layer on the same grid.
+
+    Of a layer with an axis C, the place of one of its channels, which has no such axis.
+    """
+    if "C" in axes:
+        return _placement_of_channel(layer, [i for i, axis in enumerate(axes) if axis != "C"])
     return {
         "scale": layer.scale,
         "translate": layer.translate,
@@ -201,6 +290,23 @@ def placement_of(layer: Image) -> dict[str, Any]:
         "affine": layer.affine,
         "units": layer.units,
         "axis_labels": layer.axis_labels,
+    }
+
+
+def _placement_of_channel(layer: Image, kept: list[int]) -> dict[str, Any]:
+    from napari.utils.transforms import Affine
+
+    place = Affine(scale=layer.scale, translate=layer.translate, rotate=layer.rotate, shear=layer.shear)
+    place = place.set_slice(kept)
+    return {
+        "scale": place.scale,
+        "translate": place.translate,
+        "rotate": place.rotate,
+        # Without a shear napari gives zeros in a number that it does not take.
+        "shear": place.shear if np.any(place.shear) else None,
+        "affine": layer.affine.set_slice(kept),
+        "units": tuple(layer.units[i] for i in kept),
+        "axis_labels": tuple(layer.axis_labels[i] for i in kept),
     }
 
 
@@ -225,33 +331,47 @@ def like_layer(data: NDArray[np.float32], axes: str, shape: tuple[int, ...]) -> 
 
 
 def _step(layer: Image, axes: str, axis: str, unit: str) -> float | None:
+    """How far apart the steps of an axis lie in the world; None where the layer does not know the unit."""
     if axis not in axes:
         return None
     i = axes.index(axis)
     if not layer.units[i].is_compatible_with(unit):
         return None
-    return float((abs(layer.scale[i]) * layer.units[i]).to(unit).magnitude)
+    # Not `layer.scale`: an affine transform may scale, too.
+    here, next_one = np.zeros(layer.ndim), np.eye(layer.ndim)[i]
+    distance = np.linalg.norm(np.subtract(layer.data_to_world(next_one), layer.data_to_world(here)))
+    return float((distance * layer.units[i]).to(unit).magnitude)
 
 
-def _all_planes(source: ImageSource, channel: Channel) -> NDArray[Any]:
-    return np.stack([source.read(t, channel.index) for t in range(source.sizes["T"])])
+def _all_planes(origin: Origin) -> NDArray[Any]:
+    """All stacks, ``(T, Z, Y, X)``; of a single time point without T."""
+    times = range(origin.source.sizes["T"])
+    stacks = [origin.source.read(t, origin.channel) for t in times]
+    if len(stacks) == 1:
+        return stacks[0]
+    return np.stack(stacks)
 
 
-def _lazy_planes(source: ImageSource, channel: Channel) -> Any:
+def _lazy_planes(origin: Origin) -> Any:
+    """The same as a dask array, one chunk per plane."""
     import dask.array
 
-    sizes = source.sizes
+    sizes = origin.source.sizes
+    chunks = [(1,) * sizes["T"], (1,) * sizes["Z"], (sizes["Y"],), (sizes["X"],)]
+    if sizes["T"] == 1:
+        del chunks[0]
     return dask.array.map_blocks(  # type: ignore[no-untyped-call]
         _plane,
-        source,
-        channel.index,
-        chunks=((1,) * sizes["T"], (1,) * sizes["Z"], (sizes["Y"],), (sizes["X"],)),
-        dtype=source.dtype,
-        meta=np.empty((0, 0, 0, 0), source.dtype),
-        token=f"{source.path}-{source.scene}-{channel.index}-{id(source)}",
+        origin,
+        chunks=tuple(chunks),
+        dtype=origin.source.dtype,
+        meta=np.empty((0,) * len(chunks), origin.source.dtype),
+        token=uuid.uuid4().hex,  # an array of its own for each time that a file is opened
     )
 
 
-def _plane(source: ImageSource, channel: int, block_id: tuple[int, ...] = (0, 0)) -> NDArray[Any]:
-    t, z = block_id[:2]
-    return source.read(t, channel, z)[None]
+def _plane(origin: Origin, block_id: tuple[int, ...] = (0, 0, 0)) -> NDArray[Any]:
+    """Read the chunk ``(1, 1, Y, X)``, or ``(1, Y, X)`` of a single time point."""
+    t = block_id[0] if len(block_id) == 4 else 0
+    plane = origin.source.read(t, origin.channel, block_id[-3])
+    return plane.reshape((1,) * (len(block_id) - 3) + plane.shape)

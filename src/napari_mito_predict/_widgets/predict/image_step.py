@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,47 +12,36 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QWidge
 from superqt import QElidingLabel
 from superqt.utils import signals_blocked
 
-from napari_mito_predict._widgets.common import image_layers
-from napari_mito_predict._widgets.common.controls import Combo, FailurePanel, FindingLine, LayerCombo, follow
-from napari_mito_predict._widgets.common.facts import input_facts
+from napari_mito_predict._widgets.common.controls import Combo, FailurePanel, FindingLine, LayerCombo
+from napari_mito_predict._widgets.common.following import PLACE, LayerFollower
+from napari_mito_predict._widgets.common.image_layers import (
+    axes_of,
+    file_of,
+    is_input,
+    not_an_input,
+    possible_axes,
+    role_of,
+    source_of,
+    values_of,
+)
 from napari_mito_predict._widgets.common.layouts import clear, column, form
+from napari_mito_predict._widgets.common.origins import LayerPixels, origin_of
 from napari_mito_predict._widgets.common.removal import take_away
 from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
+from napari_mito_predict._widgets.common.wrapped import Wrapped
+from napari_mito_predict._widgets.predict.choosing import Input, NapariFiles, newest_transmitted, truth_beside
+from napari_mito_predict._widgets.predict.opening import NotOpened, Opened, opening
 from napari_mito_predict._widgets.predict.output_layers import Grid
 from napari_mito_predict._widgets.predict.voxel_size import VoxelSizeBoxes, is_unknown, sizes_line
-from napari_mito_predict.image import ChannelRole, ImageSource, open_image
+from napari_mito_predict.image import ChannelRole, ImageSource
 
 if TYPE_CHECKING:
+    from napari.layers import Layer
     from napari.viewer import Viewer
 
 _FILES = "Images (*.czi *.ome.tif *.ome.tiff *.tif *.tiff);;All files (*)"
-_DROP_HINT = "or drop a file here"
-
-
-@dataclass(frozen=True)
-class Input:
-    """What the user chose to predict from.
-
-    Attributes
-    ----------
-    source : ImageSource
-        The image.
-    channel : int
-        Index of the transmitted-light channel in it.
-    layer : Image
-        The layer that shows this channel.
-    grid : Grid
-        Where it lies in the viewer.
-    voxel_size_um : tuple of float or None, optional
-        Typed by the user; None where the image knows.
-    """
-
-    source: ImageSource
-    channel: int
-    layer: Image
-    grid: Grid
-    voxel_size_um: tuple[float | None, float | None, float | None] | None
+_DROP_HINT = "or drop files here"
 
 
 class ImageStep(Step):
@@ -64,8 +52,10 @@ class ImageStep(Step):
     def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__("1  Image", parent)
         self._viewer = viewer
-        self._sources: dict[tuple[str, int], ImageSource] = {}
-        self._foreign: tuple[tuple[object, ...], ImageSource] | None = None
+        self._shown: tuple[tuple[object, ...], ImageSource] | None = None
+        self._follower = LayerFollower(self, ("data", "name", *PLACE))
+        self._asked = False
+        """Whether a file was opened of which it is not clear what to predict from: no other is chosen then."""
         self.input: Input | None = None
         self._opening = Job(self)
         self._opening.yielded.connect(self._opened)
@@ -95,16 +85,18 @@ class ImageStep(Step):
         self._form = form()
         self.body.addLayout(self._form)
         self.scene = Combo()
-        self.transmitted = LayerCombo(self._viewer, image_layers.is_input, "choose…")
+        self.transmitted = LayerCombo(self._viewer, is_input, "choose…")
         self.axes = Combo()
+        self.channel = Combo()
         self.truth = {
-            ChannelRole.MITOCHONDRIA: LayerCombo(self._viewer, image_layers.is_input, "none"),
-            ChannelRole.DNA: LayerCombo(self._viewer, image_layers.is_input, "none"),
+            ChannelRole.MITOCHONDRIA: LayerCombo(self._viewer, is_input, "none"),
+            ChannelRole.DNA: LayerCombo(self._viewer, is_input, "none"),
         }
         self.voxel = VoxelSizeBoxes()
         self._add_row("Scene", self.scene, "The file holds several positions or regions.")
         self._add_row("Transmitted light", self.transmitted, "What the prediction is made from.")
         self._add_row("Planes are", self.axes, "The layer does not say what its planes are.")
+        self._add_row("Channel", self.channel, "The layer holds several channels: the one with transmitted light.")
         self._add_row("Voxel size", self.voxel, "The image does not say how large a voxel is.")
         for role, text in ((ChannelRole.MITOCHONDRIA, "True mitochondria"), (ChannelRole.DNA, "True DNA")):
             self._add_row(text, self.truth[role], "Real fluorescence of the same field, to compare with. Optional.")
@@ -113,6 +105,8 @@ class ImageStep(Step):
         self.sizes = QElidingLabel("")
         self.sizes.setProperty("quiet", True)
         self.body.addWidget(self.sizes)
+        self.not_offered = Wrapped(quiet=True)
+        self.body.addWidget(self.not_offered)
         self._notes = column()
         self.body.addLayout(self._notes)
         self.failure = FailurePanel()
@@ -120,12 +114,16 @@ class ImageStep(Step):
 
     def _follow_choices(self) -> None:
         self.scene.activated.connect(self._change_scene)
-        self.transmitted.picked.connect(self._update)
+        self.transmitted.picked.connect(self._light_picked)
+        self.channel.currentIndexChanged.connect(lambda _: self._update())
         self.axes.currentIndexChanged.connect(lambda _: self._update())
         self.voxel.changed.connect(self._update)
         for combo in self.truth.values():
             combo.picked.connect(self.changed)
-        follow(self, self._viewer.layers.events.inserted, self._guess)
+        self._files = NapariFiles(self._viewer, self)  # after the lists, which know a layer by then
+        self._files.file_opened.connect(self._file_opened)
+        self._files.layer_added.connect(self._layer_added)
+        self._follower.changed.connect(self._update)
 
     def _add_row(self, text: str, field: QWidget, tooltip: str) -> None:
         label = QLabel(text)
@@ -138,30 +136,32 @@ class ImageStep(Step):
 
     def open_file(self, path: Path, scene: int | None = None) -> None:
         """Open a file and add its channels as layers; reading happens in another thread."""
+        self.open_files([path], scene)
 
-        def work(should_stop: Callable[[], bool]) -> Iterator[object]:
-            source = open_image(path, scene=scene)
-            yield source, image_layers.file_layers(source, for_overlay=True)
-
+    def open_files(self, paths: Sequence[Path], scene: int | None = None) -> None:
+        """Open files one after the other; the last one that can be read is predicted from."""
         self.failure.show_failure(None)
-        self.file_label.setText(path.name)
-        self.file_label.setToolTip(str(path))
-        self._opening.start(work)
+        self.file_label.setText(paths[-1].name)
+        self.file_label.setToolTip("\n".join(map(str, paths)))
+        self._opening.start(opening(paths, scene))
 
-    def _opened(self, result: tuple[ImageSource, list[image_layers.LayerData]]) -> None:
-        source, layers = result
-        self._forget_other_scenes(source)
-        self._sources[str(source.path), source.scene] = source
+    def _opened(self, result: Opened | NotOpened) -> None:
+        if isinstance(result, NotOpened):
+            self._not_opened(result.failure)
+            return
+        self._forget_other_scenes(result.source)
         for combo in (self.transmitted, *self.truth.values()):
             combo.choose(None)
-        for data, keywords, _ in layers:
-            self._viewer.add_layer(Image(data, **keywords))
+        layers = [Image(data, **keywords) for data, keywords, _ in result.layers]
+        for layer in layers:
+            self._viewer.add_layer(layer)
         self._viewer.reset_view()
-        self._guess()
+        self._choose_among(layers)
 
     def _not_opened(self, failure: Failure) -> None:
         self.failure.show_failure(failure)
-        self.file_label.setText(_DROP_HINT)
+        if self.input is None:
+            self.file_label.setText(_DROP_HINT)
 
     def _show_opening(self, state: JobState) -> None:
         self.open_button.setEnabled(not state.busy)
@@ -171,9 +171,12 @@ class ImageStep(Step):
             self._update()
 
     def _forget_other_scenes(self, source: ImageSource) -> None:
-        """Take away the layers that we made of other scenes of this file; predictions stay."""
-        known = ((layer, input_facts(layer)) for layer in self._viewer.layers)
-        of_this_file = [layer for layer, facts in known if facts is not None and facts.path == str(source.path)]
+        """Take away the layers that show other scenes of this file; what was made of them stays."""
+        of_this_file = []
+        for layer in self._viewer.layers:
+            origin = isinstance(layer, Image) and origin_of(values_of(layer))
+            if origin and origin.source.path == source.path:
+                of_this_file.append(layer)
         take_away(self._viewer, of_this_file)
 
     def _change_scene(self, index: int) -> None:
@@ -190,30 +193,71 @@ class ImageStep(Step):
             event.acceptProposedAction()
 
     def dropEvent(self, event) -> None:  # type: ignore[no-untyped-def]
-        for url in event.mimeData().urls()[:1]:
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
             event.acceptProposedAction()
-            self.open_file(Path(url.toLocalFile()))
+            self.open_files(paths)
 
     # ------------------------------------------------------------------ choosing
 
-    def _guess(self, event: object = None) -> None:
+    def _layer_added(self, layer: Layer) -> None:
+        """Choose where nothing is chosen; after a file that left it open only what came since."""
+        if self._opening.state.busy:
+            return  # the file that is being opened chooses among its own layers
+        if self._asked:
+            self._choose_among([layer])
+        else:
+            self._guess()
+
+    def _file_opened(self, layers: list[Layer]) -> None:
+        """Napari opened a file: predict from it, unless it holds the fluorescence of the field that is chosen."""
+        roles = {role_of(layer)[0] for layer in layers}
+        if self.transmitted.layer is None or roles & {ChannelRole.TRANSMITTED, ChannelRole.OTHER}:
+            self._choose_among(layers)
+        else:
+            self._guess()
+
+    def _choose_among(self, layers: Sequence[Layer]) -> None:
+        """Choose the transmitted light among the layers of one file; where it is not clear which, the user is asked."""
+        found = newest_transmitted(layers)
+        self._asked = found is None
+        self._choose(found)
+
+    def _guess(self) -> None:
         """Choose what is still open: the newest layer that looks like transmitted light, and the truth beside it."""
-        layers = [layer for layer in reversed(self._viewer.layers) if image_layers.is_input(layer)]
-        roles = [(layer, image_layers.role_of(layer)[0]) for layer in layers]
-        if self.transmitted.layer is None:
-            found = (layer for layer, role in roles if role is ChannelRole.TRANSMITTED)
-            self.transmitted.choose(next(found, None))
+        self._choose(self.transmitted.layer or newest_transmitted(self._viewer.layers))
+
+    def _choose(self, light: Layer | None) -> None:
+        with signals_blocked(self.transmitted):
+            self.transmitted.choose(light)
+        self._guess_truth()
+        self._update()
+
+    def _guess_truth(self) -> None:
+        """Choose real fluorescence of the same field, where none is chosen or one of another file is."""
+        light = self.transmitted.layer
+        if not isinstance(light, Image):
+            return
         for role, combo in self.truth.items():
-            if combo.layer is None and self.transmitted.layer is not None:
-                shape = self.transmitted.layer.data.shape
-                beside = (layer for layer, shown in roles if shown is role and layer.data.shape == shape)
-                combo.choose(next(beside, None))
+            if combo.layer is None or file_of(combo.layer) not in (None, file_of(light)):
+                with signals_blocked(combo):
+                    combo.choose(truth_beside(light, role, self._viewer.layers))
+
+    def _light_picked(self) -> None:
+        self._asked = False
+        self._guess_truth()
+        self._update()
+
+    def refresh(self) -> None:
+        """Look at the chosen layer again: its pixels, its place and its axes may have changed without a word."""
         self._update()
 
     def _update(self) -> None:
         """Find out anew what is chosen, say it, and tell."""
         layer = self.transmitted.layer
+        self._follower.follow(layer)
         self._offer_axes(layer)
+        self._offer_channels(layer)
         self.input = None
         problem = "open a file"
         if isinstance(layer, Image):
@@ -228,38 +272,57 @@ class ImageStep(Step):
         """Whether there is a layer to choose: the first entry says that there is no choice yet."""
         return self.transmitted.count() > 1
 
+    def _axes_of(self, layer: Image) -> str | None:
+        return axes_of(layer) or self.axes.currentData()
+
     def _input_of(self, layer: Image) -> tuple[Input | None, str]:
         """What is predicted from this layer; or None, and what is still to be done."""
-        facts = input_facts(layer)
-        if facts is not None:
-            source = self._source(facts.path, facts.scene)
-            axes = "ZYX" if source.sizes["T"] == 1 else "TZYX"  # as `file_layers` makes them
-            return Input(source, facts.channel, layer, Grid(layer, axes), self.voxel.value(source)), ""
-        axes = image_layers.axes_of(layer) or self.axes.currentData()
+        axes = self._axes_of(layer)
         if not axes:
             return None, "say what the planes are"
+        channel = None
         if "C" in axes:
-            return None, "split the channels of this layer first"
-        source = self._source_of(layer, axes)
-        return Input(source, 0, layer, Grid(layer, axes), self.voxel.value(source)), ""
+            channel = self.channel.currentData()
+            if channel is None:
+                return None, "choose the channel with transmitted light"
+        source = self._source_of(layer, axes, channel)
+        origin = origin_of(values_of(layer))
+        index = 0
+        if origin is not None and isinstance(source.backend, LayerPixels):
+            index = origin.channel
+        return Input(source, index, layer, Grid(layer, axes), self.voxel.value(source)), ""
 
-    def _source(self, path: str, scene: int) -> ImageSource:
-        if (path, scene) not in self._sources:
-            self._sources[path, scene] = open_image(path, scene=scene)
-        return self._sources[path, scene]
-
-    def _source_of(self, layer: Image, axes: str) -> ImageSource:
+    def _source_of(self, layer: Image, axes: str, channel: int | None) -> ImageSource:
         """A layer as an image; one object as long as the layer says the same, so that nothing is planned twice."""
-        state = (layer.name, axes, id(layer.data), tuple(layer.scale), layer.units)
-        if self._foreign is None or self._foreign[0] != state:
-            self._foreign = (state, image_layers.source_of(layer, axes))
-        return self._foreign[1]
+        source = source_of(layer, axes, channel)
+        state = (source.name, axes, channel, id(values_of(layer)), source.voxel_size_um, source.time_step_s)
+        if self._shown is None or self._shown[0] != state:
+            self._shown = (state, source)
+        return self._shown[1]
+
+    def _offer_channels(self, layer: Layer | None) -> None:
+        """A layer of several channels is predicted from one of them."""
+        axes = None
+        if isinstance(layer, Image):
+            axes = self._axes_of(layer)
+        channels = 0
+        if isinstance(layer, Image) and axes is not None and "C" in axes:
+            channels = values_of(layer).shape[axes.index("C")]
+        if self.channel.count() != channels + 1:
+            with signals_blocked(self.channel):
+                self.channel.clear()
+                self.channel.addItem("choose…", None)
+                for i in range(channels):
+                    self.channel.addItem(f"channel {i}", i)
+                if channels == 1:
+                    self.channel.setCurrentIndex(1)
+        self._show_row(self.channel, channels > 1)
 
     def _offer_axes(self, layer: object) -> None:
         choices: dict[str, str] = {}
-        unknown = isinstance(layer, Image) and image_layers.axes_of(layer) is None
+        unknown = isinstance(layer, Image) and axes_of(layer) is None
         if unknown:
-            choices = image_layers.possible_axes(layer)
+            choices = possible_axes(layer)
         if [self.axes.itemData(i) for i in range(1, self.axes.count())] != list(choices):
             with signals_blocked(self.axes):
                 self.axes.clear()
@@ -278,10 +341,18 @@ class ImageStep(Step):
 
     def _show(self, problem: str) -> None:
         clear(self._notes)
+        self.not_offered.say(self._why_not_offered())
         if self.input is None:
             self._show_nothing(problem)
         else:
             self._show_input(self.input)
+
+    def _why_not_offered(self) -> str:
+        """Why no layer is on the list, as long as none is; each with its name."""
+        if self._has_layers:
+            return ""
+        reasons = (not_an_input(layer) for layer in self._viewer.layers)
+        return "\n".join(filter(None, reasons))
 
     def _show_nothing(self, problem: str) -> None:
         self._show_scenes((), 0)
@@ -294,7 +365,7 @@ class ImageStep(Step):
         self._show_scenes(source.scenes, source.scene)
         self._show_row(self.voxel, is_unknown(source))
         self._show_sizes(sizes_line(source, chosen.voxel_size_um))
-        self.transmitted.setToolTip(image_layers.role_of(chosen.layer)[1])
+        self.transmitted.setToolTip(role_of(chosen.layer)[1])
         name = "open layer"
         if source.path is not None:
             name = source.path.name

@@ -30,9 +30,12 @@ class Grid:
 
     def __init__(self, layer: Image, axes: str) -> None:
         self.name = layer.name
-        self.axes = axes
-        self.shape = tuple(values_of(layer).shape)
-        self.placement = placement_of(layer)
+        self.layer_axes = axes
+        # A prediction from one channel of a layer has no axis of channels.
+        self.axes = axes.replace("C", "")
+        sizes = zip(axes, values_of(layer).shape, strict=True)
+        self.shape = tuple(size for axis, size in sizes if axis != "C")
+        self.placement = placement_of(layer, axes)
 
 
 class Run:

@@ -64,7 +64,9 @@ class PredictionPreviewLayers:
         facts = PreviewFacts(key=key, made_from=aim.layer.name)
         placed = _placed(part, aim)
         data = placed.pop("data")
-        layer = output_layer(output, data, f"preview: {output.title}", facts, placement_of(aim.layer) | placed)
+        layer = output_layer(
+            output, data, f"preview: {output.title}", facts, placement_of(aim.layer, aim.axes) | placed
+        )
         selected = self._viewer.layers.selection.active
         top = 1 + max((i for i, other in enumerate(self._viewer.layers) if isinstance(other, Image)), default=-1)
         self._viewer.layers.insert(top, layer)
@@ -74,9 +76,10 @@ class PredictionPreviewLayers:
 
 def _placed(part: PreviewPart, aim: Aim) -> dict[str, Any]:
     """The data with the axes of the layer, and where its first voxel lies."""
-    layer, axes = aim.layer, aim.axes
+    axes = aim.axes.replace("C", "")
     sizes = [part.data.shape["TZYX".index(axis)] for axis in axes]
     start = [part.start["TZYX".index(axis)] for axis in axes]
     # Without the layer's own affine, which comes after translating.
-    place = Affine(scale=layer.scale, translate=layer.translate, rotate=layer.rotate, shear=layer.shear)
+    placement = placement_of(aim.layer, aim.axes)
+    place = Affine(**{key: placement[key] for key in ("scale", "translate", "rotate", "shear")})
     return {"data": like_layer(part.data, axes, tuple(sizes)), "translate": np.asarray(place(start))}

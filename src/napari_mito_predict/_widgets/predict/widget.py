@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from napari.viewer import Viewer
 
+    from napari_mito_predict._widgets.predict.choosing import Input
     from napari_mito_predict._widgets.predict.compare_step import ComparePanel
-    from napari_mito_predict._widgets.predict.image_step import Input
     from napari_mito_predict.prediction import PredictionPlan
     from napari_mito_predict.prediction.viewport import Viewport
 
@@ -166,7 +166,7 @@ class PredictWidget(QWidget):
 
     def _viewport(self, chosen: Input) -> Viewport:
         """What of the image is on screen."""
-        return viewport_of(self.viewer, chosen.layer, chosen.grid.axes)
+        return viewport_of(self.viewer, chosen.layer, chosen.grid.layer_axes)
 
     def _planned(self, planned: Planned) -> None:
         """Show a plan; it comes a second time with the time that predicting will take."""
@@ -180,7 +180,7 @@ class PredictWidget(QWidget):
         self.predict.show_plan(planned)
         chosen = self._planned_input
         if chosen is not None:
-            self.here.aim(Aim(planned.plan, chosen.layer, chosen.grid.axes))
+            self.here.aim(Aim(planned.plan, chosen.layer, chosen.grid.layer_axes))
         if start:
             self.start()
 
@@ -193,6 +193,7 @@ class PredictWidget(QWidget):
 
     def start(self) -> None:
         """Predict; pressed again while one runs, nothing happens."""
+        self.image.refresh()
         request = self._request()
         chosen = self.image.input
         if request is None or chosen is None or self.job.state.busy:

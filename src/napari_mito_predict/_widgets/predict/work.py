@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_mito_predict._widgets.common.origins import as_shown
 from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.predict.canvas import Canvas
 from napari_mito_predict.errors import MitoPredictError
@@ -121,7 +122,7 @@ def make_plan(request: Request, cache: ModelCache) -> PredictionPlan:
     from napari_mito_predict.prediction import plan_prediction
 
     return plan_prediction(
-        request.source,
+        as_shown(request.source),
         cache.get(request.models),
         channel=request.channel,
         voxel_size_um=request.voxel_size_um,
@@ -168,7 +169,11 @@ def predicting(request: Request, planned: PredictionPlan | None, cache: ModelCac
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         start = time.monotonic()
-        plan = (planned or make_plan(request, cache)).fresh()
+        # Somebody may have written into the pixels since the plan was made.
+        if planned is None or as_shown(request.source) is not request.source:
+            plan = make_plan(request, cache)
+        else:
+            plan = planned.fresh()
         paths = _output_paths(plan, request)
         canvases = {key: Canvas(output, viewport) for key, output in plan.outputs.items()}
         arrays = {key: canvas.array for key, canvas in canvases.items()}
