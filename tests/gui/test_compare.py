@@ -196,19 +196,16 @@ def test_numbers_follow_the_edits_of_the_shapes(panel, viewer, drawn, qtbot):
 
 @pytest.mark.parametrize("kind", ["polygon", "ellipse", "rectangle"])
 def test_shapes_of_each_kind_are_rasterised_as_napari_does(kind):
-    from napari.layers import Image, Shapes
+    from napari.components import ViewerModel
+    from napari.layers import Shapes
 
     from napari_mito_predict._widgets.compare.region import region_of
 
     corners = np.array([[3.2, 4.7], [4.2, 33.1], [27.9, 31.6], [26.9, 3.2]])
 
-    class Dims:
-        ndim, displayed = 3, (1, 2)
-
-    class Viewer:
-        dims = Dims
-
-    found = region_of(Shapes(corners, shape_type=kind), Image(TRUTH), Viewer).mask
+    viewer = ViewerModel()
+    image = viewer.add_image(TRUTH)
+    found = region_of(Shapes(corners, shape_type=kind), image, viewer).mask
     expected = mask_of(corners, kind)
     assert np.count_nonzero(found != expected) <= 0.02 * expected.sum()
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_mito_predict._widgets.common.facts import prediction_facts
 from napari_mito_predict._widgets.common.image_layers import axes_of, values_of
+from napari_mito_predict._widgets.common.placement import to_data
 from napari_mito_predict.prediction.tiles import Span
 from napari_mito_predict.prediction.viewport import Viewport
 
@@ -24,7 +25,7 @@ def plane_index(viewer: Viewer, layer: Layer) -> tuple[Any, ...] | None:
         return None
     offset = viewer.dims.ndim - layer.ndim
     displayed = {axis - offset for axis in viewer.dims.displayed}
-    position = layer.world_to_data(viewer.dims.point)
+    position = to_data(viewer, layer, viewer.dims.point)
     index: list[Any] = [_step_at(at, size) for at, size in zip(position, layer.data.shape, strict=True)]
     for axis in displayed:
         index[axis] = slice(None)
@@ -36,7 +37,7 @@ def stack_index(viewer: Viewer, layer: Layer) -> tuple[Any, ...]:
     shape = layer.data.shape
     if not is_series(shape):
         return (slice(None),) * len(shape)
-    position = layer.world_to_data(viewer.dims.point)
+    position = to_data(viewer, layer, viewer.dims.point)
     times = tuple(_step_at(position[axis], shape[axis]) for axis in range(len(shape) - 3))
     return (*times, slice(None), slice(None), slice(None))
 
@@ -94,7 +95,7 @@ def viewport_of(viewer: Viewer, layer: Image, axes: str) -> Viewport:
     """
     sizes = dict(zip(axes, values_of(layer).shape, strict=True))
     whole = {axis: Span(0, sizes.get(axis, 1)) for axis in "TZYX"}
-    corners = np.array([layer.world_to_data(corner) for corner in _corners(viewer)])
+    corners = np.array([to_data(viewer, layer, corner) for corner in _corners(viewer)])
     # A pixel reaches half a pixel around its centre, which is where its coordinates point to.
     first, last = np.floor(corners.min(0) + 0.5).astype(int), np.floor(corners.max(0) + 0.5).astype(int)
     seen = whole | {axis: Span(int(a), int(b) + 1) for axis, a, b in zip(axes, first, last, strict=True)}

@@ -14,6 +14,7 @@ from napari_mito_predict._widgets.common.controls import LayerCombo, follow
 from napari_mito_predict._widgets.common.facts import prediction_facts
 from napari_mito_predict._widgets.common.image_layers import values_of
 from napari_mito_predict._widgets.common.layouts import form
+from napari_mito_predict._widgets.common.placement import moved, turned
 from napari_mito_predict._widgets.common.viewport import letters_of
 from napari_mito_predict._widgets.compare.region import draw_in
 from napari_mito_predict.evaluation.cases import differing_voxel_sizes
@@ -128,17 +129,26 @@ class Pair(QWidget):
         if prediction is None or facts is None or facts.target not in _ROLES:
             return
         role = _ROLES[facts.target]
+        file = facts.record.input.path
         current = self.truth.layer
-        if current is not None and image_layers.role_of(current)[0] is role:
+        if current is not None and image_layers.role_of(current)[0] is role and _is_of(current, file):
             return
-        found = (
+        shape = getattr(prediction.data, "shape", None)
+        fitting = [
             layer
             for layer in reversed(self._viewer.layers)
             if image_layers.is_input(layer)
-            and getattr(layer.data, "shape", None) == prediction.data.shape
+            and getattr(layer.data, "shape", None) == shape
             and image_layers.role_of(layer)[0] is role
-        )
-        self.truth.choose(next(found, None))
+            and _is_of(layer, file)
+        ]
+        self.truth.choose(next(iter(fitting), None))
+
+
+def _is_of(layer: Layer, file: str | None) -> bool:
+    """Whether a layer may show the file that was predicted from: not if it is known to show another one."""
+    shown = image_layers.file_of(layer)
+    return shown is None or file is None or str(shown) == file
 
 
 def _problem(prediction: Layer | None, truth: Layer | None) -> str:
@@ -148,7 +158,12 @@ def _problem(prediction: Layer | None, truth: Layer | None) -> str:
         return "Choose the layer with the real fluorescence as truth."
     predicted, real = tuple(values_of(prediction).shape), tuple(values_of(truth).shape)
     if predicted == real:
-        return _voxel_size_problem(prediction, truth)
+        letters = letters_of(prediction)
+        return (
+            _place_problem(truth, turned(prediction, truth, letters))
+            or _voxel_size_problem(prediction, truth)
+            or _place_problem(truth, moved(prediction, truth, letters))
+        )
     sizes = f"The prediction is {_in_words(predicted)}, the truth {_in_words(real)}"
     if len(predicted) != len(real):
         return f"{sizes}: a plane cannot be compared with a stack. Choose a truth with the same planes."
@@ -170,4 +185,14 @@ def _voxel_size_problem(prediction: Image, truth: Image) -> str:
     return (
         f"Prediction and truth have different voxel sizes ({sizes}): they show different regions, or one size is "
         "wrong. Choose the truth of this field, or correct the scale of its layer."
+    )
+
+
+def _place_problem(truth: Image, found: str) -> str:
+    """Layers are compared pixel by pixel, so that these have to lie at the same place."""
+    if not found:
+        return ""
+    return (
+        f"'{truth.name}' is not on the grid of the prediction: {found}. Choose the truth of this field, or give both "
+        "layers the same place."
     )

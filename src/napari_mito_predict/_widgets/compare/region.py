@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_mito_predict._widgets.common.placement import to_data, to_world
+
 if TYPE_CHECKING:
     from napari.layers import Layer, Shapes
     from napari.viewer import Viewer
@@ -75,7 +77,7 @@ def region_of(shapes: Shapes, layer: Layer, viewer: Viewer) -> Region:
     """
     offset = viewer.dims.ndim - layer.ndim
     first, second = sorted(axis - offset for axis in viewer.dims.displayed[-2:])
-    matrix, origin = _transform(shapes, layer)
+    matrix, origin = _transform(shapes, layer, viewer)
     size = layer.data.shape
     outlines = []
     for corners, kind in zip(shapes.data, shapes.shape_type, strict=True):
@@ -123,13 +125,13 @@ def draw_in(viewer: Viewer, layer: Layer, shapes: Layer | None) -> Layer:
     return shapes
 
 
-def _transform(shapes: Shapes, layer: Layer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _transform(shapes: Shapes, layer: Layer, viewer: Viewer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """From pixels of the shapes to pixels of the layer, by way of the world: matrix and origin.
 
     Taken from where the origin and one step along each axis go, because both layers' transforms are affine.
     """
     n = shapes.ndim
-    ends = [np.asarray(layer.world_to_data(shapes.data_to_world(point)), float) for point in (np.zeros(n), *np.eye(n))]
+    ends = [to_data(viewer, layer, to_world(viewer, shapes, point)) for point in (np.zeros(n), *np.eye(n))]
     origin = ends[0]
     return np.stack([end - origin for end in ends[1:]], axis=1), origin
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_mito_predict._widgets.common.origins import fingerprint
 from napari_mito_predict.evaluation import check_shift, pcc, pcc_and_ssim
 from napari_mito_predict.image.crops import centre_of
 
@@ -72,6 +73,23 @@ class SeriesProfile:
     values: tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class Fingerprints:
+    """What tells the pixels of prediction and truth: when they were compared, or `checked` later."""
+
+    texts: tuple[str, str]
+    checked: bool = False
+
+
+def fingerprinting(prediction: Any, truth: Any, *, checked: bool = False) -> Work:
+    """Work that yields `Fingerprints`."""
+
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
+        yield Fingerprints((fingerprint(prediction), fingerprint(truth)), checked)
+
+    return work
+
+
 def comparing_planes(prediction: Any, truth: Any, index: tuple[Any, ...], region: Region | None = None) -> Work:
     """Work that compares the plane at `index` (integers and slices, one per axis)."""
 
@@ -88,11 +106,12 @@ def comparing_planes(prediction: Any, truth: Any, index: tuple[Any, ...], region
 def comparing_stacks(prediction: Any, truth: Any, index: tuple[Any, ...], *, along_z: bool = True) -> Work:
     """Work that compares the stack at `index`: the planes one after the other, all together, and whether it is shifted.
 
-    Yields `StackAgreement`, then `ShiftCheck` where the two can be compared; along the planes a shift is looked for
-    only if they are Z steps.
+    Yields `Fingerprints` of what is compared, `StackAgreement`, then `ShiftCheck` where the two can be compared; along
+    the planes a shift is looked for only if they are Z steps.
     """
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
+        yield from fingerprinting(prediction, truth)(should_stop)
         a, b = _stack(prediction, index), _stack(truth, index)
         profile = []
         for plane_a, plane_b in zip(a, b, strict=True):

@@ -11,8 +11,10 @@ from superqt.utils import QSignalDebouncer, QSignalThrottler
 
 from napari_mito_predict._widgets.common.controls import follow
 from napari_mito_predict._widgets.common.facts import PredictionFacts, prediction_facts
+from napari_mito_predict._widgets.common.following import PLACE, LayerFollower
 from napari_mito_predict._widgets.common.image_layers import values_of
 from napari_mito_predict._widgets.common.layouts import column
+from napari_mito_predict._widgets.common.placement import to_data, to_world
 from napari_mito_predict._widgets.common.style import style_sheet
 from napari_mito_predict._widgets.common.viewport import along_z, is_series, plane_index, stack_axis
 from napari_mito_predict._widgets.common.wrapped import WarningLine, Wrapped
@@ -49,7 +51,9 @@ class ComparePanel(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._region: Region | None = None
-        self._followed: Layer | None = None
+        self._of_prediction = LayerFollower(self, ("data", "name", *PLACE))
+        self._of_truth = LayerFollower(self, ("data", "name", *PLACE))
+        self._repaints = {name: LayerFollower(self, ("set_data",)) for name in ("prediction", "truth")}
         self._followed_shapes: Layer | None = None
         self.comparing = Comparing(viewer, self)
         self._build()
@@ -61,6 +65,14 @@ class ComparePanel(QWidget):
         self._edits = QSignalDebouncer(parent=self)
         self._edits.setTimeout(_EDITED_MS)
         self._edits.triggered.connect(self._shapes_edited)
+        self._pixel_checks = QSignalDebouncer(parent=self)
+        self._pixel_checks.setTimeout(_EDITED_MS)
+        self._pixel_checks.triggered.connect(self.comparing.check_pixels)
+        for follower in (self._of_prediction, self._of_truth):
+            follower.changed.connect(self._layer_changed)
+        for follower in self._repaints.values():
+            follower.changed.connect(self._repainted)
+        self.comparing.pixels_changed.connect(self._layer_changed)
         self.pair.changed.connect(self._update_soon)
         self.comparing.changed.connect(self._show)
         follow(self, viewer.dims.events.current_step, self._stepped)
@@ -136,17 +148,21 @@ class ComparePanel(QWidget):
         self._updates.cancel()  # drawing the new plane asked for an update
         self.update_numbers()
 
-    def _follow_prediction(self) -> None:
-        """While a prediction is being painted, its numbers follow."""
-        layer = self.prediction.layer
-        if layer != self._followed:
-            if self._followed is not None:
-                self._followed.events.set_data.disconnect(self._repainted)
-            self._followed = layer
-            if layer is not None:
-                layer.events.set_data.connect(self._repainted)
+    def _follow_layers(self) -> None:
+        """While layers are painted, moved or replaced, the numbers follow."""
+        for name, layer in (("prediction", self.prediction.layer), ("truth", self.truth.layer)):
+            self._repaints[name].follow(layer)
+        self._of_prediction.follow(self.prediction.layer)
+        self._of_truth.follow(self.truth.layer)
 
-    def _repainted(self, event: object = None) -> None:
+    def _layer_changed(self) -> None:
+        """Other pixels, or another place: what lies over the layers shows the old ones."""
+        self.views.leave()
+        self.update_numbers()
+
+    def _repainted(self) -> None:
+        """New pixels, or only another plane."""
+        self._pixel_checks.throttle()
         if not self.comparing.plane_is_late:
             self._updates.throttle()
 
@@ -182,7 +198,7 @@ class ComparePanel(QWidget):
 
     def update_numbers(self) -> None:
         """Compute what is shown anew: this plane always, the rest where it is another one."""
-        self._follow_prediction()
+        self._follow_layers()
         self._follow_shapes()
         self._pair_problem = self.pair.problem
         pair = self._comparable
@@ -344,9 +360,12 @@ class ComparePanel(QWidget):
         prediction = self.prediction.layer
         if prediction is None:
             return
-        axis += self._viewer.dims.ndim - prediction.ndim
-        if axis not in self._viewer.dims.displayed:
-            self._viewer.dims.set_current_step(axis, step)
+        slider = axis + self._viewer.dims.ndim - prediction.ndim
+        if slider not in self._viewer.dims.displayed:
+            # Not the step of the slider: another layer may have finer ones.
+            place = to_data(self._viewer, prediction, self._viewer.dims.point)
+            place[axis] = step
+            self._viewer.dims.set_point(slider, to_world(self._viewer, prediction, place)[axis])
 
 
 class CompareWidget(QWidget):

@@ -11,6 +11,7 @@ from napari_mito_predict._widgets.common.viewport import along_z, is_series, pla
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.compare.scores import (
     Agreement,
+    Fingerprints,
     PlaneAgreement,
     SeriesProfile,
     StackAgreement,
@@ -18,6 +19,7 @@ from napari_mito_predict._widgets.compare.scores import (
     comparing_regions,
     comparing_series,
     comparing_stacks,
+    fingerprinting,
 )
 from napari_mito_predict.evaluation import ShiftCheck
 
@@ -47,6 +49,8 @@ class Comparing(QObject):
     """
 
     changed = Signal()
+    pixels_changed = Signal()
+    """Somebody wrote into one of the arrays: the numbers of the stack are forgotten, and have to be asked for again."""
 
     def __init__(self, viewer: Viewer, parent: QObject) -> None:
         super().__init__(parent)
@@ -61,12 +65,15 @@ class Comparing(QObject):
         self._stack_key: tuple[Any, ...] = ()
         self._region_key: tuple[Any, ...] = ()
         self._next_plane: Work | None = None
+        self._compared: Fingerprints | None = None
+        self._checked: Fingerprints | None = None
         self._plane_job = Job(self)
         self._stack_job = Job(self)
         self._region_job = Job(self)
         self._series_job = Job(self)
+        self._check_job = Job(self)
         self._plane_job.state_changed.connect(self._start_plane)
-        self._jobs = (self._plane_job, self._stack_job, self._region_job, self._series_job)
+        self._jobs = (self._plane_job, self._stack_job, self._region_job, self._series_job, self._check_job)
         for job in self._jobs:
             job.yielded.connect(self._receive)
             job.failed.connect(self._fail)
@@ -107,6 +114,7 @@ class Comparing(QObject):
             self.stack = None
             self.shift = None
             self._stack_job.reset()
+            self._compared = None
             if complete:
                 self._stack_job.start(comparing_stacks(a, b, stack, along_z=along_z(prediction)))
         region_key: tuple[Any, ...] = ()
@@ -119,20 +127,32 @@ class Comparing(QObject):
             if complete and region is not None:
                 self._region_job.start(comparing_regions(a, b, stack, region))
 
+    def check_pixels(self) -> None:
+        """Find out whether the arrays still hold what was compared: they may be written to without a word."""
+        if self._pair and True in self._stack_key:  # of a prediction that is painted only planes are compared
+            a, b = (values_of(layer) for layer in self._pair[:2])
+            self._checked = None
+            self._check_job.start(fingerprinting(a, b, checked=True))
+
     def forget(self) -> None:
         """Nothing is compared any more."""
         self._pair = ()
-        self._stack_key = ()
-        self._region_key = ()
         self._next_plane = None
         self.plane = None
+        self.failure = ""
+        self._forget_stack()
+        for job in self._jobs:
+            job.reset()
+
+    def _forget_stack(self) -> None:
+        self._stack_key = ()
+        self._region_key = ()
+        self._compared = None
+        self._checked = None
         self.stack = None
         self.region_stack = None
         self.shift = None
         self.series = ()
-        self.failure = ""
-        for job in self._jobs:
-            job.reset()
 
     def _start_plane(self, state: JobState | None = None) -> None:
         """Begin the newest plane asked for, once the one before is done: a fast slider piles nothing up."""
@@ -141,6 +161,9 @@ class Comparing(QObject):
             self._plane_job.start(work)
 
     def _receive(self, found: object) -> None:
+        if isinstance(found, Fingerprints):
+            self._receive_fingerprints(found)
+            return
         if isinstance(found, PlaneAgreement):
             self.plane = found
         elif isinstance(found, StackAgreement):
@@ -153,6 +176,17 @@ class Comparing(QObject):
         elif isinstance(found, Agreement):
             self.region_stack = found
         self.changed.emit()
+
+    def _receive_fingerprints(self, found: Fingerprints) -> None:
+        if found.checked:
+            self._checked = found
+        else:
+            self._compared = found
+        if self._checked is None or self._compared is None or self._checked.texts == self._compared.texts:
+            return
+        self._forget_stack()
+        self._series_job.reset()
+        self.pixels_changed.emit()
 
     def _start_series(self) -> None:
         """After the stack on screen: all others."""
