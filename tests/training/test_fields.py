@@ -122,6 +122,62 @@ def test_tables_of_pytorch_fnet(tmp_path: Path) -> None:
         find_fields(Data(csv=str(tmp_path / "none.csv")), TARGET)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path_czi;channel_signal;channel_target\na.czi;2;0\n",
+        "path_czi\tchannel_signal\tchannel_target\na.czi\t2\t0\n",
+        "path_czi, channel_signal, channel_target\n a.czi , 2 , 0 \n",
+        "path_czi,channel_signal,channel_target,\na.czi,2,0,\n\n,,,\n",
+        'note,path_czi,channel_signal,channel_target\nmine,"a.czi",2,0\r\n',
+    ],
+    ids=["semicolons", "tabs", "spaces", "trailing commas and empty lines", "quotes and another column"],
+)
+def test_tables_as_people_write_them(tmp_path: Path, text: str) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text(text, encoding="utf-8-sig", newline="")
+    (field,) = find_fields(Data(csv=str(table)), TARGET)
+    assert field.input == Place(tmp_path / "a.czi", 2)
+    assert field.truths == (Place(tmp_path / "a.czi", 0),)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("path_czi,channel_signal,channel_target\na.czi,2,0\n\nb.czi\n", "line 4 has no channel_signal"),
+        ("path_signal;path_target\na.tif;\n", "line 2 has no path_target"),
+        ("path_signal,path_target\n", "no rows"),
+        ("", "found nothing"),
+    ],
+)
+def test_what_is_missing_in_a_table_is_named(tmp_path: Path, text: str, said: str) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text(text, encoding="utf-8")
+    with pytest.raises(TrainingDataError, match=said) as caught:
+        find_fields(Data(csv=str(table)), TARGET)
+    assert caught.value.file == table
+
+
+def _touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def _found(patterns: tuple[str, ...]) -> list[Path]:
+    return list(find_files(patterns))
+
+
+def test_a_path_that_exists_is_no_pattern(tmp_path: Path) -> None:
+    _touch(tmp_path, "cell1.ome.tif", "cell2.ome.tif", "cell[12].ome.tif", "day [50%]/TMRM [1].tif", "Zellen ä/b.tif")
+    assert _found((str(tmp_path / "cell[12].ome.tif"),)) == [tmp_path / "cell[12].ome.tif"]
+    assert _found((str(tmp_path / "day [50%]" / "TMRM [1].tif"),)) == [tmp_path / "day [50%]" / "TMRM [1].tif"]
+    assert _found((str(tmp_path / "day [50%]"),)) == [tmp_path / "day [50%]"]
+    assert _found((str(tmp_path / "day [50%]" / "*.tif"),)) == [tmp_path / "day [50%]" / "TMRM [1].tif"]
+    assert _found((str(tmp_path / "cell?.ome.tif"),)) == [tmp_path / "cell1.ome.tif", tmp_path / "cell2.ome.tif"]
+    assert _found((str(tmp_path / "Z*" / "*.tif"),)) == [tmp_path / "Zellen ä" / "b.tif"]
+
+
 def test_fields_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
     for day in ("day1", "day2"):
         (tmp_path / day).mkdir()

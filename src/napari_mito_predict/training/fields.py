@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from napari_mito_predict.training.config import Channel, Data, Split
 
 
+_ONE_FILE = ("path_czi", "channel_signal", "channel_target")
+_TWO_FILES = ("path_signal", "path_target")
+"""Columns of pytorch_fnet's tables."""
+_DELIMITERS = ",;\t"
+
+
 @dataclass(frozen=True)
 class Place:
     """One channel of one scene of one file.
@@ -119,13 +125,10 @@ def find_files(patterns: Sequence[str]) -> tuple[Path, ...]:
     found: dict[Path, None] = {}
     missing = []
     for pattern in patterns:
-        matches = [pattern]
-        if glob.has_magic(pattern):
-            matches = sorted(glob.glob(pattern, recursive=True))
-        matches = [match for match in matches if Path(match).exists()]
+        matches = _matching(pattern)
         if not matches:
             missing.append(pattern)
-        found.update((Path(match), None) for match in matches)
+        found.update(dict.fromkeys(matches))
     if missing:
         raise TrainingDataError(f"No such training files: {', '.join(missing)}.")
     return tuple(found)
@@ -228,32 +231,59 @@ def _from_folders(data: Data, channels: Sequence[Channel | None]) -> list[Field]
 
 def _from_table(path: Path, data: Data, channels: Sequence[Channel | None]) -> list[Field]:
     """Rows of pytorch_fnet's two kinds of table; paths are relative to it."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TrainingDataError(f"not a readable table ({error}).", file=path) from error
-    columns: set[str] = set()
-    if rows:
-        columns = set(rows[0])
-    if {"path_czi", "channel_signal", "channel_target"} <= columns:
+    columns, rows = _read_table(path)
+    if set(_ONE_FILE) <= set(columns):
         if len(channels) != 1:
             raise TrainingDataError("a table with 'channel_target' has one target; give `target: name`.", file=path)
-        return [_table_row_czi(path.parent, row) for row in rows]
-    if {"path_signal", "path_target"} <= columns:
+        _refuse_short_rows(path, rows, _ONE_FILE)
+        return [_table_row_czi(path.parent, row) for row in rows.values()]
+    if set(_TWO_FILES) <= set(columns):
+        _refuse_short_rows(path, rows, _TWO_FILES)
         return [
             Field(
                 image_stem(Path(row["path_signal"])),
                 Place(path.parent / row["path_signal"], _own(data)),
                 tuple(Place(path.parent / row["path_target"], channel) for channel in channels),
             )
-            for row in rows
+            for row in rows.values()
         ]
     raise TrainingDataError(
-        f"expected the columns path_czi, channel_signal, channel_target, or path_signal, path_target; "
-        f"found {', '.join(sorted(map(str, columns))) or 'no rows'}.",
+        f"expected the columns {', '.join(_ONE_FILE)}, or {', '.join(_TWO_FILES)}; "
+        f"found {', '.join(columns) or 'nothing'}.",
         file=path,
     )
+
+
+def _read_table(path: Path) -> tuple[list[str], dict[int, dict[str, str]]]:
+    """Names of columns, and cells by name for each line by its number; as spreadsheets write tables, and people."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingDataError(f"not a readable table ({error}).", file=path) from error
+    head = text.split("\n", 1)[0]
+    delimiter = max(_DELIMITERS, key=head.count)
+    reader = csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
+    lines = {}
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                lines[reader.line_num] = [cell.strip() for cell in cells]
+    except csv.Error as error:
+        raise TrainingDataError(f"not a readable table (line {reader.line_num}: {error}).", file=path) from error
+    if not lines:
+        return [], {}
+    columns = lines.pop(next(iter(lines)))
+    rows = {number: dict(zip(columns, cells, strict=False)) for number, cells in lines.items()}
+    return [column for column in columns if column], rows
+
+
+def _refuse_short_rows(path: Path, rows: Mapping[int, Mapping[str, str]], wanted: Sequence[str]) -> None:
+    if not rows:
+        raise TrainingDataError("the table has no rows.", file=path)
+    for number, row in rows.items():
+        missing = [column for column in wanted if not row.get(column)]
+        if missing:
+            raise TrainingDataError(f"line {number} has no {' and no '.join(missing)}. Fill in the cell.", file=path)
 
 
 def _table_row_czi(folder: Path, row: Mapping[str, str]) -> Field:
@@ -285,14 +315,25 @@ def _scenes(path: Path, axes: str | None) -> tuple[str, ...]:
 
 
 def _images_in(pattern: str) -> list[Path]:
-    folder = Path(pattern)
-    if folder.is_dir():
-        found = list_images(folder)
-    else:
-        found = [Path(path) for path in sorted(glob.glob(pattern))]
+    """Images in a folder, or at all paths of a pattern."""
+    found = _matching(pattern)
+    if found == [Path(pattern)] and found[0].is_dir() and found[0].suffix.lower() != ".zarr":
+        found = list_images(found[0])
     if not found:
         raise TrainingDataError(f"{pattern}: no images there (CZI, TIFF, OME-Zarr). Check the path.")
     return found
+
+
+def _matching(pattern: str) -> list[Path]:
+    """Paths that a pattern matches, sorted; what exists is taken as it is called, brackets and all."""
+    path = Path(pattern)
+    if path.exists():
+        return [path]
+    folder = next((parent for parent in path.parents if parent.is_dir()), None)
+    if folder is None:  # its drive is gone
+        return []
+    rest = str(path.relative_to(folder))
+    return [folder / name for name in sorted(glob.glob(rest, root_dir=folder, recursive=True))]
 
 
 def _bare_stems(inputs: Sequence[Path], targets: Sequence[Path]) -> Callable[[Path], str]:
