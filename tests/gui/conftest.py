@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import shutil
+import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QThreadPool
+from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, Qt, QThreadPool
+from qtpy.QtGui import QHelpEvent
+from qtpy.QtWidgets import (
+    QApplication,
+    QDockWidget,
+    QLabel,
+    QToolTip,
+    QWidget,
+)
 
 pytest.importorskip("napari")
 
@@ -85,7 +98,8 @@ def dock(viewer, qtbot):
     widget = MitoPredict(PublicOnlyProxy(viewer))  # what napari hands to plugins
     viewer.window.add_dock_widget(widget, name="Mito Predict", area="right")
     yield widget
-    widget.job.cancel()
+    if isalive(widget):  # a test may close the dock
+        widget.job.cancel()
     qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=60_000)
 
 
@@ -161,6 +175,27 @@ def make_train_dock(places, viewer, qtbot):
 
 
 @pytest.fixture
+def write_run(places):
+    """Write the folder of a run that nobody trains, 20 of 100 iterations old."""
+    from napari_mito_predict.training.config import TrainingConfig
+    from napari_mito_predict.training.run import Run
+    from napari_mito_predict.training.runs import runs_folder
+    from napari_mito_predict.training.status import Status
+
+    def write(name, state, message):
+        config = {"targets": {"mitochondria": "TMRM"}, "data": {"files": ["a.czi"]}, "name": name}
+        run = Run.create(TrainingConfig.parse(config | {"output": runs_folder() / name}))
+        scores = {"best": 0.71, "base": 0.42, "blurred input": 0.31}
+        status = Status(state, message, 20, 100, 4000.0, os.getpid(), time.time(), scores)
+        (run.path / "status.json").write_text(json.dumps(dataclasses.asdict(status)), encoding="utf-8")
+        for iteration in range(0, 30, 10):
+            run.append_metrics({"iteration": iteration, "train_loss": 1.0, "val_pcc": 0.5, "lr": 1e-3, "seconds": 1.0})
+        return run
+
+    return write
+
+
+@pytest.fixture
 def train_dock(make_train_dock):
     return make_train_dock()
 
@@ -172,3 +207,106 @@ def checked(train_dock, folder, qtbot):
     train_dock.training.name.setText("my-cells")
     qtbot.waitUntil(train_dock.training.start.isEnabled, timeout=60_000)
     return train_dock
+
+
+@pytest.fixture
+def ten_models(models_folder, tmp_path, monkeypatch):
+    """The two tiny models, and eight with names as people give them."""
+    folder = tmp_path / "ten"
+    shutil.copytree(models_folder, folder)
+    names = [
+        "mito-t",
+        "mito-confocal-2024",
+        "Mitochondrien-Färbung",
+        "ミトコンドリア",
+        "dna-t",
+        "20240312_U2OS_TMRM_SYBRGold_63x_Airyscan_Mitocho",
+        "a",
+        "b",
+    ]
+    for name in names:
+        copy = folder / name
+        shutil.copytree(folder / "mito-z", copy)
+        card = json.loads((copy / "model.json").read_text(encoding="utf-8"))
+        (copy / "model.json").write_text(json.dumps(card | {"name": name}), encoding="utf-8")
+    (folder / "b" / "model.json").write_text("{}", encoding="utf-8")
+    monkeypatch.setenv("MITO_PREDICT_MODELS", str(folder))
+
+
+@pytest.fixture
+def compare_dock(viewer):
+    from napari.utils._proxies import PublicOnlyProxy
+
+    from napari_mito_predict._widgets.compare.widget import CompareWidget
+
+    widget = CompareWidget(PublicOnlyProxy(viewer))
+    viewer.window.add_dock_widget(widget, name="Compare with truth", area="right")
+    return widget
+
+
+# ------------------------------------------------------------------ looking at docks
+
+
+@pytest.fixture
+def arrange(viewer):
+    """Show docks side by side in a window of this size, each of them 320 pixels wide."""
+
+    def show(docks, window):
+        main = viewer.window._qt_window
+        holders = [holder_of(dock) for dock in docks]
+        for first, second in pairwise(holders):
+            main.splitDockWidget(first, second, Qt.Orientation.Horizontal)
+        main.show()
+        main.resize(window)
+        QApplication.processEvents()
+        main.resizeDocks(holders, [320] * len(holders), Qt.Orientation.Horizontal)
+        for dock in docks:
+            wait_until_still(dock)
+
+    return show
+
+
+def holder_of(dock):
+    while not isinstance(dock, QDockWidget):
+        dock = dock.parentWidget()
+    return dock
+
+
+@pytest.fixture
+def settle():
+    """Waits until nothing moves in a dock any more."""
+    return wait_until_still
+
+
+def wait_until_still(dock):
+    """Layouts that wrap text take a few rounds: until nothing has moved in three of them."""
+    rounds = []
+    while len(rounds) < 3 or any(places != rounds[-1] for places in rounds[-3:]):
+        QApplication.processEvents()
+        rounds.append([(widget.isVisible(), widget.geometry()) for widget in dock.findChildren(QWidget)])
+
+
+@pytest.fixture
+def tooltip():
+    """What the mouse brings up over a widget, which may be the tooltip of one of its parents."""
+
+    def rest_on(widget):
+        place = widget.rect().center()
+        event = QHelpEvent(QEvent.Type.ToolTip, place, widget.mapToGlobal(place))
+        QApplication.sendEvent(widget, event)
+        if event.isAccepted():
+            return QToolTip.text()
+        return ""
+
+    return rest_on
+
+
+@pytest.fixture
+def label_texts():
+    """All that the labels of a widget show, without the marks that say where a line may end, and where not."""
+
+    def read(widget):
+        drawn = [QLabel.text(label) for label in widget.findChildren(QLabel) if label.isVisible()]
+        return [text.replace("\u200b", "").replace("\u00a0", " ") for text in drawn]
+
+    return read

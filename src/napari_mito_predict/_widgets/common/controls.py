@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtGui import QGuiApplication, QPaintEvent
 from qtpy.QtWidgets import (
     QComboBox,
@@ -22,7 +22,7 @@ from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common.layouts import row
 from napari_mito_predict._widgets.common.style import StateIcon
-from napari_mito_predict._widgets.common.wrapped import Wrapped
+from napari_mito_predict._widgets.common.wrapped import Wrapped, asks_for_tooltip, show_whole
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -78,7 +78,7 @@ class FailurePanel(QFrame):
 
 
 class Combo(QComboBox):
-    """A combo box that may be narrower than its longest entry, and then elides what it shows."""
+    """A combo box that may be narrower than its entries: what it then elides, its tooltip says in full."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,11 +93,26 @@ class Combo(QComboBox):
         painter = QStylePainter(self)
         option = QStyleOptionComboBox()
         self.initStyleOption(option)
-        field = QStyle.SubControl.SC_ComboBoxEditField
-        room = style.subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, self).width() - 4
-        option.currentText = self.fontMetrics().elidedText(self.currentText(), Qt.TextElideMode.ElideMiddle, room)
+        option.currentText = self._shown()
         painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+    def event(self, event: QEvent | None) -> bool:
+        if asks_for_tooltip(event) and self._shown() != self.currentText():
+            show_whole(self, event, self.currentText())
+            return True
+        return bool(super().event(event))
+
+    def _shown(self) -> str:
+        """As much of the current text as there is room for."""
+        style = self.style()
+        if style is None:
+            return self.currentText()
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        field = QStyle.SubControl.SC_ComboBoxEditField
+        room = style.subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, self).width() - 4
+        return self.fontMetrics().elidedText(self.currentText(), Qt.TextElideMode.ElideMiddle, room)
 
 
 class LayerCombo(Combo):

@@ -23,7 +23,10 @@ def row(*, spacing: int = 6) -> QHBoxLayout:
 
 
 def form() -> QFormLayout:
-    """Rows of a label and a field that takes the width that is left, alike on all platforms."""
+    """Rows of a label and a field that takes the width that is left, alike on all platforms.
+
+    With large letters there is no room for both beside each other: then the field goes below its label.
+    """
     rows = QFormLayout()
     rows.setContentsMargins(0, 0, 0, 0)
     rows.setHorizontalSpacing(8)
@@ -32,7 +35,7 @@ def form() -> QFormLayout:
     rows.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     rows.setFormAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
     rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    rows.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
+    rows.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
     return rows
 
 

@@ -16,6 +16,7 @@ def style_sheet(theme_id: str) -> str:
     text = theme.text.as_hex()
     header = theme.foreground.as_hex()
     accent = theme.current.as_hex()
+    on_accent = _readable_on(QColor(accent)).name()
     quiet = ", ".join(str(part) for part in theme.text.as_rgb_tuple(alpha=False))
     return f"""
         QLabel {{ background: transparent; padding: 0px; qproperty-indent: 0; }}
@@ -25,13 +26,16 @@ def style_sheet(theme_id: str) -> str:
         QToolButton:hover {{ background: {theme.highlight.as_hex()}; }}
         QLabel[badge="true"] {{ border: 1px solid {theme.secondary.as_hex()}; border-radius: 7px; padding: 0px 5px; }}
         QPushButton[main="true"] {{ font-weight: bold; padding: 7px; }}
-        QPushButton[main="true"]:enabled {{ background: {accent}; color: white; }}
+        QPushButton[main="true"]:enabled {{ background: {accent}; color: {on_accent}; }}
         QPushButton[main="true"]:enabled:hover {{ background: {theme.highlight.as_hex()}; }}
         QPushButton[header="true"] {{
             background: {header}; color: {text}; border: 1px solid {header}; border-radius: 3px;
             text-align: left; font-weight: bold; padding: 6px 4px;
         }}
         QPushButton:focus, QComboBox:focus, QCheckBox:focus, QToolButton:focus {{ border: 1px solid {text}; }}
+        QWidget[shade="true"] {{
+            background: {theme.background.as_hex()}; border: 1px solid {header}; border-left: none; border-right: none;
+        }}
         QFrame[card="true"] {{ border: 1px solid {theme.error.as_hex()}; border-radius: 3px; padding: 4px; }}
         QProgressBar::chunk {{ background: {accent}; }}
     """

@@ -15,6 +15,7 @@ from napari_mito_predict._widgets.common.following import PLACE, LayerFollower
 from napari_mito_predict._widgets.common.image_layers import values_of
 from napari_mito_predict._widgets.common.layouts import column
 from napari_mito_predict._widgets.common.placement import to_data, to_world
+from napari_mito_predict._widgets.common.scrolling import ScrollingColumn
 from napari_mito_predict._widgets.common.style import style_sheet
 from napari_mito_predict._widgets.common.viewport import along_z, is_series, plane_index, stack_axis
 from napari_mito_predict._widgets.common.wrapped import WarningLine, Wrapped
@@ -373,11 +374,15 @@ class CompareWidget(QWidget):
 
     def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        box = QVBoxLayout(self)
+        inside = QWidget()
+        box = QVBoxLayout(inside)
         box.setContentsMargins(8, 8, 8, 8)
         self.panel = ComparePanel(napari_viewer)
         box.addWidget(self.panel)
         box.addStretch(1)
+        outer = column()
+        outer.addWidget(ScrollingColumn(inside))
+        self.setLayout(outer)
         self._viewer = napari_viewer
         follow(self, napari_viewer.events.theme, self._restyle)
         self._restyle()

@@ -19,7 +19,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QElidingLabel
 from superqt.utils import QSignalDebouncer
 
 from napari_mito_predict._widgets.common.controls import FailurePanel, FindingLine
@@ -141,7 +140,7 @@ class ModelsStep(Step):
             self.set_summary(f"{count} · see notes", "warning")
         else:
             names = (self._titles.get(name, name) for name in self.checked)
-            self.set_summary(", ".join(names), "ok" if plan else "idle")
+            self.set_summary(", ".join(names), "ok" if plan else "idle", chosen=True)
 
     def _row(self, info: ModelInfo, checked: bool) -> QWidget:
         row = QWidget()
@@ -157,17 +156,17 @@ class ModelsStep(Step):
         box.clicked.connect(self._clicked)
         box.toggled.connect(self._toggled)
         self._boxes[info.name] = box
-        title = QElidingLabel(_title(info, self._titles.get(info.name, info.name)))
-        details = QElidingLabel(_details(info))
-        details.setProperty("quiet", True)
-        details.setToolTip(_details(info))
-        grid.addWidget(box, 0, 0, Qt.AlignmentFlag.AlignVCenter)
+        title = Wrapped(self._titles.get(info.name, info.name))
+        details = Wrapped(_details(info), quiet=True)
+        details.setToolTip(_explained(info))
+        top = Qt.AlignmentFlag.AlignTop  # a long name takes several lines
+        grid.addWidget(box, 0, 0, top)
         grid.addWidget(title, 0, 1)
         grid.addWidget(details, 1, 1, 1, 3)
         if info.card is not None:
             if info.card.simulated:
-                grid.addWidget(_simulated_badge(info.card), 0, 2)
-            grid.addWidget(self._card_button(info.card, info.path), 0, 3)
+                grid.addWidget(_simulated_badge(info.card), 0, 2, top)
+            grid.addWidget(self._card_button(info.card, info.path), 0, 3, top)
         return row
 
     def _card_button(self, card: ModelCard, package: Path) -> QToolButton:
@@ -241,26 +240,36 @@ def _mitochondria_first(info: ModelInfo) -> tuple[int, str]:
     return 1, info.name
 
 
-def _title(info: ModelInfo, name: str) -> str:
-    if info.card is None:
-        return name
-    targets = " + ".join(_TITLES.get(target.name, target.name) for target in info.card.targets)
-    return f"{targets} · {name}"
-
-
 def _details(info: ModelInfo) -> str:
+    """Below the name: what it predicts from what, or why it cannot be used."""
     if info.card is None:
         return info.problem or "cannot be used"
-    third_axes = _AXES.get(info.card.input.third_axes, "images")
-    return f"for {third_axes} · {_voxel_size(info.card)}"
+    targets = " + ".join(_TITLES.get(target.name, target.name) for target in info.card.targets)
+    return f"{targets} · {_third_axes(info.card)} · {_voxel_size(info.card)}"
+
+
+def _explained(info: ModelInfo) -> str:
+    if info.card is None:
+        return ""
+    z_step = info.card.input.voxel_size_um[0]
+    y, x = info.card.input.voxel_size_um[1:]
+    text = f"Trained on {_third_axes(info.card)} with pixels of {y:g} × {x:g} µm"
+    if z_step:
+        text += f" and a Z step of {z_step:g} µm"
+    return f"{text}; others are resampled."
+
+
+def _third_axes(card: ModelCard) -> str:
+    return _AXES.get(card.input.third_axes, "images")
 
 
 def _voxel_size(card: ModelCard) -> str:
+    """Short, since a row is one line of the dock."""
     z_step = card.input.voxel_size_um[0]
     y, x = card.input.voxel_size_um[1:]
     text = f"{y:g} × {x:g} µm"
     if x == y:
         text = f"{x:g} µm"
     if z_step:
-        text = f"{z_step:g} µm Z step, {text}"
+        text = f"{z_step:g} × {text}"
     return text

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QProgressBar, QPushButton, QToolButton, QWidget
-from superqt import QElidingLabel
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QProgressBar, QPushButton, QToolButton, QWidget
 
 from napari_mito_predict._widgets.common.controls import Combo, FailurePanel
-from napari_mito_predict._widgets.common.layouts import form, row
+from napari_mito_predict._widgets.common.layouts import column, form, row
+from napari_mito_predict._widgets.common.scrolling import InSight
 from napari_mito_predict._widgets.common.settings import preference
 from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.common.worker import Failure, JobState
-from napari_mito_predict._widgets.common.wrapped import Wrapped
+from napari_mito_predict._widgets.common.wrapped import ElidedButton, Wrapped
 
 if TYPE_CHECKING:
     from napari_mito_predict._widgets.predict.work import Finished, Live, Planned
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 _DEVICES = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (MPS)"}
 _PRECISIONS = {"auto": "Automatic", "32": "32 bits, exact", "bf16": "bf16, faster", "16": "16 bits, faster"}
 _TILES = {"auto": "Automatic", "whole": "Whole image", "256": "256 × 256", "128": "128 × 128"}
-_FOLDER_WIDTH = 150
-"""Pixels for the name of the folder on its button: the dock is 320 wide."""
 
 
 class PredictStep(Step):
@@ -65,11 +63,22 @@ class PredictStep(Step):
         buttons = row(spacing=8)
         buttons.addWidget(self.predict, 1)
         buttons.addWidget(self.preview)
-        self.body.addLayout(buttons)
+        self.bar = QProgressBar()
+        self.bar.setAccessibleName("Progress")
+        self.cancel = QPushButton("&Cancel")
+        self.cancel.clicked.connect(self.cancel_pressed)
+        progress = row()
+        progress.addWidget(self.bar, 1)
+        progress.addWidget(self.cancel)
+        lines = column(6)
+        lines.addLayout(buttons)
+        lines.addLayout(progress)
+        main = QWidget()
+        main.setLayout(lines)
+        self.body.addWidget(InSight(main))
 
     def _build_cost(self) -> None:
-        self.cost = QElidingLabel("")
-        self.cost.setProperty("quiet", True)
+        self.cost = Wrapped(quiet=True)
         self.more = QToolButton()
         self.more.setText("Advanced")
         self.more.setCheckable(True)
@@ -84,7 +93,7 @@ class PredictStep(Step):
         self.device = _choice(_devices(), preference("device"))
         self.precision = _choice(_PRECISIONS, preference("precision"))
         self.tile = _choice(_TILES, "auto")
-        self.folder = QPushButton("do not save")
+        self.folder = ElidedButton("do not save")
         self.folder.setToolTip("Also write the predictions as OME-TIFF into a folder")
         self.folder.clicked.connect(self._ask_for_folder)
         self.one_file = QCheckBox("one file")
@@ -106,22 +115,13 @@ class PredictStep(Step):
         self.body.addWidget(self.advanced)
 
     def _build_progress(self) -> None:
-        self.bar = QProgressBar()
-        self.bar.setAccessibleName("Progress")
         self.note = Wrapped(quiet=True)
-        self.cancel = QPushButton("&Cancel")
-        self.cancel.clicked.connect(self.cancel_pressed)
         self.remove = QPushButton("Re&move this run")
         self.remove.setToolTip("Take the layers of this prediction out of the viewer (Alt+M)")
         self.remove.clicked.connect(self.remove_pressed)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.cancel)
-        buttons.addWidget(self.remove)
         self.failure = FailurePanel()
-        for widget in (self.bar, self.note):
+        for widget in (self.note, self.remove, self.failure):
             self.body.addWidget(widget)
-        self.body.addLayout(buttons)
-        self.body.addWidget(self.failure)
 
     # ------------------------------------------------------------------ what was chosen
 
@@ -156,7 +156,7 @@ class PredictStep(Step):
         if folder is not None:
             name = folder.name or str(folder)
             self.folder.setToolTip(str(folder))
-        self.folder.setText(self.folder.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, _FOLDER_WIDTH))
+        self.folder.setText(name)
 
     def _show_advanced(self, on: bool) -> None:
         arrow = Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow
@@ -250,7 +250,7 @@ class PredictStep(Step):
     def _update_summary(self) -> None:
         previews = self.preview.isChecked() and not self._state.busy
         match self._state:
-            case _ if previews and self.failure.isVisibleTo(self):
+            case _ if previews and not self.failure.isHidden():
                 self.set_summary("no preview", "error")
             case _ if previews:
                 self.set_summary("preview", "info")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QWidget
+from qtpy.QtCore import QSize, Signal
+from qtpy.QtWidgets import QDoubleSpinBox, QWidget
+
+from napari_mito_predict._widgets.common.layouts import column
 
 if TYPE_CHECKING:
     from napari_mito_predict.image import ImageSource
@@ -20,14 +22,18 @@ class VoxelSizeBoxes(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
-        self.z = _micrometres("Z step")
-        self.xy = _micrometres("pixel")
+        boxes = column()  # beside each other they would be wider than the dock
+        self.setLayout(boxes)
+        self.z = _micrometres("Z step", "Z ")
+        self.xy = _micrometres("pixel", "XY ")
         for box in (self.z, self.xy):
             box.valueChanged.connect(lambda _: self.changed.emit())
-            row.addWidget(box, 1)
+            boxes.addWidget(box)
+
+    def minimumSizeHint(self) -> QSize:
+        # The style of napari lets them be narrower than their numbers.
+        needed = max(box.minimumSizeHint().width() for box in (self.z, self.xy))
+        return QSize(needed, super().minimumSizeHint().height())
 
     def value(self, source: ImageSource) -> VoxelSize | None:
         """What the image says, completed by what was typed; None where the image knows all."""
@@ -72,13 +78,13 @@ def _pixel_size(y: float | None, x: float | None) -> str:
     return f" at {y:.3g} × {x:.3g} µm"
 
 
-def _micrometres(what: str) -> QDoubleSpinBox:
+def _micrometres(what: str, prefix: str) -> QDoubleSpinBox:
     box = QDoubleSpinBox()
     box.setRange(0.0, 100.0)
     box.setDecimals(3)
     box.setSingleStep(0.01)
     box.setSpecialValueText(f"{what}?")
+    box.setPrefix(prefix)
     box.setSuffix(" µm")
-    box.setMinimumWidth(60)
     box.setAccessibleName(f"{what} in micrometres")
     return box

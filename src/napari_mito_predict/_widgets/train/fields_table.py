@@ -7,14 +7,16 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtCore import QModelIndex, Qt, Signal
+from qtpy.QtGui import QImage, QPixmap, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QDialog,
     QDialogButtonBox,
     QHeaderView,
     QLabel,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -23,6 +25,7 @@ from qtpy.QtWidgets import (
 from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common.controls import words
+from napari_mito_predict._widgets.common.wrapped import breakable
 from napari_mito_predict.image import Level
 
 if TYPE_CHECKING:
@@ -30,9 +33,14 @@ if TYPE_CHECKING:
 
     from napari_mito_predict.training.checks import FieldReport
 
-_ROWS_SHOWN = 5
+_LINES_SHOWN = 11
+_MOST_LINES = 6
+"""Of one name; a longer one is shortened, and its tooltip says it all."""
 _WIDEST = 120
 _LARGEST_PICTURE = 900
+_SIZE = 1
+"""The hidden column: what stands in it is shown below the name."""
+_IN_WORDS = "planes × rows × columns"
 _MARKS = {Level.ERROR: "×", Level.WARNING: "!", Level.INFO: "✓"}
 _SHORT = {
     "no-contrast": "blank",
@@ -41,6 +49,17 @@ _SHORT = {
     "same-field-in-two-parts": "a copy",
     "duplicate-field": "a copy",
 }
+
+
+class _NameOverSize(QStyledItemDelegate):
+    """Writes a field's size below its name: beside it, a dock would leave no room for the name."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem | None, index: QModelIndex) -> None:
+        super().initStyleOption(option, index)
+        if option is not None:
+            size = index.siblingAtColumn(_SIZE).data() or "…"
+            name = breakable(option.text or "")
+            option.text = f"{name}\u2028{size}"
 
 
 class FieldsTable(QTableWidget):
@@ -52,14 +71,13 @@ class FieldsTable(QTableWidget):
         super().__init__(0, 3)
         self.setHorizontalHeaderLabels(["Field", "Size", "Finding"])
         self.setAccessibleName("Fields")
-        self.setWordWrap(False)
+        self.setItemDelegateForColumn(0, _NameOverSize(self))
+        self.setColumnHidden(_SIZE, True)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTabKeyNavigation(False)
-        self._row_height = self.fontMetrics().height() + 8
-        self._header_height = self._row_height + 8
         header, rows = self.horizontalHeader(), self.verticalHeader()
         if header is not None and rows is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
@@ -67,7 +85,6 @@ class FieldsTable(QTableWidget):
             header.setMaximumSectionSize(_WIDEST)
             header.setHighlightSections(False)
             rows.hide()
-            rows.setDefaultSectionSize(self._row_height)
         self._reports: dict[str, FieldReport] = {}
         self._verdicts: dict[str, str] = {}
         self._left_out: set[str] = set()
@@ -109,9 +126,24 @@ class FieldsTable(QTableWidget):
                 self.setItem(row, 0, item)
                 self.setItem(row, 1, QTableWidgetItem(""))
                 self.setItem(row, 2, QTableWidgetItem("…"))
+        self._fit_height()
         self.setVisible(bool(wanted))
-        rows = min(max(len(wanted), 2), _ROWS_SHOWN)
-        self.setFixedHeight(self._row_height * rows + self._header_height)
+
+    def resizeEvent(self, e: QResizeEvent | None) -> None:
+        super().resizeEvent(e)
+        if e is not None and e.size().width() != e.oldSize().width():
+            self._fit_height()
+
+    def _fit_height(self) -> None:
+        """Rows as high as their names, and the table as high as its rows, up to a part of a small screen."""
+        header, rows = self.horizontalHeader(), self.verticalHeader()
+        if header is None or rows is None:
+            return
+        line = self.fontMetrics().lineSpacing()
+        rows.setMaximumSectionSize((_MOST_LINES + 1) * line)
+        self.resizeRowsToContents()
+        around = header.sizeHint().height() + 2 * self.frameWidth()
+        self.setFixedHeight(min(rows.length(), _LINES_SHOWN * line) + around)
 
     def _tick_of(self, name: str) -> Qt.CheckState:
         if name in self._left_out:
@@ -142,16 +174,17 @@ class FieldsTable(QTableWidget):
         shape = "×".join(map(str, report.shape))
         if report.volumes > 1:
             size.setText(f"{report.volumes} × {shape}")
-            size.setToolTip(f"{report.volumes} volumes")
+            name.setToolTip(f"{report.name}\n{report.volumes} volumes of {_IN_WORDS}")
         else:
             size.setText(shape)
-            size.setToolTip("planes × rows × columns")
+            name.setToolTip(f"{report.name}\n{_IN_WORDS}")
         verdict = short(report)
         if twin:
             verdict = "a copy"
         self._verdicts[report.name] = verdict
         found.setText(f"{_MARKS[_worst(report)]} {verdict}")
         found.setToolTip(_tooltip(report, twin))
+        self.resizeRowToContents(row)
 
     def show_problem(self) -> None:
         """Scroll to the first field with something to say."""

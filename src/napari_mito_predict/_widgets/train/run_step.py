@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QLineEdit, QProgressBar, QPushBu
 
 from napari_mito_predict._widgets.common.controls import Combo, FailurePanel, words
 from napari_mito_predict._widgets.common.layouts import form
+from napari_mito_predict._widgets.common.scrolling import InSight
 from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.common.worker import Failure
@@ -80,7 +81,7 @@ class RunStep(Step):
         self.keep.clicked.connect(self.keep_pressed)
         self.use.clicked.connect(self.use_pressed)
         self.copy.clicked.connect(self.copy_pressed)
-        self.body.addWidget(self.start)
+        self.body.addWidget(InSight(self.start))
         grid = QGridLayout()
         for i, button in enumerate((self.pause, self.keep, self.use, self.copy)):
             grid.addWidget(button, i // 2, i % 2)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QStackedWidget, QWidget
-from superqt import QElidingLabel
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QWidget
 from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common.controls import Combo
 from napari_mito_predict._widgets.common.layouts import column, form
+from napari_mito_predict._widgets.common.wrapped import Elided, ElidedButton
 from napari_mito_predict._widgets.train.layer_pairs import LayersForm
 from napari_mito_predict.image import Channel, ChannelRole, list_images
 
@@ -56,7 +56,7 @@ class SourceForm(QWidget):
         self._build_table()
         self.layers = LayersForm(viewer)
         self.layers.written.connect(self.changed)
-        self._pages.addWidget(self.layers)
+        self._pages.add(self.layers)
         self.kind.currentIndexChanged.connect(self._change_kind)
 
     # ------------------------------------------------------------------ building
@@ -68,7 +68,7 @@ class SourceForm(QWidget):
         self.files_button.clicked.connect(self._ask_for_files)
         self.folder_button.clicked.connect(self._ask_for_folder)
         self.files_label = _quiet(_NOTHING)
-        self._pages.addWidget(_page([self.files_button, self.folder_button], self.files_label))
+        self._pages.add(_page([self.files_button, self.folder_button], self.files_label))
 
     def _build_folders(self) -> None:
         page = QWidget()
@@ -76,7 +76,7 @@ class SourceForm(QWidget):
         page.setLayout(rows)
         self.folder_buttons: dict[str, QPushButton] = {}
         for key, text in (("input_folder", "Transmitted light"), ("target_folder", "Fluorescence")):
-            button = QPushButton("choose…")
+            button = ElidedButton("choose…")
             button.setAccessibleName(f"Folder with {text.lower()}")
             button.clicked.connect(lambda _=False, key=key: self._ask_for_one_of_two(key))
             self.folder_buttons[key] = button
@@ -84,17 +84,17 @@ class SourceForm(QWidget):
         self.match_label = _quiet("")
         self.match_label.hide()
         rows.addRow(self.match_label)
-        self._pages.addWidget(page)
+        self._pages.add(page)
 
     def _build_table(self) -> None:
         self.table_button = QPushButton("Table…")
         self.table_button.setToolTip("Columns as pytorch_fnet: path_czi, channel_signal, channel_target")
         self.table_button.clicked.connect(self._ask_for_table)
         self.table_label = _quiet(_NOTHING)
-        self._pages.addWidget(_page([self.table_button], self.table_label))
+        self._pages.add(_page([self.table_button], self.table_label))
 
     def _change_kind(self, index: int) -> None:
-        self._pages.setCurrentIndex(index)
+        self._pages.show_page(index)
         self.changed.emit()
 
     # ------------------------------------------------------------------ what was chosen
@@ -128,7 +128,7 @@ class SourceForm(QWidget):
             text = "choose…"
             if path is not None:
                 text = path.name or str(path)
-            button.setText(button.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, 150))
+            button.setText(text)
             button.setToolTip(str(path or ""))
         self._choose_kind("folders")
 
@@ -220,24 +220,25 @@ class ChannelRows(QWidget):
                 combo.setCurrentIndex(chosen or 0)
 
 
-class _Pages(QStackedWidget):
-    """Pages of which one is shown; as high as that one, not as the highest."""
+class _Pages(QWidget):
+    """Pages of which one is shown; as high as that one, where a QStackedWidget is as high as the highest."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.currentChanged.connect(lambda _: self.updateGeometry())
+        self._pages: list[QWidget] = []
+        self._box = column()
+        self.setLayout(self._box)
 
-    def sizeHint(self) -> Any:
-        page = self.currentWidget()
-        if page is None:
-            return super().sizeHint()
-        return page.sizeHint()
+    def add(self, page: QWidget) -> None:
+        """One more page; the first one is shown."""
+        page.setVisible(not self._pages)
+        self._pages.append(page)
+        self._box.addWidget(page)
 
-    def minimumSizeHint(self) -> Any:
-        page = self.currentWidget()
-        if page is None:
-            return super().minimumSizeHint()
-        return page.minimumSizeHint()
+    def show_page(self, index: int) -> None:
+        """Show this one."""
+        for i, page in enumerate(self._pages):
+            page.setVisible(i == index)
 
 
 def role_of_truth(peek: Peek, rows: ChannelRows) -> ChannelRole | None:
@@ -301,7 +302,7 @@ def _page(buttons: Sequence[QPushButton], label: QLabel) -> QWidget:
     return page
 
 
-def _quiet(text: str) -> QElidingLabel:
-    label = QElidingLabel(text)
+def _quiet(text: str) -> Elided:
+    label = Elided(text)
     label.setProperty("quiet", True)
     return label

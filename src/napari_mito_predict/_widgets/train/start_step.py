@@ -238,7 +238,7 @@ class StartStep(Step):
         self.note.setText(text)
         self.note.setVisible(bool(text))
         parts = (self.start_from or _SCRATCH, self.preset, self._duration)
-        self.set_summary(" · ".join(filter(None, parts)))
+        self.set_summary(" · ".join(filter(None, parts)), chosen=True)
 
     def _target_of_start(self) -> str:
         """What the start model predicts; empty for none."""
