@@ -12,6 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
@@ -183,6 +184,12 @@ class Job(QObject):
 
 class _ClosingWorker(GeneratorWorker):
     """Closes its generator when it is told to quit, which superqt leaves suspended with all it holds."""
+
+    def run(self) -> None:
+        # When napari closes, Qt deletes the signals of a worker that may just begin or end. An error that leaves this
+        # method aborts the process; those of the work itself never do, see `_guarded`.
+        with suppress(RuntimeError):
+            super().run()
 
     def work(self) -> object:
         try:

@@ -77,6 +77,10 @@ class PredictWidget(QWidget):
         self.run: Run | None = None
         self._grid: Grid | None = None
         self._live: Live | None = None
+        # The dock may be closed while it predicts: half a prediction would be taken for a whole one. No closure over
+        # the dock itself, which is gone by then.
+        unfinished = self._unfinished = [lambda: None]
+        self.destroyed.connect(lambda: unfinished[0]())
         self._planned_for: Request | None = None
         self._plan_shown: PredictionPlan | None = None
         self._planned_input: Input | None = None
@@ -233,6 +237,7 @@ class PredictWidget(QWidget):
     def _work_yielded(self, message: object) -> None:
         if isinstance(message, Started) and self._grid is not None:
             self.run = Run(self.viewer, self._grid, message)
+            self._unfinished[0] = self.run.remove
             self._live = message.live
             self._refresh.start()
             self.predict.set_has_run(True)
@@ -245,6 +250,7 @@ class PredictWidget(QWidget):
             self.predict.show_finished(message)
             if self.run is not None:
                 self.run.finish(message.plan)
+                self._unfinished[0] = lambda: None
             self.compare.update_numbers()
 
     def _show_progress(self) -> None:
