@@ -169,13 +169,14 @@ def best_plane(widget: PredictWidget) -> int:
 
 def picture_of_dock(dock, widget: PredictWidget):  # type: ignore[no-untyped-def]
     """The dock alone, as high as what it holds, at twice the resolution."""
-    inside = widget.findChild(QScrollArea).widget()
+    scroll = widget.findChild(QScrollArea)
     dock.setFloating(True)
-    dock.resize(DOCK_WIDTH, inside.sizeHint().height() + 40)
+    dock.resize(DOCK_WIDTH, scroll.widget().heightForWidth(DOCK_WIDTH) + 40)
     wait(1)
-    picture = QPixmap(inside.size() * 2)
+    seen = scroll.viewport()  # the buttons that stay in sight lie over what scrolls
+    picture = QPixmap(seen.size() * 2)
     picture.setDevicePixelRatio(2)
-    inside.render(picture)
+    seen.render(picture)
     dock.setFloating(False)
     return picture
 

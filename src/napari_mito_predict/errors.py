@@ -78,6 +78,10 @@ class ImageContentError(ImageError):
     """The pixels make a prediction meaningless: NaN, infinities, no contrast."""
 
 
+class PredictedInputError(ImageError):
+    """What should be predicted from is a prediction itself, and no recording."""
+
+
 class MissingReaderError(ImageError):
     """An optional package is needed to read or write this format."""
 
@@ -151,7 +155,15 @@ class DamagedCheckpointError(TrainingError):
 
 
 class TrainingDataError(TrainingError):
-    """The pairs cannot be trained on; lists every problem at once."""
+    """The pairs cannot be trained on; lists every problem at once.
+
+    Attributes
+    ----------
+    codes : frozenset of str
+        Of the findings it lists; empty where it is about something else.
+    """
+
+    codes: frozenset[str] = frozenset()
 
 
 # ---------------------------------------------------------------- studies
@@ -170,3 +182,7 @@ class SimulationError(MitoPredictError):
 
 class EvaluationError(MitoPredictError):
     """Prediction and truth cannot be compared: shapes, dimensions, no finite voxels."""
+
+
+class PredictedTruthError(EvaluationError):
+    """The truth is a prediction itself, and nobody said that this is meant."""

@@ -302,3 +302,17 @@ def test_some_nan_are_left_out_and_counted(mito_predict, tmp_path, scans):
     record = json.loads(outcome.out)
     assert record["voxels_not_finite"] == 5
     assert record["voxels"] == STACK.size - 5
+
+
+def test_a_prediction_is_no_truth_unless_allowed(mito_predict, predicted, tmp_path):
+    path = predicted / "one_mitochondria.ome.tif"
+    copy = tmp_path / "looks like a recording.ome.tif"
+    copy.write_bytes(path.read_bytes())
+    refused = mito_predict("evaluate", path, copy)
+    assert refused.code == 1
+    assert copy.name in refused.err
+    assert "prediction by tiny" in refused.err
+    report = tmp_path / "report.html"
+    allowed = mito_predict("evaluate", path, copy, "--allow-prediction-as-truth", "--report", report)
+    assert allowed.code == 0, allowed.err
+    assert "is itself a prediction by tiny" in report.read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from napari_mito_predict.cli import app
 from napari_mito_predict.errors import UnknownAxesError, UnreadableImageError
+from napari_mito_predict.image import write_ome_tiff
 
 MakeCzi = Callable[..., tuple[Path, np.ndarray]]
 
@@ -48,6 +49,17 @@ def test_pixels_are_looked_at_on_request(make_czi: MakeCzi) -> None:
     path, _ = make_czi(data=np.full((1, 1, 5, 20, 28), 7, np.uint16), channel_names=("TL",))
     assert "no contrast" not in info(path).stdout
     assert "no contrast" in info(path, "--pixels").stdout
+
+
+def test_a_prediction_is_called_one(tmp_path: Path) -> None:
+    path = tmp_path / "renamed.tif"
+    data = np.random.default_rng(0).normal(size=(8, 20, 28)).astype(np.float32)
+    write_ome_tiff(path, data, axes="ZYX", channel_names=["TMRM predicted (mito-z)"], predicted_by=["mito-z"])
+    assert "a prediction by mito-z" in info(path).stdout
+    (scene,) = json.loads(info(path, "--json").stdout)["scenes"]
+    mark = {"model": "mito-z", "evidence": "marker", "simulated": False}
+    assert [channel["prediction"] for channel in scene["channels"]] == [mark]
+    assert "prediction" in {finding["code"] for finding in scene["findings"]}
 
 
 def test_axes_can_be_given(tmp_path: Path) -> None:

@@ -107,6 +107,48 @@ def test_folder_leaves_out_predictions(mito_predict, installed, stack):
     assert [record["input"] for record in json.loads(again.out)] == [str(stack)]
 
 
+def test_a_folder_skips_predictions_with_the_reason(mito_predict, installed, stack, predicted):
+    """Copied among the scans, under another name and without its record."""
+    copy = stack.parent / "scan 2.tif"
+    copy.write_bytes((predicted / "cells_mitochondria.ome.tif").read_bytes())
+    outcome = mito_predict("predict", stack.parent, "-o", stack.parent / "again", "-m", "tiny", "--json")
+    assert outcome.code == 0, outcome.err
+    assert [record["input"] for record in json.loads(outcome.out)] == [str(stack)]
+    assert f"Skipped {copy}: this is no recording (a prediction by tiny)" in outcome.err
+
+
+@pytest.mark.parametrize("channel", [[], ["--channel", "0"], ["--channel", "mitochondria"]])
+def test_nothing_is_predicted_from_a_prediction(mito_predict, predicted, tmp_path, channel):
+    copy = tmp_path / "renamed.tif"
+    copy.write_bytes((predicted / "cells_mitochondria.ome.tif").read_bytes())
+    outcome = mito_predict("predict", copy, "-o", tmp_path / "again", "-m", "tiny", *channel)
+    assert outcome.code == 1
+    assert "a prediction by tiny" in outcome.err
+    assert "recorded transmitted light" in outcome.err
+    assert not list((tmp_path / "again").iterdir())
+
+
+def test_a_folder_of_predictions_only(mito_predict, predicted, tmp_path):
+    (predicted / "more.ome.tif").write_bytes((predicted / "cells_mitochondria.ome.tif").read_bytes())
+    outcome = mito_predict("predict", predicted, "-o", tmp_path / "again", "-m", "tiny")
+    assert outcome.code == 1
+    assert "only predictions" in outcome.err
+
+
+def test_a_prediction_beside_its_light_is_not_predicted_from(mito_predict, installed, stack, predicted, tmp_path):
+    light, stain = (open_image(stack).read(channel=c) for c in range(2))
+    made = open_image(predicted / "cells_mitochondria.ome.tif")
+    both = tmp_path / "both.ome.tif"
+    names = ["ESID", "TMRM", made.channels[0].name]
+    write_ome_tiff(
+        both, np.stack([light, stain, made.read()]), axes="CZYX", channel_names=names, voxel_size_um=VOXEL_UM
+    )
+    assert mito_predict("predict", both, "-o", tmp_path / "from light", "-m", "tiny").code == 0
+    refused = mito_predict("predict", both, "-o", tmp_path / "no", "-m", "tiny", "--channel", "2")
+    assert refused.code == 1
+    assert "a prediction by tiny" in refused.err
+
+
 def test_folder_without_images(mito_predict, tmp_path):
     (tmp_path / "in").mkdir()
     outcome = mito_predict("predict", tmp_path / "in", "-o", tmp_path / "out")
@@ -266,4 +308,16 @@ def test_what_does_not_fit_into_memory_is_refused_with_the_way_out(
     outcome = mito_predict("predict", stack, "-o", tmp_path / "out", "-m", "tiny")
     assert outcome.code == 1
     assert "--format ome-zarr" in outcome.err
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_prediction_is_no_input(mito_predict, installed, tmp_path):
+    data = np.random.default_rng(0).random((1, 8, 32, 32), np.float32)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    path = folder / "copy.ome.tif"
+    write_ome_tiff(path, data, axes="CZYX", channel_names=["TMRM predicted (mito-z)"])
+    outcome = mito_predict("predict", path, "-o", tmp_path / "out", "-m", "tiny", "--channel", "0")
+    assert outcome.code == 1
+    assert "prediction by mito-z" in outcome.err
     assert not list((tmp_path / "out").iterdir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from napari_mito_predict.errors import UnwritableOutputError
+from napari_mito_predict.image import write_ome_tiff
 from napari_mito_predict.training import Run
 
 CONFIG = """
@@ -121,6 +123,33 @@ def test_check_says_what_is_wrong_and_how_long_it_takes(mito_predict, config, tm
     bad = mito_predict("train", config(2), "--check")
     assert bad.code == 1
     assert "empty" in bad.err
+
+
+def test_predictions_are_trained_on_only_when_asked_for_by_name(mito_predict, config, tmp_path):
+    data = np.random.default_rng(9).normal(size=(2, 8, 36, 44)).astype(np.float32)
+    names = ["ESID", "TMRM predicted (mito-z)"]
+    field = write_ome_tiff(
+        tmp_path / "more.ome.tif", data, axes="CZYX", channel_names=names, voxel_size_um=(0.15, 0.11, 0.11)
+    )
+    path = config(2)
+    text = path.read_text(encoding="utf-8").replace('["*.czi"]', '["*.czi", "*.ome.tif"]')
+    path.write_text(text, encoding="utf-8")
+    for more in (["--check"], []):
+        refused = mito_predict("train", path, *more)
+        assert refused.code == 1
+        assert "more: TMRM predicted (mito-z): the truth is itself a prediction by mito-z" in refused.err
+        assert "--allow-prediction-as-truth" in refused.err
+    shutil.rmtree(tmp_path / "run")
+    checked = mito_predict("train", path, "--check", "--allow-prediction-as-truth")
+    assert checked.code == 0, checked.err
+    assert "itself a prediction by mito-z" in " ".join(checked.out.split())
+    printed = mito_predict("train", path, "--print-config", "--allow-prediction-as-truth")
+    assert yaml.safe_load(printed.out)["data"]["allow_prediction_as_truth"] is True
+    trained = mito_predict("train", path, "--allow-prediction-as-truth")
+    assert trained.code == 0, trained.err
+    assert "1 of 5 fields is itself a prediction by mito-z" in Run(tmp_path / "run").model.card.training.notes
+    assert field.exists()
+    assert mito_predict("train", "--resume", tmp_path / "run", "--allow-prediction-as-truth").code == 2
 
 
 def test_a_run_with_a_damaged_status_does_not_hide_the_others(mito_predict, config, tmp_path):

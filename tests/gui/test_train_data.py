@@ -184,3 +184,14 @@ def test_a_shifted_field_can_be_looked_at(qtbot):
     assert "shifted" in dialog.windowTitle()
     dialog.close()
     assert table.look_at(1) is None
+
+
+def test_layers_that_lie_elsewhere_are_refused(train_dock, viewer, qtbot):
+    form = train_dock.data.source.layers
+    grid = {"scale": (0.3, 0.1, 0.1), "units": ("um",) * 3, "axis_labels": ("z", "y", "x")}
+    viewer.add_image(np.zeros((4, 8, 8)), name="BF", **grid)
+    viewer.add_image(np.zeros((4, 8, 8)), name="TMRM", translate=(0, 0, 3), **grid)
+    form.transmitted.choose(viewer.layers[0])
+    form.truth.choose(viewer.layers[1])
+    assert "3 µm along x" in form.note.text()
+    assert not form.add_button.isEnabled()

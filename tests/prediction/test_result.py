@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from napari_mito_predict.errors import OutputExistsError, UnwritableOutputError
+from napari_mito_predict.errors import OutputExistsError, PredictedInputError, UnwritableOutputError
 from napari_mito_predict.image import open_image, write_ome_tiff
 from napari_mito_predict.image.names import record_path
 from napari_mito_predict.models.record import PredictionRecord
@@ -29,6 +29,21 @@ def test_saved_and_read_again(prediction, tmp_path):
     assert record == prediction.record.to_dict()
     assert record["disclaimer"] == "Trained on simulated cells, not validated on real ones."
     assert record["model"]["simulated"] is True
+
+
+@pytest.mark.parametrize("suffix", [".ome.tif", ".tif", ".ome.zarr"])
+def test_saved_copied_and_renamed_it_is_a_prediction_and_not_predicted_from(prediction, tmp_path, suffix):
+    if suffix.endswith("zarr"):
+        pytest.importorskip("zarr", minversion="3", exc_type=ImportError, reason="writes OME-Zarr")
+    path = prediction.save(tmp_path / f"cells{suffix}")
+    (mark,) = (channel.prediction for channel in open_image(path).channels)
+    assert (mark.model, mark.evidence, mark.simulated) == ("mito-z", "record", True)
+    renamed = path.rename(tmp_path / f"anything{suffix}")
+    (mark,) = (channel.prediction for channel in open_image(renamed).channels)
+    assert (mark.model, mark.evidence, mark.simulated) == ("mito-z", "marker", True)
+    for channel in (None, 0):
+        with pytest.raises(PredictedInputError, match="a prediction by mito-z"):
+            predict(renamed, "mito-z", channel=channel, device="cpu")
 
 
 @pytest.mark.parametrize("shape", [(20, 24), (2, 6, 20, 24)])

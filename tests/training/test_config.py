@@ -107,3 +107,12 @@ def test_a_configuration_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match=r"schema_version: .*newer version"):
         TrainingConfig.parse(given | {"schema_version": 2})
+
+
+def test_runs_begun_before_predictions_could_be_allowed_go_on() -> None:
+    """What they kept of their configuration has no such key, and is no other configuration."""
+    config = TrainingConfig.parse(MINIMAL)
+    assert "allow_prediction_as_truth" not in config.model_dump(mode="json")["data"]
+    allowed = TrainingConfig.parse(MINIMAL | {"data": MINIMAL["data"] | {"allow_prediction_as_truth": True}})
+    assert allowed.model_dump(mode="json")["data"]["allow_prediction_as_truth"] is True
+    assert allowed.differences(config.model_dump(mode="json"))

@@ -76,6 +76,13 @@ def evaluate(
     pcc_only: Annotated[
         bool, typer.Option("--pcc-only", help="Only the PCC, plane by plane: for images larger than memory.")
     ] = False,
+    allow_prediction_as_truth: Annotated[
+        bool,
+        typer.Option(
+            "--allow-prediction-as-truth",
+            help="Compare with a TRUTH that is a prediction itself; else that is refused. The results say so.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Compare predictions with the fluorescence of the same fields: PCC, SSIM, R2, NRMSE, PSNR, MAE.
@@ -101,6 +108,7 @@ def evaluate(
         paths[-1],
         truth_channel=channel_choice(truth_channel),
         scene=index_or_name(scene),
+        allow_prediction_as_truth=allow_prediction_as_truth,
         strict=one_pair,
     )
     skipped: Sequence[str]
@@ -195,15 +203,20 @@ def _pcc_rows(files: CaseFiles, models: Sequence[str]) -> list[dict[str, object]
     with progress("Comparing") as on_progress:
         for case in _cases(files, models, on_progress):
             score = stream_pcc(case.prediction, case.truth, case.channel.index)
-            row = {"prediction": case.prediction_name, "truth": case.truth.path}
-            rows.append(row | {"pcc": score.value, "voxels": score.voxels})
+            row: dict[str, object] = {"prediction": case.prediction_name, "truth": case.truth.path}
+            row |= {"pcc": score.value, "voxels": score.voxels}
+            if case.about_truth:
+                row["note"] = case.about_truth
+            rows.append(row)
     return rows
 
 
 def _print_pcc(rows: Sequence[dict[str, object]], one_pair: bool, json: bool) -> None:
     if not json:
-        cells = [[_text(value) for value in row.values()] for row in rows]
-        print_table(["PREDICTION", "TRUTH", "PCC", "VOXELS"], cells)
+        columns = ("prediction", "truth", "pcc", "voxels")
+        print_table([name.upper() for name in columns], [[_text(row[name]) for name in columns] for row in rows])
+        for note in dict.fromkeys(str(row["note"]) for row in rows if "note" in row):
+            say(note)
     elif one_pair:
         print_json(rows[0])
     else:
@@ -220,8 +233,9 @@ def _print_one(result: Result, planes: bool, json: bool) -> None:
     shown = ("prediction", "truth", "truth_channel", *_MEASURES)
     rows = [[name, _text(record[name])] for name in shown]
     rows += [[f"pcc, {name}", _text(scores.pcc)] for name, scores in result.regions.items()]
-    if result.case.disclaimer:
-        rows.append(["note", result.case.disclaimer])
+    for note in (result.case.about_truth, *result.case.notes, result.case.disclaimer):
+        if note:
+            rows.append(["note", note])
     print_table(["MEASURE", "VALUE"], rows)
     say(NORMALISATION)
     if planes:
@@ -245,7 +259,7 @@ def _print_all(found: Report, planes: bool, json: bool) -> None:
     print_table(["FIELD", "TARGET", "MODEL", *_IN_A_LINE.values()], rows)
     if found.comparisons:
         _print_winners(found.comparisons)
-    for line in (NORMALISATION, *found.disclaimers):
+    for line in (NORMALISATION, *found.about_truths, *found.disclaimers):
         say(line)
     if planes:
         for result in found.results:

@@ -100,7 +100,7 @@ def _scene(image: ImageSource, pixels: bool) -> dict[str, Any]:
 
 def _findings(image: ImageSource, pixels: bool) -> list[Finding]:
     """Everything to say about an image, also about one without a channel to predict from."""
-    from napari_mito_predict.errors import AmbiguousChannelError, ChannelNotFoundError
+    from napari_mito_predict.errors import AmbiguousChannelError, ChannelNotFoundError, PredictedInputError
     from napari_mito_predict.image import Finding, Level, check_image, check_volume
 
     try:
@@ -110,6 +110,10 @@ def _findings(image: ImageSource, pixels: bool) -> list[Finding]:
             series = image.sizes["T"] > 1
             for t in range(image.sizes["T"]):
                 found += check_volume(image.read(t, channel), where=f"time point {t}" if series else "")
+    except PredictedInputError as error:
+        found = [Finding(Level.WARNING, "reader", warning) for warning in image.warnings]
+        reason = error.reason_about(image.path or image.name)
+        found.append(Finding(Level.WARNING, "prediction", f"{reason[0].upper()}{reason[1:]}"))
     except (ChannelNotFoundError, AmbiguousChannelError):
         candidates = [channel for channel in image.channels if channel.role == "transmitted"]
         code, message = "no-transmitted-light", "No channel looks like transmitted light."

@@ -11,7 +11,7 @@ import typer
 
 from napari_mito_predict.cli._console import channel_choice, index_or_name, parse_tile, prepare_folder, print_json, say
 from napari_mito_predict.cli._predicting import OutputFormat, PredictionJob
-from napari_mito_predict.errors import MitoPredictError, PredictionCancelled, UnreadableImageError
+from napari_mito_predict.errors import MitoPredictError, PredictedInputError, PredictionCancelled, UnreadableImageError
 
 if TYPE_CHECKING:
     from napari_mito_predict.image import ImageSource
@@ -74,7 +74,7 @@ def predict(
 
     For `cells.czi` and the bundled models, DIR then holds `cells_mitochondria.ome.tif` and `cells_dna.ome.tif`, on
     the input's own grid, each with a JSON file that says how it was made. In a folder, files that cannot be predicted
-    are skipped with the reason, and the command ends with 1.
+    are skipped with the reason, and the command ends with 1; predictions are skipped too, for they are no recordings.
 
     Examples: `mito-predict predict cells.czi -o predicted`, `mito-predict predict scans/ -o predicted -m mito-z`.
     """
@@ -89,6 +89,7 @@ def predict(
     prepare_folder(output)
     files = list(chain.from_iterable(_images_in(entry) for entry in inputs))
     failed = 0
+    left_out = 0
     for file in files:
         try:
             for image in _scenes(file, scene, axes):
@@ -98,9 +99,15 @@ def predict(
         except MitoPredictError as error:
             if len(files) == 1:
                 raise
-            failed += 1
+            # Where results go into the folder of their inputs, the next run finds them there: nothing has failed.
+            if file not in inputs and _is_prediction(file, error):
+                left_out += 1
+            else:
+                failed += 1
             reason = " ".join(error.reason_about(file).split())  # on one line
             say(f"Skipped {file}: {reason}")
+    if left_out == len(files):
+        raise PredictedInputError("there are only predictions here, and nothing to predict from.", file=inputs[0])
     if json:
         print_json(job.records)
     if failed:
@@ -109,21 +116,22 @@ def predict(
 
 
 def _images_in(entry: Path) -> list[Path]:
-    """`entry` itself, or what looks like an image in that folder and is no prediction of ours."""
+    """`entry` itself, or what looks like an image in that folder."""
     if not entry.is_dir() or entry.suffix == ".zarr":
         return [entry]
     from napari_mito_predict.image import list_images
 
-    found = [path for path in list_images(entry) if not _is_prediction(path)]
+    found = list_images(entry)
     if not found:
         raise UnreadableImageError("no CZI, TIFF or OME-Zarr image in this folder.", file=entry)
     return found
 
 
-def _is_prediction(path: Path) -> bool:
-    from napari_mito_predict.image.names import record_path
+def _is_prediction(file: Path, error: MitoPredictError) -> bool:
+    """Whether that is why a file could not be predicted from; one that does not open is judged by its record."""
+    from napari_mito_predict.image import is_predicted_file
 
-    return record_path(path).exists()
+    return isinstance(error, PredictedInputError) or is_predicted_file(file)
 
 
 def _scenes(file: Path, scene: str | None, axes: str | None) -> Iterator[ImageSource]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_mito_predict.cli._console import print_table, progress, say
-from napari_mito_predict.errors import UnwritableOutputError
+from napari_mito_predict.errors import TrainingDataError, UnwritableOutputError
 
 if TYPE_CHECKING:
     from napari_mito_predict.training import Run, TrainingConfig
@@ -45,6 +45,13 @@ def train(
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Only print the training configuration, as YAML to keep and change.")
     ] = False,
+    allow_prediction_as_truth: Annotated[
+        bool,
+        typer.Option(
+            "--allow-prediction-as-truth",
+            help="Train on truths that are predictions themselves; else they are refused. The model's card says so.",
+        ),
+    ] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Only read and check the fields, and say how long training would take.")
     ] = False,
@@ -60,9 +67,10 @@ def train(
     """
     if sum(source is not None for source in (config, resume, recipe)) != 1:
         raise typer.BadParameter("give one of CONFIG.yaml, --resume RUN or --recipe NAME")
-    if resume and (devices or check or print_config):
+    if resume and (devices or check or print_config or allow_prediction_as_truth):
         raise typer.BadParameter(
-            "--devices, --check and --print-config go with CONFIG.yaml; a resumed run keeps what it began with"
+            "--devices, --check, --print-config and --allow-prediction-as-truth go with CONFIG.yaml; a resumed run "
+            "keeps what it began with"
         )
     if keep and not resume:
         raise typer.BadParameter("--keep goes with --resume RUN")
@@ -78,16 +86,20 @@ def train(
         request = _request(config, devices)
     elif recipe and data and output:
         request = _of_recipe(recipe, data, output, devices)
+    if request and allow_prediction_as_truth:
+        allowed = request.data.model_copy(update={"allow_prediction_as_truth": True})
+        request = request.model_copy(update={"data": allowed})
     if print_config and request:
         typer.echo(request.to_yaml(), nl=False)
         return
     if check and request:
-        _check(request)
+        with _way_out_named():
+            _check(request)
         return
     run = training.Run(resume or Path())
     if request:
         run = training.Run(request.output)
-    with _stop_on_ctrl_c(run) as stopped, _progress_shown(run):
+    with _way_out_named(), _stop_on_ctrl_c(run) as stopped, _progress_shown(run):
         training.train(request or run, keep=keep)
     remember(run)
     say(run.status.message)
@@ -141,6 +153,17 @@ def _check(config: TrainingConfig) -> None:
     if duration.limit_minutes:
         line += f", limited to {duration.limit_minutes:g} min"
     say(f"{line}.")
+
+
+@contextmanager
+def _way_out_named() -> Iterator[None]:
+    """Say how to train on predictions all the same; the errors themselves speak to users of the dock too."""
+    try:
+        yield
+    except TrainingDataError as error:
+        if "prediction-as-truth" in error.codes:
+            say("To train on predictions nevertheless, add --allow-prediction-as-truth.")
+        raise
 
 
 @contextmanager

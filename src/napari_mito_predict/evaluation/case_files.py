@@ -26,6 +26,8 @@ class CaseFiles:
         Which channel of the truth; see `open_case`.
     scene : int or str, optional
         Of the truth.
+    allow_prediction_as_truth : bool
+        Whether a truth may be a prediction itself; see `open_case`.
     strict : bool
         A file that cannot be compared is an error; else it is left out and the reason kept.
     skipped : list of str
@@ -36,12 +38,13 @@ class CaseFiles:
     truth: Path
     truth_channel: int | str | None = None
     scene: int | str | None = None
+    allow_prediction_as_truth: bool = False
     strict: bool = False
     skipped: list[str] = field(default_factory=list)
 
     @property
     def truths(self) -> list[Path]:
-        """The images with the fluorescence.
+        """The images with the fluorescence, see `truths_in`.
 
         Raises
         ------
@@ -84,6 +87,12 @@ class CaseFiles:
         self.skipped += unmatched
         for path, truth in pairs:
             try:
-                yield open_case(path, truth, truth_channel=self.truth_channel, scene=self.scene)
+                yield open_case(
+                    path,
+                    truth,
+                    truth_channel=self.truth_channel,
+                    scene=self.scene,
+                    allow_prediction_as_truth=self.allow_prediction_as_truth,
+                )
             except MitoPredictError as error:
                 self.skip(path, error)

@@ -15,9 +15,10 @@ from napari_mito_predict.errors import (
     ChannelNotFoundError,
     EvaluationError,
     ImageError,
+    PredictedTruthError,
 )
-from napari_mito_predict.evaluation.provenance import read_disclaimer
 from napari_mito_predict.image import Channel, ChannelRole, ImageSource, file_signature, open_image
+from napari_mito_predict.models import SIMULATED_DISCLAIMER
 from napari_mito_predict.models.record import PredictionRecord, read_record
 
 if TYPE_CHECKING:
@@ -73,13 +74,25 @@ class Case:
     notes: tuple[str, ...] = ()
 
     @property
+    def about_truth(self) -> str:
+        """What has to be said with every score where the truth is a prediction itself; else empty."""
+        if self.channel.prediction is None:
+            return ""
+        return f"The truth is itself {self.channel.prediction.words}: scores say how far two predictions agree."
+
+    @property
     def names(self) -> str:
         """Both files, for messages."""
         return f"{self.prediction_name} and {self.truth.path or self.truth.name}"
 
 
 def open_case(
-    prediction: Path, truth: Path, *, truth_channel: int | str | None = None, scene: int | str | None = None
+    prediction: Path,
+    truth: Path,
+    *,
+    truth_channel: int | str | None = None,
+    scene: int | str | None = None,
+    allow_prediction_as_truth: bool = False,
 ) -> Case:
     """Open a prediction and its truth, and check that they lie on one grid.
 
@@ -93,9 +106,13 @@ def open_case(
         Which channel; without it, the only one or the one of the predicted target.
     scene : int or str, optional
         Of the truth; without it, the one the record names, else the first.
+    allow_prediction_as_truth : bool
+        Compare two predictions; `Case.about_truth` says so.
 
     Raises
     ------
+    PredictedTruthError
+        The truth is a prediction itself, and `allow_prediction_as_truth` is not set.
     EvaluationError
         The two cannot be compared; names both files and says what to do.
     ImageError
@@ -110,6 +127,8 @@ def open_case(
         channel = find_truth(predicted, real, record)
     else:
         channel = real.channel(truth_channel)
+    if not allow_prediction_as_truth:
+        refuse_predicted_truth(real, channel)
     made_from_it, note = _made_from(truth, record)
     check_grid(predicted, real, str(prediction), trust_size=made_from_it)
     light, light_channel = _light(real, record, made_from_it)
@@ -124,8 +143,26 @@ def open_case(
         light=light,
         light_channel=light_channel,
         record=record,
-        disclaimer=record.disclaimer or read_disclaimer(prediction),
+        disclaimer=record.disclaimer or _disclaimer_of(predicted),
         notes=(note,) if note else (),
+    )
+
+
+def refuse_predicted_truth(real: ImageSource, channel: Channel) -> None:
+    """Refuse a truth that is a prediction: its score would be taken for agreement with what was recorded.
+
+    Raises
+    ------
+    PredictedTruthError
+        Says by which model, and what to do.
+    """
+    if channel.prediction is None:
+        return
+    raise PredictedTruthError(
+        f"the truth ({channel.label}) is itself {channel.prediction.words}, and no recording: its score would only say "
+        "how far two predictions agree, and a copy scores 1. Give the image with the recorded fluorescence as the last "
+        "file, or its channel with --truth-channel. To compare two predictions, add --allow-prediction-as-truth.",
+        file=real.path or real.name,
     )
 
 
@@ -233,6 +270,12 @@ def distinct_models(cases: Sequence[Case]) -> list[str]:
 def read_all(image: ImageSource, channel: int) -> NDArray[Any]:
     """All time points of a channel, ``(T, Z, Y, X)``."""
     return np.stack([image.read(t, channel) for t in range(image.sizes["T"])])
+
+
+def _disclaimer_of(predicted: ImageSource) -> str:
+    """The disclaimer that the file itself carries, for a prediction whose record was lost; else empty."""
+    mark = predicted.channels[0].prediction
+    return SIMULATED_DISCLAIMER if mark is not None and mark.simulated else ""
 
 
 def _scene(truth: Path, record: PredictionRecord) -> str | None:

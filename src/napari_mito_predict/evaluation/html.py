@@ -79,7 +79,7 @@ def render(report: Report, *, on_step: Callable[[], object] = lambda: None) -> s
     """The report as HTML. Every name and text of a file is escaped; pictures are inline PNG."""
     fields = [list(group) for _, group in groupby(report.results, key=lambda r: (r.case.field, r.case.target))]
     body = [
-        *map(_disclaimer, report.disclaimers),
+        *map(_disclaimer, (*report.about_truths, *report.disclaimers)),
         *(target_section(report, target) for target in targets_of(report.results)),
         COVERAGE,
         *(_field(group, on_step) for group in fields),
@@ -131,6 +131,7 @@ def _field(results: Sequence[Result], on_step: Callable[[], object]) -> str:
         [
             f"<h2>{text(case.field)}: {text(title(case.target))}</h2>",
             f'<p class="soft">{text(_described(first))}</p>',
+            _about_truth(case),
             _shifts(results),
             *(_notes(result) for result in results),
             table(["", *LABELS.values(), "voxels"], rows),
@@ -141,6 +142,10 @@ def _field(results: Sequence[Result], on_step: Callable[[], object]) -> str:
         ],
         anchor(first),
     )
+
+
+def _about_truth(case: Case) -> str:
+    return f'<div class="warn">{text(case.about_truth)}</div>' if case.about_truth else ""
 
 
 def _named_regions(result: Result) -> dict[str, Scores]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import EvaluationError, UnreadableImageError
-from napari_mito_predict.image import file_signature, list_images
+from napari_mito_predict.image import file_signature, is_predicted_file, list_images
 from napari_mito_predict.image.names import image_stem
-from napari_mito_predict.models.record import find_record, read_record
+from napari_mito_predict.models.record import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,8 @@ def match(predictions: Path, truths: Path) -> tuple[list[tuple[Path, Path]], lis
     A file of one channel holds the input alone; its truth is the file that differs in the last word of its name only:
     ``cells_nuclei.tif`` for ``cells_phase.tif``. Without a record, the name of the prediction has to begin with the
     name of the truth: ``cells_mitochondria.ome.tif``
-    belongs to ``cells.czi``. Predictions and truths may lie in one folder, if every prediction has its record.
+    belongs to ``cells.czi``. Predictions and truths may lie in one folder. What is a prediction itself is a truth only
+    where nothing else fits, and then `open_case` says so.
 
     Parameters
     ----------
@@ -48,13 +49,16 @@ def match(predictions: Path, truths: Path) -> tuple[list[tuple[Path, Path]], lis
     """
     if is_image(predictions) and is_image(truths):
         return [(predictions, truths)], []
-    candidates = [truths] if is_image(truths) else truths_in(truths)
+    candidates = [truths] if is_image(truths) else images_in(truths)
+    predicted = {path for path in candidates if is_predicted_file(path)}
     files = [predictions] if is_image(predictions) else predictions_in(predictions)
     pairs = []
     skipped = []
     for prediction in files:
         try:
-            fitting = _truths_of(prediction, [path for path in candidates if path != prediction])
+            others = [path for path in candidates if path != prediction]
+            fitting = _truths_of(prediction, [path for path in others if path not in predicted])
+            fitting = fitting or _predicted_truths_of(prediction, [path for path in others if path in predicted])
         except EvaluationError as error:
             skipped.append(f"{prediction}: {error}")
             continue
@@ -90,14 +94,15 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def predictions_in(folder: Path) -> list[Path]:
-    """The images in `folder` that have a record; all of them where none has."""
+    """The images in `folder` that are predictions of ours; all of them where none is."""
     found = images_in(folder)
-    return [path for path in found if find_record(path)] or found
+    return [path for path in found if is_predicted_file(path)] or found
 
 
 def truths_in(folder: Path) -> list[Path]:
-    """The images in `folder` that are not predictions of ours."""
-    return [path for path in images_in(folder) if not find_record(path)]
+    """The images in `folder` that are not predictions of ours; all of them, to be refused by name, where each is."""
+    found = images_in(folder)
+    return [path for path in found if not is_predicted_file(path)] or found
 
 
 def is_image(path: Path) -> bool:
@@ -158,6 +163,12 @@ def _truths_of(prediction: Path, candidates: Sequence[Path]) -> list[Path]:
     fitting = [path for path in candidates if stem == image_stem(path) or stem.startswith(f"{image_stem(path)}_")]
     longest = max((len(image_stem(path)) for path in fitting), default=0)
     return [path for path in fitting if len(image_stem(path)) == longest]
+
+
+def _predicted_truths_of(prediction: Path, candidates: Sequence[Path]) -> list[Path]:
+    """The prediction of the same name, by another model; else what would be the truth if it were a recording."""
+    same = [path for path in candidates if image_stem(path) == image_stem(prediction)]
+    return same or _truths_of(prediction, candidates)
 
 
 def _is_lone_input(path: Path, source: InputRecord) -> bool:

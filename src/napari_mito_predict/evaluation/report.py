@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 OTHERS = "mean truth of the other fields"
 _PACKAGES = ("napari-mito-predict", "numpy", "scipy", "scikit-image", "matplotlib")
+_COPY = 0.9999
+"""PCC that no recording reaches with its prediction, for its own noise; a copy in 8 bits does."""
 _MOST_VIEWS = 24
 """Pictures are kept for this many fields; a report of hundreds could not be opened."""
 
@@ -114,6 +116,11 @@ class Report:
     skipped: tuple[str, ...]
     created: str
     versions: dict[str, str]
+
+    @property
+    def about_truths(self) -> tuple[str, ...]:
+        """What has to be said of truths that are predictions themselves, each once."""
+        return tuple(dict.fromkeys(r.case.about_truth for r in self.results if r.case.about_truth))
 
     @property
     def disclaimers(self) -> tuple[str, ...]:
@@ -224,6 +231,8 @@ def examine(
             f"{case.names}: the prediction is constant where both are finite, so there is nothing to compare. Was it "
             "made from an empty image?"
         )
+    if scores.pcc > _COPY and not case.about_truth:
+        case = replace(case, notes=(*case.notes, _looks_copied(scores.pcc)))
     series = case.truth.sizes["T"] > 1
     on_step()
     planes = evaluate_planes(prediction, truth.values, scaling=scaling)
@@ -250,6 +259,11 @@ def examine(
         views=take_views(prediction, truth.values, truth.light, scaling) if thorough and views else None,
         card=find_card(case.record),
     )
+
+
+def _looks_copied(pcc: float) -> str:
+    """What has to be asked where a truth carries no word of being a prediction, but agrees as none does."""
+    return f"They agree as only copies do (PCC {pcc:.5f}): is the truth a prediction that was saved again?"
 
 
 def values_of(results: Iterable[Result], target: str, metric: str) -> dict[str, dict[str, float]]:

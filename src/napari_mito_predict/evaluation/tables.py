@@ -23,7 +23,7 @@ NORMALISATION = (
 """Has to stand wherever the numbers do."""
 _KEYS = ("field", "target", "model", "part", "t", "z")
 _SCORES = ("pcc", "ssim_global", "ssim_windowed", "r2", "nrmse", "psnr", "mae", "voxels")
-_FILES = ("prediction", "truth", "truth_channel", "disclaimer", "normalisation")
+_FILES = ("prediction", "truth", "truth_channel", "truth_is_prediction_by", "disclaimer", "normalisation")
 
 
 def write_csv(report: Report, path: Path) -> Path:
@@ -81,7 +81,7 @@ def result_record(result: Result) -> dict[str, Any]:
         "voxels_not_finite": result.not_finite,
         "scaling": asdict(result.scaling),
         "planes": [{"t": part.t, "z": part.z, **asdict(part.scores)} for part in result.planes],
-        "notes": list(result.case.notes),
+        "notes": [note for note in (result.case.about_truth, *result.case.notes) if note],
     }
     if result.time_points:
         record["time_points"] = [{"t": part.t, **asdict(part.scores)} for part in result.time_points]
@@ -111,10 +111,14 @@ def _rows(result: Result) -> Iterator[dict[str, object]]:
 
 def _files(result: Result) -> dict[str, object]:
     case = result.case
+    made_by: str | None = None
+    if case.channel.prediction is not None:
+        made_by = case.channel.prediction.by
     return {
         "prediction": case.prediction_name,
         "truth": str(case.truth.path or case.truth.name),
         "truth_channel": case.channel.index if case.channel.name is None else case.channel.name,
+        "truth_is_prediction_by": made_by,
         "disclaimer": case.disclaimer,
         "normalisation": NORMALISATION,
     }

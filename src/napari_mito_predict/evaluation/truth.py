@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_mito_predict.errors import ChannelNotFoundError, EvaluationError
+from napari_mito_predict.errors import ChannelNotFoundError, EvaluationError, PredictedTruthError
 from napari_mito_predict.evaluation.baselines import BlurredInput, noise_ceiling
 from napari_mito_predict.evaluation.cases import Case, check_grid, differing_voxel_sizes, read_all
 from napari_mito_predict.evaluation.metrics import Scores, evaluate
@@ -125,10 +125,14 @@ def _repeated(path: Path, case: Case) -> NDArray[Any]:
             f"{name} has other sizes than {real.path or real.name}: the noise ceiling needs the same field, recorded "
             "twice with the same settings."
         )
-    if len(repeat.channels) == 1:
-        return read_all(repeat, 0)
-    try:
-        channel = repeat.channel(case.channel.name or case.channel.index)
-    except ChannelNotFoundError as error:
-        raise EvaluationError(f"{name} has no channel '{case.channel.label}', as its truth has.") from error
+    channel = repeat.channels[0]
+    if len(repeat.channels) > 1:
+        try:
+            channel = repeat.channel(case.channel.name or case.channel.index)
+        except ChannelNotFoundError as error:
+            raise EvaluationError(f"{name} has no channel '{case.channel.label}', as its truth has.") from error
+    if channel.prediction is not None and case.channel.prediction is None:
+        raise PredictedTruthError(
+            f"{name} is {channel.prediction.words}: the noise ceiling needs a second recording of the truth."
+        )
     return read_all(repeat, channel.index)

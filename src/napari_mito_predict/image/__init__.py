@@ -2,10 +2,11 @@
 
 from napari_mito_predict.image.arrays import from_array
 from napari_mito_predict.image.channels import Channel, ChannelRole
-from napari_mito_predict.image.checks import Finding, Level, check_image, check_volume
+from napari_mito_predict.image.checks import Finding, Level, check_image, check_volume, light_of
 from napari_mito_predict.image.folders import IMAGE_SUFFIXES, list_images
 from napari_mito_predict.image.output import check_output
-from napari_mito_predict.image.readers import open_image
+from napari_mito_predict.image.predicted import PredictionMark
+from napari_mito_predict.image.readers import is_predicted_file, open_image
 from napari_mito_predict.image.signature import file_signature
 from napari_mito_predict.image.source import ImageSource
 from napari_mito_predict.image.tiff_writer import write_ome_tiff
@@ -18,12 +19,15 @@ __all__ = [
     "Finding",
     "ImageSource",
     "Level",
+    "PredictionMark",
     "check_image",
     "check_output",
     "check_volume",
     "create_ome_zarr",
     "file_signature",
     "from_array",
+    "is_predicted_file",
+    "light_of",
     "list_images",
     "open_image",
     "write_ome_tiff",

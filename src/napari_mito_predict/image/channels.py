@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import AmbiguousChannelError, ChannelNotFoundError
+
+if TYPE_CHECKING:
+    from napari_mito_predict.image.predicted import PredictionMark
 
 
 class ChannelRole(StrEnum):
@@ -37,12 +41,15 @@ class Channel:
         What we take it for.
     reason : str
         One plain sentence that says why.
+    prediction : PredictionMark or None
+        That it is a prediction, and by which model; None for what was recorded.
     """
 
     index: int
     name: str | None
     role: ChannelRole
     reason: str
+    prediction: PredictionMark | None = None
 
     @property
     def label(self) -> str:
@@ -88,7 +95,11 @@ _ROLE_NAMES = {
 }
 
 
-def describe_channels(names: Sequence[str | None], hints: Sequence[ChannelHints] = ()) -> tuple[Channel, ...]:
+def describe_channels(
+    names: Sequence[str | None],
+    hints: Sequence[ChannelHints] = (),
+    predictions: Sequence[PredictionMark | None] = (),
+) -> tuple[Channel, ...]:
     """Give every channel a role and the reason for it.
 
     Parameters
@@ -97,12 +108,21 @@ def describe_channels(names: Sequence[str | None], hints: Sequence[ChannelHints]
         One entry per channel; None for a channel without a name.
     hints : sequence of ChannelHints, optional
         What the file says besides the names, one entry per channel; empty when it says nothing.
+    predictions : sequence of PredictionMark or None, optional
+        Which channels are predictions, one entry per channel; empty when none is.
 
     Returns
     -------
     tuple of Channel
         In the order of the file.
     """
+    recorded = _describe(names, hints)
+    if not any(predictions):
+        return recorded
+    return tuple(_marked(channel, mark) for channel, mark in zip(recorded, predictions, strict=True))
+
+
+def _describe(names: Sequence[str | None], hints: Sequence[ChannelHints]) -> tuple[Channel, ...]:
     hints = tuple(hints) or (ChannelHints(),) * len(names)
     channels = tuple(
         Channel(index, name, *_role(name, hint)) for index, (name, hint) in enumerate(zip(names, hints, strict=True))
@@ -111,6 +131,18 @@ def describe_channels(names: Sequence[str | None], hints: Sequence[ChannelHints]
         reason = "It is the only channel, and the file does not say what it shows."
         return (Channel(0, None, ChannelRole.TRANSMITTED, reason),)
     return channels
+
+
+def _marked(channel: Channel, mark: PredictionMark | None) -> Channel:
+    """Say that a channel is a prediction; one without a name shows what its model predicts, never transmitted light."""
+    if mark is None:
+        return channel
+    role, reason = channel.role, f"It is {mark.words}."
+    if role is ChannelRole.TRANSMITTED and not channel.name:
+        role = ChannelRole.OTHER
+    elif role is not ChannelRole.OTHER:
+        reason = f"{channel.reason} {reason}"
+    return replace(channel, role=role, reason=reason, prediction=mark)
 
 
 def find_channel(
@@ -124,7 +156,7 @@ def find_channel(
         All channels of the image.
     which : int, str, ChannelRole or None
         Index from 0; a name (case and ZEN's ``-T1`` do not matter, and one whole word of it is enough); a role;
-        None asks for the transmitted light.
+        None asks for the transmitted light. Where several channels fit, predictions stand back.
     image : str
         What to call the image in messages.
 
@@ -226,6 +258,8 @@ def _by_name(channels: Sequence[Channel], which: str, image: str) -> Channel:
 
 def _only(matches: Sequence[Channel], what: str, channels: Sequence[Channel], image: str) -> Channel:
     """Give the one match, or say that there is none, or which ones there are."""
+    if len(matches) > 1:
+        matches = [channel for channel in matches if channel.prediction is None] or matches
     if not matches:
         raise ChannelNotFoundError(
             f"no {what} was found among {_listed(channels)}. Say which channel to use by its index or name.", file=image

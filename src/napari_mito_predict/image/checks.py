@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_mito_predict.image.channels import ChannelRole
+from napari_mito_predict.errors import PredictedInputError
+from napari_mito_predict.image.channels import Channel, ChannelRole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -136,14 +137,14 @@ def check_image(image: ImageSource, channel: int | str | ChannelRole | None = No
 
     Raises
     ------
-    ChannelNotFoundError, AmbiguousChannelError
-        See `ImageSource.channel`.
+    PredictedInputError, ChannelNotFoundError, AmbiguousChannelError
+        See `light_of`.
     """
     found = [Finding(Level.WARNING, "reader", warning) for warning in image.warnings]
     if image.unsupported:
         found.append(Finding(Level.ERROR, "unsupported", f"{image.name}: {image.unsupported}"))
         return found
-    chosen = image.channel(channel)
+    chosen = light_of(image, channel)
     if not _is_real(image.dtype):
         found.append(_wrong_dtype(image.dtype, ""))
     if chosen.role is not ChannelRole.TRANSMITTED:
@@ -153,6 +154,31 @@ def check_image(image: ImageSource, channel: int | str | ChannelRole | None = No
         message = f"The image has {image.sizes['C']} channels and one Z step; are the channels really Z steps?"
         found.append(Finding(Level.WARNING, "many-channels", message, 'Say what the axes are, for example "ZYX".'))
     return found + _missing_sizes(image)
+
+
+def light_of(image: ImageSource, channel: int | str | ChannelRole | None = None) -> Channel:
+    """The channel to predict from: None is the transmitted light.
+
+    Raises
+    ------
+    PredictedInputError
+        It is a prediction, or there is nothing else in the image.
+    ChannelNotFoundError, AmbiguousChannelError
+        See `ImageSource.channel`.
+    """
+    marks = [each.prediction for each in image.channels if each.prediction is not None]
+    if len(marks) == len(image.channels):
+        what = " and ".join(dict.fromkeys(mark.words for mark in marks))
+    else:
+        chosen = image.channel(channel)
+        if chosen.prediction is None:
+            return chosen
+        what = f"{chosen.label}: {chosen.prediction.words}"
+    raise PredictedInputError(
+        f"this is no recording ({what}), and from a prediction nothing can be predicted. Choose the image with the "
+        "recorded transmitted light.",
+        file=image.path or image.name,
+    )
 
 
 def _unusable(volume: NDArray[Any], prefix: str) -> Finding | None:

@@ -40,6 +40,7 @@ class ImageSettings(TypedDict, total=False):
     voxel_size_um: Sequence[float | None]
     time_step_s: float | None
     description: str
+    predicted_by: Sequence[str]
 
 
 def check_output(path: str | Path, *, overwrite: bool = False, needed_bytes: int = 0) -> Path:

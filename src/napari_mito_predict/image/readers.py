@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from napari_mito_predict.errors import UnreadableImageError
+from napari_mito_predict.errors import ImageError, UnreadableImageError
 from napari_mito_predict.image.czi_reader import CziBackend
 from napari_mito_predict.image.names import image_stem
+from napari_mito_predict.image.predicted import has_record
 from napari_mito_predict.image.source import Backend, ImageSource, SceneInfo
 from napari_mito_predict.image.tiff_reader import TiffBackend
 from napari_mito_predict.image.zarr_reader import ZarrBackend
@@ -66,6 +67,15 @@ def open_image(
     path = Path(path)
     backend = _GuardedBackend(_backend(path, axes, reader, missing_as_zeros=missing_as_zeros))
     return ImageSource(backend, scene if scene is not None else 0, name=image_stem(path))
+
+
+def is_predicted_file(path: Path) -> bool:
+    """Whether all channels of a file are predictions, see `PredictionMark`; its record tells where it does not open."""
+    try:
+        channels = open_image(path).channels
+    except ImageError:
+        return has_record(path)
+    return all(channel.prediction is not None for channel in channels)
 
 
 def _backend(path: Path, axes: str | None, reader: ReaderName, *, missing_as_zeros: bool) -> Backend:

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_mito_predict.errors import ImageIndexError, SceneNotFoundError, UnsupportedImageError
 from napari_mito_predict.image.channels import Channel, ChannelHints, ChannelRole, describe_channels, find_channel
+from napari_mito_predict.image.predicted import find_marks
 
 if TYPE_CHECKING:
     import dask.array
@@ -41,6 +42,8 @@ class SceneInfo:
         Seconds between time points.
     unsupported : str
         Why nothing can be read for prediction, in a sentence; empty for sound images.
+    text : str
+        What the file says about itself in free text, such as its description.
     """
 
     sizes: dict[str, int]
@@ -53,6 +56,7 @@ class SceneInfo:
     simulated: bool = False
     unsupported: str = ""
     warnings: tuple[str, ...] = field(default=())
+    text: str = ""
 
 
 class Backend(Protocol):
@@ -86,6 +90,8 @@ class ImageSource:
         Scene index or name.
     name : str
         File stem or layer name, for messages and results.
+    channels : tuple of Channel, optional
+        Where they are known already; else they are found out, for which the record beside a file is read.
 
     Attributes
     ----------
@@ -98,7 +104,7 @@ class ImageSource:
     sizes : dict
         Sizes of T, C, Z, Y, X; always all five.
     channels : tuple of Channel
-        With role and reason each.
+        With role and reason each, and whether it is a prediction.
     voxel_size_um : tuple of float or None
         z, y, x in micrometres; None where unknown, never 0 and never a guess.
     time_step_s : float or None
@@ -119,7 +125,9 @@ class ImageSource:
         All that the reader said of this scene.
     """
 
-    def __init__(self, backend: Backend, scene: int | str = 0, *, name: str) -> None:
+    def __init__(
+        self, backend: Backend, scene: int | str = 0, *, name: str, channels: tuple[Channel, ...] | None = None
+    ) -> None:
         self.backend = backend
         self.path = backend.path
         self.name = name
@@ -127,7 +135,8 @@ class ImageSource:
         self.scene = _scene_index(backend.scenes, scene, str(self.path or name))
         self.info = info = backend.info(self.scene)
         self.sizes = dict(info.sizes)
-        self.channels = describe_channels(info.channel_names, info.hints)
+        predictions = find_marks(self.path, info.channel_names, info.text)
+        self.channels = describe_channels(info.channel_names, info.hints, predictions)
         self.voxel_size_um = info.voxel_size_um
         self.time_step_s = info.time_step_s
         self.dtype = info.dtype

@@ -20,16 +20,23 @@ class TiffFacts:
     hints: tuple[ChannelHints, ...] = ()
     voxel_size_um: tuple[float | None, float | None, float | None] = (None, None, None)
     time_step_s: float | None = None
+    text: str = ""
 
 
 def series_facts(tiff: Any, index: int) -> TiffFacts:
     """Read the metadata of one series of an open `tifffile.TiffFile`."""
     if tiff.is_ome and tiff.ome_metadata:
-        images = _children(parse_xml(tiff.ome_metadata), "Image")
-        return _from_ome(images[index]) if index < len(images) else TiffFacts()
-    if tiff.is_imagej and index == 0:
+        document = parse_xml(tiff.ome_metadata)
+        images = _children(document, "Image")
+        if index >= len(images):
+            return TiffFacts()
+        # Annotations beside the images are of all of them.
+        return _from_ome(images[index], document if len(images) == 1 else images[index])
+    if index > 0:
+        return TiffFacts()
+    if tiff.is_imagej:
         return _from_imagej(tiff)
-    return TiffFacts()
+    return TiffFacts(text=tiff.pages.first.description)
 
 
 def missing_parts(path: Path, ome_xml: str) -> list[str]:
@@ -42,7 +49,7 @@ def missing_parts(path: Path, ome_xml: str) -> list[str]:
     return sorted(str(name) for name in others if not (path.parent / str(name)).exists())
 
 
-def _from_ome(image: ElementTree.Element) -> TiffFacts:
+def _from_ome(image: ElementTree.Element, described: ElementTree.Element) -> TiffFacts:
     pixels = _children(image, "Pixels")[0]
     channels = _children(pixels, "Channel")
     return TiffFacts(
@@ -56,6 +63,7 @@ def _from_ome(image: ElementTree.Element) -> TiffFacts:
         ),
         voxel_size_um=(_physical_size(pixels, "Z"), _physical_size(pixels, "Y"), _physical_size(pixels, "X")),
         time_step_s=time_s(pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit", "s")) or _from_planes(pixels),
+        text="\n".join(described.itertext()),
     )
 
 
@@ -83,6 +91,7 @@ def _from_imagej(tiff: Any) -> TiffFacts:
         channel_names=_imagej_channels(metadata),
         voxel_size_um=(length_um(metadata.get("spacing"), unit), y, x),
         time_step_s=time_s(metadata.get("finterval"), str(metadata.get("tunit", "s"))),
+        text=str(metadata.get("Info") or ""),
     )
 
 

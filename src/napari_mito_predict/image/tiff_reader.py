@@ -128,6 +128,7 @@ class TiffBackend:
             time_step_s=facts.time_step_s,
             is_rgb=is_rgb,
             unsupported=RGB if is_rgb else "",
+            text=facts.text,
         )
 
     def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:

@@ -11,6 +11,7 @@ import tifffile
 
 from napari_mito_predict._files import atomic_path
 from napari_mito_predict.image.output import RGB, UNKNOWN, check_layout, check_output, plane_indices, size_bytes
+from napari_mito_predict.image.predicted import describe_prediction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,6 +27,7 @@ def write_ome_tiff(
     voxel_size_um: Sequence[float | None] = UNKNOWN,
     time_step_s: float | None = None,
     description: str = "",
+    predicted_by: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Path:
     """Write an OME-TIFF that Fiji, napari and Bio-Formats open with names, scale and times.
@@ -48,6 +50,8 @@ def write_ome_tiff(
         Seconds between time points.
     description : str
         Goes into the description of the image.
+    predicted_by : sequence of str
+        Of predictions, the name of the model of each channel: the file says so from now on, see `PredictionMark`.
     overwrite : bool
         Whether it may replace an existing file.
 
@@ -75,8 +79,9 @@ def write_ome_tiff(
             metadata |= {f"PhysicalSize{axis}": float(size), f"PhysicalSize{axis}Unit": "µm"}
     if time_step_s is not None:
         metadata |= {"TimeIncrement": float(time_step_s), "TimeIncrementUnit": "s"}
-    if description:
-        metadata["Description"] = description
+    described = describe_prediction(description, predicted_by)
+    if described:
+        metadata["Description"] = described
     dtype = np.dtype(np.uint8 if data.dtype == bool else data.dtype).newbyteorder("=")
     with atomic_path(path) as temporary:
         tifffile.imwrite(

@@ -77,6 +77,7 @@ class ZarrBackend:
             voxel_size_um=(length_um(*scales["Z"]), length_um(*scales["Y"]), length_um(*scales["X"])),
             time_step_s=time_s(*scales["T"]),
             warnings=self._missing_chunks(scene, array),
+            text=self._images[scene].text,
         )
 
     def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
@@ -143,11 +144,12 @@ class ZarrBackend:
 
 
 class _Image(NamedTuple):
-    """An image of a store: its group, and what multiscales and omero say of it."""
+    """An image of a store: its group, what multiscales and omero say of it, and the description that we wrote."""
 
     group: str
     multiscale: dict[str, Any]
     omero: dict[str, Any]
+    text: str = ""
 
 
 def _images(path: Path, attributes: dict[str, Any]) -> list[_Image]:
@@ -159,9 +161,16 @@ def _images(path: Path, attributes: dict[str, Any]) -> list[_Image]:
     found = []
     for group in groups:
         own = attributes_of(path / group) if group else attributes
+        text = _described(own)
         own = own.get("ome", own)
-        found += [_Image(group, multiscale, own.get("omero", {})) for multiscale in own.get("multiscales", [])]
+        found += [_Image(group, multiscale, own.get("omero", {}), text) for multiscale in own.get("multiscales", [])]
     return found
+
+
+def _described(attributes: dict[str, Any]) -> str:
+    """The description that our writers put there."""
+    ours = attributes.get("napari_mito_predict")
+    return str(ours.get("description") or "") if isinstance(ours, dict) else ""
 
 
 def _axes(path: Path, image: dict[str, Any], ndim: int) -> str:

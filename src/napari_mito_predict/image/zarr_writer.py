@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_mito_predict._files import atomic_folder
 from napari_mito_predict.image.output import UNKNOWN, check_layout, check_output, plane_indices, size_bytes, writing
+from napari_mito_predict.image.predicted import describe_prediction
 from napari_mito_predict.image.zarr_chunks import ChunkWriter
 from napari_mito_predict.image.zarr_metadata import ome_attributes
 from napari_mito_predict.image.zarr_reader import import_zarr
@@ -35,6 +36,7 @@ def create_ome_zarr(
     voxel_size_um: Sequence[float | None] = UNKNOWN,
     time_step_s: float | None = None,
     description: str = "",
+    predicted_by: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Iterator[ChunkWriter]:
     """Write an OME-Zarr (NGFF 0.5, one resolution, chunks of one plane) block by block.
@@ -47,7 +49,7 @@ def create_ome_zarr(
         One size per axis.
     dtype : dtype
         Any real one.
-    axes, channel_names, channel_colours, voxel_size_um, time_step_s, description, overwrite
+    axes, channel_names, channel_colours, voxel_size_um, time_step_s, description, predicted_by, overwrite
         See `write_ome_tiff`.
 
     Yields
@@ -72,7 +74,7 @@ def create_ome_zarr(
         channel_colours=channel_colours or (),
         voxel_size_um=voxel_size_um,
         time_step_s=time_step_s,
-        description=description,
+        description=describe_prediction(description, predicted_by),
     )
     with contextlib.ExitStack() as folder:
         temporary = folder.enter_context(atomic_folder(path))

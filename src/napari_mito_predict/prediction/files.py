@@ -68,6 +68,7 @@ def image_metadata(outputs: Sequence[Output]) -> ImageSettings:
         "voxel_size_um": first.voxel_size_um,
         "time_step_s": first.time_step_s,
         "description": " ".join(_disclaimers(outputs)),
+        "predicted_by": [output.model_name for output in outputs],
     }
 
 

@@ -27,6 +27,7 @@ from napari_mito_predict.image import (
     Level,
     check_image,
     from_array,
+    light_of,
     open_image,
 )
 from napari_mito_predict.models import Model, load_model
@@ -203,6 +204,8 @@ def plan_prediction(
     ------
     ModelMismatchError, UnsupportedImageError, ImageError, ChannelNotFoundError, AmbiguousChannelError
         No prediction is possible.
+    PredictedInputError
+        It is a prediction itself.
     DeviceUnavailableError
         See `choose_device`.
     """
@@ -263,7 +266,7 @@ def _subject(given: Any, channel: Any, scene: Any, voxel_size_um: Sequence[float
             image = image.with_scene(scene)
         if image.unsupported:  # before anybody is asked which of its channels to use
             raise UnsupportedImageError(f"{image.name}: {image.unsupported}")
-        index = image.channel(channel).index
+        index = light_of(image, channel).index
         return Subject(image, index, _voxel_size(voxel_size_um) or image.voxel_size_um)
     if not hasattr(given, "shape") or not hasattr(given, "dtype"):
         given = np.asarray(given)

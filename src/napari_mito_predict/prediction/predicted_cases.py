@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import MitoPredictError, PredictionCancelled
-from napari_mito_predict.evaluation.cases import Case, field_name, find_truth
-from napari_mito_predict.image import from_array, open_image
+from napari_mito_predict.evaluation.cases import Case, field_name, find_truth, refuse_predicted_truth
+from napari_mito_predict.image import ChannelRole, from_array, open_image
 from napari_mito_predict.prediction.predictor import predict
 
 if TYPE_CHECKING:
@@ -38,15 +38,27 @@ def predict_cases(
     for path in files.truths:
         try:
             image = open_image(path, scene=files.scene)
+            _refuse_without_recorded_truth(image, files)
             for prediction in predict(image, models, on_progress=on_progress).values():
-                yield _beside_truth(prediction, image, files.truth_channel)
+                yield _beside_truth(prediction, image, files)
         except PredictionCancelled:
             raise
         except MitoPredictError as error:
             files.skip(path, error)
 
 
-def _beside_truth(prediction: Prediction, image: ImageSource, truth_channel: int | str | None) -> Case:
+def _refuse_without_recorded_truth(image: ImageSource, files: CaseFiles) -> None:
+    """Before anything is computed: whatever could be the truth is a prediction."""
+    if files.allow_prediction_as_truth:
+        return
+    possible = [channel for channel in image.channels if channel.role is not ChannelRole.TRANSMITTED]
+    if files.truth_channel is not None:
+        possible = [image.channel(files.truth_channel)]
+    if possible and all(channel.prediction is not None for channel in possible):
+        refuse_predicted_truth(image, possible[0])
+
+
+def _beside_truth(prediction: Prediction, image: ImageSource, files: CaseFiles) -> Case:
     output = prediction.output
     record = prediction.record
     predicted = from_array(
@@ -57,10 +69,12 @@ def _beside_truth(prediction: Prediction, image: ImageSource, truth_channel: int
         time_step_s=output.time_step_s,
         name=output.title,
     )
-    if truth_channel is None:
+    if files.truth_channel is None:
         channel = find_truth(predicted, image, record)
     else:
-        channel = image.channel(truth_channel)
+        channel = image.channel(files.truth_channel)
+    if not files.allow_prediction_as_truth:
+        refuse_predicted_truth(image, channel)
     light_channel = 0
     if record.input.channel:
         light_channel = record.input.channel.index

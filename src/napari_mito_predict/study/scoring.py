@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_mito_predict._files import atomic_path
-from napari_mito_predict.errors import StudyError
+from napari_mito_predict.errors import StudyError, TrainingDataError
+from napari_mito_predict.image import Level
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,4 +99,7 @@ def _pairs(model: Model, field: Field) -> Iterator[Pair]:
     from napari_mito_predict.training.pairs import open_field, prepare, read_volumes
 
     opened = open_field(field)
+    errors = [finding.advice for finding in opened.findings if finding.level is Level.ERROR]
+    if errors:
+        raise TrainingDataError(f"{field.name}: {' '.join(errors)}")
     return (prepare(raw, opened, model.voxel_size_um) for raw in read_volumes(opened))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import numpy as np
 from napari_mito_predict.evaluation import Shift, edges, find_shift, move
 from napari_mito_predict.image import Finding, Level
 from napari_mito_predict.image.crops import centre_of, middle_plane
+from napari_mito_predict.training.plausibility import check_direction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +26,8 @@ Reference = Callable[["NDArray[np.float32]"], "Sequence[NDArray[np.float32] | No
 
 _FEW_FIELDS = 4
 _LOOKED_AT = (32, 384, 384)
+_SAME_LIGHT = 0.95
+"""Correlation of the differences of neighbours; a second recording of the very field has other noise."""
 _WORTH_SAYING = 0.5
 """Voxels: a shift of less along an axis is not mentioned."""
 
@@ -46,6 +50,8 @@ class FieldReport:
         Errors stop the training, the rest is said.
     picture : ndarray or None
         ``(Y, X, 3)`` uint8: truth (green) over its reference (magenta), as recorded and with the shift undone.
+    light : ndarray or None
+        `fingerprint` of its transmitted light: the same for copies in another format.
     """
 
     name: str
@@ -55,6 +61,7 @@ class FieldReport:
     volumes: int = 0
     findings: tuple[Finding, ...] = ()
     picture: NDArray[np.uint8] | None = None
+    light: NDArray[np.float32] | None = None
 
     @property
     def usable(self) -> bool:
@@ -65,7 +72,7 @@ class FieldReport:
 def check_shift(
     pair: Pair, reference: Reference | None, names: Sequence[str], *, along_third: bool
 ) -> tuple[list[Finding], NDArray[np.uint8] | None]:
-    """Look for a shift of each truth against its reference, in the middle of the field.
+    """Look for a shift of each truth against its reference, in the middle of the field; or for light and truth swapped.
 
     Parameters
     ----------
@@ -81,7 +88,7 @@ def check_shift(
     Returns
     -------
     list of Finding, ndarray or None
-        One warning per shifted truth, never an error; and a picture of the last.
+        One warning per truth that is shifted or swapped, never an error; and a picture of the last that is shifted.
     """
     middle = centre_of(pair.input.shape, _LOOKED_AT[-pair.input.ndim :])
     given = pair.input[middle].astype(np.float32)
@@ -90,7 +97,7 @@ def check_shift(
         expected = reference(given)
     found: list[Finding] = []
     picture = None
-    for name, like, truth in zip(names, expected, pair.truth, strict=True):
+    for target, (name, like, truth) in enumerate(zip(names, expected, pair.truth, strict=True)):
         fluorescence = truth[middle].astype(np.float32)
         if like is not None:
             compared_with = "the start model's prediction"
@@ -107,11 +114,24 @@ def check_shift(
         if shift.shifted and sure:
             found.append(_shift_finding(name, shift, compared_with))
             picture = _picture(like, fluorescence, shift)
+        elif reference is not None and expected[target] is not None:
+            found += check_direction(given, fluorescence, target, shift.unshifted, reference)
     return found, picture
 
 
 def check_together(reports: Sequence[FieldReport]) -> list[Finding]:
     """What only shows when all fields are seen: the same field twice, and too few of them."""
+    found = _same_pixels(reports) + _same_light(reports)
+    usable = sum(report.usable for report in reports)
+    if usable < _FEW_FIELDS:
+        fields = "field" if usable == 1 else "fields"
+        message = f"Only {usable} usable {fields}: scores will depend on which are held back."
+        found.append(Finding(Level.WARNING, "few-fields", message, "A dozen is a start; some thirty are better."))
+    return found
+
+
+def _same_pixels(reports: Sequence[FieldReport]) -> list[Finding]:
+    """Fields that are copies of each other, voxel by voxel."""
     by_digest: dict[str, list[FieldReport]] = defaultdict(list)
     for report in reports:
         if report.digest:
@@ -128,11 +148,24 @@ def check_together(reports: Sequence[FieldReport]) -> list[Finding]:
         else:
             message = f"{names} hold the same pixels."
             found.append(Finding(Level.WARNING, "duplicate-field", message, "Exclude all but one of them."))
-    usable = sum(report.usable for report in reports)
-    if usable < _FEW_FIELDS:
-        fields = "field" if usable == 1 else "fields"
-        message = f"Only {usable} usable {fields}: scores will depend on which are held back."
-        found.append(Finding(Level.WARNING, "few-fields", message, "A dozen is a start; some thirty are better."))
+    return found
+
+
+def _same_light(reports: Sequence[FieldReport]) -> list[Finding]:
+    """Pairs of fields that look copied from one recording, in another format or with another truth."""
+    found = []
+    for first, second in combinations([report for report in reports if report.light is not None], 2):
+        same_digest = bool(first.digest) and first.digest == second.digest
+        if first.light is None or second.light is None or same_digest or first.light.shape != second.light.shape:
+            continue
+        correlation = float(first.light @ second.light)
+        if not correlation > _SAME_LIGHT:
+            continue
+        message = f"{first.name} and {second.name} seem to show the same transmitted light."
+        if first.part != second.part:
+            message = f"{message[:-1]}, but are used for {first.part} and {second.part}: scores would be too good."
+        values = {"correlation": correlation}
+        found.append(Finding(Level.WARNING, "same-light", message, "Exclude one of them.", values=values))
     return found
 
 

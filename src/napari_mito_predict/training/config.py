@@ -58,6 +58,8 @@ class Data(_Part):
     """For TIFFs that do not say what their axes are, such as ``ZYX`` or ``TYX``."""
     exclude: tuple[str, ...] = ()
     """Names of fields to leave out."""
+    allow_prediction_as_truth: bool = False
+    """Train on truths that are predictions themselves, which are refused else; the card of the model says so."""
 
     @model_validator(mode="after")
     def _one_form(self) -> Data:
@@ -67,6 +69,11 @@ class Data(_Part):
         if forms[1] and not (self.input_folder and self.target_folder):
             raise ValueError("'input_folder' and 'target_folder' belong together")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Runs that were begun before there was this key go on."""
+        return {key: value for key, value in handler(self).items() if key != "allow_prediction_as_truth" or value}
 
     def relative_to(self, folder: Path) -> Data:
         """A copy with paths made absolute; relative ones begin at `folder`."""

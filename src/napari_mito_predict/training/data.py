@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_mito_predict.errors import TrainingDataError
+from napari_mito_predict.errors import PredictedInputError, TrainingDataError
 from napari_mito_predict.evaluation import BlurredInput
 from napari_mito_predict.image import ChannelRole, Finding, Level
 from napari_mito_predict.image.crops import middle_plane
@@ -22,6 +23,7 @@ from napari_mito_predict.training.checks import (
 )
 from napari_mito_predict.training.fields import Field, Fields, find_fields, split_fields
 from napari_mito_predict.training.pairs import OpenField, Pair, open_field, prepare, read_volumes
+from napari_mito_predict.training.plausibility import fingerprint
 from napari_mito_predict.training.sampling import Sampling, choose_sampling, other_kind
 from napari_mito_predict.training.store import PairStore, store_size
 
@@ -55,7 +57,9 @@ class TrainingData:
     stains, roles : tuple
         Truth channel name and role, one per target.
     simulated : bool
-        At least one field was written by the simulator.
+        At least one field was written by the simulator, or has a truth predicted by a model that learnt from it.
+    truth_predicted_by : dict of str to int
+        See `FieldReader.truth_predicted_by`.
     patch : tuple of int
         Patch size.
     baseline : BlurredInput
@@ -71,6 +75,7 @@ class TrainingData:
     stains: tuple[str, ...]
     roles: tuple[ChannelRole, ...]
     simulated: bool
+    truth_predicted_by: dict[str, int]
     patch: tuple[int, ...]
     baseline: BlurredInput
 
@@ -125,13 +130,18 @@ class FieldReader:
         self._problems: dict[str, Finding] = {}
         for field in self.all_fields:
             try:
-                self.opened[field.name] = open_field(field, config.data.axes)
+                self.opened[field.name] = open_field(
+                    field, config.data.axes, allow_prediction_as_truth=config.data.allow_prediction_as_truth
+                )
             except TrainingDataError as error:
-                self._problems[field.name] = Finding(Level.ERROR, "unreadable", str(error), where=field.name)
+                code = "prediction-as-input" if isinstance(error.__cause__, PredictedInputError) else "unreadable"
+                self._problems[field.name] = Finding(Level.ERROR, code, str(error), where=field.name)
         if not self.opened:
             raise TrainingDataError(" ".join(explain("", list(self._problems.values()))))
-        self.first = next(self.opened[f.name] for f in self.all_fields if f.name in self.opened)
-        self.sampling = choose_sampling(config, list(self.opened.values()))
+        # A field that will be refused does not say what the others have to be like.
+        usable = [opened for opened in self.opened.values() if not _errors(opened.findings)]
+        self.first = next(iter(usable or self.opened.values()))
+        self.sampling = choose_sampling(config, usable or list(self.opened.values()))
 
     @property
     def all_fields(self) -> tuple[Field, ...]:
@@ -144,6 +154,15 @@ class FieldReader:
         names = zip(self.first.truths, self.config.targets, strict=True)
         return tuple(_without_track(channel.name or name) for (_, channel), name in names)
 
+    @property
+    def truth_predicted_by(self) -> dict[str, int]:
+        """Models whose predictions are taken for the truth, and in how many fields; empty where all is recorded."""
+        found: Counter[str] = Counter()
+        for opened in self.opened.values():
+            marks = [channel.prediction for _, channel in opened.truths if channel.prediction is not None]
+            found.update({mark.by for mark in marks})
+        return dict(found)
+
     def read(self, field: Field) -> tuple[list[Pair], FieldReport]:
         """All volumes of a field, and what was found; no volumes where there is an error."""
         report = FieldReport(field.name, self.fields.part_of(field.name))
@@ -152,16 +171,19 @@ class FieldReader:
         opened = self.opened[field.name]
         stranger = other_kind(opened, self.config, self.first)
         if stranger is not None:
-            return [], replace(report, findings=(stranger,))
+            return [], replace(report, findings=(stranger, *_errors(opened.findings)))
         found = list(opened.findings)
         pairs: list[Pair] = []
         digests: list[str] = []
+        light = None
         picture = None
         try:
             if all(finding.level is not Level.ERROR for finding in found):
                 for raw in read_volumes(opened):
                     found += raw.findings(self.stains)
                     digests.append(raw.digest())
+                    if light is None:
+                        light = fingerprint(raw.input)
                     pairs.append(prepare(raw, opened, self.sampling.voxel_size_um))
             if pairs and self.look_for_shifts:
                 along_z = opened.third_axis == "z"
@@ -177,6 +199,7 @@ class FieldReader:
             digest="-".join(digests),
             shape=opened.shape_at(self.sampling.voxel_size_um),
             volumes=opened.volumes,
+            light=light,
             findings=_first_of_each_kind(found),
             picture=picture,
         )
@@ -244,7 +267,8 @@ def load_data(
         sampling=reader.sampling,
         stains=reader.stains,
         roles=tuple(channel.role for _, channel in reader.first.truths),
-        simulated=any(opened.image.simulated for opened in reader.opened.values()),
+        simulated=any(_is_simulated(opened) for opened in reader.opened.values()),
+        truth_predicted_by=reader.truth_predicted_by,
         patch=patch,
         baseline=BlurredInput.fit(list(_some_planes(training))),
     )
@@ -292,6 +316,12 @@ def hold_back_strips(pairs: Sequence[Pair], gap: int) -> tuple[tuple[Pair, ...],
     return tuple(training), tuple(validation)
 
 
+def _is_simulated(opened: OpenField) -> bool:
+    """Whether a field comes from the simulator, be it by way of a model that learnt from it."""
+    marks = [channel.prediction for _, channel in opened.truths]
+    return opened.image.simulated or any(mark.simulated for mark in marks if mark is not None)
+
+
 def _errors(findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.level is Level.ERROR]
 
@@ -299,11 +329,15 @@ def _errors(findings: Sequence[Finding]) -> list[Finding]:
 def refuse(reports: Sequence[FieldReport], together: Sequence[Finding]) -> None:
     """Raise if there is any error, with all of them."""
     errors = []
+    all_findings = list(together)
     for report in reports:
+        all_findings += report.findings
         errors += explain(report.name, _errors(report.findings))
     errors += explain("", _errors(together))
     if errors:
-        raise TrainingDataError("\n".join(errors))
+        error = TrainingDataError("\n".join(errors))
+        error.codes = frozenset(finding.code for finding in _errors(all_findings))
+        raise error
 
 
 def _first_of_each_kind(findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -54,9 +54,12 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
     origin = "pairs of the user's own"
     if data.simulated:
         origin = "simulated cells"
-    notes = ""
+    notes = []
+    every = len(data.fields.training + data.fields.validation + data.fields.test)
+    for model, fields in data.truth_predicted_by.items():
+        notes.append(f"The truth of {fields} of {every} fields is itself a prediction by {model}.")
     if not data.fields.validation:
-        notes = "Too few fields for validation: the best model was chosen on strips of them."
+        notes.append("Too few fields for validation: the best model was chosen on strips of them.")
     return ModelCard(
         name=config.name,
         title=config.title or f"{', '.join(data.stains)} from transmitted light",
@@ -77,7 +80,7 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
             code_version=metadata.version("napari-mito-predict"),
             date=datetime.date.today().isoformat(),
             start_from=start_from,
-            notes=notes,
+            notes=" ".join(notes),
         ),
         simulated=data.simulated,
     )

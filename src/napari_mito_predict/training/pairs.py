@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from napari_mito_predict.errors import AmbiguousChannelError, ImageError, TrainingDataError
-from napari_mito_predict.image import Channel, Finding, ImageSource, Level, check_volume, open_image
+from napari_mito_predict.image import Channel, Finding, ImageSource, Level, check_volume, light_of, open_image
 from napari_mito_predict.models import Normalisation
 from napari_mito_predict.prediction.normalize import measure, normalise
 from napari_mito_predict.prediction.resample import Resampling
+from napari_mito_predict.training.plausibility import check_channels, check_content, check_prediction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,22 +105,33 @@ class OpenField:
         return tuple(shape)
 
 
-def open_field(field: Field, axes: str | None = None) -> OpenField:
-    """Open the files of a field and see whether they show the same thing.
+def open_field(field: Field, axes: str | None = None, *, allow_prediction_as_truth: bool = False) -> OpenField:
+    """Open the files of a field and see whether they show the same thing, and can be light and truth.
+
+    Parameters
+    ----------
+    field : Field
+    axes : str, optional
+        For TIFFs that do not say what their axes are.
+    allow_prediction_as_truth : bool
+        Whether a truth may be a prediction itself: a warning, where it is an error else.
 
     Raises
     ------
     TrainingDataError
-        A file cannot be opened, lacks a channel, or the two do not show the same field; names the file.
+        A file cannot be opened, lacks a channel, or the transmitted light is a prediction; names the file.
     """
     try:
-        image, channel = _open(field.input, axes)
+        image, channel = _open(field.input, axes, is_light=True)
         truths = tuple(_open(place, axes) for place in field.truths)
     except ImageError as error:
         raise TrainingDataError(f"{field.name}: {error}") from error
     opened = OpenField(field, image, channel, truths)
-    findings = chain.from_iterable(_compare(opened, other) for other, _ in truths)
-    return OpenField(field, image, channel, truths, tuple(dict.fromkeys(findings)))
+    found = list(chain.from_iterable(_compare(opened, other) for other, _ in truths))
+    for _, truth in truths:
+        found += check_prediction(truth, allowed=allow_prediction_as_truth)
+    found += check_channels(opened)
+    return OpenField(field, image, channel, truths, tuple(dict.fromkeys(found)))
 
 
 @dataclass(frozen=True)
@@ -143,7 +155,7 @@ class RawVolume:
         for where, array in zip(("transmitted light", *stains), (self.input, *self.truths), strict=True):
             volume = array if array.ndim == 3 else array[None]
             found += [f for f in check_volume(volume, where=where) if f.code != "too-thin"]
-        return found
+        return found + check_content(self, stains)
 
 
 def read_volumes(opened: OpenField) -> Iterator[RawVolume]:
@@ -184,8 +196,10 @@ def prepare(raw: RawVolume, opened: OpenField, voxel_size_um: VoxelSize | None) 
     return Pair(opened.field.name, given.astype(np.float16), np.stack(truth).astype(np.float16))
 
 
-def _open(place: Place, axes: str | None) -> tuple[ImageSource, Channel]:
+def _open(place: Place, axes: str | None, *, is_light: bool = False) -> tuple[ImageSource, Channel]:
     image = open_image(place.path, scene=place.scene, axes=axes)
+    if is_light and (place.channel is not None or image.sizes["C"] == 1):
+        return image, light_of(image, 0 if place.channel is None else place.channel)
     if place.channel is not None:
         return image, image.channel(place.channel)
     if image.sizes["C"] > 1:

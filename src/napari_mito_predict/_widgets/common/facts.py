@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ValidationError
 
-from napari_mito_predict.image import ChannelRole
-from napari_mito_predict.models.record import PredictionRecord
+from napari_mito_predict.errors import EvaluationError
+from napari_mito_predict.image import ChannelRole, ImageSource
+from napari_mito_predict.models.record import PredictionRecord, read_record
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -80,21 +83,49 @@ def metadata_of(facts: Facts) -> dict[str, Any]:
     return {KEY: {"kind": facts.kind} | known}
 
 
+_recognised: weakref.WeakKeyDictionary[Layer, PredictionFacts] = weakref.WeakKeyDictionary()
+
+
+def mark_as_prediction(layer: Layer, facts: PredictionFacts) -> None:
+    """Keep that a layer which somebody else made shows a prediction; the layer itself is not ours to write into."""
+    _recognised[layer] = facts
+
+
+def prediction_in(image: ImageSource, channel: int = 0) -> PredictionFacts | None:
+    """Give the facts of a channel of a file that is a prediction; None for what was recorded. Reads its record."""
+    mark = image.channels[channel].prediction
+    if mark is None:
+        return None
+    record = None
+    if image.path is not None:
+        with suppress(EvaluationError):  # a record that cannot be read still says that there is a prediction
+            record = read_record(image.path)
+    record = record or PredictionRecord()
+    if channel < len(record.channels):
+        record = record.channels[channel]
+    target = record.target or str(image.channels[channel].role)
+    return PredictionFacts(target=target, model=mark.model, input_layer=record.input.name, record=record)
+
+
 def facts_of(layer: Layer | None) -> Facts | None:
-    """What was written into a layer that we made; None for all others, and where it cannot be understood."""
+    """What is known of a layer that we made, or that shows a prediction; None for all others."""
     if layer is None:
         return None
+    # Plugins are given proxies of layers.
+    known = _recognised.get(getattr(layer, "__wrapped__", layer))
+    if known is not None:
+        return known
     given = layer.metadata.get(KEY)
     if not isinstance(given, Mapping) or given.get("kind") not in _KINDS:
         return None
     kind = _KINDS[given["kind"]]
-    known = {each.name: given[each.name] for each in fields(kind) if each.name in given}
+    values = {each.name: given[each.name] for each in fields(kind) if each.name in given}
     try:
-        if "record" in known:
-            known["record"] = PredictionRecord.model_validate(known["record"] or {})
-        if "role" in known:
-            known["role"] = ChannelRole(known["role"])
-        return kind(**known)
+        if "record" in values:
+            values["record"] = PredictionRecord.model_validate(values["record"] or {})
+        if "role" in values:
+            values["role"] = ChannelRole(values["role"])
+        return kind(**values)
     except (TypeError, ValueError, ValidationError):
         return None
 

@@ -16,12 +16,12 @@ import numpy as np
 
 from napari_mito_predict._widgets.common.facts import (
     InputFacts,
-    PredictionFacts,
     PreviewFacts,
     facts_of,
     input_facts,
     metadata_of,
     prediction_facts,
+    prediction_in,
 )
 from napari_mito_predict._widgets.common.origins import LayerPixels, Origin, origin_of, remember_origin
 from napari_mito_predict.image import Channel, ChannelRole, ImageSource, from_array
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     LayerData = tuple[Any, dict[str, Any], str]
 
 _TRUTH_COLORMAP = "green"
+_PREDICTION_COLORMAPS = {"mitochondria": "magenta", "dna": "cyan"}
 _IN_MEMORY = 1 << 30
 """Bytes of an image up to which all of it is read when it is opened."""
 _DIMMED = 0.6
@@ -101,7 +102,12 @@ def _keywords(source: ImageSource, channel: Channel, plane: NDArray[Any]) -> dic
         axes = f"t{axes}"
         steps.insert(0, source.time_step_s)
         units.insert(0, "second")
-    facts = InputFacts(str(source.path), source.scene, channel.index, channel.role, channel.reason)
+    metadata = metadata_of(InputFacts(str(source.path), source.scene, channel.index, channel.role, channel.reason))
+    prediction = prediction_in(source, channel.index)
+    if prediction is not None:
+        name = channel.label
+        colormap = _PREDICTION_COLORMAPS.get(prediction.target, "gray")
+        metadata = metadata_of(prediction) | {"disclaimer": prediction.record.disclaimer}
     return {
         "name": name,
         "colormap": colormap,
@@ -111,7 +117,7 @@ def _keywords(source: ImageSource, channel: Channel, plane: NDArray[Any]) -> dic
         # A step that is not known counts in pixels.
         "units": [unit if step else "pixel" for step, unit in zip(steps, units, strict=True)],
         "axis_labels": list(axes),
-        "metadata": metadata_of(facts),
+        "metadata": metadata,
     }
 
 
@@ -132,14 +138,16 @@ def is_input(layer: Layer) -> bool:
     """Whether one could predict from this layer, or compare with it: a grey image, not made by us."""
     from napari.layers import Image
 
-    made_here = isinstance(facts_of(layer), PredictionFacts | PreviewFacts)
-    return isinstance(layer, Image) and not made_here and not not_an_input(layer)
+    is_preview = isinstance(facts_of(layer), PreviewFacts)
+    return isinstance(layer, Image) and not is_preview and not not_an_input(layer)
 
 
 def not_an_input(layer: Layer) -> str:
     """Why one could not predict from a layer, for those that show an image; empty for all others."""
     from napari.layers import Image, Labels
 
+    if prediction_facts(layer) is not None:
+        return f"'{layer.name}' is a prediction: predict from the transmitted light that it was made from."
     if isinstance(layer, Labels):
         return f"'{layer.name}' is a layer of labels: convert it to an image to predict from it."
     if not isinstance(layer, Image):
@@ -246,7 +254,8 @@ def source_of(layer: Image, axes: str, channel: int | None = None) -> ImageSourc
     if origin is not None and _sizes(axes, array.shape) == _sizes("TZYX", [origin.source.sizes[a] for a in "TZYX"]):
         info = replace(origin.source.info, voxel_size_um=voxel_size_um, time_step_s=time_step_s)
         pixels = LayerPixels(array, axes, info, origin)
-        return ImageSource(pixels, origin.source.scene, name=origin.source.name)
+        known = origin.source
+        return ImageSource(pixels, known.scene, name=known.name, channels=known.channels)
     if channel is not None:
         array = array[(slice(None),) * axes.index("C") + (channel,)]
         axes = axes.replace("C", "")

@@ -155,4 +155,4 @@ def as_shown(image: ImageSource) -> ImageSource:
     edited = image.backend.edited()
     if edited is None:
         return image
-    return ImageSource(edited, image.scene, name=image.name)
+    return ImageSource(edited, image.scene, name=image.name, channels=image.channels)

@@ -15,6 +15,7 @@ from napari_mito_predict._widgets.common.facts import prediction_facts
 from napari_mito_predict._widgets.common.image_layers import values_of
 from napari_mito_predict._widgets.common.layouts import form
 from napari_mito_predict._widgets.common.placement import moved, turned
+from napari_mito_predict._widgets.common.recognition import Recogniser
 from napari_mito_predict._widgets.common.viewport import letters_of
 from napari_mito_predict._widgets.compare.region import draw_in
 from napari_mito_predict.evaluation.cases import differing_voxel_sizes
@@ -63,6 +64,8 @@ class Pair(QWidget):
         self.region.picked.connect(self.changed)
         follow(self, viewer.layers.events.inserted, self.guess)
         follow(self, viewer.layers.events.removed, self.guess)
+        self.recogniser = Recogniser(viewer, self)
+        self.recogniser.recognised.connect(self._recognised)
 
     @property
     def images(self) -> tuple[Image, Image] | None:
@@ -98,6 +101,12 @@ class Pair(QWidget):
                 self._guess_truth()
         self._show_region()
         self.changed.emit()
+
+    def _recognised(self) -> None:
+        """A layer that was taken for a recording is a prediction."""
+        for layers in (self.prediction, self.truth):
+            layers.refill()
+        self.guess()
 
     def _newest_prediction(self) -> Layer | None:
         predictions = filter(image_layers.is_prediction, reversed(self._viewer.layers))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from napari.layers import Image
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QWidget
-from superqt import QElidingLabel
 from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common.controls import Combo, FailurePanel, FindingLine, LayerCombo
@@ -26,10 +25,11 @@ from napari_mito_predict._widgets.common.image_layers import (
 )
 from napari_mito_predict._widgets.common.layouts import clear, column, form
 from napari_mito_predict._widgets.common.origins import LayerPixels, origin_of
+from napari_mito_predict._widgets.common.recognition import Recogniser
 from napari_mito_predict._widgets.common.removal import take_away
 from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
-from napari_mito_predict._widgets.common.wrapped import Wrapped
+from napari_mito_predict._widgets.common.wrapped import Elided, Wrapped
 from napari_mito_predict._widgets.predict.choosing import Input, NapariFiles, newest_transmitted, truth_beside
 from napari_mito_predict._widgets.predict.opening import NotOpened, Opened, opening
 from napari_mito_predict._widgets.predict.output_layers import Grid
@@ -74,7 +74,7 @@ class ImageStep(Step):
         self.open_button = QPushButton("&Open…")
         self.open_button.setToolTip("Open a CZI, OME-TIFF or TIFF file (Alt+O)")
         self.open_button.clicked.connect(self._ask_for_file)
-        self.file_label = QElidingLabel(_DROP_HINT)
+        self.file_label = Elided(_DROP_HINT)
         self.file_label.setProperty("quiet", True)
         row = QHBoxLayout()
         row.addWidget(self.open_button)
@@ -102,8 +102,7 @@ class ImageStep(Step):
             self._add_row(text, self.truth[role], "Real fluorescence of the same field, to compare with. Optional.")
 
     def _build_notes(self) -> None:
-        self.sizes = QElidingLabel("")
-        self.sizes.setProperty("quiet", True)
+        self.sizes = Wrapped(quiet=True)
         self.body.addWidget(self.sizes)
         self.not_offered = Wrapped(quiet=True)
         self.body.addWidget(self.not_offered)
@@ -120,6 +119,9 @@ class ImageStep(Step):
         self.voxel.changed.connect(self._update)
         for combo in self.truth.values():
             combo.picked.connect(self.changed)
+        self.recogniser = Recogniser(self._viewer, self)
+        for layers in (self.transmitted, *self.truth.values()):
+            self.recogniser.recognised.connect(layers.refill)
         self._files = NapariFiles(self._viewer, self)  # after the lists, which know a layer by then
         self._files.file_opened.connect(self._file_opened)
         self._files.layer_added.connect(self._layer_added)
@@ -376,7 +378,7 @@ class ImageStep(Step):
         self.set_summary(f"{name} · {source.channels[chosen.channel].label}", "ok")
 
     def _show_sizes(self, text: str) -> None:
-        self.sizes.setText(text)
+        self.sizes.say(text)
         self.sizes.setToolTip(text)
 
     def _show_scenes(self, scenes: Sequence[str], current: int) -> None:

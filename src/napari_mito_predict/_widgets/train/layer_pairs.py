@@ -18,6 +18,8 @@ from napari_mito_predict._widgets.common import image_layers
 from napari_mito_predict._widgets.common.controls import Combo, LayerCombo, words
 from napari_mito_predict._widgets.common.facts import input_facts
 from napari_mito_predict._widgets.common.layouts import form
+from napari_mito_predict._widgets.common.placement import moved, turned
+from napari_mito_predict._widgets.common.recognition import Recogniser
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.train.command import numbered
 from napari_mito_predict.errors import TrainingDataError
@@ -59,6 +61,9 @@ class LayersForm(QWidget):
         for layers in (self.transmitted, self.truth):
             layers.picked.connect(self._picked)
         self.axes.currentIndexChanged.connect(lambda _: self._show_problem())
+        self.recogniser = Recogniser(viewer, self)
+        for layers in (self.transmitted, self.truth):
+            self.recogniser.recognised.connect(layers.refill)
         self._guess()
 
     def _build(self) -> None:
@@ -115,6 +120,11 @@ class LayersForm(QWidget):
         axes = image_layers.axes_of(light) or self.axes.currentData()
         if not axes or "C" in axes:
             return "It is not clear what the planes of this layer are."
+        found = ""
+        if isinstance(light, Image) and isinstance(truth, Image):
+            found = turned(light, truth, axes) or moved(light, truth, axes)
+        if found:
+            return f"'{truth.name}' does not lie where '{light.name}' lies: {found}. Give both the same place."
         return ""
 
     def add(self) -> None:
