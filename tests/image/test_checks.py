@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,38 @@ def test_blank_planes_are_listed() -> None:
     finding = only(check_volume(volume))
     assert (finding.level, finding.code) == (Level.WARNING, "blank-planes")
     assert "2 of 8 Z steps are blank: 1, 5" in finding.message
+
+
+def _border(volume: np.ndarray) -> None:
+    volume[:, :4] = 0
+
+
+def _quarter(volume: np.ndarray) -> None:
+    volume[:, 20:, 20:] = 100
+
+
+def _diagonal(volume: np.ndarray) -> None:
+    y, x = np.indices(volume.shape[1:])
+    volume[:, y + x < 20] = 0
+
+
+def _dead_column(volume: np.ndarray) -> None:
+    volume[:, :, 7] = volume.max()
+
+
+@pytest.mark.parametrize("damage", [_border, _quarter, _diagonal, _dead_column])
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_an_area_that_is_the_same_in_every_plane(damage: Callable[[np.ndarray], None], dtype: type) -> None:
+    volume = np.random.default_rng(0).integers(500, 4000, (8, 40, 40)).astype(dtype)
+    assert check_volume(volume) == []
+    damage(volume)
+    share = (volume == volume[0]).all(axis=0).mean()
+    finding = next(finding for finding in check_volume(volume) if finding.code == "blank-area")
+    assert finding.level is Level.WARNING
+    assert finding.values["share"] == pytest.approx(share)
+    assert "nothing can be predicted there" in finding.message
+    volume[3] = 0  # a blank plane hides no blank area
+    assert {"blank-planes", "blank-area"} <= {finding.code for finding in check_volume(volume)}
 
 
 def test_black_area_in_one_plane() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_mito_predict.errors import PredictedInputError
+from napari_mito_predict.image.blank import blank_area
 from napari_mito_predict.image.channels import Channel, ChannelRole
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _TOPS = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
 _SATURATED_FRACTION = 1e-3
 # Never exposed: exact zeros over this much of a plane that is not dark elsewhere.
 _GAP_FRACTION = 0.05
+_NOT_RECORDED = "Nothing was recorded there, so nothing can be predicted there, and less well beside it."
 _MANY_CHANNELS = 8
 
 
@@ -86,7 +88,7 @@ def check_volume(volume: NDArray[Any], *, where: str = "") -> list[Finding]:
     -------
     list of Finding
         Errors: ``wrong-dtype``, ``empty``, ``not-finite``, ``no-contrast``. Warnings: ``blank-planes``,
-        ``black-areas``, ``saturated``, ``too-thin``. Empty for a sound stack.
+        ``black-areas``, ``blank-area``, ``saturated``, ``too-thin``. Empty for a sound stack.
     """
     prefix = f"{where}: " if where else ""
     return [replace(finding, where=where) for finding in _look_at(volume, prefix)]
@@ -103,9 +105,10 @@ def _look_at(volume: NDArray[Any], prefix: str) -> list[Finding]:
     blank = np.flatnonzero(low == high)
     found = []
     if blank.size:
-        message = f"{prefix}{blank.size} of {len(volume)} Z steps are blank: {_numbers(blank)}."
+        message = f"{prefix}{blank.size} of {len(volume)} Z steps are blank: {_numbers(blank)}. {_NOT_RECORDED}"
         found.append(Finding(Level.WARNING, "blank-planes", message, "Crop them away, or record the stack again."))
     found += _black_areas(volume, blank, prefix)
+    found += _blank_area(np.delete(volume, blank, axis=0), prefix)
     found += _saturation(volume, high.max(), prefix)
     if len(volume) < _THIN:
         found.append(_too_thin(len(volume), prefix))
@@ -214,6 +217,16 @@ def _black_areas(volume: NDArray[Any], blank: NDArray[Any], prefix: str) -> list
         f"(Z {worst}: {100 * zeros[worst]:.0f} % of the pixels are 0)."
     )
     return [Finding(Level.WARNING, "black-areas", message, "Check that the recording and the file are complete.")]
+
+
+def _blank_area(volume: NDArray[Any], prefix: str) -> list[Finding]:
+    area = blank_area(volume)
+    if area is None:
+        return []
+    share = float(area.mean())
+    message = f"{prefix}{100 * share:.0f} % of the image are the same in every Z step. {_NOT_RECORDED}"
+    fix = "Crop the image to what was recorded."
+    return [Finding(Level.WARNING, "blank-area", message, fix, values={"share": share})]
 
 
 def _saturation(volume: NDArray[Any], top: Any, prefix: str) -> list[Finding]:

@@ -137,7 +137,7 @@ class PredictionPlan:
 
     def predict(self, *, on_progress: OnProgress | None = None, cancel: Cancel | None = None) -> dict[str, Prediction]:
         """Compute everything; see `napari_mito_predict.prediction.predict`."""
-        self._check_memory()
+        self.check_memory()
         data = {key: np.zeros(output.shape, np.float32) for key, output in self.outputs.items()}
         for block in self.run(on_progress=on_progress, cancel=cancel):
             data[block.target][block.slices] = block.data
@@ -152,14 +152,20 @@ class PredictionPlan:
     def _execution(self, *how: Any) -> Execution:
         return Execution(self.subject, self.jobs, self.device, self._note, self._computed, *how)
 
-    def _check_memory(self) -> None:
-        """Refuse what the operating system would end in the middle: it promises memory to anybody who asks."""
+    def check_memory(self) -> None:
+        """Find out whether all outputs fit into memory: the operating system would promise it to anybody who asks.
+
+        Raises
+        ------
+        InsufficientMemoryError
+            They do not.
+        """
         needed, free = self.result_bytes, free_memory(choose_device("cpu", "32"))
         if needed > free:
             raise InsufficientMemoryError(
                 f"{self.subject.image.name}: the predictions need {needed / 2**30:.1f} GiB of memory, and "
-                f"{free / 2**30:.1f} GiB are free. Write them while they are computed: --format ome-zarr, or "
-                "predict_to_zarr in Python."
+                f"{free / 2**30:.1f} GiB are free. Write them while they are computed, as OME-Zarr: "
+                "mito-predict predict --format ome-zarr, or predict_to_zarr in Python."
             )
 
     def _about(self, job: Job) -> list[Finding]:

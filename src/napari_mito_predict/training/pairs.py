@@ -190,7 +190,9 @@ def prepare(raw: RawVolume, opened: OpenField, voxel_size_um: VoxelSize | None) 
     shape = opened.shape_at(voxel_size_um)
     try:
         given = _normalised(_resampled(raw.input, shape), INPUT_NORMALISATION)
-        truth = [_normalised(_resampled(array, shape), _TRUTH_NORMALISATION) for array in raw.truths]
+        truth = [
+            _normalised(_resampled(array, shape), _TRUTH_NORMALISATION, only_recorded=False) for array in raw.truths
+        ]
     except ImageError as error:
         raise TrainingDataError(f"{opened.field.name}: {error}") from error
     return Pair(opened.field.name, given.astype(np.float16), np.stack(truth).astype(np.float16))
@@ -282,5 +284,7 @@ def _resampled(volume: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float
     return Resampling.between(flat.shape, target).whole(flat).reshape(shape)
 
 
-def _normalised(volume: NDArray[np.float32], normalisation: Normalisation) -> NDArray[np.float32]:
-    return normalise(volume, measure(volume, normalisation))
+def _normalised(
+    volume: NDArray[np.float32], normalisation: Normalisation, *, only_recorded: bool = True
+) -> NDArray[np.float32]:
+    return normalise(volume, measure(volume, normalisation, only_recorded=only_recorded))

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
-    from napari_mito_predict._widgets.predict.work import Started
+    from napari_mito_predict._widgets.predict.work import Finished, Started
     from napari_mito_predict.models.record import PredictionRecord
-    from napari_mito_predict.prediction import Output, PredictionPlan
+    from napari_mito_predict.prediction import Output
 
 _SECONDS_BETWEEN_VOLUMES = 2.0
 """In 3-D view every refresh uploads the whole stack."""
@@ -58,7 +58,7 @@ class Run:
         self._refreshed = 0.0
         self.layers: list[Image] = []
         for key, array in started.arrays.items():
-            image = _make_layer(grid, started.plan.outputs[key], started.plan.record(key), array)
+            image = _make_layer(grid, started.plan.outputs[key], started.records[key], array)
             self.layers.append(viewer.add_layer(image))
 
     def refresh(self) -> None:
@@ -73,12 +73,15 @@ class Run:
         for layer in self._still_there():
             layer.refresh(thumbnail=False, extent=False, highlight=False)
 
-    def finish(self, plan: PredictionPlan) -> None:
-        """Show the end result, and write down all that was found on the way."""
+    def finish(self, finished: Finished) -> None:
+        """Show the end result, and write down all that was found on the way; contrast that the user chose stays."""
         for layer in self._still_there():
             facts = prediction_facts(layer)
             if facts is not None:
-                layer.metadata.update(metadata_of(replace(facts, record=plan.record(facts.key), complete=True)))
+                record = finished.records[facts.key]
+                layer.metadata.update(metadata_of(replace(facts, record=record, complete=True)))
+                if tuple(layer.contrast_limits) == finished.plan.outputs[facts.key].target.contrast_limits:
+                    _show_range(layer, finished.limits[facts.key])
             layer.refresh(extent=False, highlight=False)
 
     def remove(self) -> None:
@@ -89,6 +92,13 @@ class Run:
 
     def _still_there(self) -> list[Image]:
         return [layer for layer in self.layers if layer in self._viewer.layers]
+
+
+def _show_range(layer: Image, limits: tuple[float, float]) -> None:
+    """Set the contrast, with room to stretch it in both directions."""
+    low, high = limits
+    layer.contrast_limits_range = (low - (high - low), high + (high - low))
+    layer.contrast_limits = limits
 
 
 def output_layer(

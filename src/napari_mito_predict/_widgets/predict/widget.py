@@ -249,7 +249,7 @@ class PredictWidget(QWidget):
             self.models.show_plan(message.plan)
             self.predict.show_finished(message)
             if self.run is not None:
-                self.run.finish(message.plan)
+                self.run.finish(message)
                 self._unfinished[0] = lambda: None
             self.compare.update_numbers()
 

@@ -11,20 +11,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_mito_predict._widgets.common.origins import as_shown
 from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.predict.canvas import Canvas
 from napari_mito_predict.errors import MitoPredictError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from napari_mito_predict._widgets.common.worker import Work
     from napari_mito_predict._widgets.predict.model_cache import ModelCache
     from napari_mito_predict.image import ImageSource
+    from napari_mito_predict.models.card import Target
+    from napari_mito_predict.models.record import PredictionRecord
     from napari_mito_predict.prediction import PredictionPlan
     from napari_mito_predict.prediction.viewport import Viewport
+
+_SHOWN_PERCENTILES = (0.5, 99.9)
+_SAMPLED = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -101,18 +107,21 @@ class Live:
 
 @dataclass(frozen=True)
 class Started:
-    """The plan, the arrays that fill while the work goes on, and how far it is."""
+    """The plan, records as planned, the arrays that fill while the work goes on, and how far it is."""
 
     plan: PredictionPlan
+    records: dict[str, PredictionRecord]
     arrays: dict[str, NDArray[np.float32]]
     live: Live
 
 
 @dataclass(frozen=True)
 class Finished:
-    """The end: the plan with all it found on the way, seconds it took, files written."""
+    """The end: the plan and the records with all that was found on the way, display limits, seconds, files written."""
 
     plan: PredictionPlan
+    records: dict[str, PredictionRecord]
+    limits: dict[str, tuple[float, float]]
     seconds: float
     files: tuple[Path, ...]
 
@@ -175,10 +184,11 @@ def predicting(request: Request, planned: PredictionPlan | None, cache: ModelCac
         else:
             plan = planned.fresh()
         paths = _output_paths(plan, request)
+        plan.check_memory()
         canvases = {key: Canvas(output, viewport) for key, output in plan.outputs.items()}
         arrays = {key: canvas.array for key, canvas in canvases.items()}
         live = Live(total=plan.total)
-        yield Started(plan, arrays, live)
+        yield Started(plan, _records(plan), arrays, live)
         # Wait for what is being measured: then it is known, and not measured a second time.
         with cache.turn(should_stop):
             pass
@@ -192,9 +202,25 @@ def predicting(request: Request, planned: PredictionPlan | None, cache: ModelCac
                 if live.painted <= len(arrays):
                     yield live
         _save(plan, arrays, paths, composite=request.composite)
-        yield Finished(plan, time.monotonic() - start, tuple(paths.values()))
+        limits = {key: display_limits(arrays[key], output.target) for key, output in plan.outputs.items()}
+        yield Finished(plan, _records(plan), limits, time.monotonic() - start, tuple(paths.values()))
 
     return work
+
+
+def display_limits(values: NDArray[np.float32], target: Target) -> tuple[float, float]:
+    """Range of values to show: all but the faintest and the brightest, and never less than the model's card says.
+
+    Less would let a prediction of nothing glow. Of a large image a part of the voxels is measured.
+    """
+    sample = values.reshape(-1)[:: max(1, values.size // _SAMPLED)]
+    low, high = (float(value) for value in np.percentile(sample, _SHOWN_PERCENTILES))
+    return min(low, target.contrast_limits[0]), max(high, target.contrast_limits[1])
+
+
+def _records(plan: PredictionPlan) -> dict[str, PredictionRecord]:
+    """How each output is made. Here, not where layers are made: the ends of the file are read for it."""
+    return {key: plan.record(key) for key in plan.outputs}
 
 
 def cost_of(plan: PredictionPlan, seconds_per_voxel: float | None) -> str:
