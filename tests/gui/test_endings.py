@@ -46,22 +46,32 @@ def predictions(viewer):
     return [layer for layer in viewer.layers if is_prediction(layer)]
 
 
+def press_x(dock):
+    """As the x of a dock does it; somebody may still hold the widget."""
+    dock.parentWidget().destroyOnClose()
+    QApplication.processEvents()
+
+
 def test_the_dock_is_closed(predicting, viewer, qtbot):
     assert len(predictions(viewer)) == 2
-    viewer.window.remove_dock_widget(predicting.parentWidget())
-    predicting.deleteLater()
-    QApplication.processEvents()
-    qtbot.waitUntil(lambda: not predictions(viewer), timeout=PATIENCE)
+    press_x(predicting)
+    assert not predictions(viewer)
     assert len(viewer.layers) == 3, "and nothing else goes"
+    assert not predicting.job.state.busy
 
 
 def test_the_dock_is_closed_after_it_predicted(ready, viewer, qtbot):
     ready.predict.predict.click()
     qtbot.waitUntil(lambda: ready.job.state is JobState.DONE, timeout=PATIENCE)
-    viewer.window.remove_dock_widget(ready.parentWidget())
-    ready.deleteLater()
-    QApplication.processEvents()
+    press_x(ready)
     assert len(predictions(viewer)) == 2
+
+
+def test_the_dock_is_closed_while_it_previews(ready, viewer, qtbot):
+    ready.predict.preview.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 5, timeout=PATIENCE)
+    press_x(ready)
+    assert len(viewer.layers) == 3
 
 
 def test_all_layers_are_cleared(predicting, half, viewer, qtbot):

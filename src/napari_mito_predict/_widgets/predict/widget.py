@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QWidget
 from superqt.utils import QSignalDebouncer
 
@@ -77,10 +77,6 @@ class PredictWidget(QWidget):
         self.run: Run | None = None
         self._grid: Grid | None = None
         self._live: Live | None = None
-        # The dock may be closed while it predicts: half a prediction would be taken for a whole one. No closure over
-        # the dock itself, which is gone by then.
-        unfinished = self._unfinished = [lambda: None]
-        self.destroyed.connect(lambda: unfinished[0]())
         self._planned_for: Request | None = None
         self._plan_shown: PredictionPlan | None = None
         self._planned_input: Input | None = None
@@ -125,6 +121,19 @@ class PredictWidget(QWidget):
         self.job.yielded.connect(self._work_yielded)
         self.job.failed.connect(self.predict.show_failure)
         self.job.state_changed.connect(self._job_changed)
+
+    def event(self, event: QEvent | None) -> bool:
+        """End what is under way when napari takes this out of its dock: that is all its x does."""
+        handled = super().event(event)
+        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._leave()
+        return handled
+
+    def _leave(self) -> None:
+        self.planning.reset()
+        self.here.switch(False)
+        if self.job.state.busy:
+            self.job.reset()  # its layers go: half a prediction would be taken for a whole one
 
     # ------------------------------------------------------------------ planning
 
@@ -237,7 +246,6 @@ class PredictWidget(QWidget):
     def _work_yielded(self, message: object) -> None:
         if isinstance(message, Started) and self._grid is not None:
             self.run = Run(self.viewer, self._grid, message)
-            self._unfinished[0] = self.run.remove
             self._live = message.live
             self._refresh.start()
             self.predict.set_has_run(True)
@@ -250,7 +258,6 @@ class PredictWidget(QWidget):
             self.predict.show_finished(message)
             if self.run is not None:
                 self.run.finish(message)
-                self._unfinished[0] = lambda: None
             self.compare.update_numbers()
 
     def _show_progress(self) -> None:
