@@ -116,6 +116,10 @@ class InsufficientMemoryError(PredictionError):
     """Even the smallest tile did not fit into memory."""
 
 
+class ResultTooLargeError(InsufficientMemoryError):
+    """The results do not fit into memory, but on a disk: written while they are computed, as OME-Zarr."""
+
+
 class DeviceUnavailableError(PredictionError):
     """The device or precision asked for is not there."""
 

@@ -31,6 +31,7 @@ from napari_mito_predict._widgets.common.facts import KEY
 from napari_mito_predict._widgets.common.worker import Failure, JobState
 from napari_mito_predict._widgets.predict.work import Live
 from napari_mito_predict.image import Finding, Level
+from napari_mito_predict.prediction import plan
 from napari_mito_predict.training.checks import FieldReport
 
 WINDOWS = (QSize(1280, 790), QSize(900, 600))
@@ -236,6 +237,21 @@ def predict_running(dock, request):
     dock.predict.show_progress(live)
 
 
+def predict_too_large(dock, request):
+    predict_file(dock, request)
+    request.getfixturevalue("monkeypatch").setattr(plan, "free_memory", lambda device: 1000)
+    dock.predict.tile.setCurrentIndex(1)  # planned anew
+    qtbot = request.getfixturevalue("qtbot")
+    qtbot.waitUntil(lambda: dock.predict.choose_folder.isVisibleTo(dock), timeout=PATIENCE)
+
+
+def predict_taken(dock, request):
+    predict_file(dock, request)
+    folder = request.getfixturevalue("tmp_path")
+    dock.predict.set_output_folder(folder)
+    dock.predict.ask_about([folder / f"{LONG}_mitochondria.ome.tif", folder / f"{LONG}_dna.ome.tif"])
+
+
 def predict_done(dock, request):
     predict_file(dock, request)
     dock.predict.predict.click()
@@ -325,6 +341,8 @@ STATES = {
         predict_ten_models,
         predict_failed,
         predict_running,
+        predict_too_large,
+        predict_taken,
         predict_done,
     ],
     "compare_dock": [empty, compare_scores, compare_problem],

@@ -281,10 +281,6 @@ def test_results_are_saved_too_where_a_folder_is_chosen(ready, qtbot, tmp_path):
         "zellen ä_mitochondria.ome.tif",
         "zellen ä_dna.ome.tif",
     }
-    ready.predict.predict.click()
-    finish(qtbot, ready)
-    assert ready.job.state is JobState.FAILED
-    assert "exists" in ready.predict.failure.what.text()
 
 
 def test_both_targets_go_into_one_file_where_that_is_chosen(ready, qtbot, tmp_path):

@@ -89,7 +89,7 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path, name: str) -> None:
     write = FORMATS[name]
     path = write(tmp_path / name, DATA, **GIVEN)
     before = file_signature(path)
-    with pytest.raises(OutputExistsError, match=r"exists already.*--overwrite"):
+    with pytest.raises(OutputExistsError, match=r"exists already.*replaced"):
         write(path, DATA + 1, **GIVEN)
     assert file_signature(path) == before
     write(path, DATA + 1, overwrite=True, **GIVEN)

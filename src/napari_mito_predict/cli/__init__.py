@@ -75,7 +75,7 @@ def main() -> None:
     try:
         app()
     except MitoPredictError as error:
-        _fail(str(error))
+        _fail(" ".join([str(error), *getattr(error, "__notes__", ())]).rstrip())
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:  # the last resort: one line for people, the whole story on request

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict.cli._console import progress, say
-from napari_mito_predict.errors import OutputExistsError, UnknownModelError
+from napari_mito_predict.errors import OutputError, UnknownModelError
 
 if TYPE_CHECKING:
     from napari_mito_predict.image import Finding, ImageSource
@@ -68,8 +68,8 @@ class PredictionJob:
         ------
         UnknownModelError
             No bundled model is for its third axis.
-        OutputExistsError
-            A file of that name is there; nothing was computed.
+        OutputExistsError, OutputError
+            A file of that name is there, or was just written; nothing was computed.
         MitoPredictError
             Whatever else is in the way, such as a result too large for memory and so for an OME-TIFF.
         """
@@ -132,7 +132,7 @@ class PredictionJob:
         written = {record["output"] for record in self.records}
         for path in paths:
             if path in written:
-                raise OutputExistsError(
+                raise OutputError(
                     "was just written for another image of the same name. Predict the two into two folders.", file=path
                 )
             check_output(path, overwrite=self.overwrite)

@@ -11,7 +11,14 @@ import typer
 
 from napari_mito_predict.cli._console import channel_choice, index_or_name, parse_tile, prepare_folder, print_json, say
 from napari_mito_predict.cli._predicting import OutputFormat, PredictionJob
-from napari_mito_predict.errors import MitoPredictError, PredictedInputError, PredictionCancelled, UnreadableImageError
+from napari_mito_predict.errors import (
+    MitoPredictError,
+    OutputExistsError,
+    PredictedInputError,
+    PredictionCancelled,
+    ResultTooLargeError,
+    UnreadableImageError,
+)
 
 if TYPE_CHECKING:
     from napari_mito_predict.image import ImageSource
@@ -97,7 +104,9 @@ def predict(
         except PredictionCancelled:
             raise
         except MitoPredictError as error:
+            option = _option_that_helps(error)
             if len(files) == 1:
+                error.add_note(option)
                 raise
             # Where results go into the folder of their inputs, the next run finds them there: nothing has failed.
             if file not in inputs and _is_prediction(file, error):
@@ -105,7 +114,7 @@ def predict(
             else:
                 failed += 1
             reason = " ".join(error.reason_about(file).split())  # on one line
-            say(f"Skipped {file}: {reason}")
+            say(f"Skipped {file}: {reason} {option}".rstrip())
     if left_out == len(files):
         raise PredictedInputError("there are only predictions here, and nothing to predict from.", file=inputs[0])
     if json:
@@ -113,6 +122,15 @@ def predict(
     if failed:
         say(f"{failed} of {len(files)} images could not be predicted.")
         raise typer.Exit(1)
+
+
+def _option_that_helps(error: MitoPredictError) -> str:
+    """Name the option for what an error advises: errors are read in the dock as well, which has no options."""
+    if isinstance(error, OutputExistsError):
+        return "(--overwrite)"
+    if isinstance(error, ResultTooLargeError):
+        return "(--format ome-zarr)"
+    return ""
 
 
 def _images_in(entry: Path) -> list[Path]:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from pathvalidate import sanitize_filename
+
 _IMAGE_SUFFIX = re.compile(r"(\.ome)?\.(tiff?|zarr|czi)$", re.IGNORECASE)
+_LONGEST_STEM = 150
+"""Bytes. File systems take 255, and suffixes, keys of outputs and the marks of unfinished files come on top."""
+_NAMELESS = "image"
 _PREDICTION_SUFFIXES = (".ome.tiff", ".ome.tif", ".ome.zarr", ".tiff", ".tif", ".zarr")
 
 
@@ -24,3 +29,24 @@ def record_path(image: str | Path) -> Path:
     path = Path(image)
     suffix = next((suffix for suffix in _PREDICTION_SUFFIXES if path.name.lower().endswith(suffix)), "")
     return path.with_name(f"{path.name[: len(path.name) - len(suffix)]}.prediction.json")
+
+
+def file_stem(name: str) -> str:
+    """Make a name that every file system takes out of any name: of an image, or of a layer that somebody typed.
+
+    What has a meaning in paths, on any system, becomes ``_``, so that a file never leaves its folder; ``con`` and the
+    other devices of Windows get a ``_`` as well, dots and spaces at the end go, and what is too long is cut.
+
+    Parameters
+    ----------
+    name : str
+        Any text.
+
+    Returns
+    -------
+    str
+        At most 150 bytes of UTF-8, never empty.
+    """
+    text = name.encode("utf-8", errors="replace").decode("utf-8")  # Linux allows file names that are no text
+    stem = str(sanitize_filename(text, replacement_text="_", platform="universal", max_len=_LONGEST_STEM))
+    return stem.rstrip(". ") or _NAMELESS

@@ -68,7 +68,7 @@ def check_output(path: str | Path, *, overwrite: bool = False, needed_bytes: int
     """
     path = Path(path)
     if path.exists() and not overwrite:
-        raise OutputExistsError("exists already. Choose another name, or allow overwriting (--overwrite).", file=path)
+        raise OutputExistsError("exists already. Choose another name, or allow that it is replaced.", file=path)
     folder = path.parent
     if not folder.is_dir():
         raise UnwritableOutputError(f"the folder {folder} does not exist. Create it first.", file=path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import OutputError
 from napari_mito_predict.image import check_output, write_ome_tiff, write_ome_zarr
-from napari_mito_predict.image.names import record_path
+from napari_mito_predict.image.names import file_stem, record_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +43,8 @@ def output_paths(
     folder : Path
         Where they go.
     image : ImageSource
-        What is predicted from; scenes are counted from 0, as on the command line.
+        What is predicted from: its name as far as file systems take it, see `file_stem`. Scenes are counted from 0, as
+        on the command line.
     keys : iterable of str
         Of the outputs.
     suffix : str
@@ -50,12 +52,27 @@ def output_paths(
     composite : bool
         One file for all of them, as its channels; its key names them all.
     """
-    stem = image.name
+    stem = file_stem(image.name)
     if image.scene:
         stem += f"_scene{image.scene}"
     if composite:
         return {" + ".join(keys): folder / f"{stem}_predicted{suffix}"}
-    return {key: folder / f"{stem}_{key.replace('/', '_')}{suffix}" for key in keys}
+    return {key: folder / f"{stem}_{file_stem(key)}{suffix}" for key in keys}
+
+
+def taken(paths: Iterable[Path]) -> list[Path]:
+    """Those of `paths` where there is a file already, or the record of one."""
+    return [path for path in paths if path.exists() or record_path(path).exists()]
+
+
+def numbered(paths: Mapping[str, Path], suffix: str) -> dict[str, Path]:
+    """Where the same results go beside earlier ones: ``cells_dna_2.ome.tif``, with one free number for all of them."""
+    for number in count(2):
+        ending = f"_{number}{suffix}"
+        others = {key: path.with_name(path.name.removesuffix(suffix) + ending) for key, path in paths.items()}
+        if not taken(others.values()):
+            break
+    return others
 
 
 def image_metadata(outputs: Sequence[Output]) -> ImageSettings:

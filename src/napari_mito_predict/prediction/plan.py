@@ -15,9 +15,9 @@ import numpy as np
 
 from napari_mito_predict.errors import (
     ImageError,
-    InsufficientMemoryError,
     ModelMismatchError,
     PredictionError,
+    ResultTooLargeError,
     UnsupportedImageError,
 )
 from napari_mito_predict.image import (
@@ -157,15 +157,15 @@ class PredictionPlan:
 
         Raises
         ------
-        InsufficientMemoryError
-            They do not.
+        ResultTooLargeError
+            They do not; `predict_to_zarr` never holds them.
         """
         needed, free = self.result_bytes, free_memory(choose_device("cpu", "32"))
         if needed > free:
-            raise InsufficientMemoryError(
-                f"{self.subject.image.name}: the predictions need {needed / 2**30:.1f} GiB of memory, and "
-                f"{free / 2**30:.1f} GiB are free. Write them while they are computed, as OME-Zarr: "
-                "mito-predict predict --format ome-zarr, or predict_to_zarr in Python."
+            raise ResultTooLargeError(
+                f"the predictions need {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free. Write them "
+                "into a folder while they are computed, as OME-Zarr.",
+                file=self.subject.image.name,
             )
 
     def _about(self, job: Job) -> list[Finding]:

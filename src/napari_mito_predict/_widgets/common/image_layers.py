@@ -319,7 +319,7 @@ def _placement_of_channel(layer: Image, kept: list[int]) -> dict[str, Any]:
     }
 
 
-def like_layer(data: NDArray[np.float32], axes: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def like_layer(data: Any, axes: str, shape: tuple[int, ...]) -> Any:
     """View ``(Z, Y, X)`` or ``(T, Z, Y, X)`` with the axes and shape of a layer, sharing memory.
 
     Raises
@@ -350,6 +350,14 @@ def _step(layer: Image, axes: str, axis: str, unit: str) -> float | None:
     here, next_one = np.zeros(layer.ndim), np.eye(layer.ndim)[i]
     distance = np.linalg.norm(np.subtract(layer.data_to_world(next_one), layer.data_to_world(here)))
     return float((distance * layer.units[i]).to(unit).magnitude)
+
+
+def lazy_stack(source: ImageSource, channel: int) -> Any:
+    """A channel of a file as a dask array (T, Z, Y, X), without T for one time point. Planes are read when shown."""
+    origin = Origin(source, channel)
+    data = _lazy_planes(origin)
+    remember_origin(data, origin)
+    return data
 
 
 def _all_planes(origin: Origin) -> NDArray[Any]:

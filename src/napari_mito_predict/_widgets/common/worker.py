@@ -78,7 +78,9 @@ def describe(error: BaseException, fixes: Mapping[type[BaseException], str] | No
         What to do about some errors, where that is not the same as everywhere else.
     """
     what = str(error)
-    if not isinstance(error, errors.MitoPredictError):
+    if isinstance(error, MemoryError):
+        what = f"There is not enough memory. {error}".rstrip()
+    elif not isinstance(error, errors.MitoPredictError):
         what = f"Unexpected fault: {type(error).__name__}: {error}"
     cause, fix = next((words for kind, words in _EXPLANATIONS if isinstance(error, kind)), _UNFORESEEN)
     for kind, other_fix in (fixes or {}).items():
@@ -256,6 +258,17 @@ _UNFORESEEN = (
     "Try again. If it happens again, copy the details and report them.",
 )
 _EXPLANATIONS: tuple[tuple[type[BaseException], tuple[str, str]], ...] = (
+    (
+        errors.ResultTooLargeError,
+        (
+            "The predictions are larger than the memory that is free.",
+            "Choose a folder in step 3: they are written there while they are computed, and opened from there.",
+        ),
+    ),
+    (
+        MemoryError,
+        ("The image needs more memory than is free.", "Close other programs, or take a part of the image."),
+    ),
     (
         errors.InsufficientMemoryError,
         (

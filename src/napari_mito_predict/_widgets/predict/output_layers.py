@@ -13,9 +13,7 @@ from napari_mito_predict._widgets.common.image_layers import like_layer, placeme
 from napari_mito_predict._widgets.common.removal import take_away
 
 if TYPE_CHECKING:
-    import numpy as np
     from napari.viewer import Viewer
-    from numpy.typing import NDArray
 
     from napari_mito_predict._widgets.predict.work import Finished, Started
     from napari_mito_predict.models.record import PredictionRecord
@@ -56,10 +54,10 @@ class Run:
         self._live = started.live
         self._painted = 0
         self._refreshed = 0.0
+        self._grid = grid
         self.layers: list[Image] = []
         for key, array in started.arrays.items():
-            image = _make_layer(grid, started.plan.outputs[key], started.records[key], array)
-            self.layers.append(viewer.add_layer(image))
+            self._show(started.plan.outputs[key], started.records[key], array)
 
     def refresh(self) -> None:
         """Show what was painted since the last time; neither thumbnails nor limits are computed anew."""
@@ -75,6 +73,9 @@ class Run:
 
     def finish(self, finished: Finished) -> None:
         """Show the end result, and write down all that was found on the way; contrast that the user chose stays."""
+        if not self.layers:  # the results went to a disk
+            for key, array in finished.arrays.items():
+                self._show(finished.plan.outputs[key], finished.records[key], array)
         for layer in self._still_there():
             facts = prediction_facts(layer)
             if facts is not None:
@@ -90,6 +91,10 @@ class Run:
         self.layers = []
         take_away(self._viewer, layers)
 
+    def _show(self, output: Output, record: PredictionRecord, array: Any) -> None:
+        image = _make_layer(self._grid, output, record, array)
+        self.layers.append(self._viewer.add_layer(image))
+
     def _still_there(self) -> list[Image]:
         return [layer for layer in self.layers if layer in self._viewer.layers]
 
@@ -101,9 +106,7 @@ def _show_range(layer: Image, limits: tuple[float, float]) -> None:
     layer.contrast_limits = limits
 
 
-def output_layer(
-    output: Output, data: NDArray[np.float32], name: str, facts: Facts, placement: dict[str, Any]
-) -> Image:
+def output_layer(output: Output, data: Any, name: str, facts: Facts, placement: dict[str, Any]) -> Image:
     """A layer that looks as this output shall look, whatever is in it yet."""
     low, high = output.target.contrast_limits
     image = Image(
@@ -120,7 +123,7 @@ def output_layer(
     return image
 
 
-def _make_layer(grid: Grid, output: Output, record: PredictionRecord, array: NDArray[np.float32]) -> Image:
+def _make_layer(grid: Grid, output: Output, record: PredictionRecord, array: Any) -> Image:
     facts = PredictionFacts(
         target=output.target.name,
         model=output.model_name,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,9 @@ from napari_mito_predict._widgets.common.scrolling import InSight
 from napari_mito_predict._widgets.common.settings import preference
 from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.wording import duration
-from napari_mito_predict._widgets.common.worker import Failure, JobState
-from napari_mito_predict._widgets.common.wrapped import ElidedButton, Wrapped
+from napari_mito_predict._widgets.common.worker import Failure, JobState, describe
+from napari_mito_predict._widgets.common.wrapped import ElidedButton, WarningLine, Wrapped
+from napari_mito_predict._widgets.predict.saving import Destination, IfTaken
 
 if TYPE_CHECKING:
     from napari_mito_predict._widgets.predict.work import Finished, Live, Planned
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 _DEVICES = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (MPS)"}
 _PRECISIONS = {"auto": "Automatic", "32": "32 bits, exact", "bf16": "bf16, faster", "16": "16 bits, faster"}
 _TILES = {"auto": "Automatic", "whole": "Whole image", "256": "256 × 256", "128": "128 × 128"}
+_NEEDS_FOLDER = "choose a folder"
 
 
 class PredictStep(Step):
@@ -34,15 +38,19 @@ class PredictStep(Step):
     cancel_pressed = Signal()
     remove_pressed = Signal()
     preview_toggled = Signal(bool)
+    taken_answered = Signal(object)
+    """What to do with the files of an earlier prediction, an `IfTaken`."""
     options_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("3  Predict", parent)
         self._folder: Path | None = None
         self._missing = "choose an image first"
+        self._too_large = False
         self._has_run = False
         self._state = JobState.IDLE
         self._build_start()
+        self._build_questions()
         self._build_cost()
         self._build_advanced()
         self._build_progress()
@@ -76,6 +84,29 @@ class PredictStep(Step):
         main = QWidget()
         main.setLayout(lines)
         self.body.addWidget(InSight(main))
+
+    def _build_questions(self) -> None:
+        """What has to be known before it can start; shown when it is asked."""
+        self.too_large = WarningLine()
+        self.choose_folder = QPushButton("Choose a &folder…")
+        self.choose_folder.clicked.connect(self._ask_for_folder)
+        self.choose_folder.hide()
+        self.taken = WarningLine()
+        replace = QPushButton("Replace")
+        replace.setToolTip("Write over the earlier files")
+        both = QPushButton("Keep both")
+        both.setToolTip("Write the new files beside them, with a number after their names")
+        dismiss = QPushButton("Do not predict")
+        for button, answer in ((replace, IfTaken.REPLACE), (both, IfTaken.NUMBER), (dismiss, None)):
+            button.clicked.connect(partial(self._answer_taken, answer))
+        buttons = row()
+        for button in (replace, both, dismiss):
+            buttons.addWidget(button, 1)
+        self.answers = QWidget()
+        self.answers.setLayout(buttons)
+        self.answers.hide()
+        for widget in (self.too_large, self.choose_folder, self.taken, self.answers):
+            self.body.addWidget(widget)
 
     def _build_cost(self) -> None:
         self.cost = Wrapped(quiet=True)
@@ -133,14 +164,11 @@ class PredictStep(Step):
         return max(source.sizes["Z"], source.sizes["T"]), int(choice), int(choice)
 
     @property
-    def output_folder(self) -> Path | None:
+    def destination(self) -> Destination | None:
         """Where to save too."""
-        return self._folder
-
-    @property
-    def composite(self) -> bool:
-        """Whether all targets go into one file."""
-        return bool(self.one_file.isChecked())
+        if self._folder is None:
+            return None
+        return Destination(self._folder, bool(self.one_file.isChecked()))
 
     def _ask_for_folder(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Save predictions to", str(self._folder or ""))
@@ -157,6 +185,8 @@ class PredictStep(Step):
             name = folder.name or str(folder)
             self.folder.setToolTip(str(folder))
         self.folder.setText(name)
+        self.ask_about(())
+        self._enable()
 
     def _show_advanced(self, on: bool) -> None:
         arrow = Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow
@@ -169,19 +199,40 @@ class PredictStep(Step):
         """Say what it will cost, or what is missing before it can start."""
         self._missing = missing
         self.cost.setVisible(planned is not None)
+        self.ask_about(())
         if planned is not None:
             self.cost.setText(planned.cost)
             self.cost.setToolTip(planned.plan.device.reason)
+            self._too_large = bool(planned.too_large)
+            self.too_large.say(planned.too_large)
         else:
             self.cost.setText("")
             self.cost.setToolTip("")
+            self._too_large = False
+            self.too_large.say("")
         self._enable()
+
+    def ask_about(self, files: Sequence[Path]) -> None:
+        """Ask what to do with files of an earlier prediction; nothing for none."""
+        text = ""
+        if len(files) == 1:
+            text = f"{files[0].name} is there already."
+        elif files:
+            text = f"{files[0].name} and {len(files) - 1} more are there already."
+        self.taken.say(text)
+        self.answers.setVisible(bool(files))
+
+    def _answer_taken(self, answer: IfTaken | None) -> None:
+        self.ask_about(())
+        if answer is not None:
+            self.taken_answered.emit(answer)
 
     def show_state(self, state: JobState) -> None:
         """One state decides about every button."""
         self._state = state
         if state is JobState.PREPARING:
             self.failure.show_failure(None)
+            self.ask_about(())
             self.bar.setRange(0, 0)
             self.note.setText("preparing…")
         elif state is JobState.CANCELLING:
@@ -222,6 +273,8 @@ class PredictStep(Step):
             names = ", ".join(path.name for path in finished.files)
             text += f" Saved {names}."
         self.note.setText(text)
+        if finished.unsaved is not None:
+            self.failure.show_failure(describe(finished.unsaved))
 
     def show_failure(self, failure: Failure | None) -> None:
         """Say what went wrong and what to do; None for nothing."""
@@ -236,9 +289,14 @@ class PredictStep(Step):
 
     def _enable(self) -> None:
         busy = self._state.busy
-        self.predict.setEnabled(not busy and not self._missing)
-        self.predict.setToolTip(self._missing.capitalize() or "Predict with all checked models (Alt+R)")
-        self.preview.setEnabled(self.predict.isEnabled() or self.preview.isChecked())
+        needs_folder = self._too_large and self._folder is None
+        missing = self._missing
+        if needs_folder and not missing:
+            missing = _NEEDS_FOLDER
+        self.predict.setEnabled(not busy and not missing)
+        self.predict.setToolTip(missing.capitalize() or "Predict with all checked models (Alt+R)")
+        self.preview.setEnabled((not busy and not self._missing) or self.preview.isChecked())
+        self.choose_folder.setVisible(needs_folder)
         self.advanced.setEnabled(not busy)
         self.bar.setVisible(busy)
         self.cancel.setVisible(busy)
@@ -266,6 +324,8 @@ class PredictStep(Step):
                 pass  # `show_progress` says how far it is
             case _ if self._missing:
                 self.set_summary(self._missing, "idle")
+            case _ if not self.predict.isEnabled():
+                self.set_summary(_NEEDS_FOLDER, "idle")
             case _:
                 self.set_summary("ready", "ok")
 

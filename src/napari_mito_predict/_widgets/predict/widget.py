@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QTimer
@@ -24,6 +25,7 @@ from napari_mito_predict._widgets.predict.output_layers import Grid, Run
 from napari_mito_predict._widgets.predict.predict_step import PredictStep
 from napari_mito_predict._widgets.predict.preview import PreviewHere
 from napari_mito_predict._widgets.predict.preview_layers import Aim
+from napari_mito_predict._widgets.predict.saving import IfTaken, Taken
 from napari_mito_predict._widgets.predict.work import (
     Finished,
     Live,
@@ -81,6 +83,7 @@ class PredictWidget(QWidget):
         self._plan_shown: PredictionPlan | None = None
         self._planned_input: Input | None = None
         self._start_when_planned = False
+        self._run_before: Run | None = None
         self.image = ImageStep(napari_viewer)
         self.models = ModelsStep()
         self.predict = PredictStep()
@@ -113,6 +116,7 @@ class PredictWidget(QWidget):
         self.planning.yielded.connect(self._planned)
         self.planning.failed.connect(self._not_planned)
         self.predict.start_pressed.connect(self.start)
+        self.predict.taken_answered.connect(self.start)
         self.predict.cancel_pressed.connect(self.job.cancel)
         self.predict.remove_pressed.connect(self.remove_run)
         self.predict.preview_toggled.connect(self.here.switch)
@@ -155,8 +159,7 @@ class PredictWidget(QWidget):
             device=self.predict.device.currentData(),
             precision=self.predict.precision.currentData(),
             tile=self.predict.tile_of(chosen.source),
-            folder=self.predict.output_folder,
-            composite=self.predict.composite,
+            destination=self.predict.destination,
         )
 
     def _plan(self) -> None:
@@ -204,15 +207,24 @@ class PredictWidget(QWidget):
 
     # ------------------------------------------------------------------ predicting
 
-    def start(self) -> None:
-        """Predict; pressed again while one runs, nothing happens."""
+    def start(self, if_taken: IfTaken = IfTaken.ASK) -> None:
+        """Predict; pressed again while one runs, nothing happens.
+
+        Parameters
+        ----------
+        if_taken : IfTaken
+            What to do with the files of an earlier prediction.
+        """
         self.image.refresh()
         request = self._request()
+        if request is not None and request.destination is not None:
+            request = replace(request, destination=replace(request.destination, if_taken=if_taken))
         chosen = self.image.input
         if request is None or chosen is None or self.job.state.busy:
             return
         self.predict.preview.setChecked(False)
         self._grid = chosen.grid
+        self._run_before = self.run
         self.run = None
         plan = self._plan_shown if request == self._planned_for else None
         self.job.start(predicting(request, plan, self._cache, self._viewport(chosen)))
@@ -252,12 +264,18 @@ class PredictWidget(QWidget):
             self._compare_first()
         elif isinstance(message, Live):
             self._show_progress()
+        elif isinstance(message, Taken):
+            self.run = self._run_before
+            self.predict.ask_about(message.files)
         elif isinstance(message, Finished):
             self._refresh.stop()
             self.models.show_plan(message.plan)
             self.predict.show_finished(message)
+            shown_before = self.run is None or bool(self.run.layers)
             if self.run is not None:
                 self.run.finish(message)
+            if not shown_before:
+                self._compare_first()
             self.compare.update_numbers()
 
     def _show_progress(self) -> None:

@@ -9,20 +9,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_mito_predict._widgets.common.origins import as_shown
 from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.predict.canvas import Canvas
-from napari_mito_predict.errors import MitoPredictError
+from napari_mito_predict._widgets.predict.saving import Files, Taken
+from napari_mito_predict.errors import MitoPredictError, OutputError, ResultTooLargeError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_mito_predict._widgets.common.worker import Work
     from napari_mito_predict._widgets.predict.model_cache import ModelCache
+    from napari_mito_predict._widgets.predict.saving import Destination
     from napari_mito_predict.image import ImageSource
     from napari_mito_predict.models.card import Target
     from napari_mito_predict.models.record import PredictionRecord
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 _SHOWN_PERCENTILES = (0.5, 99.9)
 _SAMPLED = 1 << 20
+_PLANES = 8
+"""Of a stack on disk, measured for its display range."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,8 @@ class Request:
         z, y, x typed by the user where the image does not say.
     device, precision, tile : str or tuple of int
         As for `napari_mito_predict.predict`.
-    folder : Path, optional
-        Where to save the predictions too.
-    composite : bool
-        Save them as the channels of one file.
+    destination : Destination, optional
+        Where to save the predictions too; results that do not fit into memory are only written there.
     """
 
     source: ImageSource
@@ -63,16 +65,16 @@ class Request:
     precision: str = "auto"
     tile: str | tuple[int, int, int] = "auto"
     # Where to save makes no other plan.
-    folder: Path | None = field(default=None, compare=False)
-    composite: bool = field(default=False, compare=False)
+    destination: Destination | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
 class Planned:
-    """The plan, and what it will cost in one line."""
+    """The plan, what it will cost in one line, and why its results have to go to a disk, where they do."""
 
     plan: PredictionPlan
     cost: str
+    too_large: str = ""
 
 
 @dataclass
@@ -107,7 +109,10 @@ class Live:
 
 @dataclass(frozen=True)
 class Started:
-    """The plan, records as planned, the arrays that fill while the work goes on, and how far it is."""
+    """The plan, records as planned, the arrays that fill while the work goes on, and how far it is.
+
+    There are no arrays where the results go to a disk.
+    """
 
     plan: PredictionPlan
     records: dict[str, PredictionRecord]
@@ -117,13 +122,32 @@ class Started:
 
 @dataclass(frozen=True)
 class Finished:
-    """The end: the plan and the records with all that was found on the way, display limits, seconds, files written."""
+    """The end of a prediction.
+
+    Attributes
+    ----------
+    plan : PredictionPlan
+        With all that was found on the way, as have the records.
+    records : dict of str to PredictionRecord
+    arrays : dict of str to array
+        The results; dask arrays of what was written to a disk.
+    limits : dict of str to tuple of float
+        Range of values to show.
+    seconds : float
+        How long it took.
+    files : tuple of Path
+        What was written.
+    unsaved : MitoPredictError, optional
+        Why the results are in memory only, although they were to be saved.
+    """
 
     plan: PredictionPlan
     records: dict[str, PredictionRecord]
+    arrays: dict[str, Any]
     limits: dict[str, tuple[float, float]]
     seconds: float
-    files: tuple[Path, ...]
+    files: tuple[Path, ...] = ()
+    unsaved: MitoPredictError | None = None
 
 
 def make_plan(request: Request, cache: ModelCache) -> PredictionPlan:
@@ -149,20 +173,20 @@ def planning(request: Request, cache: ModelCache, viewport: Viewport) -> Work:
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         plan = make_plan(request, cache)
-        yield Planned(plan, cost_of(plan, None))
+        too_large = _too_large(plan)
+        yield Planned(plan, cost_of(plan, None), too_large)
         with suppress(MitoPredictError), cache.turn(should_stop):  # said when it is to be predicted
             plan.measure(viewport, cache.known, cancel=should_stop)
         if not should_stop():
-            yield Planned(plan, cost_of(plan, cache.seconds_per_voxel(request.models, plan)))
+            yield Planned(plan, cost_of(plan, cache.seconds_per_voxel(request.models, plan)), too_large)
 
     return work
 
 
 def predicting(request: Request, planned: PredictionPlan | None, cache: ModelCache, viewport: Viewport) -> Work:
-    """Work that predicts, what is looked at before the rest: yields `Started`, and `Finished` at the end.
+    """Work that predicts: yields `Started`, its `Live` for the first blocks, and `Finished` at the end.
 
-    The arrays of `Started` are painted here, block by block; whoever shows them only has to look again now and then.
-    Its `Live` is yielded for the first block of each output, which nobody should wait for.
+    Where files of an earlier prediction are in the way it yields `Taken`, and no more. Nobody should wait for `Live`.
 
     Parameters
     ----------
@@ -173,7 +197,7 @@ def predicting(request: Request, planned: PredictionPlan | None, cache: ModelCac
     cache : ModelCache
         Models and what was measured.
     viewport : Viewport
-        What is looked at.
+        What is looked at, and predicted before the rest where results are shown while they are computed.
     """
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
@@ -183,29 +207,90 @@ def predicting(request: Request, planned: PredictionPlan | None, cache: ModelCac
             plan = make_plan(request, cache)
         else:
             plan = planned.fresh()
-        paths = _output_paths(plan, request)
-        plan.check_memory()
-        canvases = {key: Canvas(output, viewport) for key, output in plan.outputs.items()}
-        arrays = {key: canvas.array for key, canvas in canvases.items()}
-        live = Live(total=plan.total)
-        yield Started(plan, _records(plan), arrays, live)
-        # Wait for what is being measured: then it is known, and not measured a second time.
-        with cache.turn(should_stop):
-            pass
-        with ThreadPoolExecutor(1, thread_name_prefix="blank") as pool:
-            blanked = {key: pool.submit(canvas.blank, should_stop) for key, canvas in canvases.items()}
-            for block in plan.run(on_progress=live.report, cancel=should_stop, viewport=viewport, known=cache.known):
-                if not canvases[block.target].is_looked_at(block.slices):
-                    blanked[block.target].result()
-                arrays[block.target][block.slices] = block.data
-                live.painted += 1
-                if live.painted <= len(arrays):
-                    yield live
-        _save(plan, arrays, paths, composite=request.composite)
-        limits = {key: display_limits(arrays[key], output.target) for key, output in plan.outputs.items()}
-        yield Finished(plan, _records(plan), limits, time.monotonic() - start, tuple(paths.values()))
+        on_disk = bool(_too_large(plan))
+        if request.destination is None:
+            plan.check_memory()
+            files = None
+        else:
+            files = Files(plan, request.source, request.destination, on_disk=on_disk)
+            if files.taken:
+                yield Taken(files.taken)
+                return
+            files.check(plan)
+        if files is not None and on_disk:
+            yield from _predict_to_disk(plan, files, start, should_stop)
+        else:
+            yield from _predict_to_memory(plan, files, start, cache, viewport, should_stop)
 
     return work
+
+
+def _predict_to_memory(
+    plan: PredictionPlan,
+    files: Files | None,
+    start: float,
+    cache: ModelCache,
+    viewport: Viewport,
+    should_stop: Callable[[], bool],
+) -> Iterator[object]:
+    """Predict, what is looked at before the rest, and save at the end.
+
+    The arrays of `Started` are painted here, block by block; whoever shows them only has to look again now and then.
+    """
+    canvases = {key: Canvas(output, viewport) for key, output in plan.outputs.items()}
+    arrays = {key: canvas.array for key, canvas in canvases.items()}
+    live = Live(total=plan.total)
+    yield Started(plan, _records(plan), arrays, live)
+    # Wait for what is being measured: then it is known, and not measured a second time.
+    with cache.turn(should_stop):
+        pass
+    with ThreadPoolExecutor(1, thread_name_prefix="blank") as pool:
+        blanked = {key: pool.submit(canvas.blank, should_stop) for key, canvas in canvases.items()}
+        for block in plan.run(on_progress=live.report, cancel=should_stop, viewport=viewport, known=cache.known):
+            if not canvases[block.target].is_looked_at(block.slices):
+                blanked[block.target].result()
+            arrays[block.target][block.slices] = block.data
+            live.painted += 1
+            if live.painted <= len(arrays):
+                yield live
+    unsaved: MitoPredictError | None = None
+    written: tuple[Path, ...] = ()
+    if files is not None:
+        try:
+            files.save(plan, arrays)
+            written = tuple(files.paths.values())
+        except OutputError as error:  # a full disk, or one that was taken away, costs no results
+            unsaved = error
+    limits = {key: display_limits(arrays[key], output.target) for key, output in plan.outputs.items()}
+    yield Finished(plan, _records(plan), arrays, limits, time.monotonic() - start, written, unsaved)
+
+
+def _predict_to_disk(
+    plan: PredictionPlan, files: Files, start: float, should_stop: Callable[[], bool]
+) -> Iterator[object]:
+    """Predict into files; what they hold is shown when they are complete."""
+    live = Live(total=plan.total)
+    yield Started(plan, _records(plan), {}, live)
+    arrays = files.predict(plan, live.report, should_stop)
+    limits = {}
+    for key, output in plan.outputs.items():
+        limits[key] = display_limits(_some_planes(arrays[key]), output.target)
+    yield Finished(plan, _records(plan), arrays, limits, time.monotonic() - start, tuple(files.paths.values()))
+
+
+def _too_large(plan: PredictionPlan) -> str:
+    """Why the results of a plan do not fit into memory; empty where they do."""
+    try:
+        plan.check_memory()
+    except ResultTooLargeError as error:
+        return str(error)
+    return ""
+
+
+def _some_planes(stack: Any) -> NDArray[np.float32]:
+    """Read a few planes of a large stack, from all of it."""
+    planes = stack.reshape((-1, *stack.shape[-2:]))
+    return np.asarray(planes[:: max(1, len(planes) // _PLANES)])
 
 
 def display_limits(values: NDArray[np.float32], target: Target) -> tuple[float, float]:
@@ -232,29 +317,3 @@ def cost_of(plan: PredictionPlan, seconds_per_voxel: float | None) -> str:
         parts.append(f"about {duration(max(1.0, voxels * seconds_per_voxel))}")
     parts.append(f"{max(plan.estimate_bytes / 1e9, 0.1):.1f} GB")
     return " · ".join(parts)
-
-
-def _output_paths(plan: PredictionPlan, request: Request) -> dict[str, Path]:
-    """Where each result goes, found out before anything is computed."""
-    from napari_mito_predict.image import check_output
-    from napari_mito_predict.prediction.files import output_paths
-
-    if request.folder is None:
-        return {}
-    paths = output_paths(request.folder, request.source, plan.outputs, ".ome.tif", composite=request.composite)
-    for path in paths.values():
-        check_output(path)
-    return paths
-
-
-def _save(
-    plan: PredictionPlan, arrays: dict[str, NDArray[np.float32]], paths: dict[str, Path], *, composite: bool
-) -> None:
-    from napari_mito_predict.prediction import Prediction, save_composite
-
-    predictions = {key: Prediction(arrays[key], output, plan.record(key)) for key, output in plan.outputs.items()}
-    for key, path in paths.items():
-        if composite:
-            save_composite(list(predictions.values()), path)
-        else:
-            predictions[key].save(path)
