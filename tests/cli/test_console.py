@@ -79,3 +79,15 @@ def test_prepare_folder_refuses_a_file(tmp_path):
     (tmp_path / "taken").write_text("", encoding="utf-8")
     with pytest.raises(UnwritableOutputError, match="taken"):
         _console.prepare_folder(tmp_path / "taken")
+
+
+@pytest.mark.parametrize("command", ["simulate", "predict"])
+def test_folders_that_cannot_be_written_to_are_named(mito_predict, tmp_path, command):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    arguments = {"simulate": [blocked], "predict": ["a.czi", "-o", blocked]}[command]
+    outcome = mito_predict(command, *arguments)
+    assert outcome.code == 1
+    assert str(blocked) in outcome.err
+    assert "unexpected" not in outcome.err
+    assert "Choose another folder" in outcome.err

@@ -8,10 +8,11 @@ import tifffile
 from qtpy.QtCore import Qt
 
 from napari_mito_predict._widgets.train.fields_table import FieldsTable, short
-from napari_mito_predict.image import Finding, Level
+from napari_mito_predict.image import Finding, Level, open_image
 from napari_mito_predict.training.checks import FieldReport
 
 PATIENCE = 60_000
+GRID = {"scale": (0.29, 0.11, 0.11), "units": ["um"] * 3, "axis_labels": ("z", "y", "x")}
 
 
 def wait_until_checked(qtbot, dock):
@@ -116,8 +117,6 @@ def test_a_table(from_scratch, folder, qtbot):
 
 
 def test_layers_are_written_with_scale_and_names(from_scratch, viewer, qtbot):
-    from napari_mito_predict.image import open_image
-
     form = from_scratch.data.source.layers
     from_scratch.data.source.kind.setCurrentIndex(3)
     place = {"scale": (0.3, 0.1, 0.1), "units": ("um",) * 3, "axis_labels": ("z", "y", "x")}
@@ -137,6 +136,39 @@ def test_layers_are_written_with_scale_and_names(from_scratch, viewer, qtbot):
     np.testing.assert_allclose(image.voxel_size_um, (0.3, 0.1, 0.1))
     np.testing.assert_array_equal(image.read(0, 1), viewer.layers[1].data)
     assert from_scratch.request().targets == {"mitochondria": "TMRM"}
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint32", "int64", "uint64", "float16", "float32", "float64", ">i2"])
+def test_layers_of_any_type_of_number_are_taken(from_scratch, viewer, qtbot, dtype):
+    values = np.random.default_rng(0).integers(0, 100, (2, 8, 40, 48))
+    if dtype == "bool":
+        values = values > 50
+    light, truth = values.astype(dtype)
+    viewer.add_image(light, name="BF", **GRID)
+    viewer.add_image(truth, name="TMRM", **GRID)
+    form = from_scratch.data.source.layers
+    form.transmitted.choose(viewer.layers[0])
+    form.truth.choose(viewer.layers[1])
+    failures = []
+    form.failed.connect(failures.append)
+    form.add()
+    qtbot.waitUntil(lambda: bool(form.files or failures), timeout=PATIENCE)
+    assert not failures
+    image = open_image(form.files[0])
+    np.testing.assert_array_equal(image.read(0, 0), light)
+    np.testing.assert_array_equal(image.read(0, 1), truth)
+
+
+def test_layers_of_other_voxel_sizes_are_refused(train_dock, viewer):
+    form = train_dock.data.source.layers
+    stack = np.random.default_rng(0).random((8, 40, 48), np.float32)
+    viewer.add_image(stack, name="BF", **GRID)
+    viewer.add_image(stack, name="TMRM", **GRID | {"scale": (0.29, 0.2, 0.2)})
+    form.transmitted.choose(viewer.layers[0])
+    form.truth.choose(viewer.layers[1])
+    assert not form.add_button.isEnabled()
+    assert "0.11" in form.note.text()
+    assert "0.2" in form.note.text()
 
 
 def test_layers_of_a_simulated_file_are_refused(train_dock, viewer, qtbot):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import itertools
+import math
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from napari_mito_predict.errors import TrainingDataError, TrainingError
 from napari_mito_predict.models import list_models, verify_model
 from napari_mito_predict.training import Run, TrainingConfig, train
 from napari_mito_predict.training.schedule import affordable, learning_rate
+from napari_mito_predict.training.trainer import Progress, Trainer
 
 
 def _metrics(run: Run) -> list[dict[str, float]]:
@@ -269,3 +273,30 @@ def test_affordable_iterations() -> None:
     assert affordable(config, 100, 1.0, 0.0, left=50) == 150
     assert affordable(config, 100, 1.0, 0.0, left=1e9) == config.iterations
     assert affordable(config, 100, 1.0, 10.0, left=0) == 101
+
+
+def test_a_training_that_diverges_ends_with_a_named_error(fields, make_config) -> None:
+    config = make_config(fields, "run", learning_rate=1e4, iterations=40, validate_every=2)
+    with pytest.raises(TrainingError, match="learning rate"):
+        train(config)
+    run = Run(config.output)
+    assert run.status.state == "failed"
+    answer = run.model.network(torch.zeros(1, 1, 8, 16, 16))
+    assert answer.isfinite().all()
+    assert answer.abs().max() < 100
+
+
+def test_noise_of_the_validation_is_no_divergence() -> None:
+    assert _far_off([1.2, 15.0, 0.9, 11.0, 13.0]) == [0, 1, 0, 0, 1]
+    assert _far_off([0.4, 9.0, 10.5, 12.0]) == [0, 0, 1, 2]
+    assert _far_off([1.0, math.nan]) == [0, 1]
+
+
+def _far_off(losses: list[float]) -> list[int]:
+    """How many validations in a row are far off, after each of them."""
+    trainer: Any = SimpleNamespace(progress=Progress())
+    found = []
+    for loss in losses:
+        Trainer._note_loss(trainer, loss)
+        found.append(trainer.progress.far_off)
+    return found

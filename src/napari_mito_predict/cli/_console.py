@@ -97,7 +97,7 @@ def prepare_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise UnwritableOutputError(
-            f"cannot be written to ({error.strerror or error}). Choose another folder with -o.", file=folder
+            f"cannot be written to ({error.strerror or error}). Choose another folder.", file=folder
         ) from error
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_mito_predict.cli._console import prepare_folder
+
 if TYPE_CHECKING:
     from napari_mito_predict.simulation import Job
 
@@ -67,6 +69,7 @@ def simulate(
 
     from napari_mito_predict.simulation import simulate_files
 
+    prepare_folder(output)
     files = [(output / f"cell_{index:04d}.czi", seed + index) for index in range(count)]
     if recipe:
         jobs = _of_recipe(recipe, files, size, planes, flip_z, photons)

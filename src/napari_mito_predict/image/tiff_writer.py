@@ -14,7 +14,11 @@ from napari_mito_predict.image.output import RGB, UNKNOWN, check_layout, check_o
 from napari_mito_predict.image.predicted import describe_prediction
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
+
+_LONGEST_INTEGER = 4
+_FLOAT32 = 4
+"""Bytes."""
 
 
 def write_ome_tiff(
@@ -37,7 +41,8 @@ def write_ome_tiff(
     path : str or Path
         Ends with ``.ome.tif`` by custom; its folder must exist.
     data : numpy.ndarray or dask.array.Array
-        Any real dtype; dask arrays are computed one plane after the other.
+        Any real dtype; dask arrays are computed one plane after the other. Types that OME-TIFF does not know become
+        those that do: bool 8 bits, float16 float32, and whole numbers of 64 bits float64, which is exact up to 2^53.
     axes : str
         One letter of ``TCZYX`` per axis, in that order.
     channel_names : sequence of str, optional
@@ -82,7 +87,7 @@ def write_ome_tiff(
     described = describe_prediction(description, predicted_by)
     if described:
         metadata["Description"] = described
-    dtype = np.dtype(np.uint8 if data.dtype == bool else data.dtype).newbyteorder("=")
+    dtype = _storable(data.dtype)
     with atomic_path(path) as temporary:
         tifffile.imwrite(
             temporary,
@@ -95,6 +100,18 @@ def write_ome_tiff(
             bigtiff=size_bytes(data.shape, data.dtype) > 2**31,
         )
     return path
+
+
+def _storable(dtype: DTypeLike) -> np.dtype[Any]:
+    """The type of number that an OME-TIFF can hold for `dtype`."""
+    given = np.dtype(dtype)
+    if given.kind == "b":
+        return np.dtype(np.uint8)
+    if given.kind in "iu" and given.itemsize > _LONGEST_INTEGER:
+        return np.dtype(np.float64)
+    if given.kind == "f":
+        return np.dtype(np.float32 if given.itemsize <= _FLOAT32 else np.float64)
+    return given.newbyteorder("=")
 
 
 def _ome_colour(rgb: tuple[int, int, int]) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from napari_mito_predict.errors import InvalidModelError
+from napari_mito_predict.image.names import file_stem
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -23,15 +23,25 @@ _WHAT_SIMULATED_MEANS = (
 
 ThirdAxis = Literal["z", "t"]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-# A package is a folder of the model's name, and Windows refuses these names with any suffix.
-_WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_LONGEST_NAME = 64
+_SHOWN = 40
+"""Letters of a name that is too long, in a message."""
 
 
 def check_name(name: str) -> str:
-    """Return `name` if it can be a file name everywhere; raise ``ValueError`` otherwise."""
-    if not _NAME.fullmatch(name) or _WINDOWS_DEVICES.fullmatch(name) or name.endswith("."):
-        raise ValueError(f"'{name}' is not a model name: use up to 64 letters, digits, '.', '_' and '-'")
+    """Return `name` if it can be a file name everywhere, in any script; raise ``ValueError`` otherwise.
+
+    A package is a folder of the model's name, and is given on command lines, where ``-`` begins an option.
+    """
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(
+            f"'{name[:_SHOWN]}…' is not a model name: it has {len(name)} letters, and at most {_LONGEST_NAME} are taken"
+        )
+    if not name.isprintable() or not name[:1].isalnum() or file_stem(name) != name:
+        raise ValueError(
+            f"'{name}' is not a model name: it has to begin with a letter or digit, and to be a name for files on all "
+            'systems, without any of / \\ : * ? " < > |'
+        )
     return name
 
 

@@ -78,8 +78,11 @@ class Run:
 
     @property
     def exists(self) -> bool:
-        """Whether the folder holds a run."""
-        return (self.path / "config.yaml").is_file()
+        """Whether the folder holds a run; not while a network drive does not answer."""
+        try:
+            return (self.path / "config.yaml").is_file()
+        except OSError:
+            return False
 
     @property
     def config(self) -> TrainingConfig:

@@ -37,6 +37,9 @@ _log = logging.getLogger(__name__)
 
 _LOGS_PER_VALIDATION = 10
 _CHECKPOINT_EVERY_S = 120.0
+_FAR_OFF = 10.0
+_FAR_OFF_TIMES = 2
+"""A validation loss so many times above the first one, so often in a row, is no noise of learning any more."""
 _TIMED = 20
 """The time left is told from the last so many iterations."""
 
@@ -58,6 +61,12 @@ class Progress:
     loss_count: int = 0
     validation_seconds: float = 0.0
     scores: dict[str, float] = field(default_factory=dict)
+    first_loss: float | None = None
+    """Of the first validation."""
+    loss: float = 0.0
+    """Of the last validation."""
+    far_off: int = 0
+    """Validations in a row whose loss was far above the first one's."""
 
 
 class Trainer:
@@ -200,6 +209,7 @@ class Trainer:
             self.progress.planned = self._planned_iterations()
         if self.fabric.world_size > 1:
             self.progress = self.fabric.broadcast(self.progress)
+        self._refuse_divergence()
         self._checkpoint()
 
     def _measure(self) -> None:
@@ -209,17 +219,50 @@ class Trainer:
         model = self._model_now()
         found = validate(model, self.data.validation, self.data.sampling.voxel_size_um, config.precision)
         self._log(val_loss=found.loss, val_pcc=found.pcc)
+        self._note_loss(found.loss)
         picture = self.run.path / "preview" / f"{progress.iteration:06d}.tif"
         save_preview(picture, self.data.validation[0], found.shown)
         if progress.iteration == 0 and config.start_from:
             progress.scores["base"] = found.pcc
         progress.validations_since_best += 1
-        if found.pcc > progress.best_pcc or not self.run.model_folder.exists():
+        # A network whose weights have exploded may still correlate: its answers are off by orders of magnitude.
+        better = found.pcc > progress.best_pcc and not progress.far_off
+        if better or not self.run.model_folder.exists():
             progress.best_pcc = max(found.pcc, progress.best_pcc)
             progress.validations_since_best = 0
             save_best(self.run, config, self.data, model)
         progress.scores["best"] = progress.best_pcc
         _log.info("iteration %d: validation PCC %.4f", progress.iteration, found.pcc)
+
+    def _note_loss(self, loss: float) -> None:
+        """Keep how far the validation loss is above where it began; truths have a variance of about 1."""
+        progress = self.progress
+        if progress.first_loss is None:
+            progress.first_loss = loss
+        progress.loss = loss
+        far = _FAR_OFF * max(progress.first_loss, 1.0)
+        if math.isfinite(loss) and loss < far:
+            progress.far_off = 0
+        else:
+            progress.far_off += 1
+
+    def _refuse_divergence(self) -> None:
+        """End a run whose weights have exploded: no rate of learning brings them back.
+
+        Raises
+        ------
+        TrainingError
+            The validation loss is not finite, or was far off several times.
+        """
+        progress = self.progress
+        if math.isfinite(progress.loss) and progress.far_off < _FAR_OFF_TIMES:
+            return
+        raise TrainingError(
+            f"the training diverged: the validation loss was {progress.first_loss:.2g} at first and is "
+            f"{progress.loss:.2g} at iteration {progress.iteration}. The best model before that is kept in the run "
+            f"folder. Start a new run with a lower learning rate than {self.config.learning_rate:g}.",
+            file=self.run.path,
+        )
 
     def _planned_iterations(self) -> int:
         """How many iterations there will be in all: those asked for, or as many as the time left allows."""

@@ -23,6 +23,7 @@ from napari_mito_predict._widgets.common.recognition import Recogniser
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.train.command import numbered
 from napari_mito_predict.errors import TrainingDataError
+from napari_mito_predict.evaluation.cases import differing_voxel_sizes
 from napari_mito_predict.image import ChannelRole
 
 if TYPE_CHECKING:
@@ -118,13 +119,10 @@ class LayersForm(QWidget):
             sizes = [" × ".join(map(str, layer.data.shape)) for layer in (light, truth)]
             return f"The layers differ in size ({sizes[0]} and {sizes[1]}): choose two of the same field."
         axes = image_layers.axes_of(light) or self.axes.currentData()
-        if not axes or "C" in axes:
+        if not axes or ("C" in axes and light.data.shape[axes.index("C")] > 1):
             return "It is not clear what the planes of this layer are."
-        found = ""
         if isinstance(light, Image) and isinstance(truth, Image):
-            found = turned(light, truth, axes) or moved(light, truth, axes)
-        if found:
-            return f"'{truth.name}' does not lie where '{light.name}' lies: {found}. Give both the same place."
+            return _misplaced(light, truth, axes)
         return ""
 
     def add(self) -> None:
@@ -155,6 +153,24 @@ class LayersForm(QWidget):
     def _not_written(self, failure: Failure) -> None:
         if self._job.state is not JobState.IDLE:
             self.failed.emit(failure)
+
+
+def _misplaced(light: Image, truth: Image, axes: str) -> str:
+    """Why two layers of one size do not show the same place; empty where they do."""
+    found = turned(light, truth, axes)
+    if not found:
+        sources = (image_layers.source_of(layer, axes) for layer in (light, truth))
+        differing = differing_voxel_sizes(*sources)
+        if differing:
+            sizes = ", ".join(f"{axis} {size:.4g} and {other:.4g} µm" for axis, (size, other) in differing.items())
+            return (
+                f"'{light.name}' and '{truth.name}' have different voxel sizes ({sizes}): choose two of the same "
+                "field, or correct the scale of one."
+            )
+        found = moved(light, truth, axes)
+    if found:
+        return f"'{truth.name}' does not lie where '{light.name}' lies: {found}. Give both the same place."
+    return ""
 
 
 def writing(

@@ -15,6 +15,7 @@ from napari_mito_predict._widgets.common.scrolling import InSight
 from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.common.worker import Failure
+from napari_mito_predict._widgets.common.wrapped import WarningLine
 from napari_mito_predict._widgets.train.curve import Curve
 from napari_mito_predict._widgets.train.watch import Phase
 from napari_mito_predict.training.run import Run
@@ -44,6 +45,7 @@ class RunStep(Step):
         super().__init__("3  Run", parent)
         self._phase = Phase.NONE
         self._missing = "choose fields first"
+        self._note = ""
         self._has_model = False
         self._best = ""
         self._build_choice()
@@ -62,10 +64,12 @@ class RunStep(Step):
         self.name = QLineEdit("my-model")
         self.name.setToolTip("What the model will be called in the list of models")
         self._name_label = QLabel("Name")
+        self.name_note = WarningLine()
         self._run_label = QLabel("Run")
         for label, field in ((self._run_label, self.runs), (self._name_label, self.name)):
             field.setAccessibleName(label.text())
             rows.addRow(label, field)
+        rows.addRow(self.name_note)
         self.body.addLayout(rows)
 
     def _build_buttons(self) -> None:
@@ -136,9 +140,10 @@ class RunStep(Step):
 
     # ------------------------------------------------------------------ saying
 
-    def show_missing(self, missing: str) -> None:
-        """What is missing before a new run can start; nothing where it can."""
+    def show_missing(self, missing: str, note: str = "") -> None:
+        """What is missing before a new run can start, in a few words; nothing where it can. `note` says it in full."""
         self._missing = missing
+        self._note = note
         self._enable()
 
     def show_phase(self, phase: Phase, run: Run | None) -> None:
@@ -155,8 +160,12 @@ class RunStep(Step):
         if run is not None and phase is not Phase.NONE:
             index = self.runs.findData(str(run.path))
             self.runs.setItemText(index, f"{run.path.name} · {phase}")
+        if phase is Phase.GONE:
+            self.message.setText("")
         if phase is Phase.FAILED and run is not None:
             self.failure.show_failure(_failure_of(run))
+        elif phase is Phase.GONE and run is not None:
+            self.failure.show_failure(_gone(run))
         else:
             self.failure.show_failure(None)
         self._enable()
@@ -217,15 +226,17 @@ class RunStep(Step):
             widget.setVisible(new)
         for choice in (self.runs, self._run_label):
             choice.setVisible(self.runs.count() > 1)
+        self.name_note.say(self._note if new else "")
         self.start.setEnabled(not self._missing)
         self.start.setToolTip(self._missing.capitalize() or "Train in a process of its own (Alt+S)")
         self._name_pause_button()
         for button in (self.pause, self.keep):
-            button.setVisible(not new and phase is not Phase.DONE)
+            button.setVisible(not new and phase not in (Phase.DONE, Phase.GONE))
         self.pause.setEnabled(phase in (Phase.PREPARING, Phase.RUNNING) or phase.can_go_on)
         self.keep.setEnabled(phase is Phase.RUNNING or (phase.can_go_on and self._has_model))
-        self.use.setVisible(not new)
+        self.use.setVisible(not new and phase is not Phase.GONE)
         self.use.setEnabled(self._has_model)
+        self.copy.setVisible(phase is not Phase.GONE)
         self.copy.setEnabled(not new or not self._missing)
         self.bar.setVisible(phase.at_work)
         self.outside.setVisible(phase.at_work)
@@ -254,6 +265,8 @@ class RunStep(Step):
                 self.set_summary("failed", "error")
             case Phase.INTERRUPTED:
                 self.set_summary("interrupted: resume it", "warning")
+            case Phase.GONE:
+                self.set_summary("its folder is gone", "error")
             case Phase.DAMAGED:
                 self.set_summary("its status cannot be read", "error")
             case Phase.STOPPED:
@@ -305,6 +318,15 @@ def _failure_of(run: Run) -> Failure:
         "Change what the message names in steps 1 and 2 and start a new run. If it was the disk or the memory, "
         "free some, then resume this one.",
         f"{run.path}\n\n{_end_of_log(run)}",
+    )
+
+
+def _gone(run: Run) -> Failure:
+    return Failure(
+        f"The folder of this run is not there any more: {run.path}",
+        "It was moved, renamed or removed, or its drive was taken away. A training that cannot write there ends.",
+        "Put it back or connect the drive, and then resume the run; or choose New run above.",
+        str(run.path),
     )
 
 

@@ -34,6 +34,7 @@ class Phase(StrEnum):
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     DAMAGED = "damaged"
+    GONE = "gone"
 
     @property
     def at_work(self) -> bool:
@@ -91,6 +92,9 @@ class RunWatch(QObject):
     def look(self) -> None:
         """Look for changes now."""
         if self.run is None:
+            return
+        if not self.run.exists:  # its request is written before anybody looks
+            self._set_phase(Phase.GONE)
             return
         self._look_at_status(self.run)
         if self._changed("metrics", self.run.path / "metrics.csv"):

@@ -24,6 +24,7 @@ from napari_mito_predict._widgets.train.run_step import RunStep
 from napari_mito_predict._widgets.train.start_step import StartStep
 from napari_mito_predict._widgets.train.watch import Phase, RunWatch
 from napari_mito_predict.errors import ConfigError, MitoPredictError
+from napari_mito_predict.models.card import check_name
 from napari_mito_predict.training.config import TrainingConfig
 from napari_mito_predict.training.runs import known_runs, launch
 
@@ -219,7 +220,10 @@ class TrainWidget(QWidget):
     def _show_missing(self) -> None:
         """Find out what is still missing before a run can start, and say it."""
         missing = ""
-        if self.data.source.data is None:
+        note = _name_problem(self.training.name.text().strip())
+        if note:
+            missing = "see the note under Name"
+        elif self.data.source.data is None:
             missing = "choose fields first"
         elif not self.data.failure.isHidden():
             missing = "see the notes under Data"
@@ -231,8 +235,9 @@ class TrainWidget(QWidget):
             try:
                 self.request()
             except ConfigError as error:
-                missing = str(error)
-        self.training.show_missing(missing)
+                missing = "see the note under Name"
+                note = str(error)
+        self.training.show_missing(missing, note)
 
     # ------------------------------------------------------------------ running
 
@@ -338,3 +343,14 @@ class TrainWidget(QWidget):
         theme = str(self.viewer.theme)
         self.setStyleSheet(style_sheet(theme))
         self.training.curve.restyle(theme)
+
+
+def _name_problem(name: str) -> str:
+    """Why a model cannot be called that; empty where it can."""
+    if not name:
+        return "The model needs a name."
+    try:
+        check_name(name)
+    except ValueError as error:
+        return f"{error}."
+    return ""
