@@ -6,8 +6,6 @@ import csv
 import itertools
 import math
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +15,8 @@ import torch
 from napari_mito_predict.errors import TrainingDataError, TrainingError
 from napari_mito_predict.models import list_models, verify_model
 from napari_mito_predict.training import Run, TrainingConfig, train
+from napari_mito_predict.training.progress import Progress
 from napari_mito_predict.training.schedule import affordable, learning_rate
-from napari_mito_predict.training.trainer import Progress, Trainer
 
 
 def _metrics(run: Run) -> list[dict[str, float]]:
@@ -294,9 +292,9 @@ def test_noise_of_the_validation_is_no_divergence() -> None:
 
 def _far_off(losses: list[float]) -> list[int]:
     """How many validations in a row are far off, after each of them."""
-    trainer: Any = SimpleNamespace(progress=Progress())
+    progress = Progress()
     found = []
     for loss in losses:
-        Trainer._note_loss(trainer, loss)
-        found.append(trainer.progress.far_off)
+        progress.note_loss(loss)
+        found.append(progress.far_off)
     return found

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
@@ -20,6 +20,7 @@ from napari_mito_predict.networks import build_network
 from napari_mito_predict.training.export import make_card, save_best
 from napari_mito_predict.training.losses import make_loss
 from napari_mito_predict.training.patches import PatchSampler, prefetched
+from napari_mito_predict.training.progress import Progress
 from napari_mito_predict.training.schedule import affordable, learning_rate
 from napari_mito_predict.training.start import start_network
 from napari_mito_predict.training.validation import save_preview, validate
@@ -37,36 +38,10 @@ _log = logging.getLogger(__name__)
 
 _LOGS_PER_VALIDATION = 10
 _CHECKPOINT_EVERY_S = 120.0
-_FAR_OFF = 10.0
-_FAR_OFF_TIMES = 2
-"""A validation loss so many times above the first one, so often in a row, is no noise of learning any more."""
 _TIMED = 20
 """The time left is told from the last so many iterations."""
 
 Outcome = Literal["finished", "kept", "paused"]
-
-
-@dataclass
-class Progress:
-    """Where a run stands; kept in its checkpoints."""
-
-    iteration: int = 0
-    planned: int = 0
-    """Iterations there will be: those asked for, or as many as fit into the time."""
-    seconds: float = 0.0
-    validated_at: int = -1
-    best_pcc: float = -math.inf
-    validations_since_best: int = 0
-    loss_sum: float = 0.0
-    loss_count: int = 0
-    validation_seconds: float = 0.0
-    scores: dict[str, float] = field(default_factory=dict)
-    first_loss: float | None = None
-    """Of the first validation."""
-    loss: float = 0.0
-    """Of the last validation."""
-    far_off: int = 0
-    """Validations in a row whose loss was far above the first one's."""
 
 
 class Trainer:
@@ -219,7 +194,7 @@ class Trainer:
         model = self._model_now()
         found = validate(model, self.data.validation, self.data.sampling.voxel_size_um, config.precision)
         self._log(val_loss=found.loss, val_pcc=found.pcc)
-        self._note_loss(found.loss)
+        progress.note_loss(found.loss)
         picture = self.run.path / "preview" / f"{progress.iteration:06d}.tif"
         save_preview(picture, self.data.validation[0], found.shown)
         if progress.iteration == 0 and config.start_from:
@@ -234,18 +209,6 @@ class Trainer:
         progress.scores["best"] = progress.best_pcc
         _log.info("iteration %d: validation PCC %.4f", progress.iteration, found.pcc)
 
-    def _note_loss(self, loss: float) -> None:
-        """Keep how far the validation loss is above where it began; truths have a variance of about 1."""
-        progress = self.progress
-        if progress.first_loss is None:
-            progress.first_loss = loss
-        progress.loss = loss
-        far = _FAR_OFF * max(progress.first_loss, 1.0)
-        if math.isfinite(loss) and loss < far:
-            progress.far_off = 0
-        else:
-            progress.far_off += 1
-
     def _refuse_divergence(self) -> None:
         """End a run whose weights have exploded: no rate of learning brings them back.
 
@@ -255,7 +218,7 @@ class Trainer:
             The validation loss is not finite, or was far off several times.
         """
         progress = self.progress
-        if math.isfinite(progress.loss) and progress.far_off < _FAR_OFF_TIMES:
+        if not progress.diverged:
             return
         raise TrainingError(
             f"the training diverged: the validation loss was {progress.first_loss:.2g} at first and is "
