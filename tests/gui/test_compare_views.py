@@ -155,3 +155,20 @@ def test_a_difference_without_content_is_refused(panel, viewer, layers, qtbot):
     qtbot.waitUntil(lambda: not panel.views.failure.isHidden(), timeout=60_000)
     assert "the same value everywhere" in panel.views.failure.what.text()
     assert not panel.difference.isChecked()
+
+
+def test_a_difference_shows_both_signs_in_a_volume_too(panel, viewer, layers, qtbot):
+    viewer.dims.ndisplay = 3
+    panel.difference.click()
+    qtbot.waitUntil(lambda: DIFFERENCE in viewer.layers)
+    excess, missed = viewer.layers[DIFFERENCE], viewer.layers[f"{DIFFERENCE}, missed"]
+    assert (excess.rendering, missed.rendering) == ("mip", "minip")
+    assert excess.contrast_limits[0] == 0
+    assert missed.contrast_limits[1] == 0
+    viewer.dims.ndisplay = 2
+    assert f"{DIFFERENCE}, missed" not in viewer.layers
+    assert viewer.layers[DIFFERENCE].contrast_limits[0] < 0
+    viewer.dims.ndisplay = 3
+    assert f"{DIFFERENCE}, missed" in viewer.layers
+    panel.difference.click()
+    assert DIFFERENCE not in viewer.layers

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image
+from napari.utils import Colormap
 
 from napari_mito_predict._widgets.common.facts import PreviewFacts, metadata_of
 from napari_mito_predict._widgets.common.image_layers import placement_of, values_of
@@ -128,9 +129,27 @@ def overlay_of(prediction: Image, truth: Image, matched: Matched) -> list[Image]
     ]
 
 
-def difference_of(prediction: Image, truth: Image, residual: Residual) -> list[Image]:
-    """The residual as a layer where the prediction lies."""
+def difference_of(prediction: Image, truth: Image, residual: Residual, *, in_3d: bool) -> list[Image]:
+    """The residual where the prediction lies: one layer, white where both agree; or two where volumes are shown.
+
+    Through a volume one sees the largest values only, in which what was missed would vanish. So too much and missed are
+    two layers there, the second one showing the smallest values; nothing is where both agree. The data are shared.
+    """
     name = f"difference: {prediction.name} - {truth.name}"
+    if in_3d:
+        limit = residual.limit
+        missed = Colormap([(0.0, 1.0, 0.0), (0.0, 0.0, 0.0)], name="missed")
+        return [
+            _layer(prediction, residual.values, name, colormap="magenta", contrast_limits=(0, limit), rendering="mip"),
+            _layer(
+                prediction,
+                residual.values,
+                f"{name}, missed",
+                colormap=missed,
+                contrast_limits=(-limit, 0),
+                rendering="minip",
+            ),
+        ]
     limits = (-residual.limit, residual.limit)
     layer = _layer(prediction, residual.values, name, colormap=_DIVERGING, contrast_limits=limits)
     layer.blending = "translucent_no_depth"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image, Shapes
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLabel, QToolButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QToolButton, QWidget
 from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common import image_layers
@@ -42,7 +42,10 @@ class Pair(QWidget):
         super().__init__()
         self._viewer = viewer
         self.prediction = LayerCombo(viewer, image_layers.is_prediction, "no prediction yet")
-        self.truth = LayerCombo(viewer, image_layers.is_input, "no truth chosen")
+        self.predicted_truth = QCheckBox("Compare with another prediction")
+        self.predicted_truth.setToolTip("Offer predictions as truth: the numbers then tell how alike two of them are")
+        self.truth = LayerCombo(viewer, self._may_be_truth, "no truth chosen")
+        self.predicted_truth.toggled.connect(self._predictions_allowed)
         self.region = LayerCombo(viewer, lambda layer: isinstance(layer, Shapes), "none")
         self.region.setToolTip(_TIP)
         rows = form()
@@ -53,6 +56,7 @@ class Pair(QWidget):
             label = QLabel(text)
             rows.addRow(label, field)
         self._region_row = (label, self.region)  # the last one
+        rows.insertRow(2, self.predicted_truth)
         self.draw = QToolButton()
         self.draw.setText("Draw a region")
         self.draw.setToolTip(_DRAW_TIP)
@@ -60,6 +64,7 @@ class Pair(QWidget):
         self.draw.setMaximumHeight(self.region.sizeHint().height())
         self._show_region()
         self.prediction.picked.connect(self._prediction_picked)
+        self.truth.picked.connect(self._show_question)
         self.truth.picked.connect(self.changed)
         self.region.picked.connect(self.changed)
         follow(self, viewer.layers.events.inserted, self.guess)
@@ -90,6 +95,30 @@ class Pair(QWidget):
     def problem(self) -> str:
         """Why these two cannot be compared; empty where they can."""
         return _problem(self.prediction.layer, self.truth.layer)
+
+    @property
+    def predicted_by(self) -> str:
+        """The model that made the truth, where that is a prediction itself, as the user allowed; else empty."""
+        facts = prediction_facts(self.truth.layer)
+        if facts is None:
+            return ""
+        return facts.model or "an unknown model"
+
+    def _may_be_truth(self, layer: Layer) -> bool:
+        if image_layers.is_input(layer):
+            return True
+        return self.predicted_truth.isChecked() and layer != self.prediction.layer and image_layers.is_prediction(layer)
+
+    def _predictions_allowed(self, allowed: bool) -> None:
+        self.truth.refill()
+        self._show_region()
+        self.changed.emit()
+
+    def _show_question(self) -> None:
+        """Ask only where there is another prediction, and no recording is chosen."""
+        others = [layer for layer in self._viewer.layers if image_layers.is_prediction(layer)]
+        no_recording = self.truth.layer is None or bool(self.predicted_by)
+        self.predicted_truth.setVisible(self.predicted_truth.isChecked() or (len(others) > 1 and no_recording))
 
     def guess(self, event: object = None) -> None:
         """Choose what is not chosen yet; tells once, however many lists are set."""
@@ -124,9 +153,11 @@ class Pair(QWidget):
         for widget in self._region_row:
             widget.setVisible(self.region.count() > 1)
         self.draw.setEnabled(self.prediction.layer is not None)
+        self._show_question()
 
     def _prediction_picked(self) -> None:
         with signals_blocked(self.truth):
+            self.truth.refill()
             self._guess_truth()
         self._show_region()
         self.changed.emit()
@@ -140,6 +171,8 @@ class Pair(QWidget):
         role = _ROLES[facts.target]
         file = facts.record.input.path
         current = self.truth.layer
+        if self.predicted_by:
+            return
         if current is not None and image_layers.role_of(current)[0] is role and _is_of(current, file):
             return
         shape = getattr(prediction.data, "shape", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from napari_mito_predict._widgets.common.viewport import letters_of
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.common.wrapped import Wrapped
 from napari_mito_predict.errors import OutputError, PredictionCancelled
+from napari_mito_predict.image.predicted import Evidence, PredictionMark
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -176,6 +178,10 @@ def case_of(prediction: Image, truth: Image, light: Image | None = None) -> Case
         fitting_light = source_of(light, letters)
     facts = prediction_facts(prediction) or PredictionFacts()
     record = facts.record
+    channel = real.channels[0]
+    of_truth = prediction_facts(truth)
+    if of_truth is not None:  # as the user allowed; the report says so
+        channel = replace(channel, prediction=PredictionMark(of_truth.model, Evidence.RECORD))
     return Case(
         field=record.input.name or facts.input_layer or truth.name,
         target=facts.target,
@@ -183,7 +189,7 @@ def case_of(prediction: Image, truth: Image, light: Image | None = None) -> Case
         prediction=source_of(prediction, letters),
         prediction_name=f"layer '{prediction.name}' in napari",
         truth=real,
-        channel=real.channels[0],
+        channel=channel,
         light=fitting_light,
         record=record,
         disclaimer=str(prediction.metadata.get("disclaimer", "")),

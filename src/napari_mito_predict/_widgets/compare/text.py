@@ -73,6 +73,11 @@ def shift_words(shift: ShiftCheck) -> str:
     )
 
 
+def predicted_truth_words(model: str) -> str:
+    """What numbers mean whose truth is a prediction."""
+    return f"The truth is a prediction itself, by {model}: the numbers tell how alike two are, not how right."
+
+
 def methods_text(
     record: PredictionRecord,
     truth: str,
@@ -81,6 +86,7 @@ def methods_text(
     planes: str = "",
     region: Agreement | None = None,
     shift: ShiftCheck | None = None,
+    truth_predicted_by: str = "",
     disclaimer: str = "",
 ) -> str:
     """One paragraph for the methods of a paper.
@@ -99,15 +105,20 @@ def methods_text(
         Scores within a region.
     shift : ShiftCheck, optional
         Mentioned where the truth looks shifted.
+    truth_predicted_by : str
+        Model that made the truth, where that is a prediction itself.
     disclaimer : str
         Ends the paragraph.
     """
+    compared_with = "the recorded fluorescence"
+    if truth_predicted_by:
+        compared_with = f"another prediction by {truth_predicted_by}"
     voxels = f"{stack.voxels:,} voxels"
     if planes:
         voxels += f" of {planes}"
     sentences = [
         _prediction_words(record),
-        f"It was compared with the recorded fluorescence ({truth}) over all {voxels} that are finite in both: Pearson "
+        f"It was compared with {compared_with} ({truth}) over all {voxels} that are finite in both: Pearson "
         f"correlation (PCC) {stack.pcc:.3f}, structural similarity (SSIM) {stack.ssim:.3f}.",
     ]
     if region is not None and not region.problem:

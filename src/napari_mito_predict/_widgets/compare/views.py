@@ -39,11 +39,13 @@ class Views(QWidget):
         self._light: Layer | None = None
         self._sides = SideBySide(viewer)
         self._own = OwnLayers(viewer)
+        self._residual: Residual | None = None
         self._job = Job(self)
         self._job.yielded.connect(self._computed)
         self._job.failed.connect(self._failed)
         self._build()
         follow(self, viewer.layers.events.removed, self._layer_removed)
+        follow(self, viewer.dims.events.ndisplay, self._dimensions_changed)
 
     def _build(self) -> None:
         self.side_by_side = self._button(
@@ -149,10 +151,23 @@ class Views(QWidget):
             self._own.show(overlay_of(prediction, truth, found), alone=True)
             self.line.say("Prediction magenta, truth green, white where they agree.")
         elif isinstance(found, Residual) and self.difference.isChecked():
-            self._own.show(difference_of(prediction, truth, found), alone=False)
+            self._residual = found
+            self._show_residual(found)
             self.line.say(
                 f"Magenta: too much, green: missed. Up to ±{found.limit:.1f} standard deviations of the truth."
             )
+
+    def _show_residual(self, residual: Residual) -> None:
+        if self._pair is not None:
+            in_3d = self._viewer.dims.ndisplay == 3
+            self._own.show(difference_of(*self._pair, residual, in_3d=in_3d), alone=in_3d)
+
+    def _dimensions_changed(self, event: object = None) -> None:
+        """A difference looks otherwise in a volume than in a plane."""
+        if self._residual is not None:
+            residual = self._residual
+            self._own.leave()
+            self._show_residual(residual)
 
     def _failed(self, failure: Any) -> None:
         self.leave()
@@ -160,6 +175,7 @@ class Views(QWidget):
 
     def _take_away(self) -> None:
         self._job.reset()
+        self._residual = None
         self._own.leave()
         self.line.say("")
 

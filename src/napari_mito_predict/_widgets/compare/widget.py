@@ -23,7 +23,14 @@ from napari_mito_predict._widgets.compare.pair import Pair
 from napari_mito_predict._widgets.compare.region import Region, region_of
 from napari_mito_predict._widgets.compare.report import ReportRow
 from napari_mito_predict._widgets.compare.score_table import Numbers, Profile
-from napari_mito_predict._widgets.compare.text import CAPTION, SHIFT_TIP, coverage, methods_text, shift_words
+from napari_mito_predict._widgets.compare.text import (
+    CAPTION,
+    SHIFT_TIP,
+    coverage,
+    methods_text,
+    predicted_truth_words,
+    shift_words,
+)
 from napari_mito_predict._widgets.compare.views import Views
 from napari_mito_predict._widgets.compare.work import Comparing
 
@@ -249,6 +256,8 @@ class ComparePanel(QWidget):
         disclaimer = ""
         if prediction is not None:
             disclaimer = str(prediction.metadata.get("disclaimer", ""))
+        if self.pair.predicted_by:
+            disclaimer = f"{predicted_truth_words(self.pair.predicted_by)} {disclaimer}".strip()
         self.disclaimer.say(disclaimer)
         self.problem.say(self._problem())
         warning = ""
@@ -345,6 +354,7 @@ class ComparePanel(QWidget):
             planes=planes,
             region=self.comparing.region_stack,
             shift=self.comparing.shift,
+            truth_predicted_by=self.pair.predicted_by,
             disclaimer=str(pair[0].metadata.get("disclaimer", "")),
         )
         self.reports.copy(text)

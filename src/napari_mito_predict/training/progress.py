@@ -1,0 +1,48 @@
+"""Where a run stands, and whether it has diverged."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+_FAR_OFF = 10.0
+_FAR_OFF_TIMES = 2
+"""A validation loss so many times above the first one, so often in a row, is no noise of learning any more."""
+
+
+@dataclass
+class Progress:
+    """Where a run stands; kept in its checkpoints."""
+
+    iteration: int = 0
+    planned: int = 0
+    """Iterations there will be: those asked for, or as many as fit into the time."""
+    seconds: float = 0.0
+    validated_at: int = -1
+    best_pcc: float = -math.inf
+    validations_since_best: int = 0
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    validation_seconds: float = 0.0
+    scores: dict[str, float] = field(default_factory=dict)
+    first_loss: float | None = None
+    """Of the first validation."""
+    loss: float = 0.0
+    """Of the last validation."""
+    far_off: int = 0
+    """Validations in a row whose loss was far above the first one's."""
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the weights have exploded: the validation loss is not finite, or was far off several times."""
+        return not math.isfinite(self.loss) or self.far_off >= _FAR_OFF_TIMES
+
+    def note_loss(self, loss: float) -> None:
+        """Keep the loss of a validation, and how often in a row it was far off; truths have a variance of about 1."""
+        if self.first_loss is None:
+            self.first_loss = loss
+        self.loss = loss
+        if math.isfinite(loss) and loss < _FAR_OFF * max(self.first_loss, 1.0):
+            self.far_off = 0
+        else:
+            self.far_off += 1
