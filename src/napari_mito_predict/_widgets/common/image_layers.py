@@ -36,7 +36,7 @@ _TRUTH_COLORMAP = "green"
 _PREDICTION_COLORMAPS = {"mitochondria": "magenta", "dna": "cyan"}
 _IN_MEMORY = 1 << 30
 """Bytes of an image up to which all of it is read when it is opened."""
-_DIMMED = 0.6
+_DIMMED = 0.35
 """Opacity of transmitted light under predictions."""
 _AXES = {
     "t": "T", "time": "T", "frame": "T", "c": "C", "ch": "C", "channel": "C",
