@@ -155,9 +155,9 @@ def test_copy_as_command_reproduces_the_run(checked, folder):
 def test_a_name_that_is_taken_gets_a_folder_of_its_own(checked, qtbot):
     (runs_folder() / "my-cells").mkdir(parents=True)
     assert checked.request().output == runs_folder() / "my-cells-2"
-    checked.training.name.setText("my cells")
+    checked.training.name.setText("my/cells")
     assert not checked.training.start.isEnabled()
-    assert "model name" in checked.training.start.toolTip()
+    assert "model name" in checked.training.name_note.text
 
 
 def test_opening_the_module_imports_no_torch():

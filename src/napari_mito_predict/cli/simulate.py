@@ -69,7 +69,6 @@ def simulate(
 
     from napari_mito_predict.simulation import simulate_files
 
-    prepare_folder(output)
     files = [(output / f"cell_{index:04d}.czi", seed + index) for index in range(count)]
     if recipe:
         jobs = _of_recipe(recipe, files, size, planes, flip_z, photons)
@@ -79,6 +78,7 @@ def simulate(
         if series:
             step_s = step or _STEP_S
         jobs = _of_own_settings(files, shape, step_s, randomise, flip_z, photons)
+    prepare_folder(output)
     console = Console(stderr=True)
     for _ in track(
         simulate_files(jobs, processes),
