@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-_IMAGE_SUFFIX = re.compile(r"(\.ome)?\.(tiff?|zarr|czi)$", re.IGNORECASE)
-_PREDICTION_SUFFIXES = (".ome.tiff", ".ome.tif", ".ome.zarr", ".tiff", ".tif", ".zarr")
+_IMAGE_SUFFIX = re.compile(r"(\.ome)?\.(tiff?|zarr|czi|png)$", re.IGNORECASE)
+_PREDICTION_SUFFIXES = (".ome.tiff", ".ome.tif", ".ome.zarr", ".tiff", ".tif", ".zarr", ".png")
 
 
 def image_stem(image: str | Path) -> str:

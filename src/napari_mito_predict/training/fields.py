@@ -320,7 +320,7 @@ def _images_in(pattern: str) -> list[Path]:
     if found == [Path(pattern)] and found[0].is_dir() and found[0].suffix.lower() != ".zarr":
         found = list_images(found[0])
     if not found:
-        raise TrainingDataError(f"{pattern}: no images there (CZI, TIFF, OME-Zarr). Check the path.")
+        raise TrainingDataError(f"{pattern}: no images there (CZI, TIFF, OME-Zarr, PNG). Check the path.")
     return found
 
 
