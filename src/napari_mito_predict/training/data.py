@@ -24,7 +24,7 @@ from napari_mito_predict.training.checks import (
 from napari_mito_predict.training.fields import Field, Fields, find_fields, split_fields
 from napari_mito_predict.training.pairs import OpenField, Pair, open_field, prepare, read_volumes
 from napari_mito_predict.training.plausibility import fingerprint
-from napari_mito_predict.training.sampling import Sampling, choose_sampling, other_kind
+from napari_mito_predict.training.sampling import Sampling, choose_sampling, explain_sampling, other_kind
 from napari_mito_predict.training.store import PairStore, store_size
 
 if TYPE_CHECKING:
@@ -116,7 +116,12 @@ class FieldReader:
     Raises
     ------
     TrainingDataError
-        There are no fields, or none can be opened, or the sampling is not known.
+        There are no fields, or none can be opened, or only some know their voxel size.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        What is to be said once for all fields, before any is read.
     """
 
     def __init__(
@@ -142,6 +147,7 @@ class FieldReader:
         usable = [opened for opened in self.opened.values() if not _errors(opened.findings)]
         self.first = next(iter(usable or self.opened.values()))
         self.sampling = choose_sampling(config, usable or list(self.opened.values()))
+        self.findings = explain_sampling(config, usable or list(self.opened.values()), self.sampling)
 
     @property
     def all_fields(self) -> tuple[Field, ...]:
@@ -251,7 +257,7 @@ def load_data(
             kept[field.name] = [store.keep(pair, i) for i, pair in enumerate(pairs)]
         if on_field:
             on_field(report, done)
-    together = check_together(reports)
+    together = [*reader.findings, *check_together(reports)]
     refuse(reports, together)
     training = tuple(chain.from_iterable(kept[field.name] for field in fields.training))
     validation = tuple(chain.from_iterable(kept[field.name] for field in fields.validation))
