@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import imagecodecs
 import numpy as np
@@ -16,10 +16,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-_HEADER = struct.Struct(">8s4x4sIIBB")
-"""Signature, length and name of the first chunk, and what it says first: columns, rows, bits, kind of colour."""
+_LAYOUT = struct.Struct(">12x4sIIBB")
+"""Behind the signature and a length: name of the first chunk, columns, rows, bits, kind of colour."""
 _GREY = 0
 _TRANSPARENT = "some pixels are transparent, which is ignored: they are taken as they are stored."
+
+
+class _Header(NamedTuple):
+    """What the first chunk says."""
+
+    chunk: bytes
+    columns: int
+    rows: int
+    bits: int
+    colour: int
 
 
 class PngBackend:
@@ -43,22 +53,22 @@ class PngBackend:
     def __init__(self, path: Path) -> None:
         self.path = path
         with path.open("rb") as stream:
-            head = stream.read(_HEADER.size)
-        if len(head) < _HEADER.size:
+            head = stream.read(_LAYOUT.size)
+        if len(head) < _LAYOUT.size:
             raise self._damaged("it ends within its header")
-        _, chunk, columns, rows, bits, colour = _HEADER.unpack(head)
-        if chunk != b"IHDR" or not columns or not rows:
+        header = _Header(*_LAYOUT.unpack(head))
+        if header.chunk != b"IHDR" or not header.columns or not header.rows:
             raise self._damaged("its header is not one of a PNG")
         is_colour = False
         warnings: tuple[str, ...] = ()
-        if colour != _GREY:  # only the pixels tell; it is a single plane
+        if header.colour != _GREY:  # only the pixels tell; it is a single plane
             pixels = self._pixels()
             is_colour = _has_colour(pixels)
             if _is_transparent(pixels):
                 warnings = (_TRANSPARENT,)
         self._info = SceneInfo(
-            sizes=dict.fromkeys(AXES, 1) | {"Y": rows, "X": columns},
-            dtype=np.dtype(np.uint16 if bits == 16 else np.uint8),
+            sizes=dict.fromkeys(AXES, 1) | {"Y": header.rows, "X": header.columns},
+            dtype=np.dtype(np.uint16 if header.bits == 16 else np.uint8),
             channel_names=(None,),
             is_rgb=is_colour,
             unsupported=RGB if is_colour else "",

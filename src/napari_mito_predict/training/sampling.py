@@ -74,12 +74,14 @@ def choose_sampling(config: TrainingConfig, fields: Sequence[OpenField]) -> Samp
     y = known_size[1] or first.image.voxel_size_um[1]
     x = known_size[2] or first.image.voxel_size_um[2]
     if y is None or x is None:
-        z, y, x = _UNKNOWN
+        z = None
     steps: dict[ThirdAxis, float] = {}
     if z:
         steps["z"] = z
     if "t" in axes and series is not None and series.time_step_s:
         steps["t"] = series.time_step_s
+    if y is None or x is None:
+        return Sampling(_UNKNOWN, axes, steps)
     return Sampling((z, y, x), axes, steps)
 
 
