@@ -21,10 +21,11 @@ from napari_mito_predict.training.checks import (
     check_together,
     explain,
 )
-from napari_mito_predict.training.fields import Field, Fields, find_fields, split_fields
+from napari_mito_predict.training.fields import Field, find_fields
 from napari_mito_predict.training.pairs import OpenField, Pair, open_field, prepare, read_volumes
 from napari_mito_predict.training.plausibility import fingerprint
 from napari_mito_predict.training.sampling import Sampling, choose_sampling, explain_sampling, other_kind
+from napari_mito_predict.training.split import Fields, split_fields
 from napari_mito_predict.training.store import PairStore, store_size
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ class FieldReader:
 
     def read(self, field: Field) -> tuple[list[Pair], FieldReport]:
         """All volumes of a field, and what was found; no volumes where there is an error."""
-        report = FieldReport(field.name, self.fields.part_of(field.name))
+        report = FieldReport(field.name, self.fields.part_of(field.name), group=self.fields.groups[field.name])
         if field.name in self._problems:
             return [], replace(report, findings=(self._problems[field.name],))
         opened = self.opened[field.name]

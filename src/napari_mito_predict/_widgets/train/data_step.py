@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from napari_mito_predict.image import ChannelRole, Finding
     from napari_mito_predict.training.checks import FieldReport
-    from napari_mito_predict.training.fields import Field, Fields
+    from napari_mito_predict.training.fields import Field
+    from napari_mito_predict.training.split import Fields
 
 _DROP_HINT = "Choose the fields to learn from, or drop files here. A dozen is a start."
 
@@ -115,7 +116,7 @@ class DataStep(Step):
     def parts(self) -> Fields | None:
         """Which field goes where; None where there are too few."""
         from napari_mito_predict.training.config import Split
-        from napari_mito_predict.training.fields import split_fields
+        from napari_mito_predict.training.split import split_fields
 
         included = set(self.table.included)
         kept = [field for field in self._fields if field.name in included]
