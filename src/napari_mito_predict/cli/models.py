@@ -9,7 +9,7 @@ import typer
 from napari_mito_predict.cli._console import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from napari_mito_predict.models import ModelInfo
+    from napari_mito_predict.models import ModelCard, ModelInfo
 
 app = typer.Typer(help="List, show and verify models.", no_args_is_help=True)
 
@@ -124,6 +124,12 @@ def _row(info: ModelInfo) -> list[str]:
         info.name,
         ", ".join(f"{target.name} ({target.stain})" for target in card.targets),
         ", ".join(_THIRD_AXIS[axis] for axis in card.input.third_axes) or "single plane",
-        " ".join("-" if size is None else f"{size:g}" for size in card.input.voxel_size_um),
+        _sampling(card),
         note,
     ]
+
+
+def _sampling(card: ModelCard) -> str:
+    if not card.input.sampling_known:
+        return "unknown"
+    return " ".join("-" if size is None else f"{size:g}" for size in card.input.voxel_size_um)

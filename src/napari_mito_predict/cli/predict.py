@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def predict(
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUT...", help="Images (CZI, TIFF, OME-Zarr), or folders of them.")
+        list[Path], typer.Argument(metavar="INPUT...", help="Images (CZI, TIFF, OME-Zarr, PNG), or folders of them.")
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the predictions; made if missing.")
@@ -141,7 +141,7 @@ def _images_in(entry: Path) -> list[Path]:
 
     found = list_images(entry)
     if not found:
-        raise UnreadableImageError("no CZI, TIFF or OME-Zarr image in this folder.", file=entry)
+        raise UnreadableImageError("no CZI, TIFF, OME-Zarr or PNG image in this folder.", file=entry)
     return found
 
 

@@ -134,6 +134,7 @@ def _check(config: TrainingConfig) -> None:
     """Print what is found in each field, and how long training would take; ends with 1 where it would not start."""
     from napari_mito_predict.training.checks import explain
     from napari_mito_predict.training.preflight import check_fields, expected_duration
+    from napari_mito_predict.training.split import describe_groups
 
     with progress("Checking") as on_progress:
         checks = check_fields(config, on_progress)
@@ -142,6 +143,8 @@ def _check(config: TrainingConfig) -> None:
         found = " ".join(explain("", report.findings))
         rows.append([report.name, report.part, found or "ok"])
     print_table(["FIELD", "USED FOR", "FINDING"], rows)
+    if config.split.by is not None:
+        say(f"{describe_groups(report.group for report in checks.reports)}.")
     for line in explain("", checks.together):
         say(line)
     checks.refuse_errors()

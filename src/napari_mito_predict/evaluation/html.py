@@ -325,11 +325,13 @@ def _models(results: Sequence[Result]) -> str:
         }
         if card is not None:
             sizes = ["–" if size is None else f"{size:g}" for size in card.input.voxel_size_um]
+            voxels = f"voxels {' × '.join(sizes)} µm (z, y, x)"
+            if not card.input.sampling_known:
+                voxels = "voxel size unknown"
             facts |= {
                 "trained on": f"{card.training.data}; {card.training.pairs} fields, "
                 f"{card.training.iterations} iterations",
-                "made for": f"{', '.join(card.input.third_axes) or 'single planes'}; voxels "
-                f"{' × '.join(sizes)} µm (z, y, x)",
+                "made for": f"{', '.join(card.input.third_axes) or 'single planes'}; {voxels}",
                 "network": card.architecture.kind,
                 "notes": card.training.notes,
             }

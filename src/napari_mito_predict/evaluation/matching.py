@@ -89,7 +89,7 @@ def images_in(folder: Path) -> list[Path]:
         raise UnreadableImageError("no such file or folder.", file=folder)
     found = list_images(folder)
     if not found:
-        raise UnreadableImageError("no CZI, TIFF or OME-Zarr image in this folder.", file=folder)
+        raise UnreadableImageError("no CZI, TIFF, OME-Zarr or PNG image in this folder.", file=folder)
     return found
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-IMAGE_SUFFIXES = (".czi", ".tif", ".tiff", ".zarr")
+_PICTURES = (".png",)
+"""Recordings at times, and pictures of them far more often."""
+IMAGE_SUFFIXES = (".czi", ".tif", ".tiff", ".zarr", *_PICTURES)
 
 
 def list_images(folder: Path) -> list[Path]:
     """Images directly in `folder`, sorted; hidden files, such as those macOS leaves beside others, are none.
+
+    PNGs count only where there is nothing else: beside recordings they are screenshots and figures.
 
     Parameters
     ----------
     folder : Path
         Has to exist.
     """
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    recordings = [path for path in found if path.suffix.lower() not in _PICTURES]
+    return recordings or found

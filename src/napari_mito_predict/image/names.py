@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pathvalidate import sanitize_filename
 
-_IMAGE_SUFFIX = re.compile(r"(\.ome)?\.(tiff?|zarr|czi)$", re.IGNORECASE)
+_IMAGE_SUFFIX = re.compile(r"(\.ome)?\.(tiff?|zarr|czi|png)$", re.IGNORECASE)
 _LONGEST_STEM = 150
 """Bytes. File systems take 255, and suffixes, keys of outputs and the marks of unfinished files come on top."""
 _NAMELESS = "image"
-_PREDICTION_SUFFIXES = (".ome.tiff", ".ome.tif", ".ome.zarr", ".tiff", ".tif", ".zarr")
+_PREDICTION_SUFFIXES = (".ome.tiff", ".ome.tif", ".ome.zarr", ".tiff", ".tif", ".zarr", ".png")
 
 
 def image_stem(image: str | Path) -> str:

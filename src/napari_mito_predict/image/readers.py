@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from napari_mito_predict.errors import ImageError, UnreadableImageError
 from napari_mito_predict.image.czi_reader import CziBackend
 from napari_mito_predict.image.names import image_stem
+from napari_mito_predict.image.png_reader import PNG_MAGIC, PngBackend
 from napari_mito_predict.image.predicted import has_record
 from napari_mito_predict.image.source import Backend, ImageSource, SceneInfo
 from napari_mito_predict.image.tiff_reader import TiffBackend
@@ -21,6 +22,7 @@ ReaderName = Literal["auto", "bioio", "aicsimageio"]
 _CZI_MAGIC = b"ZISRAWFILE"
 # Classic and BigTIFF, little- and big-endian.
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_JPEG_MAGIC = b"\xff\xd8\xff"
 _GIB = 2**30
 # A file this much smaller than what its header announces is damaged: no compression used for images gets there.
 _LARGEST_RATIO = 5000
@@ -39,7 +41,7 @@ def open_image(
     Parameters
     ----------
     path : str or Path
-        CZI, OME-TIFF, TIFF (ImageJ, tifffile or plain) or OME-Zarr.
+        CZI, OME-TIFF, TIFF (ImageJ, tifffile or plain), OME-Zarr or PNG.
     scene : int or str, optional
         Scene index or name; the first by default.
     axes : str, optional
@@ -87,6 +89,14 @@ def _backend(path: Path, axes: str | None, reader: ReaderName, *, missing_as_zer
         return CziBackend(path, library, missing_as_zeros=missing_as_zeros)
     if head[:4] in _TIFF_MAGIC:
         return TiffBackend(path, axes)
+    if head.startswith(PNG_MAGIC):
+        return PngBackend(path)
+    if head.startswith(_JPEG_MAGIC):
+        raise UnreadableImageError(
+            "a JPEG, whose compression has changed the pixels in blocks of 8: fine structure is lost, and a network "
+            "would learn the blocks. Save the recording as TIFF or PNG from the program that made it.",
+            file=path,
+        )
     raise UnreadableImageError(f"not an image we can read (it starts with {head[:8]!r}).", file=path)
 
 

@@ -6,7 +6,7 @@ import json
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 
 from napari_mito_predict.errors import InvalidModelError
 from napari_mito_predict.image.names import file_stem
@@ -83,13 +83,27 @@ class Input(_Part):
     """What the model expects to see."""
 
     modality: str = "transmitted light"
-    voxel_size_um: tuple[PositiveFloat | None, PositiveFloat, PositiveFloat]
-    """Sampling ``(z, y, x)`` the model was trained at; z is ``None`` where it has no meaning (time series, 2-D)."""
+    voxel_size_um: tuple[PositiveFloat | None, PositiveFloat | None, PositiveFloat | None]
+    """Sampling ``(z, y, x)`` the model was trained at; z is ``None`` where it has no meaning (time series, 2-D).
+
+    All three are ``None`` where the training images did not know it: such a model takes images as they are."""
     third_axes: tuple[ThirdAxis, ...]
     """``("z",)``, ``("t",)``, ``("z", "t")``, or ``()`` for a 2-D model."""
     third_axis_step: dict[ThirdAxis, PositiveFloat] = Field(default_factory=dict)
     """Step of the third axis in training: micrometres for z, seconds for t."""
     normalisation: Normalisation = Normalisation()
+
+    @model_validator(mode="after")
+    def _known_or_unknown(self) -> Input:
+        z, *plane = self.voxel_size_um
+        if None in plane and (z is not None or any(plane)):
+            raise ValueError("'voxel_size_um' says y and x, or nothing at all")
+        return self
+
+    @property
+    def sampling_known(self) -> bool:
+        """Whether the sampling trained at is known; else nothing is resampled for the model."""
+        return self.voxel_size_um[1] is not None
 
 
 class Training(_Part):
@@ -192,6 +206,8 @@ class ModelCard(_Part):
         return " or ".join(plurals[axis] for axis in self.input.third_axes) or "single planes"
 
     def _voxel_size_text(self) -> str:
+        if not self.input.sampling_known:
+            return "voxel size unknown: images are taken as they are, pixel for pixel"
         z_um, *plane_um = self.input.voxel_size_um
         in_plane = f"{plane_um[0]:g} x {plane_um[1]:g} um"
         if z_um is None:

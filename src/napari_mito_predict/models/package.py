@@ -77,8 +77,8 @@ class Model:
         return tuple(target.name for target in self.card.targets)
 
     @property
-    def voxel_size_um(self) -> tuple[float | None, float, float]:
-        """Sampling ``(z, y, x)`` in micrometres that the model was trained at; z may be ``None``."""
+    def voxel_size_um(self) -> tuple[float | None, float | None, float | None]:
+        """Sampling ``(z, y, x)`` in micrometres that the model was trained at, see `Input`; z may be ``None``."""
         return self.card.input.voxel_size_um
 
     @property

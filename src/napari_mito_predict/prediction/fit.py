@@ -66,6 +66,7 @@ def findings(subject: Subject, model: Described, depth_stride: int = 1) -> list[
     found = [
         *_simulated(subject, model),
         *_third_axis(subject, model, depth_stride),
+        *_unknown_sampling(subject, model),
         *_voxel_size(subject, model),
         *_time_step(subject, model),
     ]
@@ -123,6 +124,18 @@ def _third_axis(subject: Subject, model: Described, depth_stride: int) -> Iterat
             "fill up, so the prediction rests on little.",
             f"Record at least {depth_stride} {what}.",
         )
+
+
+def _unknown_sampling(subject: Subject, model: Described) -> Iterator[Finding]:
+    if model.card.input.sampling_known:
+        return
+    yield Finding(
+        Level.WARNING,
+        "model-sampling-unknown",
+        f"{model.name} was trained on images that do not know their voxel size: {subject.image.name} is predicted "
+        "pixel for pixel, without resampling.",
+        "Use it on images of the same objective, zoom and camera settings as it was trained on.",
+    )
 
 
 def _voxel_size(subject: Subject, model: Described) -> Iterator[Finding]:

@@ -38,7 +38,7 @@ def files_in(folder: Path) -> tuple[Path, ...]:
         raise StudyError("no such folder. Give one that holds CZI, TIFF or OME-Zarr files of pairs.", file=folder)
     found = tuple(list_images(folder))
     if not found:
-        raise StudyError("no images there (CZI, TIFF, OME-Zarr). Check the path.", file=folder)
+        raise StudyError("no images there (CZI, TIFF, OME-Zarr, PNG). Check the path.", file=folder)
     return found
 
 

@@ -41,6 +41,8 @@ class FieldReport:
     name : str
     part : str
         ``training``, ``validation`` or ``test``.
+    group : str
+        What it belongs to, see `split.by`; where nothing was said of that, its own name.
     digest : str
         Fingerprint of its pixels; empty where it could not be read.
     shape : tuple of int
@@ -62,6 +64,7 @@ class FieldReport:
     findings: tuple[Finding, ...] = ()
     picture: NDArray[np.uint8] | None = None
     light: NDArray[np.float32] | None = None
+    group: str = ""
 
     @property
     def usable(self) -> bool:
@@ -122,10 +125,13 @@ def check_shift(
 def check_together(reports: Sequence[FieldReport]) -> list[Finding]:
     """What only shows when all fields are seen: the same field twice, and too few of them."""
     found = _same_pixels(reports) + _same_light(reports)
-    usable = sum(report.usable for report in reports)
-    if usable < _FEW_FIELDS:
-        fields = "field" if usable == 1 else "fields"
-        message = f"Only {usable} usable {fields}: scores will depend on which are held back."
+    usable = [report for report in reports if report.usable]
+    independent = len({report.group or report.name for report in usable})
+    if independent < _FEW_FIELDS:
+        what = "group" if independent < len(usable) else "field"
+        if independent != 1:
+            what += "s"
+        message = f"Only {independent} usable {what}: scores will depend on which are held back."
         found.append(Finding(Level.WARNING, "few-fields", message, "A dozen is a start; some thirty are better."))
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -87,9 +88,38 @@ class Data(_Part):
 class Split(_Part):
     """Whole fields held out: 75/25 into training and test, then 90/10 into training and validation."""
 
+    by: str | None = None
+    """What belongs together and stays in one part: a regular expression on the names of fields, whose first group (or
+    all that matches) is the group; or ``folder``. `test` and `validation` then name groups; fractions count them."""
     test: Fraction | tuple[str, ...] = 0.25
     validation: Fraction | tuple[str, ...] = 0.1
     seed: int = 0
+
+    @field_validator("by")
+    @classmethod
+    def _is_a_pattern(cls, by: str | None) -> str | None:
+        if by is None:
+            return None
+        if not by:
+            raise ValueError("is empty: give a pattern such as '^[^_]+', or folder")
+        try:
+            re.compile(by)
+        except re.error as error:
+            raise ValueError(f"'{by}' is not a pattern ({error}): give one such as '^[^_]+', or folder") from error
+        return by
+
+    @field_validator("test", "validation", mode="before")
+    @classmethod
+    def _names_are_words(cls, wanted: Any) -> Any:
+        """YAML takes 8 for a number and 012 for ten: what was meant cannot be known any more."""
+        if isinstance(wanted, list | tuple) and not all(isinstance(name, str) for name in wanted):
+            raise ValueError("put names in quotation marks, such as ['012', '013']: without, they are read as numbers")
+        return wanted
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Runs that were begun before there was this key go on."""
+        return {key: value for key, value in handler(self).items() if key != "by" or value is not None}
 
 
 class NetworkConfig(_Part):

@@ -21,10 +21,11 @@ from napari_mito_predict.training.checks import (
     check_together,
     explain,
 )
-from napari_mito_predict.training.fields import Field, Fields, find_fields, split_fields
+from napari_mito_predict.training.fields import Field, find_fields
 from napari_mito_predict.training.pairs import OpenField, Pair, open_field, prepare, read_volumes
 from napari_mito_predict.training.plausibility import fingerprint
-from napari_mito_predict.training.sampling import Sampling, choose_sampling, other_kind
+from napari_mito_predict.training.sampling import Sampling, choose_sampling, explain_sampling, other_kind
+from napari_mito_predict.training.split import Fields, split_fields
 from napari_mito_predict.training.store import PairStore, store_size
 
 if TYPE_CHECKING:
@@ -116,7 +117,12 @@ class FieldReader:
     Raises
     ------
     TrainingDataError
-        There are no fields, or none can be opened, or the sampling is not known.
+        There are no fields, or none can be opened, or only some know their voxel size.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        What is to be said once for all fields, before any is read.
     """
 
     def __init__(
@@ -142,6 +148,7 @@ class FieldReader:
         usable = [opened for opened in self.opened.values() if not _errors(opened.findings)]
         self.first = next(iter(usable or self.opened.values()))
         self.sampling = choose_sampling(config, usable or list(self.opened.values()))
+        self.findings = explain_sampling(config, usable or list(self.opened.values()), self.sampling)
 
     @property
     def all_fields(self) -> tuple[Field, ...]:
@@ -165,7 +172,7 @@ class FieldReader:
 
     def read(self, field: Field) -> tuple[list[Pair], FieldReport]:
         """All volumes of a field, and what was found; no volumes where there is an error."""
-        report = FieldReport(field.name, self.fields.part_of(field.name))
+        report = FieldReport(field.name, self.fields.part_of(field.name), group=self.fields.groups[field.name])
         if field.name in self._problems:
             return [], replace(report, findings=(self._problems[field.name],))
         opened = self.opened[field.name]
@@ -251,7 +258,7 @@ def load_data(
             kept[field.name] = [store.keep(pair, i) for i, pair in enumerate(pairs)]
         if on_field:
             on_field(report, done)
-    together = check_together(reports)
+    together = [*reader.findings, *check_together(reports)]
     refuse(reports, together)
     training = tuple(chain.from_iterable(kept[field.name] for field in fields.training))
     validation = tuple(chain.from_iterable(kept[field.name] for field in fields.validation))

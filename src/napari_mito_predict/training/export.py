@@ -20,6 +20,7 @@ from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Ta
 from napari_mito_predict.training.config import NetworkConfig
 from napari_mito_predict.training.pictures import draw_curve, draw_example
 from napari_mito_predict.training.sampling import start_card
+from napari_mito_predict.training.split import describe_groups
 from napari_mito_predict.training.validation import predict_pair
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
     every = len(data.fields.training + data.fields.validation + data.fields.test)
     for model, fields in data.truth_predicted_by.items():
         notes.append(f"The truth of {fields} of {every} fields is itself a prediction by {model}.")
+    if config.split.by is not None:
+        groups = describe_groups(data.fields.groups.values())
+        notes.append(f"Fields that belong together stayed in one part ({groups}).")
     if not data.fields.validation:
         notes.append("Too few fields for validation: the best model was chosen on strips of them.")
     return ModelCard(

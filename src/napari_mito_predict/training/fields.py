@@ -1,4 +1,4 @@
-"""Which fields there are to train on: from files, two folders or a table to named fields, and how they are split."""
+"""Which fields there are to train on: from files, two folders or a table to named fields."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_mito_predict.errors import ImageError, TrainingDataError
 from napari_mito_predict.image import list_images, open_image
 from napari_mito_predict.image.names import image_stem
 
 if TYPE_CHECKING:
-    from napari_mito_predict.training.config import Channel, Data, Split
+    from napari_mito_predict.training.config import Channel, Data
 
 
 _ONE_FILE = ("path_czi", "channel_signal", "channel_target")
@@ -66,20 +64,6 @@ class Field:
     def paths(self) -> tuple[Path, ...]:
         """All files it needs, without repeats."""
         return tuple(dict.fromkeys(place.path for place in (self.input, *self.truths)))
-
-
-@dataclass(frozen=True)
-class Fields:
-    """The parts of the split."""
-
-    training: tuple[Field, ...]
-    validation: tuple[Field, ...]
-    test: tuple[Field, ...]
-
-    def part_of(self, name: str) -> str:
-        """``training``, ``validation`` or ``test``."""
-        parts = {"training": self.training, "validation": self.validation, "test": self.test}
-        return next(part for part, fields in parts.items() if any(field.name == name for field in fields))
 
 
 def find_fields(data: Data, targets: Mapping[str, Channel | None]) -> tuple[Field, ...]:
@@ -164,48 +148,6 @@ def match_names(inputs: Sequence[Path], targets: Sequence[Path]) -> list[tuple[s
             "them away, or narrow the folders by a pattern such as `input_folder: in/*_TL.tif`."
         )
     return best
-
-
-def split_fields(fields: Sequence[Field], split: Split) -> Fields:
-    """Split whole fields into training, validation and test.
-
-    Fractions are rounded; at least one test field unless ``test: 0``, and at least one validation field with three
-    fields or more. They never take the last field to train on. Fields can also be named.
-
-    Raises
-    ------
-    TrainingDataError
-        A named field does not exist or is named twice, or nothing is left to train on.
-    """
-    shuffled = [fields[i] for i in np.random.default_rng(split.seed).permutation(len(fields))]
-    # Every part gets a field where there are enough: first training, then test, then validation.
-    enough_for_two, enough_for_three = len(fields) >= 2, len(fields) >= 3
-    left = 1 + bool(enough_for_three and split.validation)
-    test = _take(shuffled, split.test, minimum=int(enough_for_two), left=left)
-    rest = [field for field in shuffled if field not in test]
-    validation = _take(rest, split.validation, minimum=int(enough_for_three), left=1)
-    training = [field for field in rest if field not in validation]
-    if not training:
-        raise TrainingDataError(
-            f"{len(fields)} fields leave none to train on after {len(test)} for testing and {len(validation)} for "
-            "validation. Add fields, or lower `split.test`."
-        )
-    return Fields(*(tuple(sorted(part, key=lambda field: field.name)) for part in (training, validation, test)))
-
-
-def _take(fields: Sequence[Field], wanted: float | tuple[str, ...], minimum: int, left: int) -> list[Field]:
-    if isinstance(wanted, tuple):
-        by_name = {field.name: field for field in fields}
-        unknown = [name for name in wanted if name not in by_name]
-        if unknown:
-            raise TrainingDataError(
-                f"No field named {', '.join(unknown)} (or it is used twice); fields: {', '.join(sorted(by_name))}."
-            )
-        return [by_name[name] for name in wanted]
-    if not wanted:
-        return []
-    count = max(round(wanted * len(fields)), minimum)
-    return list(fields[: max(0, min(count, len(fields) - left))])
 
 
 def _from_files(files: Sequence[Path], data: Data, channels: Sequence[Channel | None]) -> list[Field]:
@@ -320,7 +262,7 @@ def _images_in(pattern: str) -> list[Path]:
     if found == [Path(pattern)] and found[0].is_dir() and found[0].suffix.lower() != ".zarr":
         found = list_images(found[0])
     if not found:
-        raise TrainingDataError(f"{pattern}: no images there (CZI, TIFF, OME-Zarr). Check the path.")
+        raise TrainingDataError(f"{pattern}: no images there (CZI, TIFF, OME-Zarr, PNG). Check the path.")
     return found
 
 

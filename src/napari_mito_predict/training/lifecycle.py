@@ -216,6 +216,7 @@ def _write_reports(run: Run, data: TrainingData) -> None:
         {
             "name": report.name,
             "part": report.part,
+            "group": report.group,
             "digest": report.digest,
             "shape": report.shape,
             "volumes": report.volumes,

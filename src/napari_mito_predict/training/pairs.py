@@ -28,7 +28,7 @@ _TRUTH_NORMALISATION = Normalisation(clip_percentiles=None)
 _SAME_FIELD = 0.02
 """Two images of one field may differ in extent by this fraction: the rounding of ZEN's crops."""
 
-VoxelSize = tuple[float | None, float, float]
+VoxelSize = tuple[float | None, float | None, float | None]
 
 
 @dataclass(frozen=True)

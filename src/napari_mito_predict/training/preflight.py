@@ -76,7 +76,7 @@ def check_fields(config: TrainingConfig, on_progress: Callable[[int, int, str], 
     Raises
     ------
     TrainingDataError
-        There are no fields, or none can be opened, or the sampling is not known.
+        There are no fields, or none can be opened, or only some know their voxel size.
     """
     reader = FieldReader(config, reference_of(config))
     reports = []
@@ -84,7 +84,7 @@ def check_fields(config: TrainingConfig, on_progress: Callable[[int, int, str], 
         _, report = reader.read(field)
         reports.append(report)
         on_progress(done, len(reader.all_fields), field.name)
-    return FieldChecks(tuple(reports), tuple(check_together(reports)), reader.sampling.ndim)
+    return FieldChecks(tuple(reports), (*reader.findings, *check_together(reports)), reader.sampling.ndim)
 
 
 def expected_duration(config: TrainingConfig, ndim: int) -> Duration:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from napari_mito_predict.training.config import TrainingConfig
     from napari_mito_predict.training.pairs import OpenField, VoxelSize
 
+_UNKNOWN: VoxelSize = (None, None, None)
+_SHOWN = 3
 _KINDS = {"z": "a z-stack", "t": "a time series", None: "a single plane"}
 
 
@@ -26,7 +28,7 @@ class Sampling:
     Attributes
     ----------
     voxel_size_um : tuple of float or None
-        ``(z, y, x)``; z is None where no volume extends along z.
+        ``(z, y, x)``; z is None where no volume extends along z. All None: nobody knows it, and nothing is resampled.
     third_axes : tuple of {"z", "t"}
         The axes volumes extend along: none for single planes, both for a model of stacks and series alike.
     steps : dict of {"z", "t"} to float
@@ -55,8 +57,10 @@ def choose_sampling(config: TrainingConfig, fields: Sequence[OpenField]) -> Samp
     Raises
     ------
     TrainingDataError
-        Nobody knows it.
+        Some fields know it, and others do not.
     """
+    if config.voxel_size_um is None:
+        _refuse_mixture(fields)
     first = fields[0]
     axes = config.third_axes or _axes_of(first)
     stack = _first_along(fields, "z")
@@ -70,16 +74,47 @@ def choose_sampling(config: TrainingConfig, fields: Sequence[OpenField]) -> Samp
     y = known_size[1] or first.image.voxel_size_um[1]
     x = known_size[2] or first.image.voxel_size_um[2]
     if y is None or x is None:
-        raise TrainingDataError(
-            f"{first.field.name}: the file does not know its voxel size. Give it: `voxel_size_um: [z, y, x]` in the "
-            "configuration, or in the widget under Advanced."
-        )
+        z = None
     steps: dict[ThirdAxis, float] = {}
     if z:
         steps["z"] = z
     if "t" in axes and series is not None and series.time_step_s:
         steps["t"] = series.time_step_s
+    if y is None or x is None:
+        return Sampling(_UNKNOWN, axes, steps)
     return Sampling((z, y, x), axes, steps)
+
+
+def explain_sampling(config: TrainingConfig, fields: Sequence[OpenField], sampling: Sampling) -> tuple[Finding, ...]:
+    """What is to be known of a sampling that nobody knows, or that is the start model's; once for all fields."""
+    card = start_card(config)
+    if sampling.voxel_size_um == _UNKNOWN:
+        message = (
+            "The images do not know their voxel size: the model learns in pixels, and will take images as they are, "
+            "without resampling."
+        )
+        fix = "Give the voxel size if you know it; else use the model on images of the same microscope settings."
+        return (Finding(Level.WARNING, "sampling-unknown", message, fix),)
+    if card is None or config.voxel_size_um is not None:
+        return ()
+    if not card.input.sampling_known:
+        message = (
+            f"{card.name} was trained on images that do not know their voxel size; yours do, and the new model will be "
+            f"for {_um(sampling.voxel_size_um)}."
+        )
+        return (Finding(Level.INFO, "start-sampling-unknown", message),)
+    if knows_sampling(fields[0]):
+        return ()
+    message = (
+        f"The images do not know their voxel size: it is taken to be that of {card.name}, "
+        f"{_um(sampling.voxel_size_um)}. If it is not, structures have another size than the start model knows."
+    )
+    return (Finding(Level.WARNING, "sampling-assumed", message, "Give the voxel size."),)
+
+
+def knows_sampling(field: OpenField) -> bool:
+    """Whether a field knows the size of its pixels."""
+    return None not in field.image.voxel_size_um[1:]
 
 
 def other_kind(field: OpenField, config: TrainingConfig, first: OpenField) -> Finding | None:
@@ -112,6 +147,28 @@ def start_card(config: TrainingConfig) -> ModelCard | None:
         return read_card(find_model(config.start_from))
     except ModelError as error:
         raise TrainingDataError(f"The start model cannot be used. {error}") from error
+
+
+def _refuse_mixture(fields: Sequence[OpenField]) -> None:
+    known = [field.field.name for field in fields if knows_sampling(field)]
+    unknown = [field.field.name for field in fields if not knows_sampling(field)]
+    if known and unknown:
+        raise TrainingDataError(
+            f"{_some(known)} know their voxel size, {_some(unknown)} do not: nobody can tell whether they show cells "
+            "at one scale. Train on one kind at a time, or give the voxel size that holds for those without."
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    """A few names, and how many more."""
+    listed = ", ".join(names[:_SHOWN])
+    if len(names) <= _SHOWN:
+        return listed
+    return f"{listed} and {len(names) - _SHOWN} more"
+
+
+def _um(sizes: VoxelSize) -> str:
+    return " x ".join(f"{size:g}" for size in sizes if size is not None) + " µm"
 
 
 def _axes_of(field: OpenField) -> tuple[ThirdAxis, ...]:

@@ -51,7 +51,7 @@ def validate(model: Model, pairs: tuple[Pair, ...], voxel_size_um: VoxelSize, pr
     model : Model
     pairs : tuple of Pair
         At least one.
-    voxel_size_um : tuple
+    voxel_size_um : tuple of float or None
         Of the pairs.
     precision : str
         Of the computation.

@@ -251,6 +251,8 @@ def _details(info: ModelInfo) -> str:
 def _explained(info: ModelInfo) -> str:
     if info.card is None:
         return ""
+    if not info.card.input.sampling_known:
+        return f"Trained on {_third_axes(info.card)} of unknown pixel size; images are taken as they are."
     z_step = info.card.input.voxel_size_um[0]
     y, x = info.card.input.voxel_size_um[1:]
     text = f"Trained on {_third_axes(info.card)} with pixels of {y:g} × {x:g} µm"
@@ -265,6 +267,8 @@ def _third_axes(card: ModelCard) -> str:
 
 def _voxel_size(card: ModelCard) -> str:
     """Short, since a row is one line of the dock."""
+    if not card.input.sampling_known:
+        return "in pixels"
     z_step = card.input.voxel_size_um[0]
     y, x = card.input.voxel_size_um[1:]
     text = f"{y:g} × {x:g} µm"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_mito_predict._widgets.common.worker import Work
-    from napari_mito_predict.image import Channel, ImageSource
+    from napari_mito_predict.image import Channel, Finding, ImageSource
     from napari_mito_predict.training.checks import Reference
     from napari_mito_predict.training.config import TrainingConfig
     from napari_mito_predict.training.fields import Field
@@ -51,9 +51,10 @@ class Listed:
 
 @dataclass(frozen=True)
 class Checked:
-    """All fields were read: dimensions of their volumes."""
+    """All fields were read: dimensions of their volumes, and what is to be said of all of them."""
 
     ndim: int
+    findings: tuple[Finding, ...] = ()
 
 
 def peeking(data: Mapping[str, Any]) -> Work:
@@ -89,7 +90,7 @@ def checking(config: TrainingConfig) -> Work:
             if should_stop():
                 return
             yield reader.read(field)[1]
-        yield Checked(reader.sampling.ndim)
+        yield Checked(reader.sampling.ndim, reader.findings)
 
     return work
 

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from qtpy.QtWidgets import QWidget
 
-    from napari_mito_predict.image import ChannelRole
+    from napari_mito_predict.image import ChannelRole, Finding
     from napari_mito_predict.training.checks import FieldReport
-    from napari_mito_predict.training.fields import Field, Fields
+    from napari_mito_predict.training.fields import Field
+    from napari_mito_predict.training.split import Fields
 
 _DROP_HINT = "Choose the fields to learn from, or drop files here. A dozen is a start."
 
@@ -47,6 +48,7 @@ class DataStep(Step):
         self._fields: tuple[Field, ...] = ()
         self._seed = 0
         self._checked = False
+        self._of_all: tuple[Finding, ...] = ()
         self.source = SourceForm(viewer)
         self.channels = ChannelRows()
         self.table = FieldsTable()
@@ -114,7 +116,7 @@ class DataStep(Step):
     def parts(self) -> Fields | None:
         """Which field goes where; None where there are too few."""
         from napari_mito_predict.training.config import Split
-        from napari_mito_predict.training.fields import split_fields
+        from napari_mito_predict.training.split import split_fields
 
         included = set(self.table.included)
         kept = [field for field in self._fields if field.name in included]
@@ -185,6 +187,7 @@ class DataStep(Step):
     def show_checked(self, checked: Checked) -> None:
         """All fields were read."""
         self._checked = True
+        self._of_all = checked.findings
         self.table.show_problem()
         self._show_state()
 
@@ -236,7 +239,7 @@ class DataStep(Step):
             for report in self.table.reports
             if report.name in included
         ]
-        for finding in check_together(reports):
+        for finding in (*self._of_all, *check_together(reports)):
             self._findings.addWidget(FindingLine(str(finding.level), finding.message, finding.fix))
 
     def _summarise(self, parts: Fields | None) -> None:

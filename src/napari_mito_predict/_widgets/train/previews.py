@@ -317,6 +317,9 @@ def _pixel_of(model_folder: Path) -> tuple[float, float] | None:
     from napari_mito_predict.models import read_card
 
     try:
-        return read_card(model_folder).input.voxel_size_um[1:]
+        y, x = read_card(model_folder).input.voxel_size_um[1:]
     except ModelError:
         return None
+    if y is None or x is None:
+        return None
+    return y, x

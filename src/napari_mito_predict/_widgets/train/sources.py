@@ -28,7 +28,7 @@ _KINDS = {
     "table": "A table (CSV) of files",
     "layers": "Layers that are open",
 }
-_FILTER = "Images (*.czi *.ome.tif *.ome.tiff *.tif *.tiff);;All files (*)"
+_FILTER = "Images (*.czi *.ome.tif *.ome.tiff *.tif *.tiff *.png);;All files (*)"
 _NOTHING = "nothing chosen yet"
 
 
@@ -64,7 +64,7 @@ class SourceForm(QWidget):
     def _build_files(self) -> None:
         self.files_button, self.folder_button = QPushButton("F&iles…"), QPushButton("Folder of files…")
         self.files_button.setToolTip("Each file holds transmitted light and fluorescence of one field")
-        self.folder_button.setToolTip("All CZI, TIFF and OME-Zarr files of a folder")
+        self.folder_button.setToolTip("All CZI, TIFF, OME-Zarr or PNG files of a folder")
         self.files_button.clicked.connect(self._ask_for_files)
         self.folder_button.clicked.connect(self._ask_for_folder)
         self.files_label = _quiet(_NOTHING)
