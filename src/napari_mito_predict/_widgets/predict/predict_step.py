@@ -88,7 +88,7 @@ class PredictStep(Step):
     def _build_questions(self) -> None:
         """What has to be known before it can start; shown when it is asked."""
         self.too_large = WarningLine()
-        self.choose_folder = QPushButton("Choose a &folder…")
+        self.choose_folder = QPushButton("Choose a folder…")
         self.choose_folder.clicked.connect(self._ask_for_folder)
         self.choose_folder.hide()
         self.taken = WarningLine()
