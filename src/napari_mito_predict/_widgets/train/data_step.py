@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox
+from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common.controls import FailurePanel, FindingLine, words
 from napari_mito_predict._widgets.common.layouts import clear, column
@@ -54,10 +56,15 @@ class DataStep(Step):
         self.table = FieldsTable()
         self.hint = words(_DROP_HINT, quiet=True)
         self.found, self.split = words(), words(quiet=True)
+        self.learn_from_predictions = QCheckBox("Learn from predictions all the same")
+        self.learn_from_predictions.setToolTip(
+            "The model then learns what another model does, with its errors; its card will say so"
+        )
         self._findings = column()
         self.failure = FailurePanel()
         for widget in (self.source, self.channels, self.hint, self.table, self.found, self.split):
             self.body.addWidget(widget)
+        self.body.addWidget(self.learn_from_predictions)
         self.body.addLayout(self._findings)
         self.body.addWidget(self.failure)
         self._peeking = Job(self)
@@ -66,6 +73,7 @@ class DataStep(Step):
         self.source.changed.connect(self._look_into)
         self.source.layers.failed.connect(self.show_failure)
         self.channels.changed.connect(self.chosen)
+        self.learn_from_predictions.toggled.connect(lambda _: self.chosen.emit())
         self.table.ticked.connect(self._show_state)
         self._show_state()
 
@@ -79,6 +87,8 @@ class DataStep(Step):
             return None
         if "files" in data:
             data["transmitted"] = self.channels.transmitted.currentData()
+        if self.learn_from_predictions.isChecked():
+            data["allow_prediction_as_truth"] = True
         return data
 
     @property
@@ -165,6 +175,8 @@ class DataStep(Step):
         self._show_state()
 
     def _forget(self) -> None:
+        with signals_blocked(self.learn_from_predictions):
+            self.learn_from_predictions.setChecked(False)  # that was about other fields
         self._fields, self._checked = (), False
         self.table.set_fields(())
         self.source.show_matches(())
@@ -209,6 +221,9 @@ class DataStep(Step):
             self.split.setToolTip(_names_of(parts))
         for label in (self.found, self.split):
             label.setVisible(bool(label.text()))
+        codes = {finding.code for report in self.table.reports for finding in report.findings}
+        asked = self.learn_from_predictions.isChecked()
+        self.learn_from_predictions.setVisible(asked or "prediction-as-truth" in codes)
         self._show_common_findings(parts)
         self._summarise(parts)
         self.state_changed.emit()
