@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import prod
@@ -14,6 +14,7 @@ import numpy as np
 from napari_mito_predict.evaluation import Shift, edges, find_shift, move
 from napari_mito_predict.image import Finding, Level
 from napari_mito_predict.image.crops import centre_of, middle_plane
+from napari_mito_predict.training.overlap import Overlap, Texture, check_overlaps, find_overlaps
 from napari_mito_predict.training.plausibility import check_direction
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class FieldReport:
         ``(Y, X, 3)`` uint8: truth (green) over its reference (magenta), as recorded and with the shift undone.
     light : ndarray or None
         `fingerprint` of its transmitted light: the same for copies in another format.
+    texture : Texture or None
+        Of its transmitted light: tells which other fields share pixels with it.
     """
 
     name: str
@@ -64,6 +67,7 @@ class FieldReport:
     findings: tuple[Finding, ...] = ()
     picture: NDArray[np.uint8] | None = None
     light: NDArray[np.float32] | None = None
+    texture: Texture | None = None
     group: str = ""
 
     @property
@@ -122,9 +126,19 @@ def check_shift(
     return found, picture
 
 
-def check_together(reports: Sequence[FieldReport]) -> list[Finding]:
-    """What only shows when all fields are seen: the same field twice, and too few of them."""
-    found = _same_pixels(reports) + _same_light(reports)
+def check_together(reports: Sequence[FieldReport], overlaps: Sequence[Overlap] | None = None) -> list[Finding]:
+    """What only shows when all fields are seen: the same pixels twice, and too few fields.
+
+    Parameters
+    ----------
+    reports : sequence of FieldReport
+    overlaps : sequence of Overlap, optional
+        See `overlaps_of`, where they are known already: to find them takes seconds.
+    """
+    parts = {report.name: report.part for report in reports}
+    if overlaps is None:
+        overlaps = overlaps_of(reports, parts=parts)
+    found = _same_pixels(reports) + _same_light(reports) + check_overlaps(overlaps, parts)
     usable = [report for report in reports if report.usable]
     independent = len({report.group or report.name for report in usable})
     if independent < _FEW_FIELDS:
@@ -134,6 +148,17 @@ def check_together(reports: Sequence[FieldReport]) -> list[Finding]:
         message = f"Only {independent} usable {what}: scores will depend on which are held back."
         found.append(Finding(Level.WARNING, "few-fields", message, "A dozen is a start; some thirty are better."))
     return found
+
+
+def overlaps_of(
+    reports: Sequence[FieldReport],
+    *,
+    parts: Mapping[str, str] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> tuple[Overlap, ...]:
+    """Which fields share pixels, see `find_overlaps`."""
+    textures = {report.name: report.texture for report in reports if report.texture is not None}
+    return find_overlaps(textures, parts=parts, should_stop=should_stop)
 
 
 def _same_pixels(reports: Sequence[FieldReport]) -> list[Finding]:

@@ -22,6 +22,7 @@ from napari_mito_predict.training.checks import (
     explain,
 )
 from napari_mito_predict.training.fields import Field, find_fields
+from napari_mito_predict.training.overlap import Texture
 from napari_mito_predict.training.pairs import OpenField, Pair, open_field, prepare, read_volumes
 from napari_mito_predict.training.plausibility import fingerprint
 from napari_mito_predict.training.sampling import Sampling, choose_sampling, explain_sampling, other_kind
@@ -183,6 +184,7 @@ class FieldReader:
         pairs: list[Pair] = []
         digests: list[str] = []
         light = None
+        texture = None
         picture = None
         try:
             if all(finding.level is not Level.ERROR for finding in found):
@@ -191,6 +193,7 @@ class FieldReader:
                     digests.append(raw.digest())
                     if light is None:
                         light = fingerprint(raw.input)
+                        texture = Texture.of(raw.input)
                     pairs.append(prepare(raw, opened, self.sampling.voxel_size_um))
             if pairs and self.look_for_shifts:
                 along_z = opened.third_axis == "z"
@@ -207,6 +210,7 @@ class FieldReader:
             shape=opened.shape_at(self.sampling.voxel_size_um),
             volumes=opened.volumes,
             light=light,
+            texture=texture,
             findings=_first_of_each_kind(found),
             picture=picture,
         )

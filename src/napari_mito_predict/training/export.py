@@ -62,6 +62,8 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
     if config.split.by is not None:
         groups = describe_groups(data.fields.groups.values())
         notes.append(f"Fields that belong together stayed in one part ({groups}).")
+    if any(finding.code == "shared-pixels" for finding in data.findings):
+        notes.append("Fields of different parts share pixels: the scores are too good.")
     if not data.fields.validation:
         notes.append("Too few fields for validation: the best model was chosen on strips of them.")
     return ModelCard(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_mito_predict.training.checks import Reference
     from napari_mito_predict.training.config import TrainingConfig
     from napari_mito_predict.training.fields import Field
+    from napari_mito_predict.training.overlap import Overlap
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,11 @@ class Listed:
 
 @dataclass(frozen=True)
 class Checked:
-    """All fields were read: dimensions of their volumes, and what is to be said of all of them."""
+    """All fields were read: dimensions of their volumes, what is to be said of all, and which share pixels."""
 
     ndim: int
     findings: tuple[Finding, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
 
 
 def peeking(data: Mapping[str, Any]) -> Work:
@@ -81,16 +83,20 @@ def checking(config: TrainingConfig) -> Work:
     """Work that yields `Listed`, then a report per field as soon as it is read, then `Checked`."""
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
+        from napari_mito_predict.training.checks import overlaps_of
         from napari_mito_predict.training.data import FieldReader
         from napari_mito_predict.training.fields import find_fields
 
         yield Listed(find_fields(config.data, config.targets))
         reader = FieldReader(config, _late_reference(config))
+        reports = []
         for field in reader.all_fields:
             if should_stop():
                 return
-            yield reader.read(field)[1]
-        yield Checked(reader.sampling.ndim, reader.findings)
+            reports.append(reader.read(field)[1])
+            yield reports[-1]
+        overlaps = overlaps_of(reports, should_stop=should_stop)
+        yield Checked(reader.sampling.ndim, reader.findings, overlaps)
 
     return work
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from napari_mito_predict.image import ChannelRole, Finding
     from napari_mito_predict.training.checks import FieldReport
     from napari_mito_predict.training.fields import Field
+    from napari_mito_predict.training.overlap import Overlap
     from napari_mito_predict.training.split import Fields
 
 _DROP_HINT = "Choose the fields to learn from, or drop files here. A dozen is a start."
@@ -51,6 +52,7 @@ class DataStep(Step):
         self._seed = 0
         self._checked = False
         self._of_all: tuple[Finding, ...] = ()
+        self._overlaps: tuple[Overlap, ...] = ()
         self.source = SourceForm(viewer)
         self.channels = ChannelRows()
         self.table = FieldsTable()
@@ -200,6 +202,7 @@ class DataStep(Step):
         """All fields were read."""
         self._checked = True
         self._of_all = checked.findings
+        self._overlaps = checked.overlaps
         self.table.show_problem()
         self._show_state()
 
@@ -254,7 +257,7 @@ class DataStep(Step):
             for report in self.table.reports
             if report.name in included
         ]
-        for finding in (*self._of_all, *check_together(reports)):
+        for finding in (*self._of_all, *check_together(reports, self._overlaps)):
             self._findings.addWidget(FindingLine(str(finding.level), finding.message, finding.fix))
 
     def _summarise(self, parts: Fields | None) -> None:

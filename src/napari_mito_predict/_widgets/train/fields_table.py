@@ -48,6 +48,7 @@ _SHORT = {
     "other-extent": "other size",
     "same-field-in-two-parts": "a copy",
     "duplicate-field": "a copy",
+    "shared-pixels": "overlaps",
 }
 
 
