@@ -224,7 +224,8 @@ class DataStep(Step):
             self.split.setToolTip(_names_of(parts))
         for label in (self.found, self.split):
             label.setVisible(bool(label.text()))
-        codes = {finding.code for report in self.table.reports for finding in report.findings}
+        findings = chain.from_iterable(report.findings for report in self.table.reports)
+        codes = {finding.code for finding in findings}
         asked = self.learn_from_predictions.isChecked()
         self.learn_from_predictions.setVisible(asked or "prediction-as-truth" in codes)
         self._show_common_findings(parts)
