@@ -8,7 +8,8 @@ from napari.utils._proxies import PublicOnlyProxy
 
 from napari_mito_predict._widgets.common.facts import KEY
 from napari_mito_predict._widgets.compare.side_by_side import grid_of
-from napari_mito_predict._widgets.compare.widget import CAPTION, CompareWidget
+from napari_mito_predict._widgets.compare.text import CAPTION
+from napari_mito_predict._widgets.compare.widget import CompareWidget
 from napari_mito_predict.evaluation import evaluate, pcc, ssim_global
 
 RNG = np.random.default_rng(0)

@@ -207,6 +207,32 @@ def test_results_larger_than_memory_are_opened_from_where_they_are_written(
     assert ready.predict.answers.isVisibleTo(ready)
 
 
+def test_a_prediction_to_a_disk_that_is_cancelled_leaves_nothing(ready, viewer, qtbot, tmp_path, monkeypatch):
+    say_memory_is(monkeypatch, 1000)
+    n_layers = len(viewer.layers)
+    ready.predict.set_output_folder(tmp_path)
+    ready.job.yielded.connect(lambda _: ready.job.cancel())
+    predict(qtbot, ready)
+    assert ready.job.state is JobState.IDLE
+    assert list(tmp_path.iterdir()) == []
+    assert len(viewer.layers) == n_layers
+
+
+def test_a_series_of_stacks_goes_to_a_disk_as_well(viewer, dock, qtbot, tmp_path, monkeypatch):
+    light = np.random.default_rng(0).normal(size=(3, 8, 32, 40)).astype(np.float32)
+    grid = {"scale": (5, 0.29, 0.11, 0.11), "units": ["s", "um", "um", "um"], "axis_labels": ("t", "z", "y", "x")}
+    layer = viewer.add_image(light, name="series", translate=(0, 1, 2, 3), **grid)
+    choose(dock, layer)
+    qtbot.waitUntil(lambda: dock.predict.predict.isEnabled(), timeout=PATIENCE)
+    say_memory_is(monkeypatch, 1000)
+    dock.predict.set_output_folder(tmp_path)
+    predict(qtbot, dock)
+    assert dock.job.state is JobState.DONE, dock.predict.failure.what.text()
+    (made,) = predictions(viewer)
+    assert made.data.shape == light.shape
+    np.testing.assert_allclose(made.translate, layer.translate)
+
+
 def test_memory_that_ran_out_is_said_in_words():
     failure = describe(MemoryError("Unable to allocate 28.6 GiB for an array"))
     assert "Unexpected" not in failure.what

@@ -138,6 +138,20 @@ def test_layers_are_written_with_scale_and_names(from_scratch, viewer, qtbot):
     assert from_scratch.request().targets == {"mitochondria": "TMRM"}
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "A/B 1", "../up", "con", "細胞"])
+def test_layers_of_any_name_are_written_into_the_folder_of_fields(from_scratch, viewer, qtbot, name):
+    light, truth = np.random.default_rng(0).integers(0, 100, (2, 8, 40, 48)).astype(np.uint16)
+    viewer.add_image(light, name=name, **GRID)
+    viewer.add_image(truth, name="TMRM", **GRID)
+    form = from_scratch.data.source.layers
+    form.transmitted.choose(viewer.layers[0])
+    form.truth.choose(viewer.layers[1])
+    form.add()
+    qtbot.waitUntil(lambda: len(form.files) == 1, timeout=PATIENCE)
+    assert form.files[0].parent == form._folder
+    assert open_image(form.files[0]).sizes["Z"] == 8
+
+
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint32", "int64", "uint64", "float16", "float32", "float64", ">i2"])
 def test_layers_of_any_type_of_number_are_taken(from_scratch, viewer, qtbot, dtype):
     values = np.random.default_rng(0).integers(0, 100, (2, 8, 40, 48))

@@ -75,7 +75,7 @@ def main() -> None:
     try:
         app()
     except MitoPredictError as error:
-        _fail(" ".join([str(error), *getattr(error, "__notes__", ())]).rstrip())
+        _fail(" ".join([str(error), *getattr(error, "__notes__", ())]))
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:  # the last resort: one line for people, the whole story on request

@@ -106,7 +106,8 @@ def predict(
         except MitoPredictError as error:
             option = _option_that_helps(error)
             if len(files) == 1:
-                error.add_note(option)
+                if option:
+                    error.add_note(option)
                 raise
             # Where results go into the folder of their inputs, the next run finds them there: nothing has failed.
             if file not in inputs and _is_prediction(file, error):

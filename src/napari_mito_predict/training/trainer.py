@@ -19,9 +19,10 @@ from napari_mito_predict.models import Model
 from napari_mito_predict.networks import build_network
 from napari_mito_predict.training.export import make_card, save_best
 from napari_mito_predict.training.losses import make_loss
+from napari_mito_predict.training.pace import Pace
 from napari_mito_predict.training.patches import PatchSampler, prefetched
 from napari_mito_predict.training.progress import Progress
-from napari_mito_predict.training.schedule import affordable, learning_rate
+from napari_mito_predict.training.schedule import learning_rate
 from napari_mito_predict.training.start import start_network
 from napari_mito_predict.training.validation import save_preview, validate
 
@@ -38,8 +39,6 @@ _log = logging.getLogger(__name__)
 
 _LOGS_PER_VALIDATION = 10
 _CHECKPOINT_EVERY_S = 120.0
-_TIMED = 20
-"""The time left is told from the last so many iterations."""
 
 Outcome = Literal["finished", "kept", "paused"]
 
@@ -91,7 +90,7 @@ class Trainer:
             data.training, data.patch, config.seed, config.foreground, config.augment, config.truth_ceiling
         )
         self.progress = Progress(planned=config.iterations)
-        self._durations: list[float] = []
+        self._pace = Pace(config, data)
         self._saved_at = time.monotonic()
         self._restore()
         self._clock_zero = (began or self._saved_at) - self.progress.seconds
@@ -110,7 +109,7 @@ class Trainer:
                     break
                 began = time.monotonic()
                 self._step(batch)
-                self._durations = [*self._durations[1 - _TIMED :], time.monotonic() - began]
+                self._pace.note(time.monotonic() - began)
                 self._after_iteration()
         if outcome == "paused":
             self._checkpoint()
@@ -181,7 +180,7 @@ class Trainer:
         if self.fabric.is_global_zero:
             self._measure()
             self.progress.validation_seconds = time.monotonic() - began
-            self.progress.planned = self._planned_iterations()
+            self.progress.planned = self._pace.iterations(self.progress)
         if self.fabric.world_size > 1:
             self.progress = self.fabric.broadcast(self.progress)
         self._refuse_divergence()
@@ -227,33 +226,17 @@ class Trainer:
             file=self.run.path,
         )
 
-    def _planned_iterations(self) -> int:
-        """How many iterations there will be in all: those asked for, or as many as the time left allows."""
-        if self.config.max_minutes is None or not self._durations:
-            return self.config.iterations
-        left = 60 * self.config.max_minutes - self.progress.seconds - self._reserve()
-        each = sum(self._durations) / len(self._durations)
-        return affordable(self.config, self.progress.iteration, each, self.progress.validation_seconds, left)
-
-    def _reserve(self) -> float:
-        """Seconds that the last validation and the test of the finished model will take."""
-        volumes = {report.name: report.volumes for report in self.data.reports}
-        test = sum(volumes.get(f.name, 1) for f in self.data.fields.test)
-        models = 2 if self.config.start_from else 1
-        return self.progress.validation_seconds * (1 + models * test / len(self.data.validation)) + 5
-
     def _should_end(self) -> Outcome | None:
         """How the run should end before the next iteration; None to go on. Decided by the first process alone."""
         if not self.fabric.is_global_zero:
             return None
         asked = self.run.stop_requested
-        limit = self.config.max_minutes
         patience = self.config.patience
         if asked == "keep":
             return "kept"
         if asked == "pause":
             return "paused"
-        if limit is not None and self.progress.seconds > 60 * limit - self._reserve():
+        if self._pace.is_over(self.progress):
             return "kept"
         if patience is not None and self.progress.validations_since_best >= patience:
             _log.info("No improvement in %d validations: stopping early.", patience)
@@ -287,14 +270,10 @@ class Trainer:
     def _write_status(self) -> None:
         """Say how far the run is, and how long the rest will take."""
         progress = self.progress
-        each = sum(self._durations) / max(1, len(self._durations))
-        validations = (progress.planned - progress.iteration) / self.config.validate_every
         self.heartbeat.say(
             iteration=progress.iteration,
             iterations=progress.planned,
-            seconds_left=(progress.planned - progress.iteration) * each
-            + validations * progress.validation_seconds
-            + self._reserve(),
+            seconds_left=self._pace.seconds_left(progress),
             scores=self.heartbeat.status.scores | progress.scores,
         )
 

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_mito_predict._widgets.common.image_layers import source_of
+from napari_mito_predict.evaluation.cases import differing_voxel_sizes
+
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
     from napari.viewer import Viewer
@@ -77,6 +80,12 @@ def moved(reference: Image, other: Image, letters: str) -> str:
     if not distances:
         return ""
     return f"it lies {' and '.join(distances)} away"
+
+
+def sampled_otherwise(first: Image, second: Image, axes: str) -> str:
+    """Say which voxel sizes of two layers differ, such as "x 0.1 and 0.2 µm"; empty for none. Pixels fit all sizes."""
+    differing = differing_voxel_sizes(source_of(first, axes), source_of(second, axes))
+    return ", ".join(f"{axis} {size:.4g} and {other:.4g} µm" for axis, (size, other) in differing.items())
 
 
 def _change(reference: Image, other: Image) -> NDArray[np.float64]:

@@ -14,11 +14,10 @@ from napari_mito_predict._widgets.common.controls import LayerCombo, follow
 from napari_mito_predict._widgets.common.facts import prediction_facts
 from napari_mito_predict._widgets.common.image_layers import values_of
 from napari_mito_predict._widgets.common.layouts import form
-from napari_mito_predict._widgets.common.placement import moved, turned
+from napari_mito_predict._widgets.common.placement import moved, sampled_otherwise, turned
 from napari_mito_predict._widgets.common.recognition import Recogniser
 from napari_mito_predict._widgets.common.viewport import letters_of
 from napari_mito_predict._widgets.compare.region import draw_in
-from napari_mito_predict.evaluation.cases import differing_voxel_sizes
 from napari_mito_predict.image import ChannelRole
 
 if TYPE_CHECKING:
@@ -217,13 +216,9 @@ def _in_words(shape: tuple[int, ...]) -> str:
 
 
 def _voxel_size_problem(prediction: Image, truth: Image) -> str:
-    """Layers in pixels know no voxel size, and fit all."""
-    letters = letters_of(prediction)
-    predicted, real = (image_layers.source_of(layer, letters) for layer in (prediction, truth))
-    differing = differing_voxel_sizes(predicted, real)
-    if not differing:
+    sizes = sampled_otherwise(prediction, truth, letters_of(prediction))
+    if not sizes:
         return ""
-    sizes = ", ".join(f"{axis} {size:.4g} and {other:.4g} µm" for axis, (size, other) in differing.items())
     return (
         f"Prediction and truth have different voxel sizes ({sizes}): they show different regions, or one size is "
         "wrong. Choose the truth of this field, or correct the scale of its layer."

@@ -19,6 +19,7 @@ from napari_mito_predict._widgets.common.viewport import letters_of
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.common.wrapped import Wrapped
 from napari_mito_predict.errors import OutputError, PredictionCancelled
+from napari_mito_predict.image.names import file_stem
 from napari_mito_predict.image.predicted import Evidence, PredictionMark
 
 if TYPE_CHECKING:
@@ -181,7 +182,8 @@ def case_of(prediction: Image, truth: Image, light: Image | None = None) -> Case
     channel = real.channels[0]
     of_truth = prediction_facts(truth)
     if of_truth is not None:  # as the user allowed; the report says so
-        channel = replace(channel, prediction=PredictionMark(of_truth.model, Evidence.RECORD))
+        simulated = bool(of_truth.record.disclaimer)
+        channel = replace(channel, prediction=PredictionMark(of_truth.model, Evidence.RECORD, simulated))
     return Case(
         field=record.input.name or facts.input_layer or truth.name,
         target=facts.target,
@@ -203,4 +205,4 @@ def _proposed(prediction: Image) -> Path:
     folder = Path.home()
     if made_from.path:
         folder = Path(made_from.path).parent
-    return folder / f"{made_from.name or prediction.name} report.html"
+    return folder / f"{file_stem(made_from.name or prediction.name)} report.html"

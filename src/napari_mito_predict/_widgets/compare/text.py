@@ -129,7 +129,7 @@ def methods_text(
     sentences += [
         "SSIM is the global form of Hsu, Lee & Wei (2021), with one mean, variance and covariance for all voxels "
         "compared; each image was first clipped to its 0.1–99.9 percentiles over them and scaled to [0, 1].",
-        f"Images were not registered{_moved_words(shift)}.",
+        f"Images were not registered{_moved_words(shift, compared_with)}.",
         "Predicted intensity is relative (z-scores of the training data), not calibrated.",
     ]
     if disclaimer:
@@ -137,11 +137,11 @@ def methods_text(
     return " ".join(sentences)
 
 
-def _moved_words(shift: ShiftCheck | None) -> str:
+def _moved_words(shift: ShiftCheck | None, compared_with: str) -> str:
     if shift is None or not shift.shifted:
         return ""
     return (
-        f"; the recorded fluorescence appears shifted by {_by(shift)} against the prediction (PCC "
+        f"; {compared_with} appears shifted by {_by(shift)} against the prediction (PCC "
         f"{shift.pcc_after:.3f} with that undone)"
     )
 

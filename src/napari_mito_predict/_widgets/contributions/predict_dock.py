@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_mito_predict._widgets.compare.widget import ComparePanel
+from napari_mito_predict._widgets.compare.panel import ComparePanel
 from napari_mito_predict._widgets.predict.widget import PredictWidget
 
 if TYPE_CHECKING:

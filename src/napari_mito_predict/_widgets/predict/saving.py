@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict._widgets.common.image_layers import lazy_stack
 
@@ -123,11 +123,11 @@ class Files:
         from napari_mito_predict.image import open_image
         from napari_mito_predict.prediction import predict_to_zarr
 
-        where: Path | dict[str, Path] = self.paths
+        how: dict[str, Any] = {"overwrite": self._replace, "on_progress": on_progress, "cancel": should_stop}
         if self._one_file:
-            where = next(iter(self.paths.values()))
-        predict_to_zarr(plan, where, overwrite=self._replace, on_progress=on_progress, cancel=should_stop)
-        if self._one_file:
-            image = open_image(where)  # type: ignore[arg-type]
+            path = next(iter(self.paths.values()))
+            predict_to_zarr(plan, path, **how)
+            image = open_image(path)
             return {key: lazy_stack(image, channel) for channel, key in enumerate(plan.outputs)}
+        predict_to_zarr(plan, self.paths, **how)
         return {key: lazy_stack(open_image(path), 0) for key, path in self.paths.items()}

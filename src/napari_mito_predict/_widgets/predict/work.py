@@ -207,19 +207,17 @@ def predicting(request: Request, planned: PredictionPlan | None, cache: ModelCac
             plan = make_plan(request, cache)
         else:
             plan = planned.fresh()
-        on_disk = bool(_too_large(plan))
         if request.destination is None:
             plan.check_memory()
-            files = None
-        else:
-            files = Files(plan, request.source, request.destination, on_disk=on_disk)
-            if files.taken:
-                yield Taken(files.taken)
-                return
-            files.check(plan)
-        if files is not None and on_disk:
+            yield from _predict_to_memory(plan, None, start, cache, viewport, should_stop)
+            return
+        files = Files(plan, request.source, request.destination, on_disk=bool(_too_large(plan)))
+        if files.taken:
+            yield Taken(files.taken)
+        elif files.on_disk:
             yield from _predict_to_disk(plan, files, start, should_stop)
         else:
+            files.check(plan)
             yield from _predict_to_memory(plan, files, start, cache, viewport, should_stop)
 
     return work

@@ -18,13 +18,13 @@ from napari_mito_predict._widgets.common import image_layers
 from napari_mito_predict._widgets.common.controls import Combo, LayerCombo, words
 from napari_mito_predict._widgets.common.facts import input_facts
 from napari_mito_predict._widgets.common.layouts import form
-from napari_mito_predict._widgets.common.placement import moved, turned
+from napari_mito_predict._widgets.common.placement import moved, sampled_otherwise, turned
 from napari_mito_predict._widgets.common.recognition import Recogniser
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.train.command import numbered
 from napari_mito_predict.errors import TrainingDataError
-from napari_mito_predict.evaluation.cases import differing_voxel_sizes
 from napari_mito_predict.image import ChannelRole
+from napari_mito_predict.image.names import file_stem
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -159,10 +159,8 @@ def _misplaced(light: Image, truth: Image, axes: str) -> str:
     """Why two layers of one size do not show the same place; empty where they do."""
     found = turned(light, truth, axes)
     if not found:
-        sources = (image_layers.source_of(layer, axes) for layer in (light, truth))
-        differing = differing_voxel_sizes(*sources)
-        if differing:
-            sizes = ", ".join(f"{axis} {size:.4g} and {other:.4g} µm" for axis, (size, other) in differing.items())
+        sizes = sampled_otherwise(light, truth, axes)
+        if sizes:
             return (
                 f"'{light.name}' and '{truth.name}' have different voxel sizes ({sizes}): choose two of the same "
                 "field, or correct the scale of one."
@@ -190,7 +188,7 @@ def writing(
             )
         light, truth = sources
         folder.mkdir(parents=True, exist_ok=True)
-        stem = re.sub(r"[^\w.-]+", "_", light.name).strip("_") or "field"
+        stem = file_stem(light.name)
         path = next(path for path in numbered(folder, stem, ".ome.tif") if not path.exists())
         times = range(light.sizes["T"])
         data = np.stack([np.stack([source.read(t, 0) for source in (light, truth)]) for t in times])
