@@ -13,14 +13,12 @@ import napari
 from qtpy.QtCore import QTimer
 
 from napari_mito_predict._widgets.common.facts import PredictionFacts, metadata_of
-from napari_mito_predict._widgets.common.image_layers import file_layers, placement_of, role_of
-from napari_mito_predict.image import ChannelRole, open_image
+from napari_mito_predict._widgets.common.image_layers import file_layers, placement_of
+from napari_mito_predict.image import open_image
 from napari_mito_predict.models import find_model, read_card
 from napari_mito_predict.models.record import PredictionRecord, read_record
 
 _WINDOW = (1500, 950)
-_LIGHT_OPACITY = 0.6
-"""Additive colours over a bright background would all turn white."""
 _SETTLE_MS = 1500
 """Until the window is laid out and drawn; a software renderer takes its time."""
 
@@ -29,11 +27,9 @@ def open_results(sample: Path, folder: Path) -> napari.Viewer:
     """Show the sample's transmitted light under the predictions in `folder`, beside our widget; truth is hidden."""
     viewer = napari.Viewer(title="Mito Predict demo")
     viewer.window.resize(*_WINDOW)
-    for data, keywords, _ in file_layers(open_image(sample)):
-        layer = viewer.add_image(data, **keywords)
-        layer.visible = role_of(layer)[0] is ChannelRole.TRANSMITTED
+    for data, keywords, _ in file_layers(open_image(sample), for_overlay=True):
+        viewer.add_image(data, **keywords)
     light = viewer.layers[0]
-    light.opacity = _LIGHT_OPACITY
     for name, result in json.loads((folder / "pcc.json").read_text(encoding="utf-8")).items():
         file = folder / result["file"]
         card = read_card(find_model(result["model"]))
