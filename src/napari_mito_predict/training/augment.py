@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import affine_transform, gaussian_filter
+from scipy.ndimage import gaussian_filter
 
 if TYPE_CHECKING:
     from napari_mito_predict.training.config import Augment
@@ -15,7 +16,9 @@ Image = NDArray[np.float32]
 
 
 def augment(given: Image, truth: Image, changes: Augment, rng: np.random.Generator) -> tuple[Image, Image]:
-    """Flip, turn and stretch input and truth alike; blur, brighten and roughen the input alone.
+    """Flip input and truth alike; blur, brighten, bend and roughen the input alone.
+
+    Turns by any angle and changes of size need what lies around the patch: `napari_mito_predict.training.warp`.
 
     Parameters
     ----------
@@ -31,12 +34,11 @@ def augment(given: Image, truth: Image, changes: Augment, rng: np.random.Generat
         given, truth = _flip(given, truth, rng)
     if changes.flip_third and given.ndim == 4 and rng.integers(2):
         given, truth = given[:, ::-1], truth[:, ::-1]
-    if changes.zoom:
-        factor = 1 + rng.uniform(-changes.zoom, changes.zoom)
-        given, truth = _zoom(given, factor), _zoom(truth, factor)
     if changes.blur:
         sigma = rng.uniform(0, changes.blur)
         given = gaussian_filter(given, (0,) * (given.ndim - 2) + (sigma, sigma), mode="nearest", truncate=3)
+    if changes.gamma:
+        given = _bend(given, exponent=(1 + changes.gamma) ** rng.uniform(-1, 1))
     if changes.intensity:
         scale = (1 + changes.intensity) ** rng.uniform(-1, 1)
         offset = rng.uniform(-1, 1) * min(changes.intensity, 1.0)
@@ -56,9 +58,11 @@ def _flip(given: Image, truth: Image, rng: np.random.Generator) -> tuple[Image, 
     return given, truth
 
 
-def _zoom(image: Image, factor: float) -> Image:
-    """Magnify y and x by `factor` about the middle; what a smaller image leaves free is mirrored."""
-    planes = image.reshape(-1, *image.shape[-2:])
-    offset = [(n - 1) / 2 * (1 - 1 / factor) for n in planes.shape[1:]]
-    zoomed = [affine_transform(plane, (1 / factor, 1 / factor), offset, order=1, mode="mirror") for plane in planes]
-    return np.asarray(zoomed, np.float32).reshape(image.shape)
+def _bend(image: Image, exponent: float) -> Image:
+    """Raise the brightness, from 0 at the darkest to 1 at the brightest point, to a power; mean and contrast stay."""
+    darkest, brightest = float(image.min()), float(image.max())
+    if math.isclose(darkest, brightest):
+        return image
+    raised = ((image - darkest) / (brightest - darkest)) ** exponent
+    bent: Image = (raised - raised.mean()) * (image.std() / raised.std()) + image.mean()
+    return bent

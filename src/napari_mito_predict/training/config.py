@@ -186,6 +186,16 @@ class Augment(_Part):
     most 1) in standard deviations. Empty fields have a far higher contrast after normalisation than crowded ones."""
     zoom: float = Field(default=0.0, ge=0, le=0.5)
     """Largest relative change of size in y and x, input and truth alike."""
+    rotate: bool = False
+    """Turn by any angle in y and x, input and truth alike."""
+    gamma: float = Field(default=0.0, ge=0, le=2)
+    """The input's brightness, from darkest to brightest, is raised to a power between 1 / (1 + this) and 1 + this;
+    its mean and contrast stay."""
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Runs that were begun before there were these keys go on."""
+        return {key: value for key, value in handler(self).items() if key not in ("rotate", "gamma") or value}
 
 
 class TrainingConfig(_Part):
@@ -204,7 +214,7 @@ class TrainingConfig(_Part):
     name: Name = "my-model"
     title: str = ""
     split: Split = Split()
-    preset: Literal["paper", "paper-deep", "fnet", "gvtnet", "quick", "robust"] = "paper"
+    preset: Literal["paper", "paper-deep", "fnet", "gvtnet", "quick", "robust", "general"] = "paper"
     network: NetworkConfig | None = None
     start_from: str | None = None
     """Model to fine-tune, by name or path; then no `network`."""
@@ -213,7 +223,7 @@ class TrainingConfig(_Part):
     voxel_size_um: tuple[float | None, float, float] | None = None
     """Sampling ``(z, y, x)`` to train at; ``None``: that of the start model, else of the first field."""
     patch: tuple[int, ...] | None = None
-    """``None``: 32 x 64 x 64 in 3-D, 256 x 256 in 2-D."""
+    """``None``: the preset's; 32 x 64 x 64 in 3-D, 256 x 256 in 2-D (192 x 192 for ``general``)."""
     batch_size: int = Field(default=8, ge=1)
     """Patches per iteration, over all devices together."""
     accumulate: int = Field(default=1, ge=1)
@@ -221,7 +231,7 @@ class TrainingConfig(_Part):
     iterations: int = Field(default=10_000, ge=1)
     max_minutes: float | None = Field(default=None, gt=0)
     """Most time until `model/` is finished; the schedule is shortened to fit."""
-    loss: Literal["mse", "l1", "mse+dssim"] = "mse"
+    loss: Literal["mse", "l1", "mse+dssim", "mse+pcc"] = "mse"
     learning_rate: float = Field(default=1e-3, gt=0)
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
     schedule: Literal["constant", "cosine"] = "constant"
@@ -231,6 +241,11 @@ class TrainingConfig(_Part):
     """Largest norm of the gradient."""
     average: Fraction = 0.0
     """Decay of a running average of the weights, which is then validated and kept; 0 for none."""
+    weight_decay: float = Field(default=0.0, ge=0, le=10)
+    """Weights shrink by this times the learning rate in each iteration, apart from the gradient (AdamW)."""
+    select: Literal["best", "last"] = "best"
+    """Which state becomes the model: the best on the validation fields, or the last one. The last one needs no
+    validation: with `split.validation` 0 every field that is not tested is trained on."""
     foreground: Fraction = 0.0
     """Fraction of patches that are chosen for their signal: the brightest truth out of four random places."""
     truth_ceiling: float | None = Field(default=None, gt=0)
@@ -343,10 +358,12 @@ class TrainingConfig(_Part):
         Where and with what is computed may change, what is computed may not.
         """
         mine = self.model_dump(mode="json")
+        # What was begun before there was a key had its default.
+        theirs = {key: type(self).model_fields[key].default for key in mine.keys() - other.keys()} | other
         return [
-            f"{key}: {other.get(key)} -> {mine.get(key)}"
-            for key in sorted(mine.keys() | other.keys())
-            if key not in _MAY_CHANGE and mine.get(key) != other.get(key)
+            f"{key}: {theirs.get(key)} -> {mine.get(key)}"
+            for key in sorted(mine.keys() | theirs.keys())
+            if key not in _MAY_CHANGE and mine.get(key) != theirs.get(key)
         ]
 
 

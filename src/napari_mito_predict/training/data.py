@@ -25,6 +25,7 @@ from napari_mito_predict.training.fields import Field, find_fields
 from napari_mito_predict.training.overlap import Texture
 from napari_mito_predict.training.pairs import OpenField, Pair, open_field, prepare, read_volumes
 from napari_mito_predict.training.plausibility import fingerprint
+from napari_mito_predict.training.presets import default_patch
 from napari_mito_predict.training.sampling import Sampling, choose_sampling, explain_sampling, other_kind
 from napari_mito_predict.training.split import Fields, split_fields
 from napari_mito_predict.training.store import PairStore, store_size
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
 
     from napari_mito_predict.training.config import TrainingConfig
 
-_PATCH = {2: (256, 256), 3: (32, 64, 64)}
 _STRIP = 0.2
 _FITTED_ON = 8
+_WATCHED = 8
+"""Training volumes that are looked at where none is held back."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class TrainingData:
     findings : tuple of Finding
         What was found in all together.
     training, validation : tuple of Pair
-        Volumes. With fewer than three fields, validation is a strip cut from the training fields.
+        Volumes. Without validation fields, validation is a strip cut from the training fields; or, where the last
+        state becomes the model anyway, a few of these fields themselves.
     sampling : Sampling
         The grid of all pairs.
     stains, roles : tuple
@@ -150,6 +153,8 @@ class FieldReader:
         self.first = next(iter(usable or self.opened.values()))
         self.sampling = choose_sampling(config, usable or list(self.opened.values()))
         self.findings = explain_sampling(config, usable or list(self.opened.values()), self.sampling)
+        if config.select == "last" and not self.fields.validation:
+            self.findings += (_not_validated(),)
 
     @property
     def all_fields(self) -> tuple[Field, ...]:
@@ -266,7 +271,9 @@ def load_data(
     refuse(reports, together)
     training = tuple(chain.from_iterable(kept[field.name] for field in fields.training))
     validation = tuple(chain.from_iterable(kept[field.name] for field in fields.validation))
-    if not validation:
+    if not validation and config.select == "last":
+        validation = training[:: max(1, len(training) // _WATCHED)]
+    elif not validation:
         training, validation = hold_back_strips(training, gap)
     patch = patch_of(config, reader.sampling.ndim)
     return TrainingData(
@@ -293,7 +300,7 @@ def patch_of(config: TrainingConfig, ndim: int) -> tuple[int, ...]:
     TrainingDataError
         The one asked for has another number of sizes.
     """
-    patch = config.patch or _PATCH[ndim]
+    patch = config.patch or default_patch(config.preset, ndim)
     if len(patch) != ndim:
         raise TrainingDataError(f"'patch' has {len(patch)} sizes, but the fields are {ndim}-D.")
     return patch
@@ -325,6 +332,11 @@ def hold_back_strips(pairs: Sequence[Pair], gap: int) -> tuple[tuple[Pair, ...],
         training.append(Pair(pair.field, pair.input[..., :rest], pair.truth[..., :rest]))
         validation.append(Pair(pair.field, pair.input[..., width - strip :], pair.truth[..., width - strip :]))
     return tuple(training), tuple(validation)
+
+
+def _not_validated() -> Finding:
+    message = "Nothing is held back for validation: the curve shows fields that are trained on, and rises in any case."
+    return Finding(Level.INFO, "not-validated", message)
 
 
 def _is_simulated(opened: OpenField) -> bool:

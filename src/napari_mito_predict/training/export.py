@@ -16,11 +16,11 @@ from napari_mito_predict._files import atomic_path
 from napari_mito_predict.errors import ModelError
 from napari_mito_predict.evaluation import evaluate
 from napari_mito_predict.image import ChannelRole
-from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Target, Training, load_model, save_model
+from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Target, Training, save_model
 from napari_mito_predict.training.config import NetworkConfig
 from napari_mito_predict.training.pictures import draw_curve, draw_example
-from napari_mito_predict.training.sampling import start_card
 from napari_mito_predict.training.split import describe_groups
+from napari_mito_predict.training.start import start_model
 from napari_mito_predict.training.validation import predict_pair
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ _OURS, _BLURRED = "this model", "blurred input"
 def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> ModelCard:
     """The card of a model trained so far, without scores."""
     shape = config.network or NetworkConfig()
-    start = start_card(config)
     sampling = data.sampling
     start_from = None
-    if start is None:
+    if config.start_from is None:
         architecture = Architecture(kind=shape.kind, arguments=shape.arguments(data.ndim, data.targets))
     else:
+        start = start_model(config.start_from, data.ndim).card
         architecture = start.architecture
         start_from = start.name
     origin = "pairs of the user's own"
@@ -64,8 +64,10 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
         notes.append(f"Fields that belong together stayed in one part ({groups}).")
     if any(finding.code == "shared-pixels" for finding in data.findings):
         notes.append("Fields of different parts share pixels: the scores are too good.")
-    if not data.fields.validation:
+    if not data.fields.validation and config.select == "best":
         notes.append("Too few fields for validation: the best model was chosen on strips of them.")
+    if config.select == "last":
+        notes.append("The state after the last iteration, not chosen by any score.")
     return ModelCard(
         name=config.name,
         title=config.title or f"{', '.join(data.stains)} from transmitted light",
@@ -107,7 +109,7 @@ def finish_model(run: Run, config: TrainingConfig, data: TrainingData, reader: F
     """
     model = run.model
     rivals = {_OURS: model, **_start_model(config, model)}
-    label, pairs = _test_pairs(reader, data)
+    label, pairs = _test_pairs(config, reader, data)
     rows: list[_Row] = []
     shown: dict[str, list[np.ndarray]] = defaultdict(list)
     example: tuple[Pair, np.ndarray] | None = None
@@ -150,7 +152,7 @@ def _start_model(config: TrainingConfig, model: Model) -> dict[str, Model]:
     if not config.start_from:
         return {}
     try:
-        start = load_model(config.start_from)
+        start = start_model(config.start_from, model.network.ndim)
     except ModelError as error:
         _log.warning("The start model is left out of the comparison. %s", error)
         return {}
@@ -173,8 +175,10 @@ def _score(field: str, target: str, model: str, prediction: np.ndarray, truth: n
     return _Row(field, target, model, scores.pcc, scores.ssim_global)
 
 
-def _test_pairs(reader: FieldReader, data: TrainingData) -> tuple[str, Iterator[Pair]]:
+def _test_pairs(config: TrainingConfig, reader: FieldReader, data: TrainingData) -> tuple[str, Iterator[Pair]]:
     """Volumes of the test fields, read now for the first time since the checks; else those validated on."""
+    if not data.fields.test and not data.fields.validation and config.select == "last":
+        return "fields trained on", iter(data.validation)
     if not data.fields.test:
         return "validation fields", iter(data.validation)
 

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,12 +35,13 @@ from napari_mito_predict.training.heartbeat import Heartbeat
 from napari_mito_predict.training.lock import NO_LOCKS, only_trainer
 from napari_mito_predict.training.pictures import save_picture
 from napari_mito_predict.training.run import Run
-from napari_mito_predict.training.start import start_network
+from napari_mito_predict.training.start import start_model, start_network
 from napari_mito_predict.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+    from napari_mito_predict.models import Model
     from napari_mito_predict.training.checks import FieldReport, Reference
     from napari_mito_predict.training.store import PairStore
 
@@ -238,17 +240,22 @@ def _blurred_score(data: TrainingData) -> dict[str, float]:
 
 def reference_of(config: TrainingConfig) -> Reference | None:
     """What truths should look like: the start model's prediction, where it predicts the same targets."""
-    if not config.start_from:
+    name = config.start_from
+    if name is None:
         return None
     try:
-        model = load_model(config.start_from)
+        targets = load_model(name).targets
     except ModelError as error:
         raise TrainingError(f"The start model cannot be used. {error}") from error
-    if not set(config.targets) & set(model.targets):
+    if not set(config.targets) & set(targets):
         return None
 
+    @cache
+    def fitting(ndim: int) -> Model:
+        return start_model(name, ndim)
+
     def expect(given: np.ndarray) -> list[np.ndarray | None]:
-        result = predict(given, model, precision=config.precision)
+        result = predict(given, fitting(given.ndim), precision=config.precision)
         expected: list[np.ndarray | None] = []
         for name in config.targets:
             if name in result:

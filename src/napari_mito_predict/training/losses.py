@@ -19,9 +19,29 @@ _RANGE = 6.0
 
 
 def make_loss(name: str) -> Loss:
-    """Loss by its name in the configuration: ``mse`` (the paper's), ``l1``, or ``mse+dssim``."""
-    losses: dict[str, Loss] = {"mse": functional.mse_loss, "l1": functional.l1_loss, "mse+dssim": _mse_and_dssim}
+    """Loss by its name in the configuration: ``mse`` (the paper's), ``l1``, ``mse+dssim`` or ``mse+pcc``."""
+    losses: dict[str, Loss] = {
+        "mse": functional.mse_loss,
+        "l1": functional.l1_loss,
+        "mse+dssim": _mse_and_dssim,
+        "mse+pcc": _mse_and_pcc,
+    }
     return losses[name]
+
+
+def pearson_distance(prediction: Tensor, truth: Tensor) -> Tensor:
+    """``1 - PCC``, averaged over patches and targets.
+
+    How bright a structure is in a patch depends on what else the image holds, since its truth is z-scored as a whole;
+    the correlation within a patch does not depend on that.
+
+    Parameters
+    ----------
+    prediction, truth : Tensor, (N, C, [D,] Y, X)
+    """
+    a, b = (t.float().flatten(2) for t in (prediction, truth))
+    a, b = (t - t.mean(-1, keepdim=True) for t in (a, b))
+    return (1 - functional.cosine_similarity(a, b, dim=-1)).mean()
 
 
 def dssim(prediction: Tensor, truth: Tensor) -> Tensor:
@@ -51,3 +71,7 @@ def dssim(prediction: Tensor, truth: Tensor) -> Tensor:
 
 def _mse_and_dssim(prediction: Tensor, truth: Tensor) -> Tensor:
     return functional.mse_loss(prediction, truth) + dssim(prediction, truth)
+
+
+def _mse_and_pcc(prediction: Tensor, truth: Tensor) -> Tensor:
+    return functional.mse_loss(prediction, truth) + pearson_distance(prediction, truth)

@@ -10,12 +10,16 @@ import numpy as np
 
 from napari_mito_predict.errors import TrainingDataError
 from napari_mito_predict.training.augment import augment
+from napari_mito_predict.training.warp import Warp
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_mito_predict.training.config import Augment
     from napari_mito_predict.training.pairs import Pair
+
+Place = tuple[slice, ...]
+"""A part of a volume, one slice per axis."""
 
 _CANDIDATES = 4
 
@@ -95,27 +99,54 @@ class PatchSampler:
         """Patch number `index`."""
         rng = np.random.default_rng((self.seed, index))
         count = _CANDIDATES if rng.random() < self._foreground else 1
-        candidates = [self._crop(rng) for _ in range(count)]
+        candidates = [self._place(rng) for _ in range(count)]
         # By mean, not contrast: the contrast of a few bright points would fill the batch with what cannot be learned.
-        best = max(candidates, key=lambda patch: float(patch.truth.mean()))
-        return Patch(*augment(best.input, best.truth, self._changes, rng), best.field)
+        pair, place = max(candidates, key=lambda found: float(self._truth(*found).mean()))
+        warp = Warp.draw(self._changes, rng)
+        if warp is None:
+            given, truth = pair.input[place][None].astype(np.float32), self._truth(pair, place)
+        else:
+            given, truth = self._warped(pair, place, warp)
+        given, truth = _filled(given, self.shape), _filled(truth, self.shape)
+        return Patch(*augment(given, truth, self._changes, rng), pair.field)
 
-    def _crop(self, rng: np.random.Generator) -> Patch:
+    def _place(self, rng: np.random.Generator) -> tuple[Pair, Place]:
+        """A volume, and the part of it that a patch of this size covers, or all of it where it is smaller."""
         volumes = self._fields[int(rng.integers(len(self._fields)))]
         pair = volumes[int(rng.integers(len(volumes)))]
         starts = [
             int(rng.integers(max(have - want, 0) + 1)) for have, want in zip(pair.input.shape, self.shape, strict=True)
         ]
-        place = tuple(slice(start, start + want) for start, want in zip(starts, self.shape, strict=True))
-        given = pair.input[place][None].astype(np.float32)
+        return pair, tuple(slice(start, start + want) for start, want in zip(starts, self.shape, strict=True))
+
+    def _truth(self, pair: Pair, place: Place) -> NDArray[np.float32]:
+        """Truth ``(targets, ...)`` at `place`, cut to the ceiling."""
         truth = pair.truth[(slice(None), *place)].astype(np.float32)
-        if self._ceiling is not None:
-            truth = np.minimum(truth, np.float32(self._ceiling))
-        missing = [(0, want - have) for have, want in zip(given.shape[1:], self.shape, strict=True)]
-        if any(end for _, end in missing):
-            width = [(0, 0), *missing]
-            given, truth = np.pad(given, width, mode="symmetric"), np.pad(truth, width, mode="symmetric")
-        return Patch(given, truth, pair.field)
+        if self._ceiling is None:
+            return truth
+        return np.minimum(truth, np.float32(self._ceiling))
+
+    def _warped(self, pair: Pair, place: Place, warp: Warp) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Input and truth about the middle of `place`, turned and stretched alike."""
+        *third, rows, columns = place
+        plane, size = pair.input.shape[-2:], self.shape[-2:]
+        middle = [
+            (side.start + min(side.stop, have) - 1) / 2 for side, have in zip((rows, columns), plane, strict=True)
+        ]
+        source = warp.source((middle[0], middle[1]), (size[0], size[1]), (plane[0], plane[1]))
+        centre = middle[0] - source[0].start, middle[1] - source[1].start
+        around = (*third, *source)
+        # Bilinear interpolation would blur the finest detail of every image that the network learns from.
+        given = warp(pair.input[around][None], centre, (size[0], size[1]), "bicubic")
+        return given, warp(self._truth(pair, around), centre, (size[0], size[1]))
+
+
+def _filled(image: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """`image` (C, *sizes), mirrored at its ends where it is smaller than `shape`."""
+    missing = [(0, want - have) for have, want in zip(image.shape[1:], shape, strict=True)]
+    if not any(end for _, end in missing):
+        return image
+    return np.pad(image, [(0, 0), *missing], mode="symmetric")
 
 
 def prefetched(sampler: PatchSampler, numbers: Iterable[Sequence[int]]) -> Generator[Batch]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from napari_mito_predict.errors import TrainingError
-from napari_mito_predict.models import load_model
+from napari_mito_predict.models import Model, load_model
 from napari_mito_predict.networks import Network, build_network
+from napari_mito_predict.networks.planar import planar
+from napari_mito_predict.networks.unet import UNet
 from napari_mito_predict.training.config import NetworkConfig, TrainingConfig
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ def start_network(config: TrainingConfig, ndim: int) -> Network:
         It does not fit the data.
     """
     if config.start_from:
-        network = load_model(config.start_from).network
+        network = start_model(config.start_from, ndim).network
         cast("nn.Module", network).requires_grad_(True)
     else:
         shape = config.network or NetworkConfig()
@@ -33,3 +35,30 @@ def start_network(config: TrainingConfig, ndim: int) -> Network:
             f"{len(config.targets)}. Choose another start model, or other targets."
         )
     return network
+
+
+def start_model(name_or_path: str, ndim: int) -> Model:
+    """A model to start from; a U-Net of stacks or series is made one of single planes where `ndim` is 2.
+
+    Raises
+    ------
+    UnknownModelError, DamagedModelError, InvalidModelError
+        There is no such model, or it cannot be used.
+    """
+    model = load_model(name_or_path)
+    if ndim != 2 or not isinstance(model.network, UNet) or model.network.ndim != 3:
+        return model
+    architecture = model.card.architecture
+    card = model.card.model_copy(
+        update={
+            "architecture": architecture.model_copy(update={"arguments": architecture.arguments | {"ndim": 2}}),
+            "input": model.card.input.model_copy(
+                update={
+                    "third_axes": (),
+                    "third_axis_step": {},
+                    "voxel_size_um": (None, *model.card.input.voxel_size_um[1:]),
+                }
+            ),
+        }
+    )
+    return Model(card, cast("Network", planar(model.network)))

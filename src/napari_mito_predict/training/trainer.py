@@ -1,4 +1,4 @@
-"""The training loop: random patches, a loss, Adam; the best model is the one with the best whole validation fields."""
+"""The training loop: random patches, a loss, Adam; the model is the state best on validation fields, or the last."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ class Trainer:
         module.to(memory_format=_memory_format(data.ndim))  # type: ignore[call-overload]
         if config.compile:
             module.compile()
-        optimiser = torch.optim.Adam(module.parameters(), lr=config.learning_rate, betas=config.betas)
+        optimiser = torch.optim.AdamW(
+            module.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+        )
         self.module, self.optimiser = fabric.setup(module, optimiser)
         self.average = None
         if config.average:
@@ -200,7 +202,7 @@ class Trainer:
             progress.scores["base"] = found.pcc
         progress.validations_since_best += 1
         # A network whose weights have exploded may still correlate: its answers are off by orders of magnitude.
-        better = found.pcc > progress.best_pcc and not progress.far_off
+        better = (found.pcc > progress.best_pcc or config.select == "last") and not progress.far_off
         if better or not self.run.model_folder.exists():
             progress.best_pcc = max(found.pcc, progress.best_pcc)
             progress.validations_since_best = 0
@@ -374,7 +376,12 @@ class Trainer:
 
 def _running_average(module: nn.Module, decay: float) -> AveragedModel:
     """An exponential moving average of the weights, and of buffers such as the statistics of batch normalisation."""
-    update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+
+    def update(averaged: Any, current: Any, number: Any) -> None:
+        # The average of a short run would else consist of its first iterations.
+        so_far = (1 + int(number)) / (10 + int(number))
+        get_ema_multi_avg_fn(min(decay, so_far))(averaged, current, number)  # type: ignore[no-untyped-call]
+
     return AveragedModel(module, multi_avg_fn=update, use_buffers=True)
 
 

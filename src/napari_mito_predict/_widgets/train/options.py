@@ -17,7 +17,12 @@ from napari_mito_predict._widgets.common.layouts import form
 if TYPE_CHECKING:
     from magicgui.widgets.bases import ValueWidget
 
-_LOSSES = [("squared error", "mse"), ("absolute error", "l1"), ("squared + SSIM", "mse+dssim")]
+_LOSSES = [
+    ("squared error", "mse"),
+    ("absolute error", "l1"),
+    ("squared + SSIM", "mse+dssim"),
+    ("squared + correlation", "mse+pcc"),
+]
 _PRECISIONS = [("Automatic", "auto"), ("32 bits, exact", "32"), ("bf16, faster", "bf16"), ("16 bits, faster", "16")]
 _FEWEST_VALIDATIONS = 20
 """A run that validates more rarely than this many times shows too little of how it improves."""

@@ -20,11 +20,17 @@ if TYPE_CHECKING:
     from napari_mito_predict._widgets.common.worker import Failure
 
 _PRESETS = {
+    "general": (
+        "General",
+        "Also learns from turned, resized, blurred and noisier versions of your fields, and averages what it learnt: "
+        "best on fields it has not seen. A small network; about twice as long as Quick.",
+    ),
     "quick": ("Quick, CPU", "A small network and few iterations: for a first look, also without a graphics card."),
     "paper": ("Paper", "As in Hsu, Lee & Wei 2021. Wants a graphics card."),
     "fnet": ("fnet", "As in Ounkomol et al. 2018: many iterations with many pieces each. Wants a graphics card."),
     "robust": ("Robust", "Also learns from noisier, blurrier and dimmer versions of your fields."),
 }
+_DEFAULT = "general"
 _SCRATCH = "from scratch"
 _TARGETS = {"mitochondria": "mitochondria", "dna": "DNA"}
 _AXES = {"z": "z-stacks", "t": "time series"}
@@ -80,7 +86,7 @@ class StartStep(Step):
         for i, (key, (text, tooltip)) in enumerate(_PRESETS.items()):
             button = QRadioButton(text)
             button.setToolTip(tooltip)
-            button.setChecked(key == "quick")
+            button.setChecked(key == _DEFAULT)
             button.toggled.connect(self._preset_toggled)
             self._presets.addButton(button)
             self.presets[key] = button
