@@ -74,7 +74,8 @@ def test_the_page_holds_numbers_pictures_and_the_disclaimer(report) -> None:
     for words in (
         DISCLAIMER, "SSIM, global form", "SSIM, windowed", "different numbers", "Predicted intensity is relative",
         "0.1–99.9 percentiles", "Otsu", "mito-z", "baseline: blurred transmitted light",
-        "baseline: local contrast of the transmitted light", "fine PCC", "Gaussian of 1.3 µm", "contrast in", "no shift", "scikit-image",
+        "baseline: local contrast of the transmitted light", "fine PCC", "Gaussian of 1.3 µm", "contrast in",
+        "no shift", "scikit-image",
     ):  # fmt: skip
         assert words in page.text, words
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]

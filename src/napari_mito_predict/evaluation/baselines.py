@@ -143,6 +143,7 @@ class MeanTruth:
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
         self._sum = np.zeros(shape, np.float64)
         self.fields = 0
 
