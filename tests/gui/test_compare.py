@@ -32,7 +32,7 @@ def add_prediction(viewer, data=PREDICTION, target="mitochondria", **kwargs):
 def shown(panel, qtbot, plane):
     """Wait until plane and stack numbers are those of `plane`."""
     expected = f"{pcc(PREDICTION[plane], TRUTH[plane]):.2f}"
-    qtbot.waitUntil(lambda: panel.numbers.plane[0].text() == expected, timeout=60_000)
+    qtbot.waitUntil(lambda: panel.numbers.plane.pcc.text() == expected, timeout=60_000)
 
 
 def test_nothing_to_compare_is_said(panel, qtbot):
@@ -49,10 +49,10 @@ def test_truth_is_guessed_from_its_role_and_numbers_follow_the_slider(panel, vie
     for plane in (1, 4):
         viewer.dims.set_current_step(0, plane)
         shown(panel, qtbot, plane)
-        assert panel.numbers.plane[1].text() == f"{ssim_global(PREDICTION[plane], TRUTH[plane]):.2f}"
+        assert panel.numbers.plane.ssim.text() == f"{ssim_global(PREDICTION[plane], TRUTH[plane]):.2f}"
     qtbot.waitUntil(lambda: panel.stack is not None, timeout=60_000)
-    assert panel.numbers.stack[0].text() == f"{pcc(PREDICTION, TRUTH):.2f}"
-    assert panel.numbers.stack[1].text() == f"{ssim_global(PREDICTION, TRUTH):.2f}"
+    assert panel.numbers.stack.pcc.text() == f"{pcc(PREDICTION, TRUTH):.2f}"
+    assert panel.numbers.stack.ssim.text() == f"{ssim_global(PREDICTION, TRUTH):.2f}"
     np.testing.assert_allclose(panel.stack.profile, [pcc(p, t) for p, t in zip(PREDICTION, TRUTH, strict=True)])
 
 
@@ -71,7 +71,7 @@ def test_the_plane_on_screen_counts_whatever_its_orientation(panel, viewer, qtbo
     viewer.dims.order = (2, 0, 1)
     viewer.dims.set_current_step(2, 7)
     expected = f"{pcc(PREDICTION[:, :, 7], TRUTH[:, :, 7]):.2f}"
-    qtbot.waitUntil(lambda: panel.numbers.plane[0].text() == expected, timeout=60_000)
+    qtbot.waitUntil(lambda: panel.numbers.plane.pcc.text() == expected, timeout=60_000)
 
 
 def test_a_three_dimensional_view_has_no_plane(panel, viewer, qtbot):
@@ -79,7 +79,7 @@ def test_a_three_dimensional_view_has_no_plane(panel, viewer, qtbot):
     add_prediction(viewer)
     qtbot.waitUntil(lambda: panel.stack is not None, timeout=60_000)
     viewer.dims.ndisplay = 3
-    qtbot.waitUntil(lambda: panel.numbers.plane[0].text() == "–", timeout=60_000)
+    qtbot.waitUntil(lambda: panel.numbers.plane.pcc.text() == "–", timeout=60_000)
 
 
 def test_of_a_series_of_stacks_the_one_on_screen_counts(panel, viewer, qtbot):
@@ -89,7 +89,7 @@ def test_of_a_series_of_stacks_the_one_on_screen_counts(panel, viewer, qtbot):
     for t in (1, 0):
         viewer.dims.set_current_step(0, t)
         expected = f"{pcc(prediction[t], truth[t]):.2f}"
-        qtbot.waitUntil(lambda expected=expected: panel.numbers.stack[0].text() == expected, timeout=60_000)
+        qtbot.waitUntil(lambda expected=expected: panel.numbers.stack.pcc.text() == expected, timeout=60_000)
 
 
 def test_other_sizes_are_refused_in_words(panel, viewer, qtbot):
@@ -173,10 +173,10 @@ def test_a_region_is_scored_in_this_plane_and_in_the_stack(panel, viewer, drawn,
     assert panel.comparing.region_stack.voxels == stack.voxels
     viewer.dims.set_current_step(0, 4)
     plane = evaluate(PREDICTION[4], TRUTH[4], mask=mask)
-    qtbot.waitUntil(lambda: panel.numbers.region_plane[0].text() == f"{plane.pcc:.2f}", timeout=60_000)
+    qtbot.waitUntil(lambda: panel.numbers.region_plane.pcc.text() == f"{plane.pcc:.2f}", timeout=60_000)
     assert panel.comparing.plane.region.pcc == pytest.approx(plane.pcc)
     assert panel.comparing.plane.region.ssim == pytest.approx(plane.ssim_global)
-    assert panel.numbers.region_stack[1].text() == f"{stack.ssim_global:.2f}"
+    assert panel.numbers.region_stack.ssim.text() == f"{stack.ssim_global:.2f}"
     assert (
         f"region: {plane.voxels:,} pixels of this plane and {stack.voxels:,} voxels of the stack"
         in panel.coverage.text()
@@ -230,7 +230,7 @@ def test_shapes_that_enclose_nothing_are_asked_for(panel, viewer, qtbot):
     panel.region.choose(viewer.add_shapes(SQUARE[:2], shape_type="line", name="lines"))
     qtbot.waitUntil(lambda: "draw a polygon" in panel.problem.text(), timeout=30_000)
     assert not panel.numbers.isHidden()
-    assert panel.numbers.region_plane[0].isHidden()
+    assert panel.numbers.region_plane.pcc.isHidden()
 
 
 # ------------------------------------------------------------------ what cannot be compared

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from napari_mito_predict.evaluation.alignment import ShiftCheck, check_shift
-from napari_mito_predict.evaluation.baselines import Baseline, BlurredInput, LocalContrast, MeanTruth, noise_ceiling
+from napari_mito_predict.evaluation.baselines import (
+    BASELINES,
+    Baseline,
+    BlurredInput,
+    LocalContrast,
+    MeanTruth,
+    noise_ceiling,
+)
 from napari_mito_predict.evaluation.correlation import pcc, pcc_and_ssim, ssim_global
 from napari_mito_predict.evaluation.fine import StreamingFinePcc, fine_pcc
 from napari_mito_predict.evaluation.metrics import Scaling, Scores, evaluate
@@ -13,6 +20,7 @@ from napari_mito_predict.evaluation.spectrum import fsc_resolution, spectral_pcc
 from napari_mito_predict.evaluation.streaming import StreamingPcc
 
 __all__ = [
+    "BASELINES",
     "Baseline",
     "BlurredInput",
     "LocalContrast",

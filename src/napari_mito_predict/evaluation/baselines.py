@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -91,6 +91,12 @@ class LocalContrast:
             contrast[index] = self.sign * _local_deviation(given[index], self.window)
         return contrast
 
+
+BASELINES: Mapping[str, type[BlurredInput | LocalContrast]] = {
+    "blurred input": BlurredInput,
+    "local contrast": LocalContrast,
+}
+"""Predictions that need no network, by the name people know them by."""
 
 _B = TypeVar("_B", BlurredInput, LocalContrast)
 

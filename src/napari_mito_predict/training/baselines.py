@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from napari_mito_predict.evaluation import Baseline, BlurredInput, LocalContrast
+from napari_mito_predict.evaluation import BASELINES, Baseline
 from napari_mito_predict.image.crops import middle_plane
 
 if TYPE_CHECKING:
@@ -14,11 +14,6 @@ if TYPE_CHECKING:
 
     from napari_mito_predict.training.pairs import Pair
 
-BASELINES: Mapping[str, type[BlurredInput | LocalContrast]] = {
-    "blurred input": BlurredInput,
-    "local contrast": LocalContrast,
-}
-"""Predictions that need no network."""
 _FITTED_ON = 8
 
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_mito_predict._files import atomic_path
-from napari_mito_predict.evaluation import MeanTruth, Scores, evaluate
+from napari_mito_predict.evaluation import BASELINES, MeanTruth, Scores, evaluate
 from napari_mito_predict.models import Agreement, ModelTest
-from napari_mito_predict.training.baselines import BASELINES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
