@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from napari.utils._proxies import PublicOnlyProxy
+from scipy.ndimage import gaussian_filter
 
 from napari_mito_predict._widgets.common.facts import KEY
 from napari_mito_predict._widgets.compare.side_by_side import grid_of
 from napari_mito_predict._widgets.compare.text import CAPTION
 from napari_mito_predict._widgets.compare.widget import CompareWidget
-from napari_mito_predict.evaluation import evaluate, pcc, ssim_global
+from napari_mito_predict.evaluation import BlurredInput, LocalContrast, evaluate, fine_pcc, pcc, ssim_global
 
 RNG = np.random.default_rng(0)
 TRUTH = RNG.random((6, 32, 40), np.float32)
@@ -54,6 +55,38 @@ def test_truth_is_guessed_from_its_role_and_numbers_follow_the_slider(panel, vie
     assert panel.numbers.stack.pcc.text() == f"{pcc(PREDICTION, TRUTH):.2f}"
     assert panel.numbers.stack.ssim.text() == f"{ssim_global(PREDICTION, TRUTH):.2f}"
     np.testing.assert_allclose(panel.stack.profile, [pcc(p, t) for p, t in zip(PREDICTION, TRUTH, strict=True)])
+
+
+def test_fine_pcc_stands_beside_the_pcc(panel, viewer, qtbot):
+    micrometres = {"scale": (1, 0.5, 0.5), "units": ("pixel", "um", "um")}
+    viewer.add_image(TRUTH, name="TMRM", **micrometres)
+    prediction = add_prediction(viewer)
+    prediction.scale, prediction.units = micrometres["scale"], micrometres["units"]
+    viewer.dims.set_current_step(0, 2)
+    size = (None, 0.5, 0.5)
+    plane, stack = (f"{fine_pcc(PREDICTION[i], TRUTH[i], size):.2f}" for i in (2, slice(None)))
+    qtbot.waitUntil(lambda: panel.numbers.plane.fine.text() == plane, timeout=60_000)
+    qtbot.waitUntil(lambda: panel.numbers.stack.fine.text() == stack, timeout=60_000)
+    viewer.dims.order = (2, 0, 1)  # z and y: a blur in y and x has no meaning there
+    qtbot.waitUntil(lambda: panel.numbers.plane.fine.text() == "–", timeout=60_000)
+
+
+def test_what_needs_no_network_stands_beside_the_numbers(panel, viewer, qtbot):
+    light = 3 - gaussian_filter(TRUTH, (0, 1, 1))
+    viewer.add_image(TRUTH, name="TMRM")
+    add_prediction(viewer)
+    qtbot.waitUntil(lambda: panel.comparing.shift is not None, timeout=60_000)
+    assert panel.baselines.isHidden()
+    viewer.add_image(light, name="BF")
+    panel.update_numbers()
+    qtbot.waitUntil(lambda: panel.comparing.baselines is not None, timeout=60_000)
+    expected = [kind.fit([(light, TRUTH)])(light) for kind in (BlurredInput, LocalContrast)]
+    blurred, contrast = (pcc(image, TRUTH) for image in expected)
+    words = f"Blurred input {blurred:.2f}, local contrast {contrast:.2f}."
+    if panel.stack.pcc <= blurred:
+        words += " The prediction is no better than that."
+    assert panel.baselines.text() == words
+    assert f"blurred input {fine_pcc(expected[0], TRUTH):.2f}" in panel.baselines.toolTip()
 
 
 def test_a_click_on_the_profile_goes_to_the_plane(panel, viewer, qtbot):

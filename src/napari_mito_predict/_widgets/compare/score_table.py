@@ -50,8 +50,8 @@ class Numbers(QWidget):
         self._names: list[QLabel] = []
         self.plane = self._add_row(grid, "This plane")
         self.stack = self._add_row(grid, "Whole stack")
-        self.region_plane = self._add_row(grid, "Region, this plane")
-        self.region_stack = self._add_row(grid, "Region, whole stack")
+        self.region_plane = self._add_row(grid, "Region, plane")
+        self.region_stack = self._add_row(grid, "Region, stack")
         self.show_rows(stack=True, region=False)
 
     def _add_row(self, grid: QGridLayout, text: str) -> Row:
