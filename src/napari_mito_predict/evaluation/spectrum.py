@@ -123,7 +123,8 @@ def spectral_scores(prediction: ArrayLike, truth: ArrayLike, spacing: Sequence[f
     centred = [image - image.dtype.type(image.mean(dtype=np.float64)) for image in (a, b)]
     weights = _weights(shells.mean(_power(rfftn(centred[1]))))
     p, t = (rfftn(_apodised(image)) for image in centred)
-    cross, power_p, power_t = (shells.sums(values) for values in (_cross(p, t), _power(p), _power(t)))
+    cross = shells.sums(_cross(p, t))
+    power_p, power_t = (shells.sums(_power(spectrum)) for spectrum in (p, t))
     return SpectralScores(
         pcc=_weighted(weights, cross.sum(axis=0), power_p.sum(axis=0), power_t.sum(axis=0)),
         resolution_xy=_resolution(shells.frequencies, cross[0], power_p[0], power_t[0]),
@@ -143,11 +144,12 @@ def mean_spectral_scores(
     voxel_size_um : sequence of float or None, optional
         z, y, x. Where that of y or x is unknown, there is no resolution.
     """
-    z, y, x = (None, None, None, *(voxel_size_um or ()))[-3:]
-    known = bool(y and x)
-    spacing: tuple[float, ...] = (y, x) if y and x else (1.0, 1.0)
-    if z and y and x and prediction.ndim > 2 and prediction.shape[-3] > 1:
-        spacing = (z, y, x)
+    sizes = (None, None, None, *(voxel_size_um or ()))[-3:]
+    in_plane = [size for size in sizes[1:] if size]
+    known = len(in_plane) == 2
+    spacing: tuple[float, ...] = tuple(in_plane) if known else (1.0, 1.0)
+    if known and sizes[0] and prediction.ndim > 2 and prediction.shape[-3] > 1:
+        spacing = (sizes[0], *spacing)
     single = prediction.shape[-len(spacing) :]
     pairs = zip(prediction.reshape(-1, *single), truth.reshape(-1, *single), strict=True)
     scores = [spectral_scores(a, b, spacing) for a, b in pairs]

@@ -230,7 +230,7 @@ class Comparing(QObject):
     def _start_baselines(self) -> None:
         """After all that is known of the prediction in the stack on screen."""
         if self._light is not None and self.shift is not None:
-            _, stack, size = self._stack_key
+            stack, size = self._stack_key[1:]
             truth = values_of(self._pair[1])
             self._baseline_job.start(comparing_baselines(self._light, truth, stack, size))
 
