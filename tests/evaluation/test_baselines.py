@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_mito_predict.errors import EvaluationError
-from napari_mito_predict.evaluation import BlurredInput, MeanTruth, noise_ceiling, pcc
+from napari_mito_predict.evaluation import BlurredInput, LocalContrast, MeanTruth, noise_ceiling, pcc
 
 
 def test_blur_and_sign_are_found() -> None:
@@ -68,3 +68,43 @@ def test_the_noise_ceiling_of_unrelated_repeats_is_unknown() -> None:
     assert np.isnan(noise_ceiling([image, -image]))
     with pytest.raises(EvaluationError, match="two repeats"):
         noise_ceiling([image])
+
+
+@pytest.mark.parametrize("window", [5, 15])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_window_and_sign_of_the_local_contrast_are_found(window: int, sign: int) -> None:
+    rng = np.random.default_rng(0)
+    pairs = []
+    for _ in range(2):
+        amplitude = 1 + 5 * (gaussian_filter(rng.normal(size=(96, 96)), 6) > 0.01)
+        given = 3000 + amplitude * rng.normal(size=(96, 96))
+        pairs.append((given, sign * LocalContrast(window, 1)(given) + rng.normal(0, 0.01, given.shape)))
+    assert LocalContrast.fit(pairs) == LocalContrast(window, sign)
+
+
+def test_local_contrast_is_the_standard_deviation_in_a_square() -> None:
+    given = np.random.default_rng(0).normal(1e5, 1, (2, 24, 30)).astype(np.float32)
+    found = LocalContrast(5, -1)(given)
+    assert (found.shape, found.dtype) == (given.shape, np.float32)
+    for t, y, x in [(0, 2, 2), (1, 12, 20), (1, 21, 27)]:
+        square = given[t, y - 2 : y + 3, x - 2 : x + 3].astype(np.float64)
+        assert found[t, y, x] == pytest.approx(-square.std(), rel=1e-4)
+    border = np.pad(given[0].astype(np.float64), 2, mode="symmetric")[:5, :5]
+    assert found[0, 0, 0] == pytest.approx(-border.std(), rel=1e-4)
+
+
+def test_local_contrast_of_missing_and_constant_values_is_finite() -> None:
+    given = np.full((20, 20), 7.0)
+    assert not LocalContrast(5, 1)(given).any()
+    given[3, 3] = np.nan
+    assert np.isfinite(LocalContrast(5, 1)(given)).all()
+    assert np.isfinite(LocalContrast(5, 1)(np.full((20, 20), np.nan))).all()
+
+
+def test_the_mean_of_fields_that_are_not_left_out() -> None:
+    mean = MeanTruth((2, 2))
+    with pytest.raises(EvaluationError, match="at least one"):
+        _ = mean.value
+    mean.add(np.array([[0.0, 2.0], [2.0, 0.0]]))
+    mean.add(np.array([[10.0, 30.0], [10.0, 30.0]]))
+    np.testing.assert_allclose(mean.value, [[-1, 1], [0, 0]])

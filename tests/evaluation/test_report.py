@@ -20,7 +20,7 @@ from napari_mito_predict.evaluation.html import render, write_html
 from napari_mito_predict.evaluation.markup import number
 from napari_mito_predict.evaluation.report import OTHERS, gather
 from napari_mito_predict.evaluation.tables import as_record, write_csv
-from napari_mito_predict.evaluation.truth import BLURRED
+from napari_mito_predict.evaluation.truth import BLURRED, CONTRAST
 from napari_mito_predict.image import Finding, Level, open_image
 from napari_mito_predict.models.record import ModelRecord, PredictionRecord
 
@@ -53,10 +53,11 @@ def test_numbers_are_those_of_evaluate(report, predicted) -> None:
     prediction, truth = (open_image(path) for path in predicted)
     a, b = prediction.read(), truth.read(channel="TMRM")
     (result,) = report.results
-    assert result.scores == evaluate(a, b)
+    assert result.scores == evaluate(a, b, voxel_size_um=truth.voxel_size_um)
     assert result.scores.pcc > 0.5
     assert result.baselines[BLURRED].pcc < result.scores.pcc
-    assert len(result.planes) == len(result.baseline_planes) == 16
+    assert result.baselines[CONTRAST].fine_pcc < result.scores.fine_pcc
+    assert [len(planes) for planes in (result.planes, *result.baseline_planes.values())] == [16, 16, 16]
     assert not result.time_points
     assert result.regions["foreground"].voxels == (b > result.threshold).sum()
     assert result.views.residual.shape == (64, 64)
@@ -72,7 +73,9 @@ def test_the_page_holds_numbers_pictures_and_the_disclaimer(report) -> None:
     assert f"{result.scores.ssim_windowed:.3f}" in page.text
     for words in (
         DISCLAIMER, "SSIM, global form", "SSIM, windowed", "different numbers", "Predicted intensity is relative",
-        "0.1–99.9 percentiles", "Otsu", "mito-z", "baseline: blurred transmitted light", "no shift", "scikit-image",
+        "0.1–99.9 percentiles", "Otsu", "mito-z", "baseline: blurred transmitted light",
+        "baseline: local contrast of the transmitted light", "fine PCC", "Gaussian of 1.3 µm", "contrast in",
+        "no shift", "scikit-image",
     ):  # fmt: skip
         assert words in page.text, words
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
@@ -179,7 +182,7 @@ def test_measures_that_disagree_are_told(two_models) -> None:
             comparison = replace(comparison, differences=(replace(other, mean=0.01, standard_error=0.02),))
         changed.append(comparison)
     page = _Page(render(replace(found, comparisons=tuple(changed)))).text
-    assert "better has the best mean PCC, SSIM (windowed), R², NRMSE and PSNR" in page
+    assert "better has the best mean PCC, fine PCC, spectral PCC, SSIM (windowed), R², NRMSE and PSNR" in page
     assert "worse has the best mean SSIM (global)" in page
     assert "the means are equal in MAE" in page
     assert "The measures disagree" in page
@@ -257,7 +260,7 @@ def test_a_shift_is_told_and_not_corrected(stack, make_image) -> None:
     (result,) = found.results
     assert result.shift.voxels == (0, 0, 4)
     assert result.shift.pcc_after == pytest.approx(1, abs=1e-3)
-    assert result.scores == evaluate(z, np.roll(stack[1], 4, 2))
+    assert result.scores == evaluate(z, np.roll(stack[1], 4, 2), voxel_size_um=result.case.truth.voxel_size_um)
     page = _Page(render(found)).text
     assert "The truth looks shifted against the prediction (unknown model): x +4 voxels (+0.44 µm)" in page
     assert f"{result.shift.pcc_before:.3f} before and 1.000 after" in page

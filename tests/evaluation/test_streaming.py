@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from napari_mito_predict.errors import EvaluationError
 from napari_mito_predict.evaluation import StreamingPcc, pcc
-from napari_mito_predict.evaluation.streaming import stream_pcc
+from napari_mito_predict.evaluation.fine import fine_pcc, stream_pcc_and_fine
 from napari_mito_predict.image import open_image
 
 
@@ -80,6 +80,8 @@ def test_other_shapes_are_refused() -> None:
 
 def test_images_are_read_plane_by_plane(predicted) -> None:
     prediction, truth = (open_image(path) for path in predicted)
-    score = stream_pcc(prediction, truth, 1)
-    assert score.value == pytest.approx(pcc(prediction.read(), truth.read(channel=1)), abs=1e-6)
-    assert score.voxels == prediction.read().size
+    score = stream_pcc_and_fine(prediction, truth, 1)
+    a, b = prediction.read(), truth.read(channel=1)
+    assert score.whole.value == pytest.approx(pcc(a, b), abs=1e-6)
+    assert score.value == pytest.approx(fine_pcc(a, b, truth.voxel_size_um), abs=1e-6)
+    assert score.whole.voxels == prediction.read().size

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from napari.utils._proxies import PublicOnlyProxy
+from scipy.ndimage import gaussian_filter
 
 from napari_mito_predict._widgets.common.facts import KEY
 from napari_mito_predict._widgets.compare.side_by_side import grid_of
 from napari_mito_predict._widgets.compare.text import CAPTION
 from napari_mito_predict._widgets.compare.widget import CompareWidget
-from napari_mito_predict.evaluation import evaluate, pcc, ssim_global
+from napari_mito_predict.evaluation import BlurredInput, LocalContrast, evaluate, fine_pcc, pcc, ssim_global
 
 RNG = np.random.default_rng(0)
 TRUTH = RNG.random((6, 32, 40), np.float32)
@@ -32,7 +33,7 @@ def add_prediction(viewer, data=PREDICTION, target="mitochondria", **kwargs):
 def shown(panel, qtbot, plane):
     """Wait until plane and stack numbers are those of `plane`."""
     expected = f"{pcc(PREDICTION[plane], TRUTH[plane]):.2f}"
-    qtbot.waitUntil(lambda: panel.numbers.plane[0].text() == expected, timeout=60_000)
+    qtbot.waitUntil(lambda: panel.numbers.plane.pcc.text() == expected, timeout=60_000)
 
 
 def test_nothing_to_compare_is_said(panel, qtbot):
@@ -49,11 +50,43 @@ def test_truth_is_guessed_from_its_role_and_numbers_follow_the_slider(panel, vie
     for plane in (1, 4):
         viewer.dims.set_current_step(0, plane)
         shown(panel, qtbot, plane)
-        assert panel.numbers.plane[1].text() == f"{ssim_global(PREDICTION[plane], TRUTH[plane]):.2f}"
+        assert panel.numbers.plane.ssim.text() == f"{ssim_global(PREDICTION[plane], TRUTH[plane]):.2f}"
     qtbot.waitUntil(lambda: panel.stack is not None, timeout=60_000)
-    assert panel.numbers.stack[0].text() == f"{pcc(PREDICTION, TRUTH):.2f}"
-    assert panel.numbers.stack[1].text() == f"{ssim_global(PREDICTION, TRUTH):.2f}"
+    assert panel.numbers.stack.pcc.text() == f"{pcc(PREDICTION, TRUTH):.2f}"
+    assert panel.numbers.stack.ssim.text() == f"{ssim_global(PREDICTION, TRUTH):.2f}"
     np.testing.assert_allclose(panel.stack.profile, [pcc(p, t) for p, t in zip(PREDICTION, TRUTH, strict=True)])
+
+
+def test_fine_pcc_stands_beside_the_pcc(panel, viewer, qtbot):
+    micrometres = {"scale": (1, 0.5, 0.5), "units": ("pixel", "um", "um")}
+    viewer.add_image(TRUTH, name="TMRM", **micrometres)
+    prediction = add_prediction(viewer)
+    prediction.scale, prediction.units = micrometres["scale"], micrometres["units"]
+    viewer.dims.set_current_step(0, 2)
+    size = (None, 0.5, 0.5)
+    plane, stack = (f"{fine_pcc(PREDICTION[i], TRUTH[i], size):.2f}" for i in (2, slice(None)))
+    qtbot.waitUntil(lambda: panel.numbers.plane.fine.text() == plane, timeout=60_000)
+    qtbot.waitUntil(lambda: panel.numbers.stack.fine.text() == stack, timeout=60_000)
+    viewer.dims.order = (2, 0, 1)  # z and y: a blur in y and x has no meaning there
+    qtbot.waitUntil(lambda: panel.numbers.plane.fine.text() == "–", timeout=60_000)
+
+
+def test_what_needs_no_network_stands_beside_the_numbers(panel, viewer, qtbot):
+    light = 3 - gaussian_filter(TRUTH, (0, 1, 1))
+    viewer.add_image(TRUTH, name="TMRM")
+    add_prediction(viewer)
+    qtbot.waitUntil(lambda: panel.comparing.shift is not None, timeout=60_000)
+    assert panel.baselines.isHidden()
+    viewer.add_image(light, name="BF")
+    panel.update_numbers()
+    qtbot.waitUntil(lambda: panel.comparing.baselines is not None, timeout=60_000)
+    expected = [kind.fit([(light, TRUTH)])(light) for kind in (BlurredInput, LocalContrast)]
+    blurred, contrast = (pcc(image, TRUTH) for image in expected)
+    words = f"Blurred input {blurred:.2f}, local contrast {contrast:.2f}."
+    if panel.stack.pcc <= blurred:
+        words += " The prediction is no better than that."
+    assert panel.baselines.text() == words
+    assert f"blurred input {fine_pcc(expected[0], TRUTH):.2f}" in panel.baselines.toolTip()
 
 
 def test_a_click_on_the_profile_goes_to_the_plane(panel, viewer, qtbot):
@@ -71,7 +104,7 @@ def test_the_plane_on_screen_counts_whatever_its_orientation(panel, viewer, qtbo
     viewer.dims.order = (2, 0, 1)
     viewer.dims.set_current_step(2, 7)
     expected = f"{pcc(PREDICTION[:, :, 7], TRUTH[:, :, 7]):.2f}"
-    qtbot.waitUntil(lambda: panel.numbers.plane[0].text() == expected, timeout=60_000)
+    qtbot.waitUntil(lambda: panel.numbers.plane.pcc.text() == expected, timeout=60_000)
 
 
 def test_a_three_dimensional_view_has_no_plane(panel, viewer, qtbot):
@@ -79,7 +112,7 @@ def test_a_three_dimensional_view_has_no_plane(panel, viewer, qtbot):
     add_prediction(viewer)
     qtbot.waitUntil(lambda: panel.stack is not None, timeout=60_000)
     viewer.dims.ndisplay = 3
-    qtbot.waitUntil(lambda: panel.numbers.plane[0].text() == "–", timeout=60_000)
+    qtbot.waitUntil(lambda: panel.numbers.plane.pcc.text() == "–", timeout=60_000)
 
 
 def test_of_a_series_of_stacks_the_one_on_screen_counts(panel, viewer, qtbot):
@@ -89,7 +122,7 @@ def test_of_a_series_of_stacks_the_one_on_screen_counts(panel, viewer, qtbot):
     for t in (1, 0):
         viewer.dims.set_current_step(0, t)
         expected = f"{pcc(prediction[t], truth[t]):.2f}"
-        qtbot.waitUntil(lambda expected=expected: panel.numbers.stack[0].text() == expected, timeout=60_000)
+        qtbot.waitUntil(lambda expected=expected: panel.numbers.stack.pcc.text() == expected, timeout=60_000)
 
 
 def test_other_sizes_are_refused_in_words(panel, viewer, qtbot):
@@ -173,10 +206,10 @@ def test_a_region_is_scored_in_this_plane_and_in_the_stack(panel, viewer, drawn,
     assert panel.comparing.region_stack.voxels == stack.voxels
     viewer.dims.set_current_step(0, 4)
     plane = evaluate(PREDICTION[4], TRUTH[4], mask=mask)
-    qtbot.waitUntil(lambda: panel.numbers.region_plane[0].text() == f"{plane.pcc:.2f}", timeout=60_000)
+    qtbot.waitUntil(lambda: panel.numbers.region_plane.pcc.text() == f"{plane.pcc:.2f}", timeout=60_000)
     assert panel.comparing.plane.region.pcc == pytest.approx(plane.pcc)
     assert panel.comparing.plane.region.ssim == pytest.approx(plane.ssim_global)
-    assert panel.numbers.region_stack[1].text() == f"{stack.ssim_global:.2f}"
+    assert panel.numbers.region_stack.ssim.text() == f"{stack.ssim_global:.2f}"
     assert (
         f"region: {plane.voxels:,} pixels of this plane and {stack.voxels:,} voxels of the stack"
         in panel.coverage.text()
@@ -230,7 +263,7 @@ def test_shapes_that_enclose_nothing_are_asked_for(panel, viewer, qtbot):
     panel.region.choose(viewer.add_shapes(SQUARE[:2], shape_type="line", name="lines"))
     qtbot.waitUntil(lambda: "draw a polygon" in panel.problem.text(), timeout=30_000)
     assert not panel.numbers.isHidden()
-    assert panel.numbers.region_plane[0].isHidden()
+    assert panel.numbers.region_plane.pcc.isHidden()
 
 
 # ------------------------------------------------------------------ what cannot be compared

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Normalisation, Target, Training
+from napari_mito_predict.models import Architecture, Input, Model, ModelCard, ModelTest, Normalisation, Target, Training
 from napari_mito_predict.networks.gvtnet import GVTNet
 from napari_mito_predict.networks.gvto import GVTO
 from napari_mito_predict.networks.unet import UNet
@@ -54,6 +54,7 @@ def make_model() -> Callable[..., Model]:
         clip: tuple[float, float] | None = None,
         simulated: bool = False,
         step: dict[str, float] | None = None,
+        tests: Sequence[ModelTest] = (),
     ) -> Model:
         card = ModelCard(
             name=name,
@@ -67,6 +68,7 @@ def make_model() -> Callable[..., Model]:
                 normalisation=Normalisation(clip_percentiles=clip),
             ),
             training=Training(data="none", pairs=0, iterations=0),
+            tests=tuple(tests),
             simulated=simulated,
         )
         return Model(card, network)

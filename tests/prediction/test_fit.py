@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_mito_predict.image import Finding, Level, from_array
+from napari_mito_predict.models import Agreement, ModelTest
 from napari_mito_predict.prediction import check_fit, plan_prediction, predict, verdict
 
 
@@ -40,6 +41,22 @@ def test_simulated_models_are_never_green_on_real_images(codes):
     assert "not validated on real" in found["simulated-model"].message
     assert verdict(found.values()) == "amber"
     assert codes(image_of(simulated=True), simulated=True) == {}
+
+
+def test_a_model_that_is_no_better_than_without_a_network_says_so(codes):
+    test = ModelTest(
+        target="mitochondria",
+        on="test fields",
+        model=Agreement(pcc=0.41, fine_pcc=0.2),
+        baselines={"local contrast": Agreement(pcc=0.43, fine_pcc=0.1)},
+    )
+    found = codes(image_of(), tests=(test,))
+    assert list(found) == ["baseline-not-beaten"]
+    finding = found["baseline-not-beaten"]
+    assert finding.level is Level.WARNING
+    assert "mitochondria, PCC 0.41 against 0.43 of the local contrast" in finding.message
+    assert finding.values == {"mitochondria, pcc": 0.41, "mitochondria, pcc, local contrast": 0.43}
+    assert codes(image_of(), tests=(test.model_copy(update={"model": Agreement(pcc=0.44, fine_pcc=0.2)}),)) == {}
 
 
 @pytest.mark.parametrize(

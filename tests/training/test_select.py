@@ -42,7 +42,7 @@ def test_the_last_state_is_kept_though_an_earlier_one_was_better(fields: Path, m
 
 def test_without_validation_every_field_that_is_not_tested_is_trained_on(fields: Path, make_config) -> None:
     config = make_config(fields, "run", iterations=2, select="last", split=NOT_HELD_BACK)
-    assert [finding.code for finding in check_fields(config, lambda *_: None).findings] == ["not-validated"]
+    assert [finding.code for finding in check_fields(config, lambda *_: None).together] == ["not-validated"]
     run = train(config)
     assert run.model.card.training.pairs == 3
     assert "Nothing is held back" in (run.path / "log.txt").read_text(encoding="utf-8")

@@ -13,7 +13,9 @@ import tifffile
 import torch
 
 from napari_mito_predict.errors import TrainingDataError, TrainingError
+from napari_mito_predict.image import Level
 from napari_mito_predict.models import list_models, verify_model
+from napari_mito_predict.prediction import plan_prediction
 from napari_mito_predict.training import Run, TrainingConfig, train
 from napari_mito_predict.training.progress import Progress
 from napari_mito_predict.training.schedule import affordable, learning_rate
@@ -46,6 +48,7 @@ def test_a_run_learns_and_leaves_a_verified_model(fields, make_config) -> None:
     assert (status.state, status.iteration) == ("done", 60)
     assert status.scores["best"] == pytest.approx(max(row["val_pcc"] for row in rows), abs=1e-4)
     assert 0 < status.scores["blurred input"] < 1
+    assert abs(status.scores["local contrast"]) < status.scores["blurred input"]
     card = run.model.card
     assert (card.name, card.targets[0].name, card.targets[0].stain) == ("test-model", "mitochondria", "TMRM")
     assert card.targets[0].colormap == "magenta"
@@ -55,6 +58,18 @@ def test_a_run_learns_and_leaves_a_verified_model(fields, make_config) -> None:
     assert not card.simulated
     assert card.metrics["mitochondria, test fields"]["pcc"] > 0.5
     assert "mitochondria, test fields, blurred input" in card.metrics
+    (test,) = card.tests
+    assert (test.target, test.on) == ("mitochondria", "test fields")
+    assert set(test.baselines) == {"blurred input", "local contrast", "mean truth"}
+    with (run.path / "test.csv").open(encoding="utf-8") as stream:
+        table = {row["model"]: row for row in csv.DictReader(stream)}
+    assert list(next(iter(table.values())))[:4] == ["field", "group", "target", "model"]
+    assert {"pcc", "fine_pcc", "spectral_pcc", "ssim_global", "resolution_um"} < set(table["this model"])
+    for name, agreement in {"this model": test.model, **test.baselines}.items():
+        assert agreement.pcc == pytest.approx(float(table[name]["pcc"]), abs=1e-5)
+        assert agreement.fine_pcc == pytest.approx(float(table[name]["fine_pcc"]), abs=1e-5)
+    assert card.metrics["mitochondria, test fields"]["fine_pcc"] == test.model.fine_pcc
+    assert not card.unbeaten
     low, high = card.targets[0].contrast_limits
     assert low < high
     assert verify_model(run.model_folder).passed
@@ -62,6 +77,21 @@ def test_a_run_learns_and_leaves_a_verified_model(fields, make_config) -> None:
     for picture in ("curve.png", "example.png"):
         assert (run.model_folder / picture).read_bytes().startswith(b"\x89PNG")
         assert f"({picture})" in (run.model_folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_model_that_learnt_nothing_says_so_in_its_card_and_when_it_predicts(fields, make_config) -> None:
+    """The truth of these fields is the blurred, inverted input, which a blur finds and one iteration does not."""
+    run = train(make_config(fields, "run", iterations=1, validate_every=1))
+    model = run.model
+    assert {(one.target, one.measure, one.baseline) for one in model.card.unbeaten} == {
+        ("mitochondria", "pcc", "blurred input"),
+        ("mitochondria", "fine_pcc", "blurred input"),
+    }
+    assert "No better than without a network" in (run.model_folder / "README.md").read_text(encoding="utf-8")
+    plan = plan_prediction(np.zeros((12, 40, 44), np.float32), model, voxel_size_um=model.voxel_size_um, device="cpu")
+    (finding,) = [finding for finding in plan.findings if finding.code == "baseline-not-beaten"]
+    assert (finding.level, finding.model) == (Level.WARNING, "test-model")
+    assert finding.message in {f.message for f in plan.record("mitochondria").findings}
 
 
 def test_previews_show_one_field_all_along(fields, make_config) -> None:
@@ -149,7 +179,7 @@ def test_fine_tuning_starts_from_the_given_model(fields, make_config) -> None:
     )
     with (second.path / "test.csv").open(encoding="utf-8") as stream:
         assert {row["model"] for row in csv.DictReader(stream)} == {
-            "this model", "start model test-model", "blurred input"
+            "this model", "start model test-model", "blurred input", "local contrast", "mean truth"
         }  # fmt: skip
 
 

@@ -91,13 +91,12 @@ def test_trained_in_pixels_and_said_once(planes: Path, config_of) -> None:
 def test_predicts_any_image_pixel_for_pixel_and_says_so(in_pixels, planes: Path) -> None:
     light, _ = light_and_truth(9)
     found = []
+    expected = ["baseline-not-beaten", "model-sampling-unknown"]  # it was trained for a second only
     for size in (UNKNOWN, KNOWN):
         image = from_array(light, axes="YX", voxel_size_um=size, name="new")
         plan = plan_prediction(image, in_pixels)
-        assert [finding.code for finding in plan.findings if finding.level is Level.WARNING] == [
-            "model-sampling-unknown"
-        ]
-        assert [f.code for f in check_fit(image, in_pixels)] == ["model-sampling-unknown"]
+        assert [finding.code for finding in plan.findings if finding.level is Level.WARNING] == expected
+        assert [f.code for f in check_fit(image, in_pixels)] == expected
         assert plan.jobs[0].shape == (1, 48, 52)
         prediction = predict(image, in_pixels)["mitochondria"]
         assert not prediction.record.parameters.resampled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count
+from itertools import count, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,17 +24,31 @@ if TYPE_CHECKING:
     from napari_mito_predict.evaluation.case_files import CaseFiles
     from napari_mito_predict.evaluation.cases import Case
     from napari_mito_predict.evaluation.compare import Comparison
+    from napari_mito_predict.evaluation.metrics import Scores
     from napari_mito_predict.evaluation.report import Report, Result
 
 _IN_A_LINE = {
     "pcc": "PCC",
+    "fine_pcc": "fine PCC",
     "ssim_global": "SSIM global",
     "ssim_windowed": "SSIM windowed",
     "r2": "R2",
     "nrmse": "NRMSE",
 }
 """What fits beside names on a terminal of 80 columns."""
-_MEASURES = ("pcc", "ssim_global", "ssim_windowed", "r2", "nrmse", "psnr", "mae", "voxels")
+_MEASURES = (
+    "pcc",
+    "fine_pcc",
+    "spectral_pcc",
+    "ssim_global",
+    "ssim_windowed",
+    "r2",
+    "nrmse",
+    "psnr",
+    "mae",
+    "resolution_um",
+    "voxels",
+)
 
 
 def evaluate(
@@ -73,8 +87,14 @@ def evaluate(
     csv: Annotated[
         Path | None, typer.Option("--csv", metavar="CSV", help="Write all numbers as a table, one row for each part.")
     ] = None,
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            "--baselines", help="Also score what needs no network: blurred input, local contrast. Always in a report."
+        ),
+    ] = False,
     pcc_only: Annotated[
-        bool, typer.Option("--pcc-only", help="Only the PCC, plane by plane: for images larger than memory.")
+        bool, typer.Option("--pcc-only", help="Only PCC and fine PCC, plane by plane: for images larger than memory.")
     ] = False,
     allow_prediction_as_truth: Annotated[
         bool,
@@ -85,9 +105,10 @@ def evaluate(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
-    """Compare predictions with the fluorescence of the same fields: PCC, SSIM, R2, NRMSE, PSNR, MAE.
+    """Compare predictions with the fluorescence of the same fields: PCC, fine PCC, SSIM, R2, NRMSE and more.
 
-    PCC is the Pearson correlation over all voxels; 1 is perfect, 0 is no relation. SSIM comes in the global form and
+    PCC is the Pearson correlation over all voxels; 1 is perfect, 0 is no relation. Fine PCC is the same without coarse
+    brightness: a prediction that only tells where the cell is has a low one. SSIM comes in the global form and
     in the usual windowed form (the two are different numbers). Predicted brightness is relative: for R2, NRMSE, PSNR
     and MAE the prediction is first fitted to the truth by least squares.
 
@@ -117,7 +138,7 @@ def evaluate(
         _print_pcc(rows, one_pair, json)
         skipped = files.skipped
     else:
-        found = _compare(files, models or [], mask, repeats or [], thorough=report is not None)
+        found = _compare(files, models or [], mask, repeats or [], baselines, thorough=report is not None)
         _write(found, report, csv)
         if one_pair:
             _print_one(found.results[0], planes, json)
@@ -138,7 +159,13 @@ def _is_one_pair(paths: Sequence[Path]) -> bool:
 
 
 def _compare(
-    files: CaseFiles, models: Sequence[str], mask: Path | None, repeats: Sequence[Path], *, thorough: bool
+    files: CaseFiles,
+    models: Sequence[str],
+    mask: Path | None,
+    repeats: Sequence[Path],
+    baselines: bool,
+    *,
+    thorough: bool,
 ) -> Report:
     from napari_mito_predict.evaluation.report import gather
     from napari_mito_predict.image import open_image
@@ -150,6 +177,7 @@ def _compare(
             mask=open_image(mask) if mask is not None else None,
             repeats=repeats_by_truth,
             thorough=thorough,
+            baselines=thorough or baselines,
             skipped=files.skipped,
             on_case=_counting(on_progress),
         )
@@ -197,14 +225,14 @@ def _write(found: Report, report: Path | None, csv: Path | None) -> None:
 
 
 def _pcc_rows(files: CaseFiles, models: Sequence[str]) -> list[dict[str, object]]:
-    from napari_mito_predict.evaluation.streaming import stream_pcc
+    from napari_mito_predict.evaluation.fine import stream_pcc_and_fine
 
     rows: list[dict[str, object]] = []
     with progress("Comparing") as on_progress:
         for case in _cases(files, models, on_progress):
-            score = stream_pcc(case.prediction, case.truth, case.channel.index)
+            score = stream_pcc_and_fine(case.prediction, case.truth, case.channel.index)
             row: dict[str, object] = {"prediction": case.prediction_name, "truth": case.truth.path}
-            row |= {"pcc": score.value, "voxels": score.voxels}
+            row |= {"pcc": score.whole.value, "fine_pcc": score.value, "voxels": score.whole.voxels}
             if case.about_truth:
                 row["note"] = case.about_truth
             rows.append(row)
@@ -213,7 +241,7 @@ def _pcc_rows(files: CaseFiles, models: Sequence[str]) -> list[dict[str, object]
 
 def _print_pcc(rows: Sequence[dict[str, object]], one_pair: bool, json: bool) -> None:
     if not json:
-        columns = ("prediction", "truth", "pcc", "voxels")
+        columns = ("prediction", "truth", "pcc", "fine_pcc", "voxels")
         print_table([name.upper() for name in columns], [[_text(row[name]) for name in columns] for row in rows])
         for note in dict.fromkeys(str(row["note"]) for row in rows if "note" in row):
             say(note)
@@ -232,7 +260,8 @@ def _print_one(result: Result, planes: bool, json: bool) -> None:
         return
     shown = ("prediction", "truth", "truth_channel", *_MEASURES)
     rows = [[name, _text(record[name])] for name in shown]
-    rows += [[f"pcc, {name}", _text(scores.pcc)] for name, scores in result.regions.items()]
+    for name, scores in (result.regions | result.baselines).items():
+        rows += [[f"pcc, {name}", _text(scores.pcc)], [f"fine_pcc, {name}", _text(scores.fine_pcc)]]
     for note in (result.case.about_truth, *result.case.notes, result.case.disclaimer):
         if note:
             rows.append(["note", note])
@@ -253,9 +282,12 @@ def _print_all(found: Report, planes: bool, json: bool) -> None:
         print_json(record)
         return
     rows = []
-    for result in found.results:
-        numbers = [f"{getattr(result.scores, name):.3f}" for name in _IN_A_LINE]
-        rows.append([result.case.field, result.case.target, result.case.model, *numbers])
+    for (field, target), results in groupby(found.results, key=lambda r: (r.case.field, r.case.target)):
+        named: dict[str, Scores] = {}
+        for result in results:
+            named[result.case.model] = result.scores
+        for name, scores in (named | result.baselines).items():
+            rows.append([field, target, name, *(f"{getattr(scores, measure):.3f}" for measure in _IN_A_LINE)])
     print_table(["FIELD", "TARGET", "MODEL", *_IN_A_LINE.values()], rows)
     if found.comparisons:
         _print_winners(found.comparisons)
@@ -293,9 +325,9 @@ def _print_winners(comparisons: tuple[Comparison, ...]) -> None:
 def _print_planes(result: Result) -> None:
     rows = []
     for part in result.planes:
-        cells = (part.t, part.z, part.scores.pcc, part.scores.ssim_global)
+        cells = (part.t, part.z, part.scores.pcc, part.scores.fine_pcc, part.scores.ssim_global)
         rows.append([_text(cell) for cell in cells])
-    print_table(["T", "Z", "PCC", "SSIM (global)"], rows)
+    print_table(["T", "Z", "PCC", "FINE PCC", "SSIM (global)"], rows)
 
 
 def _text(value: object) -> str:

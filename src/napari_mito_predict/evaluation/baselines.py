@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, uniform_filter
 
 from napari_mito_predict.errors import EvaluationError
 from napari_mito_predict.evaluation.correlation import pcc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from numpy.typing import NDArray
 
 _SIGMAS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
+_WINDOWS = (5, 9, 15, 25, 41)
+
+Pairs = Sequence[tuple["NDArray[np.floating]", "NDArray[np.floating]"]]
+"""Inputs and truths, each two of equal shape."""
+
+
+class Baseline(Protocol):
+    """A prediction without a network, fitted in its own favour to what it is compared on."""
+
+    @property
+    def sign(self) -> int:
+        """1, or -1 for inverted."""
+
+    def __call__(self, given: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Predict from the transmitted light, ([..., D,] Y, X)."""
 
 
 @dataclass(frozen=True)
@@ -37,30 +51,89 @@ class BlurredInput:
     sign: int
 
     @classmethod
-    def fit(
-        cls,
-        pairs: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]],
-        *,
-        on_step: Callable[[], object] = lambda: None,
-    ) -> BlurredInput:
+    def fit(cls, pairs: Pairs, *, on_step: Callable[[], object] = lambda: None) -> BlurredInput:
         """The blur and sign that correlate best with the truth on `pairs` of input and truth of equal shape."""
-        best, score = cls(0.0, 1), -np.inf
-        for sigma in _SIGMAS:
-            on_step()
-            values = [pcc(cls(sigma, 1)(given), truth) for given, truth in pairs]
-            mean = 0.0
-            if np.isfinite(values).any():
-                mean = float(np.nanmean(values))
-            if abs(mean) > score:
-                score = abs(mean)
-                best = cls(sigma, 1 if mean >= 0 else -1)
-        return best
+        return best_of([cls(sigma, 1) for sigma in _SIGMAS], pairs, on_step=on_step)
 
     def __call__(self, given: NDArray[np.floating]) -> NDArray[np.float32]:
         """Predict from `given`, (D, Y, X) or (Y, X)."""
         sigma = (0.0,) * (given.ndim - 2) + (self.sigma, self.sigma)
         blurred: NDArray[np.float32] = gaussian_filter(np.asarray(given, np.float32), sigma)
         return self.sign * blurred
+
+
+@dataclass(frozen=True)
+class LocalContrast:
+    """The standard deviation of the transmitted light in a square around each voxel, in y and x.
+
+    It finds where a cell is granular, which is where many organelles are, and knows nothing of their shape.
+
+    Attributes
+    ----------
+    window : int
+        Side of the square, in voxels.
+    sign : int
+        1, or -1 for inverted.
+    """
+
+    window: int
+    sign: int
+
+    @classmethod
+    def fit(cls, pairs: Pairs, *, on_step: Callable[[], object] = lambda: None) -> LocalContrast:
+        """The window and sign that correlate best with the truth on `pairs` of input and truth of equal shape."""
+        return best_of([cls(window, 1) for window in _WINDOWS], pairs, on_step=on_step)
+
+    def __call__(self, given: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Predict from `given`, (..., Y, X); mirrored at its border, values that are not finite count as the mean."""
+        contrast = np.empty(given.shape, np.float32)
+        for index in np.ndindex(given.shape[:-2]):
+            contrast[index] = self.sign * _local_deviation(given[index], self.window)
+        return contrast
+
+
+BASELINES: Mapping[str, type[BlurredInput | LocalContrast]] = {
+    "blurred input": BlurredInput,
+    "local contrast": LocalContrast,
+}
+"""Predictions that need no network, by the name people know them by."""
+
+_B = TypeVar("_B", BlurredInput, LocalContrast)
+
+
+def best_of(candidates: Sequence[_B], pairs: Pairs, *, on_step: Callable[[], object] = lambda: None) -> _B:
+    """The candidate, inverted where that fits better, whose mean PCC over `pairs` is the highest.
+
+    Parameters
+    ----------
+    candidates : sequence of baseline
+        Of sign 1.
+    pairs : sequence of (input, truth)
+        Each two of equal shape; those without a PCC (a constant truth) are left out of the mean.
+    on_step : callable
+        Called before each candidate; what it raises ends the search.
+    """
+    best, score = candidates[0], -np.inf
+    for candidate in candidates:
+        on_step()
+        values = [pcc(candidate(given), truth) for given, truth in pairs]
+        mean = 0.0
+        if np.isfinite(values).any():
+            mean = float(np.nanmean(values))
+        if abs(mean) > score:
+            score = abs(mean)
+            best = replace(candidate, sign=1 if mean >= 0 else -1)
+    return best
+
+
+def _local_deviation(plane: NDArray[np.floating], window: int) -> NDArray[np.float64]:
+    values = plane.astype(np.float64)
+    finite = np.isfinite(values)
+    mean = values[finite].mean() if finite.any() else 0.0
+    values = np.where(finite, values - mean, 0.0)  # about the mean, so that the difference below keeps its digits
+    variance = uniform_filter(values**2, window) - uniform_filter(values, window) ** 2
+    deviation: NDArray[np.float64] = np.sqrt(np.maximum(variance, 0.0))
+    return deviation
 
 
 class MeanTruth:
@@ -76,6 +149,7 @@ class MeanTruth:
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
         self._sum = np.zeros(shape, np.float64)
         self.fields = 0
 
@@ -83,6 +157,19 @@ class MeanTruth:
         """Take in the truth of one field."""
         self._sum += _standardised(truth)
         self.fields += 1
+
+    @property
+    def value(self) -> NDArray[np.float64]:
+        """The mean of all fields.
+
+        Raises
+        ------
+        EvaluationError
+            There is none.
+        """
+        if not self.fields:
+            raise EvaluationError("The mean truth needs at least one field.")
+        return self._sum / self.fields
 
     def without(self, truth: NDArray[np.generic]) -> NDArray[np.float64]:
         """The mean of all fields but this one, which was added before.

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 HIGHER_IS_BETTER: Mapping[str, bool] = {
     "pcc": True,
+    "fine_pcc": True,
+    "spectral_pcc": True,
     "ssim_global": True,
     "ssim_windowed": True,
     "r2": True,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_mito_predict.evaluation.truth import BLURRED, CONTRAST
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 _COLOURS = ("#4477aa", "#ee7733", "#228833", "#aa3377", "#66ccee", "#ccbb44")
 """Told apart with any kind of colour vision (Paul Tol's bright and vibrant schemes)."""
 _GREY = "#777777"
-_CURVES = {"pcc": "PCC", "ssim_global": "SSIM, global", "ssim_windowed": "SSIM, windowed", "nrmse": "NRMSE"}
+_CURVES = {"pcc": "PCC", "fine_pcc": "fine PCC", "ssim_windowed": "SSIM, windowed", "nrmse": "NRMSE"}
+_BASELINES = {BLURRED: ("blurred input", "--"), CONTRAST: ("local contrast", ":")}
 _MOST_MODELS = len(_COLOURS)
 _IN_A_LINE = 3
 """Predictions beside one truth: with more, cells get too small to judge."""
@@ -129,7 +132,7 @@ class _Panels:
 
 
 def draw_curves(results: Sequence[Result]) -> bytes:
-    """Scores over z or t: a panel for each metric, a line for each model, the blurred input in grey.
+    """Scores over z or t: a panel for each metric, a line for each model, the baselines in grey.
 
     Parameters
     ----------
@@ -142,16 +145,17 @@ def draw_curves(results: Sequence[Result]) -> bytes:
     else:
         figure = _figure(8, 4.4)
         panels = figure.subplots(2, 2).flat
-    label, parts_of = _curve_axis(results[0])
+    over, parts_of = _curve_axis(results[0])
     for axis, (metric, title) in zip(panels, _CURVES.items(), strict=True):
         for colour, result in zip(_COLOURS, results, strict=False):
             values = [getattr(part.scores, metric) for part in parts_of(result)]
             axis.plot(values, color=colour, linewidth=1.4, marker="o", markersize=2.5, label=f" {_name(result)}")
-        baseline = results[0].baseline_planes
-        if metric == "pcc" and len(baseline) == len(parts_of(results[0])):
-            axis.plot(baseline, color=_GREY, linewidth=1.2, linestyle="--", label=" blurred input")
+        for name, baseline in results[0].baseline_planes.items():
+            if metric == "pcc" and len(baseline) == len(parts_of(results[0])):
+                label, style = _BASELINES[name]
+                axis.plot(baseline, color=_GREY, linewidth=1.2, linestyle=style, label=f" {label}")
         axis.set_title(title, fontsize=9)
-        axis.set_xlabel(label, fontsize=8)
+        axis.set_xlabel(over, fontsize=8)
         axis.xaxis.get_major_locator().set_params(integer=True)
         _plain_axis(axis)
         if metric == "pcc":
@@ -180,7 +184,7 @@ def draw_scatter(results: Sequence[Result]) -> bytes:
         axis.set_ylim(float(y[0]), float(y[-1]))
         axis.set_xlabel("prediction (its own, relative units)", fontsize=8)
         axis.set_ylabel("truth (its own units)", fontsize=8)
-        axis.set_title(f"{_name(result)}, PCC {result.scores.pcc:.3f}", fontsize=9)
+        axis.set_title(f"{_name(result)}, PCC {result.scores.pcc:.3f}, fine {result.scores.fine_pcc:.3f}", fontsize=9)
         _plain_axis(axis)
         bar = figure.colorbar(image, ax=axis)
         bar.set_label("voxels", fontsize=7)

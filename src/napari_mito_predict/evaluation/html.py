@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from napari_mito_predict._files import atomic_write_text
 from napari_mito_predict.evaluation import figures
+from napari_mito_predict.evaluation.baselines import Baseline, BlurredInput, LocalContrast
 from napari_mito_predict.evaluation.markup import (
     LABELS,
     count,
@@ -164,13 +165,25 @@ def _described(result: Result) -> str:
     ]
     if result.not_finite:
         sentences.append(f"Left out as not finite: {result.not_finite:,} voxels.")
-    if result.blur is not None:
-        inverted = ", inverted" if result.blur.sign < 0 else ""
-        sentences.append(f"Blurred input: sigma {result.blur.sigma:g} voxels{inverted}, the best for this field.")
+    if result.fitted:
+        fitted = [_fitted(baseline) for baseline in result.fitted.values()]
+        sentences.append(f"Baselines, as they fit this field best: {'; '.join(fitted)}.")
     if math.isfinite(result.ceiling):
         recordings = count(result.recordings, "recording")
         sentences.append(f"Noise ceiling of the PCC: {result.ceiling:.3f}, from {recordings} of the truth.")
     return " ".join(sentences)
+
+
+def _fitted(baseline: Baseline) -> str:
+    """What was chosen of a baseline, such as ``blur of sigma 2 voxels, inverted``."""
+    match baseline:
+        case BlurredInput(sigma=sigma):
+            words = f"blur of sigma {sigma:g} voxels"
+        case LocalContrast(window=window):
+            words = f"contrast in {window} × {window} voxels"
+        case _:
+            raise TypeError(baseline)
+    return f"{words}, inverted" if baseline.sign < 0 else words
 
 
 def _channel(case: Case) -> str:

@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 
 LABELS = {
     "pcc": "PCC",
+    "fine_pcc": "fine PCC",
+    "spectral_pcc": "spectral PCC",
     "ssim_global": "SSIM, global form",
     "ssim_windowed": "SSIM, windowed",
     "r2": "R², fitted",
     "nrmse": "NRMSE, fitted",
     "psnr": "PSNR, fitted (dB)",
     "mae": "MAE, fitted",
+    "resolution_um": "FSC resolution (µm)",
 }
 
 

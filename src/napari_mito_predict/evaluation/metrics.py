@@ -10,10 +10,12 @@ import numpy as np
 
 from napari_mito_predict.errors import EvaluationError
 from napari_mito_predict.evaluation.correlation import as_float, correlation, global_ssim, is_constant, same_shape
+from napari_mito_predict.evaluation.fine import fine_pcc
 from napari_mito_predict.evaluation.percentiles import outer_percentiles
+from napari_mito_predict.evaluation.spectrum import SpectralScores, mean_spectral_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -51,6 +53,14 @@ class Scores:
         percentiles. Infinite where the fit is perfect.
     voxels : int
         How many voxels were compared.
+    fine_pcc : float
+        Pearson correlation of fine structure, see `fine_pcc`.
+    spectral_pcc : float
+        Pearson correlation weighted by frequency, see `spectral_pcc`: of each stack where the voxel size is known along
+        z, else of each plane, and the mean of these. NaN where a voxel is left out: what is left has no spectrum.
+    resolution_um : float
+        Size in y and x down to which prediction and truth agree, see `fsc_resolution`; NaN where `spectral_pcc` is,
+        and where the voxel size is unknown.
     """
 
     pcc: float
@@ -61,6 +71,9 @@ class Scores:
     voxels: int
     mae: float = math.nan
     psnr: float = math.nan
+    fine_pcc: float = math.nan
+    spectral_pcc: float = math.nan
+    resolution_um: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,12 @@ class Scaling:
 
 
 def evaluate(
-    prediction: ArrayLike, truth: ArrayLike, *, mask: ArrayLike | None = None, scaling: Scaling | None = None
+    prediction: ArrayLike,
+    truth: ArrayLike,
+    *,
+    mask: ArrayLike | None = None,
+    scaling: Scaling | None = None,
+    voxel_size_um: Sequence[float | None] | None = None,
 ) -> Scores:
     """Compare a prediction with the truth.
 
@@ -122,6 +140,8 @@ def evaluate(
         Of the same shape: compare only where it is true.
     scaling : Scaling, optional
         Of the volume this is a part of; without it, measured over the voxels compared.
+    voxel_size_um : sequence of float or None, optional
+        z, y, x: for `fine_pcc`, `spectral_pcc` and `resolution_um`.
 
     Raises
     ------
@@ -138,6 +158,9 @@ def evaluate(
     variance = float(flat_b.var(dtype=np.float64))
     spans = (scaling.prediction_range, scaling.truth_range)
     low, high = scaling.truth_range
+    spectral = SpectralScores()
+    if a.ndim > 1 and compared.all():
+        spectral = mean_spectral_scores(a, b, voxel_size_um)
     return Scores(
         pcc=correlation(flat_a, flat_b),
         ssim_global=global_ssim(flat_a, flat_b, spans),
@@ -147,6 +170,9 @@ def evaluate(
         voxels=int(flat_a.size),
         mae=mae,
         psnr=_decibels(high - low, mse),
+        fine_pcc=fine_pcc(a, b, voxel_size_um, mask=compared),
+        spectral_pcc=spectral.pcc,
+        resolution_um=spectral.resolution_xy,
     )
 
 

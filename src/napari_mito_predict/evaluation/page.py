@@ -84,6 +84,14 @@ volume; their PCC is their own. R² of a part can be negative.</li>
 
 MEASURES = """<section><h2>The measures</h2><dl>
 <dt>PCC</dt><dd>Pearson correlation over voxels. 1 is perfect, 0 no linear relation.</dd>
+<dt>Fine PCC</dt><dd>PCC of fine structure: from each image its blur in y and x by a Gaussian of 1.3 µm is subtracted
+(12 pixels where the voxel size is unknown). A prediction that only tells where the cell is, or where it is granular,
+has a PCC that flatters and a low fine PCC.</dd>
+<dt>Spectral PCC</dt><dd>PCC in which each spatial frequency counts by the power of the truth above its noise, as VisCy
+reports it; of each stack where the Z step is known, else of each plane. It is mostly decided by coarse structure.</dd>
+<dt>FSC resolution</dt><dd>The size in y and x at which Fourier shell correlation of prediction and truth first falls
+below 1/7: finer structure is not where the truth has it. Empty where the voxel size is unknown or a voxel is left
+out.</dd>
 <dt>SSIM, global form</dt><dd>(2 m<sub>p</sub> m<sub>t</sub> + c<sub>1</sub>)(2 cov + c<sub>2</sub>) /
 ((m<sub>p</sub>² + m<sub>t</sub>² + c<sub>1</sub>)(v<sub>p</sub> + v<sub>t</sub> + c<sub>2</sub>)),
 c<sub>1</sub> = 0.01², c<sub>2</sub> = 0.03², of the scaled images.</dd>
@@ -95,6 +103,8 @@ percentiles.</dd>
 <dt>MAE, fitted</dt><dd>Mean absolute residual in the truth's units, for example camera counts.</dd>
 <dt>Blurred transmitted light</dt><dd>A prediction without a network: the input, blurred and where that fits better
 inverted. Blur and sign are the best ones for this very field, which favours this baseline.</dd>
+<dt>Local contrast of the transmitted light</dt><dd>Another: the standard deviation of the input in a square around each
+voxel, of 5 to 41 voxels a side, the best for this very field. It finds where a cell is granular.</dd>
 <dt>Mean truth of the other fields</dt><dd>What can be known without looking at the field.</dd>
 <dt>Noise ceiling</dt><dd>√r, r being the PCC between two recordings of the truth (Spearman 1904): the highest PCC that
 a prediction without noise could reach with one noisy truth.</dd>

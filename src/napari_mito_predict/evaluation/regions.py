@@ -17,7 +17,7 @@ from napari_mito_predict.evaluation.metrics import Scaling, Scores, evaluate
 from napari_mito_predict.evaluation.percentiles import outer_percentiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -83,13 +83,18 @@ def foreground(truth: ArrayLike) -> tuple[NDArray[np.bool_], float]:
 
 
 def evaluate_planes(
-    prediction: ArrayLike, truth: ArrayLike, *, mask: ArrayLike | None = None, scaling: Scaling | None = None
+    prediction: ArrayLike,
+    truth: ArrayLike,
+    *,
+    mask: ArrayLike | None = None,
+    scaling: Scaling | None = None,
+    voxel_size_um: Sequence[float | None] | None = None,
 ) -> tuple[PartScores, ...]:
     """Score each plane of ``(T, Z, Y, X)`` or ``(Z, Y, X)``, with the scaling of the whole.
 
     Parameters
     ----------
-    prediction, truth, mask, scaling
+    prediction, truth, mask, scaling, voxel_size_um
         As for `evaluate`.
 
     Raises
@@ -97,15 +102,20 @@ def evaluate_planes(
     EvaluationError
         As for `evaluate`, and for arrays of other dimensions.
     """
-    compared = _Compared.of(prediction, truth, mask, scaling)
+    compared = _Compared.of(prediction, truth, mask, scaling, voxel_size_um)
     return tuple(PartScores(t, z, compared.score((t, z))) for t, z in np.ndindex(compared.prediction.shape[:2]))
 
 
 def evaluate_time_points(
-    prediction: ArrayLike, truth: ArrayLike, *, mask: ArrayLike | None = None, scaling: Scaling | None = None
+    prediction: ArrayLike,
+    truth: ArrayLike,
+    *,
+    mask: ArrayLike | None = None,
+    scaling: Scaling | None = None,
+    voxel_size_um: Sequence[float | None] | None = None,
 ) -> tuple[PartScores, ...]:
     """Score each time point of ``(T, Z, Y, X)``, with the scaling of the whole; see `evaluate_planes`."""
-    compared = _Compared.of(prediction, truth, mask, scaling)
+    compared = _Compared.of(prediction, truth, mask, scaling, voxel_size_um)
     return tuple(PartScores(t, None, compared.score((t,))) for t in range(len(compared.prediction)))
 
 
@@ -117,9 +127,17 @@ class _Compared:
     truth: NDArray[np.generic]
     mask: NDArray[np.generic] | None
     scaling: Scaling
+    voxel_size_um: Sequence[float | None] | None
 
     @classmethod
-    def of(cls, prediction: ArrayLike, truth: ArrayLike, mask: ArrayLike | None, scaling: Scaling | None) -> _Compared:
+    def of(
+        cls,
+        prediction: ArrayLike,
+        truth: ArrayLike,
+        mask: ArrayLike | None,
+        scaling: Scaling | None,
+        voxel_size_um: Sequence[float | None] | None,
+    ) -> _Compared:
         scaling = scaling or Scaling.measure(prediction, truth, mask)
         a, b = np.asarray(prediction), np.asarray(truth)
         if a.ndim not in (3, 4):
@@ -129,7 +147,7 @@ class _Compared:
         full = (-1, *a.shape[-3:])
         if mask is not None:
             mask = np.asarray(mask).reshape(full)
-        return cls(a.reshape(full), b.reshape(full), mask, scaling)
+        return cls(a.reshape(full), b.reshape(full), mask, scaling, voxel_size_um)
 
     def score(self, part: tuple[int, ...]) -> Scores:
         """Scores of one time point ``(t,)`` or plane ``(t, z)``; NaN where nothing of it can be compared."""
@@ -141,4 +159,4 @@ class _Compared:
             compared &= mask != 0
         if not compared.any():
             return Scores(*(math.nan,) * 5, voxels=0)
-        return evaluate(a, b, mask=mask, scaling=self.scaling)
+        return evaluate(a, b, mask=mask, scaling=self.scaling, voxel_size_um=self.voxel_size_um)

@@ -14,7 +14,7 @@ import numpy as np
 from napari_mito_predict._versions import versions_of
 from napari_mito_predict.errors import EvaluationError, MitoPredictError, PredictionCancelled
 from napari_mito_predict.evaluation.alignment import ShiftCheck, check_shift
-from napari_mito_predict.evaluation.baselines import BlurredInput, MeanTruth
+from napari_mito_predict.evaluation.baselines import Baseline, MeanTruth
 from napari_mito_predict.evaluation.cases import Case, distinct_models, read_all
 from napari_mito_predict.evaluation.compare import HIGHER_IS_BETTER, Comparison, compare
 from napari_mito_predict.evaluation.metrics import Scaling, Scores, evaluate
@@ -57,10 +57,10 @@ class Result:
         The time points only where there are several.
     baselines : dict of str to Scores
         What has to be beaten.
-    baseline_planes : tuple of float
-        PCC of the blurred input in each plane, in the order of `planes`.
-    blur : BlurredInput or None
-        Which blur and sign fit this field best.
+    baseline_planes : dict of str to tuple of float
+        PCC of baselines in each plane, in the order of `planes`.
+    fitted : dict of str to Baseline
+        Those of the transmitted light, as they fit this field best.
     ceiling : float
         Noise ceiling of the PCC; NaN without a repeat.
     recordings : int
@@ -83,8 +83,8 @@ class Result:
     planes: tuple[PartScores, ...] = ()
     time_points: tuple[PartScores, ...] = ()
     baselines: dict[str, Scores] = field(default_factory=dict)
-    baseline_planes: tuple[float, ...] = ()
-    blur: BlurredInput | None = None
+    baseline_planes: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    fitted: dict[str, Baseline] = field(default_factory=dict)
     ceiling: float = math.nan
     recordings: int = 1
     not_finite: int = 0
@@ -134,6 +134,7 @@ def gather(
     mask: ImageSource | None = None,
     repeats: Mapping[Path, Sequence[Path]] | None = None,
     thorough: bool = True,
+    baselines: bool | None = None,
     skipped: Iterable[str] = (),
     on_case: Callable[[Case], object] = lambda case: None,
     on_step: Callable[[], object] = lambda: None,
@@ -151,6 +152,8 @@ def gather(
         `match_repeats`.
     thorough : bool
         With baselines, registration check and pictures.
+    baselines : bool, optional
+        With the baselines of the transmitted light; without it, where `thorough`.
     skipped : iterable of str
         What was left out before; read after the last case, so that whoever makes the cases may add to it.
     on_case : callable
@@ -165,6 +168,7 @@ def gather(
     MitoPredictError
         The reason, where not one case could be compared.
     """
+    with_baselines = thorough if baselines is None else baselines
     results: list[Result] = []
     problems: list[str] = []
     failure: MitoPredictError | None = None
@@ -174,7 +178,7 @@ def gather(
             on_case(case)
             try:
                 known = (repeats or {}).get(case.truth.path or Path(), ())
-                truth = truth or Truth.read(case, mask, known, thorough=thorough, on_step=on_step)
+                truth = truth or Truth.read(case, mask, known, baselines=with_baselines, on_step=on_step)
                 keep = len({_truth_key(result.case) for result in results}) < _MOST_VIEWS
                 results.append(examine(case, truth, thorough=thorough, views=keep, on_step=on_step))
             except PredictionCancelled:
@@ -212,10 +216,11 @@ def examine(
         Nothing can be compared: constant, not finite, or a mask of another size; names both files.
     """
     prediction = read_all(case.prediction, 0)
+    size = case.truth.voxel_size_um
     try:
         scaling = Scaling.measure(prediction, truth.values)
         on_step()
-        scores = evaluate(prediction, truth.values, scaling=scaling)
+        scores = evaluate(prediction, truth.values, scaling=scaling, voxel_size_um=size)
         parts = {"foreground": truth.foreground}
         if truth.mask is not None:
             parts["mask"] = truth.mask
@@ -223,7 +228,7 @@ def examine(
         for name, part in parts.items():
             on_step()
             if name == "mask" or (part & np.isfinite(prediction)).any():
-                regions[name] = evaluate(prediction, truth.values, mask=part, scaling=scaling)
+                regions[name] = evaluate(prediction, truth.values, mask=part, scaling=scaling, voxel_size_um=size)
     except EvaluationError as error:
         raise EvaluationError(f"{case.names}: {error}") from error
     if math.isnan(scores.pcc):
@@ -235,11 +240,13 @@ def examine(
         case = replace(case, notes=(*case.notes, _looks_copied(scores.pcc)))
     series = case.truth.sizes["T"] > 1
     on_step()
-    planes = evaluate_planes(prediction, truth.values, scaling=scaling)
+    planes = evaluate_planes(prediction, truth.values, scaling=scaling, voxel_size_um=size)
     on_step()
-    time_points = evaluate_time_points(prediction, truth.values, scaling=scaling) if series else ()
+    time_points: tuple[PartScores, ...] = ()
+    if series:
+        time_points = evaluate_time_points(prediction, truth.values, scaling=scaling, voxel_size_um=size)
     on_step()
-    shift = check_shift(prediction, truth.values, case.truth.voxel_size_um) if thorough else None
+    shift = check_shift(prediction, truth.values, size) if thorough else None
     on_step()
     return Result(
         case=case,
@@ -251,7 +258,7 @@ def examine(
         time_points=time_points,
         baselines=dict(truth.baselines),
         baseline_planes=truth.baseline_planes,
-        blur=truth.blur,
+        fitted=truth.fitted,
         ceiling=truth.ceiling,
         recordings=truth.recordings,
         not_finite=int(prediction.size - scores.voxels),
@@ -302,7 +309,7 @@ def _with_other_fields(results: list[Result]) -> list[Result]:
                 mean.add(read_all(case.truth, case.channel.index))
             for key, case in cases.items():
                 truth = read_all(case.truth, case.channel.index)
-                scores[key] = evaluate(mean.without(truth), truth)
+                scores[key] = evaluate(mean.without(truth), truth, voxel_size_um=case.truth.voxel_size_um)
     changed = []
     for result in results:
         key = _truth_key(result.case)

@@ -13,8 +13,6 @@ from napari_mito_predict.errors import EvaluationError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from napari_mito_predict.image import ImageSource
-
 
 @dataclass
 class StreamingPcc:
@@ -95,25 +93,6 @@ class StreamingPcc:
             return math.nan
         norm = math.sqrt(self._sum_aa) * math.sqrt(self._sum_bb)
         return max(-1.0, min(1.0, self._sum_ab / norm)) if norm else math.nan
-
-
-def stream_pcc(prediction: ImageSource, truth: ImageSource, truth_channel: int) -> StreamingPcc:
-    """Pearson correlation of two images on one grid, reading one plane of each at a time.
-
-    Parameters
-    ----------
-    prediction : ImageSource
-        Its first channel is compared.
-    truth : ImageSource
-        Of the same sizes.
-    truth_channel : int
-        From 0.
-    """
-    score = StreamingPcc()
-    for t in range(truth.sizes["T"]):
-        for z in range(truth.sizes["Z"]):
-            score.add(prediction.read(t, 0, z), truth.read(t, truth_channel, z))
-    return score
 
 
 def _moments(a: np.ndarray, b: np.ndarray) -> StreamingPcc:

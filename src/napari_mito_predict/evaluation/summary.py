@@ -25,14 +25,17 @@ from napari_mito_predict.evaluation.markup import (
     with_error,
 )
 from napari_mito_predict.evaluation.report import Report, Result, values_of
-from napari_mito_predict.evaluation.truth import BLURRED
+from napari_mito_predict.evaluation.truth import BLURRED, CONTRAST
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from napari_mito_predict.evaluation.metrics import Scores
 
 _SHORT = {
     "pcc": "PCC",
+    "fine_pcc": "fine PCC",
+    "spectral_pcc": "spectral PCC",
     "ssim_global": "SSIM (global)",
     "ssim_windowed": "SSIM (windowed)",
     "r2": "R²",
@@ -209,31 +212,38 @@ def _winners(comparisons: Sequence[Comparison]) -> str:
 
 
 def fields_table(results: Sequence[Result]) -> str:
-    """The PCC of every field by every model, with a link to the field's own part of the page."""
+    """PCC and fine PCC of every field by every model, with a link to the field's own part of the page."""
     models = list(dict.fromkeys(result.case.model for result in results))
+    baselines = [name for name in (BLURRED, CONTRAST) if any(name in result.baselines for result in results)]
     by_field: dict[str, dict[str, Result]] = {}
     for result in results:
         by_field.setdefault(result.case.field, {})[result.case.model] = result
-    baseline = any(BLURRED in result.baselines for result in results)
     rows = []
     for field, found in by_field.items():
-        values = {model: result.scores.pcc for model, result in found.items()}
-        best = math.nan
-        if len(found) == len(models) > 1:
-            best = max(values.values())
-        cells = [(number("pcc", values.get(model, math.nan)), values.get(model) == best) for model in models]
         first = next(iter(found.values()))
-        if baseline:
-            pcc = first.baselines[BLURRED].pcc if BLURRED in first.baselines else math.nan
-            cells.append((number("pcc", pcc), False))
+        scores = {model: result.scores for model, result in found.items()}
+        cells = [*_both(scores, models, mark_best=len(models) > 1), *_both(first.baselines, baselines)]
         shifted = [model for model, result in found.items() if result.shift is not None and result.shift.shifted]
         cells.append(("looks shifted" if shifted else "", False))
         name = f'<a href="#{anchor(first)}">{text(field)}</a>'
         rows.append(row([Raw(name)], cells))
-    head = ["field, PCC of all voxels", *models]
-    if baseline:
-        head.append("blurred transmitted light")
-    return table([*head, ""], rows)
+    return table(["field: PCC / fine PCC", *models, *baselines, ""], rows)
+
+
+def _both(scores: Mapping[str, Scores], names: Sequence[str], *, mark_best: bool = False) -> list[tuple[str, bool]]:
+    """PCC and fine PCC of each name, and whether its PCC is the best; ``–`` where it has none."""
+    values = {name: scores[name].pcc for name in names if name in scores}
+    best = math.nan
+    if mark_best and len(values) == len(names):
+        best = max(values.values())
+    cells = []
+    for name in names:
+        if name not in scores:
+            cells.append(("–", False))
+            continue
+        pair = (number(metric, getattr(scores[name], metric)) for metric in ("pcc", "fine_pcc"))
+        cells.append((" / ".join(pair), values[name] == best))
+    return cells
 
 
 def anchor(result: Result) -> str:

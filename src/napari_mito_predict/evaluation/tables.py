@@ -18,11 +18,24 @@ if TYPE_CHECKING:
 NORMALISATION = (
     "SSIM (global and windowed are different numbers): each image clipped to its 0.1-99.9 percentiles over the volume "
     "and scaled to [0, 1], L = 1. R2, NRMSE, PSNR and MAE: after a least-squares fit of the prediction to the truth "
-    "over the volume, because predicted intensity is relative."
+    "over the volume, because predicted intensity is relative. Fine PCC: after subtracting from each image its blur by "
+    "a Gaussian of 1.3 um (12 pixels where the voxel size is unknown)."
 )
 """Has to stand wherever the numbers do."""
 _KEYS = ("field", "target", "model", "part", "t", "z")
-_SCORES = ("pcc", "ssim_global", "ssim_windowed", "r2", "nrmse", "psnr", "mae", "voxels")
+_SCORES = (
+    "pcc",
+    "fine_pcc",
+    "spectral_pcc",
+    "ssim_global",
+    "ssim_windowed",
+    "r2",
+    "nrmse",
+    "psnr",
+    "mae",
+    "resolution_um",
+    "voxels",
+)
 _FILES = ("prediction", "truth", "truth_channel", "truth_is_prediction_by", "disclaimer", "normalisation")
 
 

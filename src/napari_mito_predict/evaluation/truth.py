@@ -7,20 +7,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict.errors import ChannelNotFoundError, EvaluationError, PredictedTruthError
-from napari_mito_predict.evaluation.baselines import BlurredInput, noise_ceiling
+from napari_mito_predict.evaluation.baselines import Baseline, BlurredInput, LocalContrast, noise_ceiling
 from napari_mito_predict.evaluation.cases import Case, check_grid, differing_voxel_sizes, read_all
+from napari_mito_predict.evaluation.correlation import pcc
 from napari_mito_predict.evaluation.metrics import Scores, evaluate
-from napari_mito_predict.evaluation.regions import evaluate_planes, foreground
+from napari_mito_predict.evaluation.regions import foreground
 from napari_mito_predict.image import ImageSource, open_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
 BLURRED = "blurred transmitted light"
+CONTRAST = "local contrast of the transmitted light"
+_FITTED: Mapping[str, type[BlurredInput | LocalContrast]] = {BLURRED: BlurredInput, CONTRAST: LocalContrast}
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,10 @@ class Truth:
         Otsu's, in the truth's units.
     baselines : dict of str to Scores
         What has to be beaten.
-    baseline_planes : tuple of float
-        PCC of the blurred input in each plane.
-    blur : BlurredInput or None
-        Which blur and sign fit this field best.
+    baseline_planes : dict of str to tuple of float
+        PCC of each baseline in each plane.
+    fitted : dict of str to Baseline
+        Those of the transmitted light, as they fit this field best.
     ceiling : float
         Noise ceiling of the PCC; NaN without a repeat.
     recordings : int
@@ -53,8 +56,8 @@ class Truth:
     foreground: NDArray[np.bool_]
     threshold: float
     baselines: dict[str, Scores]
-    baseline_planes: tuple[float, ...]
-    blur: BlurredInput | None
+    baseline_planes: dict[str, tuple[float, ...]]
+    fitted: dict[str, Baseline]
     ceiling: float
     recordings: int
 
@@ -65,10 +68,10 @@ class Truth:
         mask: ImageSource | None,
         repeats: Sequence[Path] = (),
         *,
-        thorough: bool,
+        baselines: bool,
         on_step: Callable[[], object] = lambda: None,
     ) -> Truth:
-        """Read it; the baseline costs several seconds in large stacks and comes with `thorough` only."""
+        """Read it; baselines cost many seconds in large stacks."""
         values = read_all(case.truth, case.channel.index)
         if mask is not None:
             check_grid(case.truth, mask, str(case.truth.path or case.truth.name))
@@ -82,35 +85,38 @@ class Truth:
         on_step()
         again = [_repeated(path, case) for path in repeats]
         light = None
-        of_light: dict[str, Any] = {"baselines": {}, "baseline_planes": (), "blur": None}
-        if thorough and case.light is not None:
+        fitted: dict[str, Baseline] = {}
+        scores: dict[str, Scores] = {}
+        planes: dict[str, tuple[float, ...]] = {}
+        if baselines and case.light is not None:
             light = read_all(case.light, case.light_channel)
-            of_light = _of_blurred(light, values, on_step)
+            size = case.truth.voxel_size_um
+            for name, kind in _FITTED.items():
+                fitted[name] = kind.fit([(light, values)], on_step=on_step)
+                scores[name], planes[name] = _score(fitted[name](light), values, size, on_step)
         return cls(
             values,
             light,
             None if mask is None else read_all(mask, 0) != 0,
             chosen,
             threshold,
+            baselines=scores,
+            baseline_planes=planes,
+            fitted=fitted,
             ceiling=noise_ceiling([values, *again]) if again else math.nan,
             recordings=1 + len(again),
-            **of_light,
         )
 
 
-def _of_blurred(light: NDArray[Any], values: NDArray[Any], on_step: Callable[[], object]) -> dict[str, Any]:
-    """What the transmitted light alone tells of this truth."""
-    blur = BlurredInput.fit([(light, values)], on_step=on_step)
-    blurred = blur(light)
+def _score(
+    predicted: NDArray[Any], truth: NDArray[Any], voxel_size_um: Sequence[float | None], on_step: Callable[[], object]
+) -> tuple[Scores, tuple[float, ...]]:
+    """Scores of a baseline, and its PCC in each plane."""
     on_step()
-    scores = evaluate(blurred, values)
+    scores = evaluate(predicted, truth, voxel_size_um=voxel_size_um)
     on_step()
-    planes = evaluate_planes(blurred, values)
-    return {
-        "baselines": {BLURRED: scores},
-        "baseline_planes": tuple(part.scores.pcc for part in planes),
-        "blur": blur,
-    }
+    pairs = zip(predicted.reshape(-1, *truth.shape[-2:]), truth.reshape(-1, *truth.shape[-2:]), strict=True)
+    return scores, tuple(pcc(a, b) for a, b in pairs)
 
 
 def _repeated(path: Path, case: Case) -> NDArray[Any]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from napari_mito_predict.models.card import (
     SIMULATED_DISCLAIMER,
+    Agreement,
     Architecture,
     Input,
     ModelCard,
+    ModelTest,
     Normalisation,
     Target,
     Training,
+    Unbeaten,
 )
 from napari_mito_predict.models.package import Model, VerifyReport, read_card, read_package, save_model, verify_model
 from napari_mito_predict.models.registry import (
@@ -24,14 +27,17 @@ from napari_mito_predict.models.registry import (
 
 __all__ = [
     "SIMULATED_DISCLAIMER",
+    "Agreement",
     "Architecture",
     "Input",
     "Model",
     "ModelCard",
     "ModelInfo",
+    "ModelTest",
     "Normalisation",
     "Target",
     "Training",
+    "Unbeaten",
     "VerifyReport",
     "add_to_models",
     "bundled_names",

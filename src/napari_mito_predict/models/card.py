@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 
@@ -20,6 +20,8 @@ _WHAT_SIMULATED_MEANS = (
     "It never saw a real microscope image: on real cells take its output as a demonstration and as a start for "
     "fine-tuning on your own pairs, never as a measurement."
 )
+
+_MEASURES: tuple[Literal["pcc", "fine_pcc"], ...] = ("pcc", "fine_pcc")
 
 ThirdAxis = Literal["z", "t"]
 
@@ -118,6 +120,40 @@ class Training(_Part):
     notes: str = ""
 
 
+class Agreement(_Part):
+    """Means over groups of fields; ``None`` where there is none, such as of a constant prediction."""
+
+    pcc: float | None = None
+    fine_pcc: float | None = None
+
+
+class ModelTest(_Part):
+    """One target on fields that were not trained on, beside what needs no network."""
+
+    target: Name
+    on: str
+    """Which fields."""
+    model: Agreement
+    baselines: dict[str, Agreement] = Field(default_factory=dict)
+
+
+class Unbeaten(NamedTuple):
+    """A baseline that a model is not better than, in one measure."""
+
+    target: str
+    measure: Literal["pcc", "fine_pcc"]
+    value: float | None
+    """Of the model."""
+    baseline: str
+    baseline_value: float
+
+    def __str__(self) -> str:
+        """Such as ``mitochondria, PCC 0.41 against 0.43 of the local contrast``."""
+        name = {"pcc": "PCC", "fine_pcc": "fine PCC"}[self.measure]
+        value = "none" if self.value is None else f"{self.value:.2f}"
+        return f"{self.target}, {name} {value} against {self.baseline_value:.2f} of the {self.baseline}"
+
+
 class Weights(_Part):
     """The weights file and its fingerprint."""
 
@@ -137,6 +173,8 @@ class ModelCard(_Part):
     training: Training
     metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Test condition -> metric -> value."""
+    tests: tuple[ModelTest, ...] = ()
+    """Each target beside what needs no network; empty for models of earlier versions."""
     licence: str = "BSD-3-Clause"
     authors: tuple[str, ...] = ()
     simulated: bool
@@ -146,6 +184,22 @@ class ModelCard(_Part):
     def disclaimer(self) -> str:
         """The sentence that has to travel with every result of this model; empty for models of real cells."""
         return SIMULATED_DISCLAIMER if self.simulated else ""
+
+    @property
+    def unbeaten(self) -> tuple[Unbeaten, ...]:
+        """The best baseline of each target and measure that the model is not better than."""
+        found = []
+        for test in self.tests:
+            for measure in _MEASURES:
+                values = {name: getattr(agreement, measure) for name, agreement in test.baselines.items()}
+                known = {name: value for name, value in values.items() if value is not None}
+                if not known:
+                    continue
+                best = max(known, key=known.__getitem__)
+                own = getattr(test.model, measure)
+                if own is None or own <= known[best]:
+                    found.append(Unbeaten(test.target, measure, own, best, known[best]))
+        return tuple(found)
 
     @classmethod
     def from_json(cls, text: str | bytes, *, source: str) -> ModelCard:
@@ -194,6 +248,7 @@ class ModelCard(_Part):
             f"- Licence: {self.licence}. Authors: {', '.join(self.authors) or 'not stated'}.",
             "- Values are z-scores of the training truth: brightness is relative, not calibrated.",
         ]
+        lines += self._test_lines()
         if self.training.notes:
             lines.append(f"- {self.training.notes}")
         warning = ""
@@ -213,6 +268,16 @@ class ModelCard(_Part):
         if z_um is None:
             return in_plane
         return f"{z_um:g} x {in_plane} (z, y, x)"
+
+    def _test_lines(self) -> list[str]:
+        """Whether the model is better than what needs no network, as far as that was tested."""
+        if not self.tests:
+            return []
+        if self.unbeaten:
+            found = "; ".join(map(str, self.unbeaten))
+            return [f"- **No better than without a network** on the {self.tests[0].on}: {found}."]
+        names = ", ".join(dict.fromkeys(chain.from_iterable(test.baselines for test in self.tests)))
+        return [f"- Better on the {self.tests[0].on} than what needs no network ({names}), in PCC and fine PCC."]
 
     def _metric_table(self) -> list[str]:
         if not self.metrics:

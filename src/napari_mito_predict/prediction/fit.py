@@ -65,6 +65,7 @@ def findings(subject: Subject, model: Described, depth_stride: int = 1) -> list[
     """Compare what a model was trained for with a subject; see `check_fit`."""
     found = [
         *_simulated(subject, model),
+        *_unbeaten(model),
         *_third_axis(subject, model, depth_stride),
         *_unknown_sampling(subject, model),
         *_voxel_size(subject, model),
@@ -81,6 +82,25 @@ def _simulated(subject: Subject, model: Described) -> Iterator[Finding]:
             f"{model.name}: {model.card.disclaimer}",
             "Compare with real fluorescence of your cells, or fine-tune the model on your own pairs.",
         )
+
+
+def _unbeaten(model: Described) -> Iterator[Finding]:
+    found = model.card.unbeaten
+    if not found:
+        return
+    values: dict[str, float] = {}
+    for one in found:
+        if one.value is not None:
+            values[f"{one.target}, {one.measure}"] = one.value
+        values[f"{one.target}, {one.measure}, {one.baseline}"] = one.baseline_value
+    yield Finding(
+        Level.WARNING,
+        "baseline-not-beaten",
+        f"In its own test {model.name} was no better than what needs no network: {'; '.join(map(str, found))}. It may "
+        "show where a cell is granular, not where the structure is.",
+        "Train it longer or on more fields, or use another model.",
+        values=values,
+    )
 
 
 def _third_axis(subject: Subject, model: Described, depth_stride: int) -> Iterator[Finding]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import PredictedInputError, TrainingDataError
-from napari_mito_predict.evaluation import BlurredInput
 from napari_mito_predict.image import ChannelRole, Finding, Level
-from napari_mito_predict.image.crops import middle_plane
+from napari_mito_predict.training.baselines import fit_baselines
 from napari_mito_predict.training.checks import (
     FieldReport,
     Reference,
@@ -31,13 +30,10 @@ from napari_mito_predict.training.split import Fields, split_fields
 from napari_mito_predict.training.store import PairStore, store_size
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from napari_mito_predict.evaluation import Baseline
     from napari_mito_predict.training.config import TrainingConfig
 
 _STRIP = 0.2
-_FITTED_ON = 8
 _WATCHED = 8
 """Training volumes that are looked at where none is held back."""
 
@@ -67,8 +63,8 @@ class TrainingData:
         See `FieldReader.truth_predicted_by`.
     patch : tuple of int
         Patch size.
-    baseline : BlurredInput
-        Fitted on training volumes.
+    baselines : dict of str to Baseline
+        Fitted on training volumes, see `BASELINES`.
     """
 
     fields: Fields
@@ -82,7 +78,7 @@ class TrainingData:
     simulated: bool
     truth_predicted_by: dict[str, int]
     patch: tuple[int, ...]
-    baseline: BlurredInput
+    baselines: dict[str, Baseline]
 
     @property
     def ndim(self) -> int:
@@ -288,7 +284,7 @@ def load_data(
         simulated=any(_is_simulated(opened) for opened in reader.opened.values()),
         truth_predicted_by=reader.truth_predicted_by,
         patch=patch,
-        baseline=BlurredInput.fit(list(_some_planes(training))),
+        baselines=fit_baselines(training),
     )
 
 
@@ -369,12 +365,6 @@ def _first_of_each_kind(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     for finding in findings:
         first.setdefault((finding.level, finding.code, finding.where), finding)
     return tuple(first.values())
-
-
-def _some_planes(pairs: Sequence[Pair]) -> Iterator[tuple[NDArray[np.float16], NDArray[np.float16]]]:
-    """Input and first truth of a few volumes spread over all: the middle plane is enough to fit a blur."""
-    for pair in pairs[:: max(1, len(pairs) // _FITTED_ON)]:
-        yield middle_plane(pair.input), middle_plane(pair.truth[0])
 
 
 def _without_track(name: str) -> str:

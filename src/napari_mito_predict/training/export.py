@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 import logging
 from collections import defaultdict
-from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_mito_predict._files import atomic_path
 from napari_mito_predict.errors import ModelError
-from napari_mito_predict.evaluation import evaluate
 from napari_mito_predict.image import ChannelRole
 from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Target, Training, save_model
 from napari_mito_predict.training.config import NetworkConfig
 from napari_mito_predict.training.pictures import draw_curve, draw_example
+from napari_mito_predict.training.scoring import OURS, Row, Scorer, model_tests, summarise, write_rows
 from napari_mito_predict.training.split import describe_groups
 from napari_mito_predict.training.start import start_model
 from napari_mito_predict.training.validation import predict_pair
@@ -38,7 +35,6 @@ _COLORMAPS = {ChannelRole.MITOCHONDRIA: "magenta", ChannelRole.DNA: "cyan"}
 _DEFAULT_LIMITS = (-0.5, 6.0)
 _SHOWN_PERCENTILES = (25.0, 99.8)
 _SAMPLE = {2: (128, 128), 3: (16, 48, 48)}
-_OURS, _BLURRED = "this model", "blurred input"
 
 
 def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> ModelCard:
@@ -104,28 +100,33 @@ def save_best(run: Run, config: TrainingConfig, data: TrainingData, model: Model
 def finish_model(run: Run, config: TrainingConfig, data: TrainingData, reader: FieldReader) -> ModelCard:
     """Score the best model on the test fields, and write these scores, the curve and an example into the package.
 
-    Beside it stand the model it started from and the blurred input, on the same fields. `test.csv` holds the score of
-    each field.
+    Beside it stand, on the same fields, the model it started from and what needs no network. `test.csv` holds all
+    scores of each image.
     """
     model = run.model
-    rivals = {_OURS: model, **_start_model(config, model)}
+    rivals = {OURS: model, **_start_model(config, model)}
     label, pairs = _test_pairs(config, reader, data)
-    rows: list[_Row] = []
+    scorer = Scorer.of(data, model.targets)
+    rows: list[Row] = []
     shown: dict[str, list[np.ndarray]] = defaultdict(list)
     example: tuple[Pair, np.ndarray] | None = None
     for pair in pairs:
         for rival, candidate in rivals.items():
             predicted = predict_pair(candidate, pair, data.sampling.voxel_size_um, config.precision)
-            for name, prediction, truth in zip(model.targets, predicted, pair.truth, strict=True):
-                rows.append(_score(pair.field, name, rival, prediction, truth))
-                if rival == _OURS:
+            rows += scorer.rows(pair, rival, predicted)
+            if rival == OURS:
+                for name, prediction in zip(model.targets, predicted, strict=True):
                     shown[name].append(np.percentile(prediction, _SHOWN_PERCENTILES))
             example = example or (pair, predicted)
-        for name, truth in zip(model.targets, pair.truth, strict=True):
-            rows.append(_score(pair.field, name, _BLURRED, data.baseline(pair.input), truth))
-    _write_rows(run, rows)
-    targets = tuple(_with_limits(target, shown.get(target.name)) for target in model.card.targets)
-    card = model.card.model_copy(update={"metrics": _summary(rows, label), "targets": targets})
+        rows += scorer.baseline_rows(pair)
+    write_rows(run.path / "test.csv", rows)
+    card = model.card.model_copy(
+        update={
+            "metrics": summarise(rows, label),
+            "tests": model_tests(rows, label),
+            "targets": tuple(_with_limits(target, shown.get(target.name)) for target in model.card.targets),
+        }
+    )
     pictures = {"curve.png": draw_curve(run.metrics)}
     if example:
         pictures["example.png"] = draw_example(*example, model.targets)
@@ -161,20 +162,6 @@ def _start_model(config: TrainingConfig, model: Model) -> dict[str, Model]:
     return {f"start model {start.name}": start}
 
 
-@dataclass(frozen=True)
-class _Row:
-    field: str
-    target: str
-    model: str
-    pcc: float
-    ssim_global: float
-
-
-def _score(field: str, target: str, model: str, prediction: np.ndarray, truth: np.ndarray) -> _Row:
-    scores = evaluate(prediction, truth.astype(np.float32))
-    return _Row(field, target, model, scores.pcc, scores.ssim_global)
-
-
 def _test_pairs(config: TrainingConfig, reader: FieldReader, data: TrainingData) -> tuple[str, Iterator[Pair]]:
     """Volumes of the test fields, read now for the first time since the checks; else those validated on."""
     if not data.fields.test and not data.fields.validation and config.select == "last":
@@ -190,35 +177,6 @@ def _test_pairs(config: TrainingConfig, reader: FieldReader, data: TrainingData)
             yield from pairs
 
     return "test fields", read()
-
-
-def _summary(rows: list[_Row], label: str) -> dict[str, dict[str, float]]:
-    """Mean over volumes for each target and model, this model first."""
-    found: dict[str, list[_Row]] = defaultdict(list)
-    for row in rows:
-        name = f"{row.target}, {label}"
-        if row.model != _OURS:
-            name += f", {row.model}"
-        found[name].append(row)
-    return {
-        name: {
-            "pcc": float(np.nanmean([row.pcc for row in group])),
-            "ssim_global": float(np.nanmean([row.ssim_global for row in group])),
-            "fields": float(len({row.field for row in group})),
-        }
-        for name, group in found.items()
-        if any(np.isfinite(row.pcc) for row in group)
-    }
-
-
-def _write_rows(run: Run, rows: list[_Row]) -> None:
-    with (
-        atomic_path(run.path / "test.csv") as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as stream,
-    ):
-        writer = csv.writer(stream)
-        writer.writerow(["field", "target", "model", "pcc", "ssim_global"])
-        writer.writerows([r.field, r.target, r.model, f"{r.pcc:.6g}", f"{r.ssim_global:.6g}"] for r in rows)
 
 
 def _sample(data: TrainingData, network: Network) -> np.ndarray:

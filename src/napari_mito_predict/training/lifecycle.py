@@ -130,7 +130,7 @@ def _run(run: Run, config: TrainingConfig, heartbeat: Heartbeat) -> None:
     reader = FieldReader(config, reference_of(config), look_for_shifts=look_for_shifts)
     store = make_store(config, reader, run.path / "cache", psutil.virtual_memory().available)
     data = _read(run, config, reader, store, fabric, heartbeat)
-    heartbeat.say(message="Starting.", iterations=config.iterations, scores=_blurred_score(data))
+    heartbeat.say(message="Starting.", iterations=config.iterations, scores=_baseline_scores(data))
     trainer = Trainer(run, config, data, fabric, heartbeat, began)
     heartbeat.say(state="running", message="Training.", iteration=trainer.progress.iteration)
     outcome = trainer.fit()
@@ -229,13 +229,14 @@ def _write_reports(run: Run, data: TrainingData) -> None:
     atomic_write_text(run.path / "fields.json", json.dumps(rows, indent=1))
 
 
-def _blurred_score(data: TrainingData) -> dict[str, float]:
-    """Validation PCC of the blurred input, mean over volumes and targets."""
-    scores = []
+def _baseline_scores(data: TrainingData) -> dict[str, float]:
+    """Validation PCC of what needs no network, mean over volumes and targets as for the model; 0 where it has none."""
+    scores: dict[str, list[float]] = {name: [] for name in data.baselines}
     for pair in data.validation:
-        blurred = data.baseline(pair.input.astype(np.float32))
-        scores += [pcc(blurred, truth) for truth in pair.truth]
-    return {"blurred input": float(np.nan_to_num(np.mean(scores)))}
+        for name, baseline in data.baselines.items():
+            predicted = baseline(pair.input.astype(np.float32))
+            scores[name] += [pcc(predicted, truth) for truth in pair.truth]
+    return {name: float(np.mean(np.nan_to_num(values))) for name, values in scores.items()}
 
 
 def reference_of(config: TrainingConfig) -> Reference | None:

@@ -48,7 +48,8 @@ class Status:
     heartbeat : float
         When it was last heard of, seconds since 1970.
     scores : dict
-        Validation PCC of ``best``, of the ``base`` model before training, and of the ``blurred input``.
+        Validation PCC of ``best``, of the ``base`` model before training, and of what needs no network: the
+        ``blurred input`` and the ``local contrast``.
     started : float
         When its process began, see `process_start`; 0 where an earlier version wrote this.
     host : str

@@ -24,6 +24,8 @@ from napari_mito_predict._widgets.compare.score_table import Numbers, Profile
 from napari_mito_predict._widgets.compare.text import (
     CAPTION,
     SHIFT_TIP,
+    baseline_tip,
+    baseline_words,
     coverage,
     methods_text,
     predicted_truth_words,
@@ -92,6 +94,7 @@ class ComparePanel(QWidget):
         self.truth = self.pair.truth
         self.region = self.pair.region
         self.numbers = Numbers()
+        self.baselines = Wrapped(quiet=True)
         self.profile, self.over_time = Profile(_PLANES), Profile(_TIME)
         self.profile.clicked.connect(self._jump)
         self.over_time.clicked.connect(lambda t: self._set_slider(0, t))
@@ -122,8 +125,8 @@ class ComparePanel(QWidget):
             tool.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             tools.addWidget(tool)
         caption.addLayout(tools)
-        shown: tuple[QWidget, ...] = (self.pair, self.numbers, self.profile, self.over_time, self.problem, self.warning)
-        for widget in (*shown, self.views, self.disclaimer):
+        numbers: tuple[QWidget, ...] = (self.pair, self.numbers, self.baselines, self.profile, self.over_time)
+        for widget in (*numbers, self.problem, self.warning, self.views, self.disclaimer):
             box.addWidget(widget)
         box.addLayout(caption)
         for folded in (self.reports, self.coverage):
@@ -214,7 +217,7 @@ class ComparePanel(QWidget):
             facts = prediction_facts(pair[0])
             complete = facts is None or facts.complete
             self.views.set_pair(pair, self.pair.light, complete=complete)
-            self.comparing.compare(*pair, self._drawn, complete=complete)
+            self.comparing.compare(*pair, self._drawn, self.pair.light, complete=complete)
         self._show()
 
     @property
@@ -271,6 +274,8 @@ class ComparePanel(QWidget):
             self.numbers.set_plane(found.plane.whole, found.plane.region)
         self.numbers.set_stack(found.stack)
         self.numbers.set_region_stack(found.region_stack)
+        self.baselines.say(baseline_words(found.baselines, found.stack))
+        self.baselines.setToolTip(baseline_tip(found.baselines))
 
     def _show_coverage(self, pair: tuple[Image, Image] | None) -> None:
         found = self.comparing
@@ -350,6 +355,7 @@ class ComparePanel(QWidget):
             planes=planes,
             region=self.comparing.region_stack,
             shift=self.comparing.shift,
+            baselines=self.comparing.baselines,
             truth_predicted_by=self.pair.predicted_by,
             disclaimer=str(pair[0].metadata.get("disclaimer", "")),
         )

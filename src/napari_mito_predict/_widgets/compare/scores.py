@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_mito_predict._widgets.common.origins import fingerprint
-from napari_mito_predict.evaluation import check_shift, pcc, pcc_and_ssim
+from napari_mito_predict.evaluation import BASELINES, StreamingFinePcc, check_shift, pcc, pcc_and_ssim
+from napari_mito_predict.evaluation.correlation import as_float
+from napari_mito_predict.evaluation.fine import fine_structure
 from napari_mito_predict.image.crops import centre_of
 
 if TYPE_CHECKING:
@@ -18,13 +21,17 @@ if TYPE_CHECKING:
     from napari_mito_predict._widgets.common.worker import Work
     from napari_mito_predict._widgets.compare.region import Region
 
+VoxelSize = Sequence[float | None] | None
+"""z, y, x in micrometres."""
+_FITTED_ON = 8
+"""Planes that a baseline is fitted to."""
 _SEARCHED = (32, 384, 384)
 """At most this much of the stack, from its centre, is searched for a shift."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """PCC and SSIM (global) of a plane, a stack, or what lies in a region.
+    """PCC, SSIM (global) and fine PCC of a plane, a stack, or what lies in a region.
 
     Attributes
     ----------
@@ -34,12 +41,15 @@ class Agreement:
         How many were compared: those that are finite in both.
     problem : str
         Why there are no numbers; empty where there are.
+    fine : float
+        Fine PCC; NaN as long as it is not known, and where it has no meaning.
     """
 
     pcc: float
     ssim: float
     voxels: int = 0
     problem: str = ""
+    fine: float = math.nan
 
     @classmethod
     def of(cls, prediction: NDArray[Any], truth: NDArray[Any]) -> Agreement:
@@ -74,6 +84,20 @@ class SeriesProfile:
 
 
 @dataclass(frozen=True)
+class BaselineAgreement:
+    """What the transmitted light alone tells of the truth, in the stack on screen.
+
+    Attributes
+    ----------
+    pcc, fine : dict of str to float
+        PCC and fine PCC of each baseline.
+    """
+
+    pcc: dict[str, float]
+    fine: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Fingerprints:
     """What tells the pixels of prediction and truth: when they were compared, or `checked` later."""
 
@@ -90,24 +114,43 @@ def fingerprinting(prediction: Any, truth: Any, *, checked: bool = False) -> Wor
     return work
 
 
-def comparing_planes(prediction: Any, truth: Any, index: tuple[Any, ...], region: Region | None = None) -> Work:
-    """Work that compares the plane at `index` (integers and slices, one per axis)."""
+def comparing_planes(
+    prediction: Any,
+    truth: Any,
+    index: tuple[Any, ...],
+    region: Region | None = None,
+    voxel_size_um: VoxelSize = None,
+) -> Work:
+    """Work that compares the plane at `index` (integers and slices, one per axis).
+
+    Yields `PlaneAgreement` twice: at once, and with the fine PCC, which takes several times as long. A plane that is
+    not one of y and x has none.
+    """
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         a, b = np.asarray(prediction[index]), np.asarray(truth[index])
         within = None
         if region is not None:
             within = Agreement.of(region.part(a, index), region.part(b, index))
-        yield PlaneAgreement(Agreement.of(a, b), within)
+        whole = Agreement.of(a, b)
+        yield PlaneAgreement(whole, within)
+        if should_stop() or whole.problem or not all(isinstance(i, slice) for i in index[-2:]):
+            return
+        fine = [fine_structure(as_float(image), voxel_size_um) for image in (a, b)]
+        if region is not None and within is not None:
+            within = replace(within, fine=pcc(*(region.part(image, index) for image in fine)))
+        yield PlaneAgreement(replace(whole, fine=pcc(*fine)), within)
 
     return work
 
 
-def comparing_stacks(prediction: Any, truth: Any, index: tuple[Any, ...], *, along_z: bool = True) -> Work:
+def comparing_stacks(
+    prediction: Any, truth: Any, index: tuple[Any, ...], *, along_z: bool = True, voxel_size_um: VoxelSize = None
+) -> Work:
     """Work that compares the stack at `index`: the planes one after the other, all together, and whether it is shifted.
 
-    Yields `Fingerprints` of what is compared, `StackAgreement`, then `ShiftCheck` where the two can be compared; along
-    the planes a shift is looked for only if they are Z steps.
+    Yields `Fingerprints` of what is compared, `StackAgreement`, the same with its fine PCC, then `ShiftCheck` where the
+    two can be compared; along the planes a shift is looked for only if they are Z steps.
     """
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
@@ -119,9 +162,16 @@ def comparing_stacks(prediction: Any, truth: Any, index: tuple[Any, ...], *, alo
                 return
             profile.append(pcc(plane_a, plane_b))
         whole = Agreement.of(a, b)
-        yield StackAgreement(whole.pcc, whole.ssim, whole.voxels, whole.problem, tuple(profile))
-        if whole.problem or should_stop():
+        agreement = StackAgreement(whole.pcc, whole.ssim, whole.voxels, whole.problem, profile=tuple(profile))
+        yield agreement
+        if whole.problem:
             return
+        fine = StreamingFinePcc(voxel_size_um)
+        for plane_a, plane_b in zip(a, b, strict=True):
+            if should_stop():
+                return
+            fine.add(plane_a, plane_b)
+        yield replace(agreement, fine=fine.value)
         centre = centre_of(a.shape, _SEARCHED)
         a, b = a[centre], b[centre]
         if along_z:
@@ -132,12 +182,27 @@ def comparing_stacks(prediction: Any, truth: Any, index: tuple[Any, ...], *, alo
     return work
 
 
-def comparing_regions(prediction: Any, truth: Any, index: tuple[Any, ...], region: Region) -> Work:
-    """Work that compares what lies in the region, in all planes of the stack at `index`; yields `Agreement`."""
+def comparing_regions(
+    prediction: Any, truth: Any, index: tuple[Any, ...], region: Region, voxel_size_um: VoxelSize = None
+) -> Work:
+    """Work that compares what lies in the region, in all planes of the stack at `index`.
+
+    Yields `Agreement`, and the same with its fine PCC where the region is one of y and x.
+    """
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
-        a, b = (region.part(np.asarray(data[index]), index) for data in (prediction, truth))
-        yield Agreement.of(a, b)
+        images = [np.asarray(data[index]) for data in (prediction, truth)]
+        found = Agreement.of(*(region.part(image, index) for image in images))
+        yield found
+        last_two = (len(index) - 2, len(index) - 1)
+        if found.problem or region.axes != last_two:
+            return
+        fine = StreamingFinePcc(voxel_size_um)
+        for plane_a, plane_b in zip(*(image.reshape(-1, *image.shape[-2:]) for image in images), strict=True):
+            if should_stop():
+                return
+            fine.add(plane_a, plane_b, region.mask)
+        yield replace(found, fine=fine.value)
 
     return work
 
@@ -154,6 +219,40 @@ def comparing_series(prediction: Any, truth: Any) -> Work:
             yield SeriesProfile(tuple(float(value) for value in values))
 
     return work
+
+
+def comparing_baselines(light: Any, truth: Any, index: tuple[Any, ...], voxel_size_um: VoxelSize = None) -> Work:
+    """Work that compares what needs no network with the truth of the stack at `index`; yields `BaselineAgreement`.
+
+    Baselines are fitted, in their favour, to a few planes of this very stack, and compared in all of it.
+    """
+
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
+        def go_on() -> None:
+            if should_stop():
+                raise _Stopped
+
+        given, real = _stack(light, index), _stack(truth, index)
+        chosen = np.unique(np.linspace(0, len(given) - 1, _FITTED_ON).round().astype(int))
+        scores = {name: StreamingFinePcc(voxel_size_um) for name in BASELINES}
+        try:
+            for name, kind in BASELINES.items():
+                baseline = kind.fit([(given[chosen], real[chosen])], on_step=go_on)
+                for plane, expected in zip(given, real, strict=True):
+                    go_on()
+                    scores[name].add(baseline(plane), expected)
+        except _Stopped:
+            return
+        yield BaselineAgreement(
+            {name: score.whole.value for name, score in scores.items()},
+            {name: score.value for name, score in scores.items()},
+        )
+
+    return work
+
+
+class _Stopped(Exception):
+    """Nobody waits for the result any more."""
 
 
 def _why_none(prediction: NDArray[Any], truth: NDArray[Any]) -> str:

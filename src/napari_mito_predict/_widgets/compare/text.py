@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from importlib import metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from napari_mito_predict._widgets.compare.scores import Agreement
+    from napari_mito_predict._widgets.compare.scores import Agreement, BaselineAgreement
     from napari_mito_predict.evaluation import ShiftCheck
     from napari_mito_predict.models.record import DeviceUse, PredictionRecord
 
@@ -16,6 +17,10 @@ CAPTION = "Predicted brightness is relative, not calibrated."
 SHIFT_TIP = (
     "Looked for in the middle of the stack, at most 32 × 384 × 384 voxels of it. Where the PCC stays below 0.5 with it "
     "undone, the two may also show different structures."
+)
+_FINE = (
+    "Fine PCC: the same after subtracting from each plane its blur by a Gaussian of 1.3 µm (12 pixels where the pixel "
+    "size is unknown)."
 )
 _SSIM = (
     "SSIM: the global form of Hsu, Lee & Wei 2021, not the usual one in small windows; each image is clipped to its "
@@ -38,7 +43,7 @@ def coverage(
     series : bool
         The stack is one of a time series.
     """
-    how = f"PCC: Pearson correlation. {_SSIM} Nothing was registered or corrected."
+    how = f"PCC: Pearson correlation. {_FINE} {_SSIM} Nothing was registered or corrected."
     counted = "; ".join(_counted(plane, stack, region, series=series))
     if not counted:
         return how
@@ -65,6 +70,32 @@ def _counted(
         yield f"region: {' and '.join(parts)}"
 
 
+def baseline_words(found: BaselineAgreement | None, stack: Agreement | None) -> str:
+    """What needs no network in one sentence, and a second where the prediction is no better; empty where unknown."""
+    if found is None or stack is None:
+        return ""
+    known = {name: value for name, value in found.pcc.items() if math.isfinite(value)}
+    if not known:
+        return ""
+    names = ", ".join(f"{name} {value:.2f}" for name, value in known.items())
+    words = f"{names[0].upper()}{names[1:]}."
+    if math.isfinite(stack.pcc) and stack.pcc <= max(known.values()):
+        words += " The prediction is no better than that."
+    return words
+
+
+def baseline_tip(found: BaselineAgreement | None) -> str:
+    """What the sentence on baselines means, with their fine PCC."""
+    if found is None:
+        return ""
+    fine = ", ".join(f"{name} {value:.2f}" for name, value in found.fine.items() if math.isfinite(value))
+    tip = (
+        "PCC of the transmitted light itself with the truth of this stack, without any network: blurred, and its local "
+        "contrast; blur, window and sign are the best ones for this very stack."
+    )
+    return f"{tip} Fine PCC: {fine}." if fine else tip
+
+
 def shift_words(shift: ShiftCheck) -> str:
     """A shift in one sentence or two."""
     return (
@@ -86,6 +117,7 @@ def methods_text(
     planes: str = "",
     region: Agreement | None = None,
     shift: ShiftCheck | None = None,
+    baselines: BaselineAgreement | None = None,
     truth_predicted_by: str = "",
     disclaimer: str = "",
 ) -> str:
@@ -105,6 +137,8 @@ def methods_text(
         Scores within a region.
     shift : ShiftCheck, optional
         Mentioned where the truth looks shifted.
+    baselines : BaselineAgreement, optional
+        What needs no network, in the same stack.
     truth_predicted_by : str
         Model that made the truth, where that is a prediction itself.
     disclaimer : str
@@ -119,13 +153,22 @@ def methods_text(
     sentences = [
         _prediction_words(record),
         f"It was compared with {compared_with} ({truth}) over all {voxels} that are finite in both: Pearson "
-        f"correlation (PCC) {stack.pcc:.3f}, structural similarity (SSIM) {stack.ssim:.3f}.",
+        f"correlation (PCC) {stack.pcc:.3f}{_fine_words(stack)}, structural similarity (SSIM) {stack.ssim:.3f}.",
     ]
     if region is not None and not region.problem:
         sentences.append(
-            f"Within a manually drawn region ({region.voxels:,} voxels), PCC was {region.pcc:.3f} and SSIM "
-            f"{region.ssim:.3f}."
+            f"Within a manually drawn region ({region.voxels:,} voxels), PCC was {region.pcc:.3f}{_fine_words(region)} "
+            f"and SSIM {region.ssim:.3f}."
         )
+    if math.isfinite(stack.fine):
+        sentences.append(
+            "Fine PCC is the PCC after subtracting from each plane its blur by a Gaussian of 1.3 µm (12 pixels where "
+            "the pixel size was unknown)."
+        )
+    if baselines is not None:
+        values = [f"{value:.3f} for the {name}" for name, value in baselines.pcc.items() if math.isfinite(value)]
+        if values:
+            sentences.append(f"Without a network, PCC with the same voxels was {' and '.join(values)}.")
     sentences += [
         "SSIM is the global form of Hsu, Lee & Wei (2021), with one mean, variance and covariance for all voxels "
         "compared; each image was first clipped to its 0.1–99.9 percentiles over them and scaled to [0, 1].",
@@ -135,6 +178,10 @@ def methods_text(
     if disclaimer:
         sentences.append(f"Note on the model: {disclaimer}")
     return " ".join(sentences)
+
+
+def _fine_words(found: Agreement) -> str:
+    return f" (fine PCC {found.fine:.3f})" if math.isfinite(found.fine) else ""
 
 
 def _moved_words(shift: ShiftCheck | None, compared_with: str) -> str:

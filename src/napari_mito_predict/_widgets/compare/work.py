@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_mito_predict._widgets.common.image_layers import values_of
-from napari_mito_predict._widgets.common.viewport import along_z, is_series, plane_index, stack_index
+from napari_mito_predict._widgets.common.image_layers import source_of, values_of
+from napari_mito_predict._widgets.common.viewport import along_z, is_series, letters_of, plane_index, stack_index
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.compare.scores import (
     Agreement,
+    BaselineAgreement,
     Fingerprints,
     PlaneAgreement,
     SeriesProfile,
     StackAgreement,
+    comparing_baselines,
     comparing_planes,
     comparing_regions,
     comparing_series,
@@ -42,6 +44,8 @@ class Comparing(QObject):
         Of the stack on screen, and of the region in it.
     shift : ShiftCheck or None
         Known a little after `stack`.
+    baselines : BaselineAgreement or None
+        What needs no network in the stack on screen; known after `shift`, where there is transmitted light.
     series : tuple of float
         PCC of each time point of a series of stacks, NaN where not yet known.
     failure : str
@@ -60,7 +64,9 @@ class Comparing(QObject):
         self.region_stack: Agreement | None = None
         self.shift: ShiftCheck | None = None
         self.series: tuple[float, ...] = ()
+        self.baselines: BaselineAgreement | None = None
         self.failure = ""
+        self._light: Any = None
         self._pair: tuple[Any, ...] = ()
         self._stack_key: tuple[Any, ...] = ()
         self._region_key: tuple[Any, ...] = ()
@@ -71,9 +77,17 @@ class Comparing(QObject):
         self._stack_job = Job(self)
         self._region_job = Job(self)
         self._series_job = Job(self)
+        self._baseline_job = Job(self)
         self._check_job = Job(self)
         self._plane_job.state_changed.connect(self._start_plane)
-        self._jobs = (self._plane_job, self._stack_job, self._region_job, self._series_job, self._check_job)
+        self._jobs = (
+            self._plane_job,
+            self._stack_job,
+            self._region_job,
+            self._series_job,
+            self._baseline_job,
+            self._check_job,
+        )
         for job in self._jobs:
             job.yielded.connect(self._receive)
             job.failed.connect(self._fail)
@@ -83,7 +97,9 @@ class Comparing(QObject):
         """Whether a plane is being compared; while a prediction is painted, no more are asked for meanwhile."""
         return self._plane_job.state.busy
 
-    def compare(self, prediction: Image, truth: Image, region: Region | None, *, complete: bool) -> None:
+    def compare(
+        self, prediction: Image, truth: Image, region: Region | None, light: Image | None = None, *, complete: bool
+    ) -> None:
         """Compare what is on screen: the plane in any case, the rest where it is not known yet.
 
         Parameters
@@ -92,6 +108,9 @@ class Comparing(QObject):
             Of equal shape.
         region : Region or None
             Scored on its own too.
+        light : Image, optional
+            The transmitted light: what it tells of the truth without a network is compared too, where it is of the
+            same shape.
         complete : bool
             The prediction is whole; one that is still painted is compared plane by plane only.
         """
@@ -101,31 +120,42 @@ class Comparing(QObject):
             self.forget()
             self._pair = pair
         self.failure = ""
+        size = source_of(prediction, letters_of(prediction)).voxel_size_um
         plane, stack = plane_index(self._viewer, prediction), stack_index(self._viewer, prediction)
         if plane is None:
             self._next_plane = None
             self.plane = None
             self._plane_job.reset()
         else:
-            self._next_plane = comparing_planes(a, b, plane, region)
+            self._next_plane = comparing_planes(a, b, plane, region, size)
         self._start_plane()
-        if (complete, stack) != self._stack_key:
-            self._stack_key = (complete, stack)
+        stack_key = (complete, stack, size)
+        if stack_key != self._stack_key:
+            self._stack_key = stack_key
             self.stack = None
             self.shift = None
             self._stack_job.reset()
+            self._forget_baselines()
             self._compared = None
             if complete:
-                self._stack_job.start(comparing_stacks(a, b, stack, along_z=along_z(prediction)))
+                work = comparing_stacks(a, b, stack, along_z=along_z(prediction), voxel_size_um=size)
+                self._stack_job.start(work)
+        given = None
+        if light is not None and values_of(light).shape == b.shape:
+            given = values_of(light)
+        if given is not self._light:
+            self._light = given
+            self._forget_baselines()
+            self._start_baselines()
         region_key: tuple[Any, ...] = ()
         if region is not None:
-            region_key = (complete, stack, region.key)
+            region_key = (complete, stack, size, region.key)
         if region_key != self._region_key:
             self._region_key = region_key
             self.region_stack = None
             self._region_job.reset()
             if complete and region is not None:
-                self._region_job.start(comparing_regions(a, b, stack, region))
+                self._region_job.start(comparing_regions(a, b, stack, region, size))
 
     def check_pixels(self) -> None:
         """Find out whether the arrays still hold what was compared: they may be written to without a word."""
@@ -138,6 +168,7 @@ class Comparing(QObject):
         """Nothing is compared any more."""
         self._pair = ()
         self._next_plane = None
+        self._light = None
         self.plane = None
         self.failure = ""
         self._forget_stack()
@@ -153,6 +184,11 @@ class Comparing(QObject):
         self.region_stack = None
         self.shift = None
         self.series = ()
+        self._forget_baselines()
+
+    def _forget_baselines(self) -> None:
+        self.baselines = None
+        self._baseline_job.reset()
 
     def _start_plane(self, state: JobState | None = None) -> None:
         """Begin the newest plane asked for, once the one before is done: a fast slider piles nothing up."""
@@ -170,7 +206,10 @@ class Comparing(QObject):
             self.stack = found
         elif isinstance(found, ShiftCheck):
             self.shift = found
+            self._start_baselines()
             self._start_series()
+        elif isinstance(found, BaselineAgreement):
+            self.baselines = found
         elif isinstance(found, SeriesProfile):
             self.series = found.values
         elif isinstance(found, Agreement):
@@ -187,6 +226,13 @@ class Comparing(QObject):
         self._forget_stack()
         self._series_job.reset()
         self.pixels_changed.emit()
+
+    def _start_baselines(self) -> None:
+        """After all that is known of the prediction in the stack on screen."""
+        if self._light is not None and self.shift is not None:
+            stack, size = self._stack_key[1:]
+            truth = values_of(self._pair[1])
+            self._baseline_job.start(comparing_baselines(self._light, truth, stack, size))
 
     def _start_series(self) -> None:
         """After the stack on screen: all others."""

@@ -289,9 +289,9 @@ def best_score(status: Status) -> str:
 
 
 def scores_line(status: Status) -> str:
-    """Such as "PCC 0.71 (start model 0.42, blurred input 0.31)"."""
+    """Such as "PCC 0.71 (start model 0.42, blurred input 0.31, local contrast 0.36)"."""
     best, scores = best_score(status), status.scores
-    names = {"base": "start model", "blurred input": "blurred input"}
+    names = {"base": "start model", "blurred input": "blurred input", "local contrast": "local contrast"}
     others = [f"{name} {scores[key]:.2f}" for key, name in names.items() if key in scores]
     if not best or not others:
         return best
