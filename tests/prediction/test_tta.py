@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from napari_mito_predict.errors import PredictionCancelled, PredictionError
 from napari_mito_predict.image import from_array
 from napari_mito_predict.models.record import PredictionRecord
-from napari_mito_predict.prediction import memory, plan_prediction, predict, predict_to_zarr
+from napari_mito_predict.prediction import forward, memory, plan_prediction, predict, predict_to_zarr
+from napari_mito_predict.prediction.folded import FoldedUNet
 from napari_mito_predict.prediction.normalize import measure, normalise
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.prediction.tiles import Span
@@ -54,7 +55,8 @@ def by_hand(array, model, **options):
 def check(found, expected):
     assert found.dtype == np.float32
     assert found.shape == expected.shape
-    assert np.abs(found - expected).max() <= TOLERANCE * expected.std()
+    assert np.abs(found - expected).max() <= TOLERANCE * np.abs(expected).max()
+    assert expected.std() > 20 * TOLERANCE * np.abs(expected).max(), "there is something to see"
 
 
 @slow
@@ -228,12 +230,13 @@ def test_statistics_are_measured_once(make_model, make_unet, noise, monkeypatch)
 
 def test_one_network_serves_all_orientations(make_model, make_unet, noise, monkeypatch):
     made = []
-    monkeypatch.setattr(
-        "napari_mito_predict.prediction.forward.FoldedUNet.__init__",
-        lambda self, *a, __init__=__import__("napari_mito_predict.prediction.folded", fromlist=["FoldedUNet"]).FoldedUNet.__init__: (
-            made.append(1) or __init__(self, *a)
-        ),
-    )
+
+    class Counted(FoldedUNet):
+        def __init__(self, *arguments):
+            made.append(self)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(forward, "FoldedUNet", Counted)
     predict(noise(4, 20, 24), make_model(make_unet(3, 1)), tta=True, **CPU)
     assert len(made) == 1
 
@@ -247,7 +250,7 @@ def test_the_estimate_counts_the_work_and_no_more_memory(make_model, make_unet, 
 
 
 def test_it_stops_between_orientations(make_model, make_unet, noise):
-    done = []
+    done = [0]
     plan = plan_prediction(noise(4, 20, 24), make_model(make_unet(3, 1)), tta=True, **CPU)
     with pytest.raises(PredictionCancelled):
         plan.predict(on_progress=lambda count, total, message: done.append(count), cancel=lambda: max(done) >= 3)
