@@ -124,11 +124,10 @@ class PredictStep(Step):
         self.device = _choice(_devices(), preference("device"))
         self.precision = _choice(_PRECISIONS, preference("precision"))
         self.tile = _choice(_TILES, "auto")
-        self.average = QCheckBox("average over 8")
+        self.average = QCheckBox("8 orientations, slower")
         self.average.setAccessibleName("Average over 8 orientations")
         self.average.setToolTip(
-            "Predict the image in all its flips and quarter turns, and take the mean of what comes out:\n"
-            "slightly better, 8 times slower"
+            "Predict the image in all its flips and quarter turns, and take the mean: slightly better, 8 times slower"
         )
         self.average.setChecked(preference("tta") == str(True))
         self.folder = ElidedButton("do not save")
@@ -144,7 +143,7 @@ class PredictStep(Step):
         for text, combo in {"Device": self.device, "Precision": self.precision, "Computed in": self.tile}.items():
             combo.setAccessibleName(text)
             rows.addRow(QLabel(text), combo)
-        rows.addRow(QLabel("Orientations"), self.average)
+        rows.addRow(QLabel("Average over"), self.average)
         rows.addRow(QLabel("Save to"), saving)
         self.advanced = QWidget()
         self.advanced.setLayout(rows)
