@@ -12,7 +12,7 @@ import tifffile
 from napari_mito_predict.image import open_image, write_ome_tiff
 from napari_mito_predict.models import Architecture, save_model
 from napari_mito_predict.networks import build_network
-from napari_mito_predict.prediction import PredictionPlan
+from napari_mito_predict.prediction import PredictionPlan, predict
 
 VOXEL_UM = (0.15, 0.11, 0.11)
 
@@ -59,6 +59,21 @@ def test_tile_does_not_change_the_result(mito_predict, predicted, stack, tmp_pat
     mito_predict("predict", stack, "-o", tmp_path / "whole", "-m", "tiny", "--tile", "whole", "--precision", "32")
     tiled, whole = (open_image(tmp_path / f / "cells_mitochondria.ome.tif").read() for f in ("tiled", "whole"))
     np.testing.assert_allclose(tiled, whole, atol=1e-4 * whole.std())
+
+
+def test_the_mean_over_orientations(mito_predict, predicted, stack, tmp_path):
+    assert _orientations(predicted) == 1
+    done = mito_predict("predict", stack, "-o", tmp_path / "mean", "-m", "tiny", "--tta", "--precision", "32")
+    assert done.code == 0, done.err
+    assert _orientations(tmp_path / "mean") == 8
+    found = open_image(tmp_path / "mean" / "cells_mitochondria.ome.tif").read()
+    expected = predict(stack, "tiny", tta=True, precision="32")["mitochondria"].data
+    np.testing.assert_array_equal(found, expected)
+
+
+def _orientations(folder):
+    record = json.loads((folder / "cells_mitochondria.prediction.json").read_text(encoding="utf-8"))
+    return record["parameters"]["orientations"]
 
 
 def test_a_network_that_looks_at_the_whole_field(mito_predict, installed, tiny_card, stack, tmp_path):

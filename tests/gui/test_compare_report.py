@@ -113,6 +113,17 @@ def test_without_a_record_the_methods_text_says_what_is_unknown(panel, viewer):
     assert "None" not in text
 
 
+def test_the_methods_text_says_that_orientations_were_averaged(panel):
+    from napari_mito_predict._widgets.compare.text import methods_text
+
+    def of(orientations):
+        return methods_text(PredictionRecord(parameters={"orientations": orientations}), "TMRM", panel.stack)
+
+    assert "mean of the predictions of 8 orientations of each image" in of(8)
+    assert "test-time augmentation" in of(8)
+    assert "orientations" not in of(1)
+
+
 def test_the_numbers_say_what_they_cover(panel):
     assert panel.coverage.isHidden()
     panel.what.click()

@@ -56,10 +56,12 @@ def test_preferences_are_declared_and_fall_back_without_napari_support(manifest,
     assert set(manifest.contributions.configurations["computing"].properties) == {
         "device",
         "precision",
+        "tta",
         "models_folder",
     }
     monkeypatch.setitem(sys.modules, "napari.settings", None)
     assert settings.preference("device") == "auto"
+    assert settings.preference("tta") == "False"
 
 
 def test_the_reader_takes_czi_and_leaves_the_rest(czi, tmp_path):

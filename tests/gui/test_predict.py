@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -95,6 +96,43 @@ def test_the_prediction_is_what_the_engine_gives_without_a_viewer(ready, viewer,
     alone = predict(czi, ["mito-z", "dna-z"])
     for layer, key in zip(predictions(viewer), ("mitochondria", "dna"), strict=True):
         np.testing.assert_allclose(layer.data, alone[key].data, atol=1e-5)
+
+
+def test_the_mean_over_orientations_is_predicted_where_it_is_ticked(ready, viewer, qtbot, czi):
+    from napari_mito_predict.prediction import predict
+
+    asked = []
+    ready.predict.options_changed.connect(lambda: asked.append(ready._request().tta))
+    ready.predict.average.click()
+    assert asked == [True]
+    ready.predict.predict.click()
+    finish(qtbot, ready)
+    alone = predict(czi, ["mito-z", "dna-z"], tta=True)
+    for layer, key in zip(predictions(viewer), ("mitochondria", "dna"), strict=True):
+        np.testing.assert_allclose(layer.data, alone[key].data, atol=1e-5)
+        assert prediction_facts(layer).record.parameters.orientations == 8
+
+
+@pytest.mark.parametrize(("value", "ticked"), [(True, True), (False, False)])
+def test_whether_to_average_is_remembered_in_the_preferences(qtbot, monkeypatch, value, ticked):
+    from napari import settings
+
+    from napari_mito_predict._widgets.predict.predict_step import PredictStep
+
+    kept = SimpleNamespace(computing=SimpleNamespace(device="auto", precision="auto", tta=value, models_folder=""))
+    monkeypatch.setattr(settings, "get_plugin_settings", lambda name: kept, raising=False)
+    step = PredictStep()
+    qtbot.addWidget(step)
+    assert step.average.isChecked() is ticked
+
+
+def test_the_time_that_is_shown_counts_all_orientations(models_folder, czi):
+    from napari_mito_predict._widgets.predict.model_cache import ModelCache
+    from napari_mito_predict.prediction import plan_prediction
+
+    cache, names = ModelCache(), ("mito-z",)
+    once, averaged = (plan_prediction(czi, cache.get(names), tta=tta) for tta in (False, True))
+    assert cache.seconds_per_voxel(names, averaged) == 8 * cache.seconds_per_voxel(names, once)
 
 
 def test_remove_this_run_removes_its_layers_and_no_others(ready, viewer, qtbot):

@@ -60,6 +60,12 @@ def predict(
             "--tile", help="auto, whole, or voxels like 64x256x256 (z, y, x); changes memory use, not results."
         ),
     ] = "auto",
+    tta: Annotated[
+        bool,
+        typer.Option(
+            "--tta", help="Average over all 8 flips and quarter turns: slightly better, 8 times the computing."
+        ),
+    ] = False,
     composite: Annotated[
         bool, typer.Option("--composite", help="All targets as the channels of one file, each in its colour.")
     ] = False,
@@ -91,6 +97,7 @@ def predict(
         "device": device,
         "precision": precision,
         "tile": parse_tile(tile),
+        "tta": tta,
     }
     job = PredictionJob(output, format_, overwrite, composite, tuple(models or ()), options)
     prepare_folder(output)

@@ -65,7 +65,11 @@ class DeviceUse(_Part):
 
 
 class ParametersRecord(_Part):
-    """How the network was applied; sizes in voxels (z, y, x) at the model's voxel size in micrometres."""
+    """How the network was applied; sizes in voxels (z, y, x) at the model's voxel size in micrometres.
+
+    `orientations` counts the flips and quarter turns in y, x that the prediction is the mean of: 8 with test-time
+    augmentation, 1 without.
+    """
 
     third_axis: str | None = None
     voxel_size_um: tuple[float | None, ...] = ()
@@ -75,6 +79,7 @@ class ParametersRecord(_Part):
     tile: tuple[int, ...] = ()
     halo: tuple[int, ...] = ()
     tiling: str = ""
+    orientations: int = 1
 
 
 class PredictionRecord(_Part):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_mito_predict.prediction.orientations import UPRIGHT
 from napari_mito_predict.prediction.result import Block
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Assembly:
-    """The targets of one model on one volume.
+    """The targets of one model on one volume: the mean over the views of its job, which is summed up in place.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ class Assembly:
     back : Resampling
         From the model's grid to the image's.
     blocks : list of OutputBlock
-        What to make, in this order as far as it is complete.
+        What to make, in this order as far as it is complete. The upright view comes last and completes them.
     """
 
     def __init__(self, job: Job, volume: Volume, subject: Subject, back: Resampling, blocks: list[OutputBlock]) -> None:
@@ -41,20 +42,25 @@ class Assembly:
         self._subject = subject
         self._back = back
         self._waiting = [(block, set(block.tiles)) for block in blocks]
+        self._views = np.float32(len(job.views))
         self._data = np.zeros((len(job.keys), *job.shape), np.float32)
 
-    def add(self, pieces: Pieces, done: int, total: int) -> Iterator[Block]:
+    def add(self, view: Job, pieces: Pieces, done: int, total: int) -> Iterator[Block]:
         """Take all pieces of one tile; give the blocks that are complete now, one for each target.
 
         Parameters
         ----------
+        view : Job
+            Of the views of the job, the one that the tile is of.
         pieces : list of (Tile, ndarray)
             The network's output (targets, D, Y, X) over what each piece keeps.
         done, total : int
             Tiles that are computed, and tiles in all, for the blocks to tell.
         """
         for piece, output in pieces:
-            self._add_piece(piece, output)
+            self._add_piece(view, piece, output)
+        if view.orientation != UPRIGHT:
+            return
         for _, missing in self._waiting:
             missing.discard(pieces[0][0].index)
         complete = [block for block, missing in self._waiting if not missing]
@@ -62,24 +68,22 @@ class Assembly:
         for block in complete:
             source = tuple(span.slice for span in block.source)
             for key, channel in zip(self._job.keys, self._data, strict=True):
-                data = self._back.block(channel[source], block.source, block.box)
+                data = self._back.block(channel[source], block.source, block.box) / self._views
                 placed = self._volume.place(self._subject, block.box, data)
                 yield Block(key, placed.t, placed.slices, placed.data, done, total)
 
-    def _add_piece(self, piece: Tile, output: np.ndarray) -> None:
-        """Take what `piece` keeps of the network's output (targets, D, Y, X), but for the padding."""
-        grid = self._job.grid
+    def _add_piece(self, view: Job, piece: Tile, output: np.ndarray) -> None:
+        """Add what `piece` keeps of the network's output (targets, D, Y, X), but for the padding, where it belongs."""
+        grid = view.grid
         kept = [span.clip(axis.inside) for span, axis in zip(piece.kept, grid.axes, strict=True)]
-        target = tuple(span.shift(-axis.before).slice for span, axis in zip(kept, grid.axes, strict=True))
         values = output[:, *(span.shift(-whole.start).slice for span, whole in zip(kept, piece.kept, strict=True))]
-        if grid.exact:  # every voxel is kept by one tile alone
-            self._data[:, *target] = values
-            return
-        for i, (axis, span) in enumerate(zip(grid.axes, kept, strict=True)):
-            # The weights are those of the whole tile: a piece of a split tile takes its share of them.
-            start = axis.kept(piece.index[i]).start
-            weights = np.asarray(axis.weights(piece.index[i])[span.start - start : span.stop - start], np.float32)
-            shape = [1, 1, 1, 1]
-            shape[i + 1] = -1  # behind the targets
-            values = values * weights.reshape(shape)
-        self._data[:, *target] += values
+        if not grid.exact:  # or else every voxel is kept by one tile alone
+            for i, (axis, span) in enumerate(zip(grid.axes, kept, strict=True)):
+                # The weights are those of the whole tile: a piece of a split tile takes its share of them.
+                start = axis.kept(piece.index[i]).start
+                weights = np.asarray(axis.weights(piece.index[i])[span.start - start : span.stop - start], np.float32)
+                shape = [1, 1, 1, 1]
+                shape[i + 1] = -1  # behind the targets
+                values = values * weights.reshape(shape)
+        place = tuple(span.slice for span in view.place_of(piece))
+        self._data[:, *place] += view.orientation.inverse.array(values)

@@ -72,8 +72,7 @@ class Computation:
         self._computed = computed
         self._report = report
         self._should_stop = should_stop
-        # By the identity of their jobs, which cannot be hashed, and which live as long as this run.
-        self._networks: dict[int, Forward] = {}
+        self._networks: dict[str, Forward] = {}  # by the names of their models, shared by all views of a job
         self._fallen_back_from = ""  # name of the device whose memory was too small
         # Nothing is known to be too large, until something does not fit into memory.
         self._too_large: float = inf  # voxels of a window
@@ -195,17 +194,16 @@ class Computation:
         try:
             return compute()
         except PredictionError as error:
-            first = [max(0, span.start - axis.before) for span, axis in zip(piece.kept, job.grid.axes, strict=True)]
-            place = ", ".join(f"{axis} {start}" for axis, start in zip("zyx", first, strict=True))
+            place = ", ".join(f"{axis} {span.start}" for axis, span in zip("zyx", job.place_of(piece), strict=True))
             message = f"{error} It happened in the part of {self._image_name} that begins at {place}."
             raise type(error)(message) from error.__cause__
 
     def _network(self, job: Job) -> Forward:
         """The network of `job` on the device of now; made when it is first asked for."""
-        if id(job) not in self._networks:
-            made = Forward(job.model.network, self._device, self._should_stop, name=job.model.name)
-            self._networks[id(job)] = made
-        return self._networks[id(job)]
+        name = job.model.name
+        if name not in self._networks:
+            self._networks[name] = Forward(job.model.network, self._device, self._should_stop, name=name)
+        return self._networks[name]
 
     def _count(self, job: Job) -> None:
         """One more tile or strip is done: say so, and with what."""

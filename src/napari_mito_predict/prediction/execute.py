@@ -20,12 +20,13 @@ from napari_mito_predict.prediction.compute import Computation, Pieces
 from napari_mito_predict.prediction.prefetch import prefetch
 from napari_mito_predict.prediction.prepare import KnownStatistics, Prepared, prepare
 from napari_mito_predict.prediction.resample import Resampling
-from napari_mito_predict.prediction.viewport import Viewport, first_tile
+from napari_mito_predict.prediction.viewport import Viewport, first_block, tile_of
 from napari_mito_predict.prediction.volumes import Layout, Subject, Volume
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from napari_mito_predict.prediction.blocks import OutputBlock
     from napari_mito_predict.prediction.device import Device
     from napari_mito_predict.prediction.job import Job
     from napari_mito_predict.prediction.result import Block
@@ -48,16 +49,17 @@ class Ready(NamedTuple):
 
 
 class Computed(NamedTuple):
-    """What the network gave for a tile, where it goes, and how far everything was then."""
+    """What the network gave for a tile, in which view, where it goes, and how far everything was then."""
 
     assembly: Assembly
+    view: Job
     pieces: Pieces
     done: int
     total: int
 
     def blocks(self) -> Iterator[Block]:
         """The blocks that are complete now."""
-        return self.assembly.add(self.pieces, self.done, self.total)
+        return self.assembly.add(self.view, self.pieces, self.done, self.total)
 
 
 class Execution:
@@ -103,7 +105,7 @@ class Execution:
         self._on_progress = on_progress or (lambda done, total, message: None)
         self._cancel = cancel or (lambda: False)
         self._closed = False
-        total = sum(job.passes * len(job.grid) * len(subject.volumes(job.layout)) for job in jobs)
+        total = sum(job.tiles_per_volume * len(subject.volumes(job.layout)) for job in jobs)
         self._computation = Computation(
             device, subject.image.name, total, note, computed, self._report, self._should_stop
         )
@@ -144,10 +146,7 @@ class Execution:
         for volume, jobs, prepared in self._ready(only_looked_at=True):
             for job in jobs:
                 first = self._first(job, volume, prepared, all_planes=True)
-                if first is not None:
-                    yield from first.blocks()
-                    continue
-                for computed in self._tiles(job, volume, prepared):
+                for computed in first or self._tiles(job, volume, prepared):
                     yield from computed.blocks()
 
     def _computed(self) -> Generator[Computed]:
@@ -155,10 +154,8 @@ class Execution:
         with closing(prefetch(self._ready(), self._close)) as ready:
             for volume, jobs, prepared in ready:
                 for job in jobs:
-                    first = self._first(job, volume, prepared, all_planes=False)
-                    if first is not None:
-                        yield first
-                if len(jobs) > 1:
+                    yield from self._first(job, volume, prepared, all_planes=False) or ()
+                if sum(len(job.views) for job in jobs) > 1:
                     prepared.resample_once(torch.get_num_threads())
                 for job in jobs:
                     yield from self._tiles(job, volume, prepared)
@@ -203,24 +200,37 @@ class Execution:
         where = f"{self._subject.image.name}, {volume.where}"
         return prepare(raw, job, where=where, known=self._known, threads=torch.get_num_threads())
 
-    def _first(self, job: Job, volume: Volume, prepared: Prepared, *, all_planes: bool) -> Computed | None:
+    def _first(self, job: Job, volume: Volume, prepared: Prepared, *, all_planes: bool) -> Iterator[Computed] | None:
         """What is looked at, if anything is saved by that; it comes again with its strip or tile."""
         if self._viewport is None or not self._viewport.is_at(volume):
             return None
-        back = self._back(job)
-        first = first_tile(self._viewport, job, volume, back, all_planes=all_planes)
-        if first is None:
+        block = first_block(self._viewport, job, volume, self._back(job), all_planes=all_planes)
+        if block is None:
             return None
-        pieces = self._computation.extra_tile(job, prepared, first.tile)
-        assembly = Assembly(job, volume, self._subject, back, [first.block])
-        return Computed(assembly, pieces, self._computation.done, self._computation.total)
+
+        def pieces_of(view: Job, oriented: Prepared) -> Iterator[Pieces]:
+            yield self._computation.extra_tile(view, oriented, tile_of(block, view))
+
+        return self._views(job, volume, prepared, [block], pieces_of)
 
     def _tiles(self, job: Job, volume: Volume, prepared: Prepared) -> Iterator[Computed]:
         """All tiles of a volume, in the order of the grid."""
-        back = self._back(job)
-        assembly = Assembly(job, volume, self._subject, back, plan_blocks(job.grid, back))
-        for pieces in self._computation.tiles(job, prepared):
-            yield Computed(assembly, pieces, self._computation.done, self._computation.total)
+        blocks = plan_blocks(job.grid, self._back(job))
+        return self._views(job, volume, prepared, blocks, self._computation.tiles)
+
+    def _views(
+        self,
+        job: Job,
+        volume: Volume,
+        prepared: Prepared,
+        blocks: list[OutputBlock],
+        pieces_of: Callable[[Job, Prepared], Iterator[Pieces]],
+    ) -> Iterator[Computed]:
+        """What `pieces_of` makes of each view of a job and the volume oriented like it: together they make `blocks`."""
+        assembly = Assembly(job, volume, self._subject, self._back(job), blocks)
+        for view in job.views:
+            for pieces in pieces_of(view, prepared.oriented(view.orientation)):
+                yield Computed(assembly, view, pieces, self._computation.done, self._computation.total)
 
     def _back(self, job: Job) -> Resampling:
         """From the grid of `job` to that of the image."""

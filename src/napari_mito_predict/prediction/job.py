@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from napari_mito_predict.prediction.tiles import seen_axes
+from napari_mito_predict.prediction.orientations import ORIENTATIONS, UPRIGHT, Orientation
+from napari_mito_predict.prediction.tiles import per_axis, seen_axes
 
 if TYPE_CHECKING:
     from napari_mito_predict.models import Model
-    from napari_mito_predict.prediction.tiles import TileGrid
+    from napari_mito_predict.prediction.tiles import Box, Tile, TileGrid
     from napari_mito_predict.prediction.volumes import Layout
 
 
@@ -29,6 +30,10 @@ class Job:
         (D, Y, X) of its volumes at the model's voxel size.
     grid : TileGrid
         The tiles of each volume.
+    turned_grid : TileGrid, optional
+        The tiles of each volume with y and x transposed, where the mean over all orientations is predicted.
+    orientation : Orientation
+        Of the volumes that `shape` and `grid` are about.
     """
 
     model: Model
@@ -36,11 +41,29 @@ class Job:
     layout: Layout
     shape: tuple[int, int, int]
     grid: TileGrid
+    turned_grid: TileGrid | None = None
+    orientation: Orientation = UPRIGHT
+
+    @property
+    def views(self) -> tuple[Job, ...]:
+        """What its prediction is the mean of: this job in each orientation, upright the last; or itself alone."""
+        if self.turned_grid is None:
+            return (self,)
+        grids = {False: self.grid, True: self.turned_grid}
+        return tuple(
+            replace(self, shape=o.shape(self.shape), grid=grids[o.transposed], turned_grid=None, orientation=o)
+            for o in ORIENTATIONS
+        )
 
     @property
     def flat(self) -> bool:
         """Whether the network takes each plane by itself."""
         return self.model.network.ndim == 2
+
+    @property
+    def exact(self) -> bool:
+        """Whether the tiles of all views have all the context that the network looks at."""
+        return all(view.grid.exact for view in self.views)
 
     @property
     def in_parts(self) -> bool:
@@ -50,11 +73,28 @@ class Job:
         return any(self.grid.axes[a].divided for a in seen_axes(self.flat))
 
     @property
+    def tile_dependent(self) -> bool:
+        """Whether the network gets parts of a field that it has to look at as a whole: softmax attention."""
+        return self.model.network.contexts is None and any(view.in_parts for view in self.views)
+
+    @property
     def passes(self) -> int:
         """How many times the tiles are gone through: once more for each average over the field that is needed."""
         if not self.in_parts:
             return 1
         return 1 + (self.model.network.contexts or 0)
+
+    @property
+    def tiles_per_volume(self) -> int:
+        """Tiles of a volume in all views, counted once for each pass over them."""
+        return sum(view.passes * len(view.grid) for view in self.views)
+
+    def place_of(self, tile: Tile) -> Box:
+        """What of the upright volume, without its padding, `tile` keeps."""
+        kept = per_axis(
+            span.clip(axis.inside).shift(-axis.before) for span, axis in zip(tile.kept, self.grid.axes, strict=True)
+        )
+        return self.orientation.inverse.box(kept, self.shape)
 
     def prepared_like(self, other: Job) -> bool:
         """Whether both take the same prepared input."""

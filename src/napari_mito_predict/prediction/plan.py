@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,20 +34,17 @@ from napari_mito_predict.prediction.context import in_parts
 from napari_mito_predict.prediction.device import Device, choose_device
 from napari_mito_predict.prediction.execute import Cancel, Execution, OnProgress
 from napari_mito_predict.prediction.fit import findings as fit_findings
-from napari_mito_predict.prediction.folded import can_stream
 from napari_mito_predict.prediction.job import Job
-from napari_mito_predict.prediction.memory import bytes_per_voxel, choose_strips, choose_tiles, free_memory
+from napari_mito_predict.prediction.memory import free_memory
+from napari_mito_predict.prediction.orientations import TRANSPOSED
 from napari_mito_predict.prediction.precision import checked
 from napari_mito_predict.prediction.record import make_record
 from napari_mito_predict.prediction.result import Block, Output, Prediction
-from napari_mito_predict.prediction.tiles import TileGrid, plan_tiles
+from napari_mito_predict.prediction.tiling import Tiling, planes_rows_columns
 from napari_mito_predict.prediction.volumes import Subject, VoxelSize
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from napari_mito_predict.models.record import PredictionRecord
-    from napari_mito_predict.networks import Network
     from napari_mito_predict.prediction.prepare import KnownStatistics
     from napari_mito_predict.prediction.viewport import Viewport
 
@@ -57,10 +53,6 @@ _ARRAY_AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
 _BYTES_RAW = 2
 _BYTES_RESAMPLED = 4
 _BYTES_RESULT = 4
-_FLOAT32 = 1.0
-_HALF = 0.5  # of the memory that float32 needs
-
-_bytes_needed: WeakKeyDictionary[Network, float] = WeakKeyDictionary()
 
 
 @dataclass
@@ -103,6 +95,11 @@ class PredictionPlan:
     def result_bytes(self) -> int:
         """Size of all outputs."""
         return sum(4 * prod(output.shape) for output in self.outputs.values())  # float32
+
+    @property
+    def orientations(self) -> int:
+        """How many orientations of the image are predicted: 8 with test-time augmentation, 1 without."""
+        return len(self.jobs[0].views)
 
     def run(
         self,
@@ -195,12 +192,13 @@ def plan_prediction(
     precision: str = "auto",
     tile: str | tuple[int, int, int] = "auto",
     halo: int | None = None,
+    tta: bool = False,
 ) -> PredictionPlan:
     """Decide how to predict, and say what is to be known about it.
 
     Parameters
     ----------
-    image_or_array, model_or_models, channel, scene, voxel_size_um, device, precision, tile
+    image_or_array, model_or_models, channel, scene, voxel_size_um, device, precision, tile, tta
         See `napari_mito_predict.prediction.predict`.
     halo : int, optional
         Context around each tile in voxels, where it shall be smaller than the network's reach: faster, and
@@ -222,18 +220,10 @@ def plan_prediction(
     if precision == "auto":
         chosen, said = checked(chosen, models)
         found += said
-    free = free_memory(chosen)
+    tiling = Tiling(tile, halo, chosen, free_memory(chosen))
     targets = Counter(chain.from_iterable(model.targets for model in models))
-    jobs: list[Job] = []
-    estimate = 0
-    for model in models:
-        shape = subject.model_shape(model.card)
-        per_voxel = _bytes_per_voxel(model) * (_FLOAT32 if chosen.precision == "32" else _HALF)
-        grid = _tiles(model, shape, tile, halo, chosen, per_voxel, free)
-        job = Job(model, _keys(model, targets), subject.layout(model.card), shape, grid)
-        jobs.append(job)
-        estimate = max(estimate, _held_bytes(job, subject) + int(grid.held * per_voxel))
-    if not all(job.grid.exact for job in jobs):
+    jobs = [_job(model, subject, targets, tiling, tta=tta) for model in models]
+    if not all(job.exact for job in jobs):
         found.append(
             Finding(
                 Level.WARNING,
@@ -241,12 +231,22 @@ def plan_prediction(
                 "The halo is smaller than the network's reach: the prediction is approximate.",
             )
         )
-    found += [in_parts(job.model.name) for job in jobs if job.in_parts and job.model.network.contexts is None]
+    found += [in_parts(job.model.name) for job in jobs if job.tile_dependent]
     outputs = dict(chain.from_iterable(_outputs(subject, job) for job in jobs))
-    total = sum(job.passes * len(job.grid) * len(subject.volumes(job.layout)) for job in jobs)
+    total = sum(job.tiles_per_volume * len(subject.volumes(job.layout)) for job in jobs)
+    estimate = max(_peak_bytes(job, subject, tiling) for job in jobs)
     plan = PredictionPlan(outputs, found, chosen, total, estimate, subject, jobs)
     plan.estimate_bytes += plan.result_bytes
     return plan
+
+
+def _job(model: Model, subject: Subject, targets: Counter[str], tiling: Tiling, *, tta: bool) -> Job:
+    """A model's share: `targets` are those of all models, by how many predict them."""
+    shape = subject.model_shape(model.card)
+    turned_grid = None
+    if tta:
+        turned_grid = tiling.grid(model, TRANSPOSED.shape(shape))
+    return Job(model, _keys(model, targets), subject.layout(model.card), shape, tiling.grid(model, shape), turned_grid)
 
 
 def _keys(model: Model, targets: Counter[str]) -> tuple[str, ...]:
@@ -254,13 +254,14 @@ def _keys(model: Model, targets: Counter[str]) -> tuple[str, ...]:
     return tuple(f"{target}/{model.name}" if targets[target] > 1 else target for target in model.targets)
 
 
-def _held_bytes(job: Job, subject: Subject) -> int:
-    """Memory for the volumes of a job at its peak, beside what its network needs."""
+def _peak_bytes(job: Job, subject: Subject, tiling: Tiling) -> int:
+    """Memory for the volumes of a job and its network; the mean over orientations is summed up in its result."""
     given = _BYTES_RAW
     if job.shape != subject.volume_shape(job.layout):
         given += _BYTES_RESAMPLED
     volumes_at_once = min(len(subject.volumes(job.layout)), 2)  # the next one is read ahead
-    return prod(job.shape) * (given * volumes_at_once + _BYTES_RESULT * len(job.keys))
+    held = prod(job.shape) * (given * volumes_at_once + _BYTES_RESULT * len(job.keys))
+    return held + max(tiling.network_bytes(job.model, view.grid) for view in job.views)
 
 
 def _subject(given: Any, channel: Any, scene: Any, voxel_size_um: Sequence[float | None] | None) -> Subject:
@@ -339,7 +340,7 @@ def _findings(subject: Subject, models: list[Model]) -> list[Finding]:
         if finding.level is Level.ERROR:
             raise UnsupportedImageError(finding.advice)
     for model in models:
-        for finding in fit_findings(subject, model, _three(model.network.stride)[0]):
+        for finding in fit_findings(subject, model, planes_rows_columns(model.network.stride)[0]):
             if finding.level is Level.ERROR:
                 raise ModelMismatchError(finding.advice)
             found.append(finding)
@@ -348,48 +349,9 @@ def _findings(subject: Subject, models: list[Model]) -> list[Finding]:
     return found
 
 
-def _tiles(
-    model: Model, shape: tuple[int, int, int], tile: Any, halo: int | None, device: Device, per_voxel: float, free: int
-) -> TileGrid:
-    stride, field = _three(model.network.stride), _three(model.network.receptive_field)
-    if tile == "auto":
-        limits: dict[str, Any] = {"kind": device.kind, "bytes_per_voxel": per_voxel, "free": free}
-        if halo is None and can_stream(model.network):
-            return choose_strips(shape, stride=stride, receptive_field=field, **limits)
-        whole = model.network.contexts != 0
-        return choose_tiles(shape, stride=stride, receptive_field=field, halo=halo, whole=whole, **limits)
-    if tile == "whole":
-        tile = shape
-    core: tuple[Any, ...] = ()
-    if isinstance(tile, Sequence) and not isinstance(tile, str):
-        core = tuple(tile)
-    if len(core) != 3 or not all(isinstance(n, int | np.integer) and n > 0 for n in core):
-        raise PredictionError(f"Tile {tile!r}: expected 'auto', 'whole' or three positive whole numbers (D, Y, X).")
-    return plan_tiles(shape, stride=stride, receptive_field=field, core=(core[0], core[1], core[2]), halo=halo)
-
-
 def _outputs(subject: Subject, job: Job) -> Iterator[tuple[str, Output]]:
     card = job.model.card
     shape, axes = subject.result_shape(), subject.result_axes(card)
     for key, target in zip(job.keys, card.targets, strict=True):
         step = subject.image.time_step_s
         yield key, Output(key, target, card.name, shape, axes, subject.voxel_size_um, step, card.disclaimer)
-
-
-def _bytes_per_voxel(model: Model) -> float:
-    """Measured once for each network that is at hand."""
-    network = model.network
-    if network not in _bytes_needed:
-        try:
-            needed = bytes_per_voxel(cast("nn.Module", network), ndim=network.ndim, stride=tuple(network.stride))
-        except RuntimeError as error:
-            raise PredictionError(f"{model.name} cannot compute even a small volume: {error}") from error
-        _bytes_needed[network] = needed
-    return _bytes_needed[network]
-
-
-def _three(sizes: Sequence[int]) -> tuple[int, int, int]:
-    """(D, Y, X); a 2-D network takes D plane by plane."""
-    if len(sizes) == 2:
-        return 1, int(sizes[0]), int(sizes[1])
-    return int(sizes[0]), int(sizes[1]), int(sizes[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import threading
 from typing import TYPE_CHECKING
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_mito_predict.prediction.normalize import Statistics, as_float, measure, normalise
+from napari_mito_predict.prediction.orientations import UPRIGHT
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.prediction.tiles import Span, per_axis, reflect
 
 if TYPE_CHECKING:
     from napari_mito_predict.prediction.job import Job
+    from napari_mito_predict.prediction.orientations import Orientation
     from napari_mito_predict.prediction.tiles import Box, TileGrid
 
 
@@ -62,6 +65,15 @@ class Prepared:
         self._resampling = Resampling.between(raw.shape, shape)
         self._statistics = statistics
         self._resampled: np.ndarray | None = None
+        self._shape = shape
+        self._orientation = UPRIGHT
+
+    def oriented(self, orientation: Orientation) -> Prepared:
+        """This volume, flipped and turned: nothing is measured, resampled or copied for it."""
+        view = copy.copy(self)
+        view._orientation = orientation
+        view._shape = orientation.shape(self._shape)
+        return view
 
     def resample_once(self, threads: int, resampled: np.ndarray | None = None) -> None:
         """Resample all of the volume now, which is less work than window by window where several models read it.
@@ -102,11 +114,16 @@ class Prepared:
             for span, axis in zip(read, grid.axes, strict=True)
         ]
         box = per_axis(Span(int(along.min()), int(along.max()) + 1) for along in sources)
-        part = self._part(box)
+        part = self._oriented_part(box)
         if all(span.clip(axis.inside) == span for span, axis in zip(read, grid.axes, strict=True)):
             return part
         window: np.ndarray = part[np.ix_(*(along - span.start for along, span in zip(sources, box, strict=True)))]
         return window
+
+    def _oriented_part(self, box: Box) -> np.ndarray:
+        """The voxels `box` of the volume as it is oriented."""
+        upright = self._orientation.inverse.box(box, self._shape)
+        return np.ascontiguousarray(self._orientation.array(self._part(upright)))
 
     def _part(self, box: Box) -> np.ndarray:
         """The voxels `box` of the volume at the model's voxel size, normalised; a new array."""

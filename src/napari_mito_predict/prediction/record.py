@@ -121,12 +121,13 @@ def _parameters(job: Job, subject: Subject, findings: Sequence[Finding]) -> Para
         tile=job.grid.core,
         halo=tuple(axis.halo for axis in job.grid.axes),
         tiling=_tiling(job, findings),
+        orientations=len(job.views),
     )
 
 
 def _tiling(job: Job, findings: Sequence[Finding]) -> str:
     if in_parts(job.model.name).code in {finding.code for finding in findings}:
         return "approximate: the network looks at the whole image, but was given it in parts"
-    if job.grid.exact:
+    if job.exact:
         return "exact"
     return "approximate: the halo is smaller than the network's reach"

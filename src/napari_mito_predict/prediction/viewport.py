@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from napari_mito_predict.prediction.blocks import OutputBlock
 from napari_mito_predict.prediction.tiles import Span, Tile, per_axis, round_up, voxels
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_mito_predict.prediction.volumes import Volume
 
 _LARGEST = 256  # voxels along y and x that are predicted first, more would take too long
+_INDEX = (0, 0, 0)  # of the tile that is predicted first, which is none of the grid
 _WORTHWHILE = 0.75  # of the volume: whatever has to read more than that can as well wait for all of it
 
 
@@ -43,15 +44,10 @@ class Viewport:
         return volume.index == self.t
 
 
-class First(NamedTuple):
-    """The tile to compute first, and the block of the image's grid that is made of it."""
-
-    tile: Tile
-    block: OutputBlock
-
-
-def first_tile(viewport: Viewport, job: Job, volume: Volume, back: Resampling, *, all_planes: bool) -> First | None:
-    """What to predict first; None where that would save nothing, or where a part is not what the whole would give.
+def first_block(
+    viewport: Viewport, job: Job, volume: Volume, back: Resampling, *, all_planes: bool
+) -> OutputBlock | None:
+    """What to make first; None where that would save nothing, or where a part is not what the whole would give.
 
     Parameters
     ----------
@@ -64,20 +60,28 @@ def first_tile(viewport: Viewport, job: Job, volume: Volume, back: Resampling, *
         then costs nothing.
     """
     # A part gives what the whole would give with the full halo only, and not of networks that look at the field.
-    if len(job.grid) == 1 or not job.grid.exact or job.model.network.contexts != 0:
+    if len(job.grid) == 1 or not job.exact or job.model.network.contexts != 0:
         return None
     plane = viewport.t if volume.series else viewport.z
-    spans = Span(plane, plane + 1), _middle(viewport.y, back.axes[1]), _middle(viewport.x, back.axes[2])
-    parts = [_part(span, axis, tiling) for span, axis, tiling in zip(spans, back.axes, job.grid.axes, strict=True)]
-    if all_planes and parts[0].read == job.grid.axes[0].whole:
-        parts[0] = _part(Span(0, back.axes[0].target), back.axes[0], job.grid.axes[0])
-    if any(part.box.size == 0 for part in parts):  # the field of view lies outside the image
+    box = Span(plane, plane + 1), _middle(viewport.y, back.axes[1]), _middle(viewport.x, back.axes[2])
+    if any(span.size == 0 for span in box):  # the field of view lies outside the image
         return None
-    tile = Tile((0, 0, 0), per_axis(part.read for part in parts), per_axis(part.kept for part in parts))
-    if voxels(tile.read) > _WORTHWHILE * prod(axis.padded for axis in job.grid.axes):
+    along_d = job.grid.axes[0]
+    if all_planes and _read(back.axes[0].needed(box[0]), along_d) == along_d.whole:
+        box = Span(0, back.axes[0].target), box[1], box[2]
+    block = OutputBlock(box, back.needed(box), frozenset({_INDEX}))
+    if voxels(tile_of(block, job).read) > _WORTHWHILE * prod(axis.padded for axis in job.grid.axes):
         return None
-    box, source = per_axis(part.box for part in parts), per_axis(part.source for part in parts)
-    return First(tile, OutputBlock(box, source, frozenset({tile.index})))
+    return block
+
+
+def tile_of(block: OutputBlock, view: Job) -> Tile:
+    """The tile that makes `block` in one view of its job."""
+    upright = view.orientation.inverse.shape(view.shape)
+    source = view.orientation.box(block.source, upright)
+    read = per_axis(_read(span, axis) for span, axis in zip(source, view.grid.axes, strict=True))
+    kept = per_axis(span.shift(axis.before) for span, axis in zip(source, view.grid.axes, strict=True))
+    return Tile(_INDEX, read, kept)
 
 
 def _middle(span: Span, axis: AxisResampling) -> Span:
@@ -88,20 +92,8 @@ def _middle(span: Span, axis: AxisResampling) -> Span:
     return Span(start, min(span.stop, start + largest))
 
 
-class _Part(NamedTuple):
-    """Along one axis: what the tile keeps and reads, and the image's and the model's voxels of the block."""
-
-    kept: Span
-    read: Span
-    box: Span
-    source: Span
-
-
-def _part(span: Span, axis: AxisResampling, tiling: AxisTiling) -> _Part:
-    """What voxels `span` of the image need: on the stride grid, with the context that makes them exact."""
-    source = Span(0, 0)
-    if span.size:
-        source = axis.needed(span)
+def _read(source: Span, tiling: AxisTiling) -> Span:
+    """What a tile has to read to make the voxels `source` exactly: on the stride grid, with all their context."""
     kept, stride = source.shift(tiling.before), tiling.stride
     cells = Span(kept.start // stride * stride, round_up(kept.stop, stride))
-    return _Part(kept, cells.grow(round_up(tiling.needed, stride), tiling.whole), span, source)
+    return cells.grow(round_up(tiling.needed, stride), tiling.whole)

@@ -6,11 +6,11 @@ import os
 
 from napari_mito_predict.models.registry import MODELS_VARIABLE
 
-_DEFAULTS = {"device": "auto", "precision": "auto", "models_folder": ""}
+_DEFAULTS = {"device": "auto", "precision": "auto", "tta": "False", "models_folder": ""}
 
 
 def preference(name: str) -> str:
-    """Value of ``device``, ``precision`` or ``models_folder`` as the user set it in napari's preferences."""
+    """Value of ``device``, ``precision``, ``tta`` or ``models_folder`` as set in napari's preferences, as text."""
     try:
         from napari.settings import get_plugin_settings
 

@@ -152,6 +152,7 @@ def methods_text(
         voxels += f" of {planes}"
     sentences = [
         _prediction_words(record),
+        *_averaging_words(record),
         f"It was compared with {compared_with} ({truth}) over all {voxels} that are finite in both: Pearson "
         f"correlation (PCC) {stack.pcc:.3f}{_fine_words(stack)}, structural similarity (SSIM) {stack.ssim:.3f}.",
     ]
@@ -198,6 +199,15 @@ def _prediction_words(record: PredictionRecord) -> str:
         f"Fluorescence{_target_words(record)} was predicted from transmitted-light images{_input_words(record)} with "
         f"napari-mito-predict {_version(record)} ({', '.join(_model_words(record))})."
     )
+
+
+def _averaging_words(record: PredictionRecord) -> Iterator[str]:
+    orientations = record.parameters.orientations
+    if orientations > 1:
+        yield (
+            f"It is the mean of the predictions of {orientations} orientations of each image, flipped and turned by "
+            "quarter turns in y, x (test-time augmentation)."
+        )
 
 
 def _target_words(record: PredictionRecord) -> str:

@@ -52,7 +52,7 @@ class ModelCache:
             self._models.pop(name, None)
 
     def seconds_per_voxel(self, names: tuple[str, ...], plan: PredictionPlan) -> float:
-        """How long these models take for a voxel on this device, measured once on a little noise."""
+        """How long `plan` takes for a voxel with these models, as measured once on a little noise."""
         from napari_mito_predict.prediction import predict
 
         key = (names, plan.device.kind, plan.device.precision)
@@ -61,7 +61,7 @@ class ModelCache:
             start = time.monotonic()
             predict(noise, self.get(names), device=plan.device.kind, precision=plan.device.precision)
             self._speeds[key] = (time.monotonic() - start) / noise.size
-        return self._speeds[key]
+        return self._speeds[key] * plan.orientations
 
     @contextmanager
     def turn(self, should_stop: Callable[[], bool]) -> Iterator[None]:

@@ -159,6 +159,7 @@ class PredictWidget(QWidget):
             device=self.predict.device.currentData(),
             precision=self.predict.precision.currentData(),
             tile=self.predict.tile_of(chosen.source),
+            tta=self.predict.average.isChecked(),
             destination=self.predict.destination,
         )
 

@@ -1,0 +1,83 @@
+"""The eight orientations of a plane: flips and quarter turns in y, x. Pure geometry, exact to the voxel.
+
+They are the symmetries of the square (the dihedral group of order eight): each is a transposition of y and x, or none,
+and then a flip of either axis, or none. No direction in the plane is special, which a network knows only roughly: the
+mean of its predictions of all orientations, each turned back, is known as test-time augmentation. The third axis is
+left alone: light does not run backwards, nor does time.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_mito_predict.prediction.tiles import Span
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from napari_mito_predict.prediction.tiles import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """One of the eight orientations of a plane.
+
+    Attributes
+    ----------
+    transposed : bool
+        y and x change places, before anything is flipped.
+    flipped_y, flipped_x : bool
+        This axis of the result runs backwards.
+    """
+
+    transposed: bool = False
+    flipped_y: bool = False
+    flipped_x: bool = False
+
+    @property
+    def inverse(self) -> Orientation:
+        """What undoes it; itself but for the quarter turns."""
+        if self.transposed:
+            return Orientation(True, self.flipped_x, self.flipped_y)
+        return self
+
+    def shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """(D, Y, X) of a volume of `shape` when it is oriented."""
+        depth, y, x = shape
+        if self.transposed:
+            return depth, x, y
+        return shape
+
+    def array(self, array: np.ndarray) -> np.ndarray:
+        """`array` (..., Y, X) oriented, as a view."""
+        if self.transposed:
+            array = array.swapaxes(-1, -2)
+        if self.flipped_y:
+            array = array[..., ::-1, :]
+        if self.flipped_x:
+            array = array[..., ::-1]
+        return array
+
+    def box(self, box: Box, shape: tuple[int, int, int]) -> Box:
+        """Where the voxels `box` of a volume of `shape` lie when it is oriented."""
+        depth, y, x = box
+        _, size_y, size_x = self.shape(shape)
+        if self.transposed:
+            y, x = x, y
+        if self.flipped_y:
+            y = Span(size_y - y.stop, size_y - y.start)
+        if self.flipped_x:
+            x = Span(size_x - x.stop, size_x - x.start)
+        return depth, y, x
+
+
+UPRIGHT = Orientation()
+"""The image as it is."""
+
+TRANSPOSED = Orientation(transposed=True)
+"""Rows become columns; a quarter turn but for a flip."""
+
+ORIENTATIONS = tuple(itertools.starmap(Orientation, itertools.product((True, False), repeat=3)))
+"""All eight; the upright one is the last."""
