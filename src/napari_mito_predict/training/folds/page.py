@@ -93,20 +93,28 @@ def _target(summary: TargetSummary) -> str:
     head, rows = table_rows(summary)
     *groups, mean, error = rows
     lines = [_line(cells) for cells in groups]
-    lines.append(_line(mean, strong=True))
+    lines.append(_line(mean, best=_best_column(summary)))
     lines.append(_line(error, kind="baseline"))
     return section(
         [
             f"<h2>{text(title(summary.target))}: PCC of each group held out</h2>",
             f"<p><b>{text(verdict(summary))}</b></p>",
             table(head, lines),
-            f'<p class="soft">All scores of each group: <code>{TABLE}</code>.</p>',
+            f'<p class="soft">★ marks the best mean. All scores of each group: <code>{TABLE}</code>.</p>',
         ]
     )
 
 
-def _line(cells: Sequence[str], *, strong: bool = False, kind: str = "") -> str:
-    return row([cells[0]], [(cell, strong and bool(cell)) for cell in cells[1:]], kind)
+def _best_column(summary: TargetSummary) -> int | None:
+    """Where the best mean stands in a row of the table, after the name and the number of images."""
+    means = {model: mean.mean for model, mean in summary.means.items() if mean.groups}
+    if not means:
+        return None
+    return 2 + list(summary.means).index(max(means, key=means.__getitem__))
+
+
+def _line(cells: Sequence[str], *, best: int | None = None, kind: str = "") -> str:
+    return row([cells[0]], [(cell, i == best) for i, cell in enumerate(cells[1:], 1)], kind)
 
 
 def _warning(planned: CrossValidation, results: Results) -> str:
@@ -118,7 +126,7 @@ def _warning(planned: CrossValidation, results: Results) -> str:
 
 
 def _folds(planned: CrossValidation) -> str:
-    head = ["fold", Name("tested on"), Name("validated on"), "images trained on", Name("state"), "validation PCC"]
+    head = ["fold", Name("tested on"), Name("validated on"), Name("state"), "images trained on", "validation PCC"]
     lines = [_fold(planned, fold) for fold in planned.folds]
     return section(["<h2>The folds</h2>", table(head, lines)])
 
@@ -127,8 +135,8 @@ def _fold(planned: CrossValidation, fold: Fold) -> str:
     status = planned.run_of(fold).status
     parts = planned.parts_of(fold)
     validated = sorted({parts.groups[field.name] for field in parts.validation})
-    heads = [fold.name, Name(", ".join(fold.held_out)), Name(", ".join(validated) or "strips of these")]
-    cells = [str(len(parts.training)), status.state, _score(status.scores.get("best", math.nan))]
+    heads = [fold.name, Name(", ".join(fold.held_out)), Name(", ".join(validated) or "strips"), Name(status.state)]
+    cells = [str(len(parts.training)), _score(status.scores.get("best", math.nan))]
     return row(heads, [(cell, False) for cell in cells])
 
 
@@ -155,8 +163,8 @@ _MEANING = section(
         "<h2>What these numbers mean</h2>",
         "<ul>",
         "<li>Each group was held out once, by a model that was neither trained nor validated on any image of it. What "
-        "belongs together is what <code>split.by</code> said: if groups share a dish, a day or a cell line, so do the "
-        "numbers.</li>",
+        "belongs together was said by <code>split.by</code>. Where all groups are of one day or one cell line, this "
+        "says nothing of another.</li>",
         "<li>A group counts once, however many images it has: its PCC is the mean over its images, each the mean over "
         "its volumes. An image without a PCC (constant truth or prediction) is left out.</li>",
         "<li>The standard error is over groups. The folds share training images, so that it is rather too small "

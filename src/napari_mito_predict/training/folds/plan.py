@@ -120,8 +120,21 @@ def plan_folds(config: TrainingConfig, number: int | None = None) -> CrossValida
     groups = groups_of(fields, split.by)
     planned = CrossValidation(config, fields, groups, deal_folds(groups, number, split.seed))
     for fold in planned.folds:
+        _refuse_without_training(planned, fold)
         planned.parts_of(fold)
     return planned
+
+
+def _refuse_without_training(planned: CrossValidation, fold: Fold) -> None:
+    validation = planned.config_of(fold).split.validation
+    if not isinstance(validation, tuple):  # a fraction never takes the last group
+        return
+    left = set(planned.groups.values()) - {*fold.held_out, *validation}
+    if not left:
+        raise TrainingDataError(
+            f"{fold.name} tests on {', '.join(fold.held_out)} and validates on {', '.join(validation)}: nothing is "
+            "left to train on. Name fewer groups in `split.validation`, or give it as a fraction."
+        )
 
 
 def deal_folds(groups: Mapping[str, str], number: int | None, seed: int) -> tuple[Fold, ...]:
