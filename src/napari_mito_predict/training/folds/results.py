@@ -155,10 +155,10 @@ def read_table(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             reader = csv.DictReader(stream)
+            columns = set(reader.fieldnames or ())
             rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TrainingError(f"not readable ({error}).", file=path) from error
-    columns = set(reader.fieldnames or ())
     if not columns.issuperset(_KEYS) or any(None in row or None in row.values() for row in rows):
         raise TrainingError(f"not a table of scores with the columns {', '.join(_KEYS)}.", file=path)
     return rows
@@ -270,13 +270,14 @@ def _all_keys(rows: Iterable[Mapping[str, object]]) -> Iterable[str]:
 
 
 def _is_score(rows: Sequence[Mapping[str, str]], column: str) -> bool:
-    """Whether all cells of a column are numbers, or empty."""
+    """Whether a column has numbers, and no words."""
+    filled = [row[column] for row in rows if row[column]]
     try:
-        for row in rows:
-            _number(row[column])
+        for cell in filled:
+            _number(cell)
     except ValueError:
         return False
-    return True
+    return bool(filled)
 
 
 def _number(cell: str) -> float:
