@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QGuiApplication
 
+from napari_mito_predict._widgets.common.controls import FindingLine
 from napari_mito_predict._widgets.train.fields_table import FieldsTable, short
 from napari_mito_predict.image import Finding, Level, open_image
+from napari_mito_predict.training import TrainingConfig
 from napari_mito_predict.training.checks import FieldReport
 
 PATIENCE = 60_000
@@ -241,3 +247,59 @@ def test_layers_that_lie_elsewhere_are_refused(train_dock, viewer, qtbot):
     form.truth.choose(viewer.layers[1])
     assert "3 µm along x" in form.note.text()
     assert not form.add_button.isEnabled()
+
+
+def test_what_belongs_together_stays_in_one_part(from_scratch, tmp_path, write_field, qtbot):
+    """Three dishes of two fields, in two folders."""
+    for i, name in enumerate(["day1/d1_a", "day1/d1_b", "day1/d2_a", "day2/d2_b", "day2/d3_a", "day2/d3_b"]):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_field(tmp_path / f"{name}.ome.tif", i)
+    together = from_scratch.data.together
+    assert not together.isVisibleTo(from_scratch), "there is nothing to keep together yet"
+    from_scratch.set_files([tmp_path / "day1", tmp_path / "day2"])
+    wait_until_checked(qtbot, from_scratch)
+    assert together.isVisibleTo(from_scratch)
+    assert not together.pattern.isVisibleTo(together)
+    assert together.groups.isHidden()
+    assert "by" not in from_scratch.request().split.model_dump()
+    together.kind.setCurrentIndex(together.kind.findText("by a name pattern"))
+    assert together.pattern.isVisibleTo(together)
+    assert together.groups.text() == "3 groups: d1 (2), d2 (2), d3 (2)"
+    assert from_scratch.data.split.text() == "2 train · 2 validate · 2 test · seed 0"
+    parts = from_scratch.data.parts
+    assert {field.name[:2] for field in parts.test}.isdisjoint(field.name[:2] for field in parts.training)
+    assert from_scratch.request().split.by == "^[^_]+"
+    said = [line.accessibleName() for line in from_scratch.data.findChildren(FindingLine)]
+    assert any("Only 3 usable groups" in line for line in said)
+    together.pattern.setText("^d([12])")
+    assert together.problem.startswith(
+        "The pattern '^d([12])' that says what belongs together is not found in d3_a, d3_b."
+    )
+    assert together.findChildren(FindingLine)[-1].accessibleName().startswith(f"error: {together.problem}")
+    assert from_scratch.data.summary == "pattern does not fit"
+    assert not from_scratch.training.start.isEnabled()
+    from_scratch.data.table.item(from_scratch.data.table.names.index("d3_a"), 0).setCheckState(Qt.CheckState.Unchecked)
+    from_scratch.data.table.item(from_scratch.data.table.names.index("d3_b"), 0).setCheckState(Qt.CheckState.Unchecked)
+    assert together.groups.text() == "2 groups: 1 (2), 2 (2)", "fields without a tick do not count"
+    assert not together.problem
+    for typed, said in (("(", "This is not a pattern: "), ("", "There is no pattern yet.")):
+        together.pattern.setText(typed)
+        assert together.problem.startswith(said)
+        assert from_scratch.data.parts is None
+    together.kind.setCurrentIndex(together.kind.findText("files in one folder"))
+    assert together.groups.text() == "2 groups: day1 (3), day2 (1)"
+    assert from_scratch.request().split.by == "folder"
+    together.kind.setCurrentIndex(0)
+    assert from_scratch.request().split.by is None
+
+
+def test_what_belongs_together_is_in_the_command(checked, qtbot):
+    together = checked.data.together
+    together.kind.setCurrentIndex(together.kind.findText("by a name pattern"))
+    together.pattern.setText(r"\d$")
+    checked.start.options.seed.value = 4
+    checked.copy_command()
+    command = QGuiApplication.clipboard().text()
+    written = TrainingConfig.load(Path(shlex.split(command)[-1]))
+    assert written.split.by == r"\d$"
+    assert written.split.seed == 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_mito_predict.cli._console import print_table, progress, say
+from napari_mito_predict.cli._folds import cross_validate, parse_folds, show_folds
 from napari_mito_predict.errors import TrainingDataError, UnwritableOutputError
 
 if TYPE_CHECKING:
@@ -55,6 +56,15 @@ def train(
     check: Annotated[
         bool, typer.Option("--check", help="Only read and check the fields, and say how long training would take.")
     ] = False,
+    folds: Annotated[
+        str | None,
+        typer.Option(
+            "--folds",
+            metavar="all|N",
+            help="Cross-validate: hold out each group of `split.by` once (all), or deal the groups into N folds.",
+        ),
+    ] = None,
+    processes: Annotated[int, typer.Option("--processes", min=1, help="With --folds: folds trained at a time.")] = 1,
 ) -> None:
     """Train or fine-tune a model on pairs of transmitted light and fluorescence.
 
@@ -64,6 +74,10 @@ def train(
     `--resume RUN` goes on from there. `mito-predict runs` lists, shows and stops runs.
 
     Instead of CONFIG, `--recipe H1 --data FOLDER -o RUN` takes the settings of the paper.
+
+    `--folds all` tells how well a model will do on the next dish: every group of fields is held out once, by a run of
+    its own (fold-...) that never sees it. groups.csv and index.html beside these runs have the scores; repeat the
+    command to go on with folds that were interrupted.
     """
     if sum(source is not None for source in (config, resume, recipe)) != 1:
         raise typer.BadParameter("give one of CONFIG.yaml, --resume RUN or --recipe NAME")
@@ -72,6 +86,10 @@ def train(
             "--devices, --check, --print-config and --allow-prediction-as-truth go with CONFIG.yaml; a resumed run "
             "keeps what it began with"
         )
+    if folds and resume:
+        raise typer.BadParameter("--folds goes with CONFIG.yaml; repeat the command to go on with its folds")
+    if processes > 1 and not folds:
+        raise typer.BadParameter("--processes goes with --folds")
     if keep and not resume:
         raise typer.BadParameter("--keep goes with --resume RUN")
     if recipe and not (data and output):
@@ -91,6 +109,10 @@ def train(
         request = request.model_copy(update={"data": allowed})
     if print_config and request:
         typer.echo(request.to_yaml(), nl=False)
+        return
+    if folds and request:
+        with _way_out_named():
+            _cross_validate(request, parse_folds(folds), processes, check=check)
         return
     if check and request:
         with _way_out_named():
@@ -130,32 +152,63 @@ def _with_devices(config: TrainingConfig, devices: int | None) -> TrainingConfig
     return TrainingConfig.parse(config.model_dump() | {"devices": devices}, source=f"--devices {devices}")
 
 
-def _check(config: TrainingConfig) -> None:
-    """Print what is found in each field, and how long training would take; ends with 1 where it would not start."""
+def _cross_validate(config: TrainingConfig, number: int | None, processes: int, *, check: bool) -> None:
+    """Train the folds, or only check what they would be trained on."""
+    from napari_mito_predict.training.folds.plan import plan_folds
+
+    if not check:
+        cross_validate(config, number, processes)
+        return
+    planned = plan_folds(config, number)
+    show_folds(planned)
+    _check(planned.config_of(planned.folds[0]), planned.parts, runs=len(planned.folds), at_a_time=processes)
+
+
+def _check(
+    config: TrainingConfig, parts: Mapping[str, str] | None = None, *, runs: int = 1, at_a_time: int = 1
+) -> None:
+    """Print what is found in each field, and how long training would take; ends with 1 where it would not start.
+
+    Of a cross-validation, `parts` are the folds that test on the fields, of which there are as many as `runs`.
+    """
     from napari_mito_predict.training.checks import explain
-    from napari_mito_predict.training.preflight import check_fields, expected_duration
+    from napari_mito_predict.training.preflight import check_fields
     from napari_mito_predict.training.split import describe_groups
 
     with progress("Checking") as on_progress:
-        checks = check_fields(config, on_progress)
+        checks = check_fields(config, on_progress, parts)
     rows = []
     for report in checks.reports:
         found = " ".join(explain("", report.findings))
         rows.append([report.name, report.part, found or "ok"])
-    print_table(["FIELD", "USED FOR", "FINDING"], rows)
+    used = "USED FOR"
+    if parts is not None:
+        used = "TESTED BY"
+    print_table(["FIELD", used, "FINDING"], rows)
     if config.split.by is not None:
         say(f"{describe_groups(report.group for report in checks.reports)}.")
     for line in explain("", checks.together):
         say(line)
     checks.refuse_errors()
-    duration = expected_duration(config, checks.ndim)
+    say(_duration(config, checks.ndim, runs, at_a_time))
+
+
+def _duration(config: TrainingConfig, ndim: int, runs: int, at_a_time: int) -> str:
+    """How long one training would take here, and several of them."""
+    from napari_mito_predict.training.preflight import expected_duration
+
+    duration = expected_duration(config, ndim)
     line = (
         f"{duration.seconds_each:.2f} s per iteration here: about {duration.minutes:.0f} min for "
         f"{config.iterations} iterations"
     )
     if duration.limit_minutes:
         line += f", limited to {duration.limit_minutes:g} min"
-    say(f"{line}.")
+    if runs > 1:
+        line += f", for each of {runs} folds"
+    if at_a_time > 1:
+        line += "; longer where folds that train at the same time share the processor"
+    return f"{line}."
 
 
 @contextmanager

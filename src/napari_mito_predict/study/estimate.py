@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-from napari_mito_predict.study.runner import threads_each
 from napari_mito_predict.study.tasks import training_task
+from napari_mito_predict.training.runs import threads_each
 
 if TYPE_CHECKING:
     from napari_mito_predict.simulation import Job

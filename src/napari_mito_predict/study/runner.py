@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from napari_mito_predict._files import atomic_write_text
 from napari_mito_predict.errors import StudyError
 from napari_mito_predict.study.pool import Pool
 from napari_mito_predict.study.tasks import TrainingTask, training_task
+from napari_mito_predict.training.runs import threads_each
 
 if TYPE_CHECKING:
     from napari_mito_predict.study.plan import Plan
@@ -90,14 +90,6 @@ def claim(plan: Plan) -> None:
         return
     plan.folder.mkdir(parents=True, exist_ok=True)
     atomic_write_text(path, json.dumps(about, indent=1))
-
-
-def threads_each(processes: int) -> int:
-    """Threads of each of so many processes on this computer."""
-    available = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):  # fewer, where a job of a cluster got only some of the cores
-        available = len(os.sched_getaffinity(0))
-    return max(1, available // processes)
 
 
 def _simulate(plan: Plan, processes: int, say: Say, on_progress: OnProgress) -> None:

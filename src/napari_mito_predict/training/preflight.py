@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.training.checks import FieldReport, check_together
@@ -64,7 +64,9 @@ class Duration:
     limit_minutes: float | None
 
 
-def check_fields(config: TrainingConfig, on_progress: Callable[[int, int, str], None]) -> FieldChecks:
+def check_fields(
+    config: TrainingConfig, on_progress: Callable[[int, int, str], None], parts: Mapping[str, str] | None = None
+) -> FieldChecks:
     """Read all fields of a training and check them, as the training would.
 
     Parameters
@@ -72,6 +74,9 @@ def check_fields(config: TrainingConfig, on_progress: Callable[[int, int, str], 
     config : TrainingConfig
     on_progress : callable
         Told ``(done, total, name)`` after each field.
+    parts : mapping of str to str, optional
+        Name of each field -> the part it is in, where that is not one of the configuration: the folds of a
+        cross-validation, which must not share pixels either.
 
     Raises
     ------
@@ -82,6 +87,8 @@ def check_fields(config: TrainingConfig, on_progress: Callable[[int, int, str], 
     reports = []
     for done, field in enumerate(reader.all_fields, 1):
         _, report = reader.read(field)
+        if parts is not None:
+            report = replace(report, part=parts[report.name])
         reports.append(report)
         on_progress(done, len(reader.all_fields), field.name)
     return FieldChecks(tuple(reports), (*reader.findings, *check_together(reports)), reader.sampling.ndim)

@@ -57,7 +57,7 @@ def remember(run: Run) -> None:
         return
 
 
-def launch(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
+def launch(request: TrainingConfig | Run, *, keep: bool = False, threads: int | None = None) -> Run:
     """Start a trainer in a process of its own, which goes on when this one ends.
 
     Parameters
@@ -66,6 +66,8 @@ def launch(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
         A new run, whose folder is made now; or a stopped or interrupted one to go on with.
     keep : bool
         Only finish the model of a stopped run.
+    threads : int or None
+        Its share of the processor, where the configuration does not say it; ``None``: all of it.
 
     Returns
     -------
@@ -87,6 +89,9 @@ def launch(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
     command = [sys.executable, "-m", "napari_mito_predict", "train", "--resume", str(run.path)]
     if keep:
         command.append("--keep")
+    environment = dict(os.environ)
+    if threads is not None:
+        environment["OMP_NUM_THREADS"] = str(threads)
     try:
         with (run.path / "log.txt").open("ab") as log:
             _trainers[run.path] = subprocess.Popen(
@@ -95,12 +100,21 @@ def launch(request: TrainingConfig | Run, *, keep: bool = False) -> Run:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=run.path,
+                env=environment,
                 start_new_session=sys.platform != "win32",
                 creationflags=_DETACHED,
             )
     except OSError as error:
         raise TrainingError(f"the trainer could not be started ({error.strerror or error}).", file=run.path) from error
     return run
+
+
+def threads_each(processes: int) -> int:
+    """Threads of each of so many processes on this computer."""
+    available = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # fewer, where a job of a cluster got only some of the cores
+        available = len(os.sched_getaffinity(0))
+    return max(1, available // processes)
 
 
 def has_ended(run: Run) -> bool:

@@ -107,7 +107,7 @@ def groups_of(fields: Sequence[Field], by: str | None) -> dict[str, str]:
     strangers = [name for name, group in found.items() if not group]
     if strangers:
         raise TrainingDataError(
-            f"The pattern '{by}' that says what belongs together is not found in {_some(strangers)}. Make it fit "
+            f"The pattern '{by}' that says what belongs together is not found in {some_of(strangers)}. Make it fit "
             "every name, or leave these fields out."
         )
     return {name: group for name, group in found.items() if group}
@@ -122,7 +122,7 @@ def describe_groups(groups: Iterable[str]) -> str:
         The group of each field.
     """
     sizes = Counter(groups)
-    listed = _some([f"{group} ({size})" for group, size in sorted(sizes.items())])
+    listed = some_of([f"{group} ({size})" for group, size in sorted(sizes.items())])
     if len(sizes) == 1:
         return f"1 group: {listed}"
     return f"{len(sizes)} groups: {listed}"
@@ -168,7 +168,7 @@ def _refuse_unknown(name: str, units: Sequence[str], groups: Mapping[str, str]) 
         raise TrainingDataError(f"{name} belongs to the group {group}, which stays together: name the group.")
     what = "group" if any(group != field for field, group in groups.items()) else "field"
     raise TrainingDataError(
-        f"No {what} named {name} (or it is used twice); {what}s: {_some(sorted(units), most=len(units))}."
+        f"No {what} named {name} (or it is used twice); {what}s: {some_of(sorted(units), most=len(units))}."
     )
 
 
@@ -183,7 +183,8 @@ def _units(split: Split) -> str:
     return "groups"
 
 
-def _some(names: Sequence[str], most: int = _SHOWN) -> str:
+def some_of(names: Sequence[str], most: int = _SHOWN) -> str:
+    """The first names, and how many there are besides: ``a, b and 3 more``."""
     listed = ", ".join(names[:most])
     if len(names) <= most:
         return listed

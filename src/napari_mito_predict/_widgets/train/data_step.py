@@ -18,6 +18,7 @@ from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.train.check import Checked, Listed, Peek, peeking
 from napari_mito_predict._widgets.train.fields_table import FieldsTable
+from napari_mito_predict._widgets.train.grouping import KeepTogether
 from napari_mito_predict._widgets.train.sources import ChannelRows, SourceForm, role_of_truth
 from napari_mito_predict.errors import TrainingDataError
 from napari_mito_predict.image import Level
@@ -56,6 +57,7 @@ class DataStep(Step):
         self.source = SourceForm(viewer)
         self.channels = ChannelRows()
         self.table = FieldsTable()
+        self.together = KeepTogether()
         self.hint = words(_DROP_HINT, quiet=True)
         self.found, self.split = words(), words(quiet=True)
         self.learn_from_predictions = QCheckBox("Learn from predictions all the same")
@@ -64,7 +66,7 @@ class DataStep(Step):
         )
         self._findings = column()
         self.failure = FailurePanel()
-        for widget in (self.source, self.channels, self.hint, self.table, self.found, self.split):
+        for widget in (self.source, self.channels, self.hint, self.table, self.found, self.together, self.split):
             self.body.addWidget(widget)
         self.body.addWidget(self.learn_from_predictions)
         self.body.addLayout(self._findings)
@@ -77,6 +79,7 @@ class DataStep(Step):
         self.channels.changed.connect(self.chosen)
         self.learn_from_predictions.toggled.connect(lambda _: self.chosen.emit())
         self.table.ticked.connect(self._show_state)
+        self.together.changed.connect(self._show_state)
         self._show_state()
 
     # ------------------------------------------------------------------ what was chosen
@@ -126,18 +129,23 @@ class DataStep(Step):
 
     @property
     def parts(self) -> Fields | None:
-        """Which field goes where; None where there are too few."""
+        """Which field goes where; None where there are too few, or what belongs together cannot be told."""
         from napari_mito_predict.training.config import Split
         from napari_mito_predict.training.split import split_fields
 
-        included = set(self.table.included)
-        kept = [field for field in self._fields if field.name in included]
-        if not kept:
+        kept = self._kept
+        if not kept or self.together.problem:
             return None
         try:
-            return split_fields(kept, Split(seed=self._seed))
+            return split_fields(kept, Split(by=self.together.by, seed=self._seed))
         except TrainingDataError:
             return None
+
+    @property
+    def _kept(self) -> list[Field]:
+        """The fields with a tick."""
+        included = set(self.table.included)
+        return [field for field in self._fields if field.name in included]
 
     def set_files(self, paths: Sequence[Path]) -> None:
         """Take these files, or all images of a folder."""
@@ -214,6 +222,9 @@ class DataStep(Step):
     def _show_state(self) -> None:
         self.hint.setVisible(self.source.data is None)
         self.channels.setVisible(self._in_files)
+        kept = self._kept
+        self.together.setVisible(bool(kept))
+        self.together.show_groups(kept)
         parts = self.parts
         self.found.setText(self._found())
         if parts is None:
@@ -244,7 +255,7 @@ class DataStep(Step):
     def _show_common_findings(self, parts: Fields | None) -> None:
         """What only shows when all fields that take part are seen."""
         clear(self._findings)
-        if not self._checked:
+        if not self._checked or self.together.problem:
             return
         if parts is None:
             fix = "Add fields, or tick some of these."
@@ -254,7 +265,7 @@ class DataStep(Step):
 
         included = set(self.table.included)
         reports = [
-            dataclasses.replace(report, part=parts.part_of(report.name))
+            dataclasses.replace(report, part=parts.part_of(report.name), group=parts.groups[report.name])
             for report in self.table.reports
             if report.name in included
         ]
@@ -270,6 +281,8 @@ class DataStep(Step):
             self.set_summary("choose fields")
         elif not self._checked:
             self.set_summary(self._progress(), "info")
+        elif self.together.problem:
+            self.set_summary("pattern does not fit", "error")
         elif parts is None:
             self.set_summary("no fields", "error")
         else:

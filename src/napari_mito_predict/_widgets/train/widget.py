@@ -131,10 +131,12 @@ class TrainWidget(QWidget):
         given = self._given() | {"name": name, "output": free_folder(name, self.start.options.folder)}
         if self.data.excluded:
             given["data"] = given["data"] | {"exclude": self.data.excluded}
+        if self.data.together.by is not None:
+            given["split"] = given["split"] | {"by": self.data.together.by}
         return TrainingConfig.parse(given, source=f"Run {name}")
 
     def _given(self) -> dict[str, Any]:
-        """The request with all fields, and without a name."""
+        """The request with all fields, each by itself, and without a name."""
         data = self.data.data
         if data is None:
             raise ConfigError("There are no fields yet. Choose some in step 1.")
@@ -225,7 +227,7 @@ class TrainWidget(QWidget):
             missing = "see the note under Name"
         elif self.data.source.data is None:
             missing = "choose fields first"
-        elif not self.data.failure.isHidden():
+        elif not self.data.failure.isHidden() or self.data.together.problem:
             missing = "see the notes under Data"
         elif not self.data.ready or self.checking.state.busy:
             missing = "the fields are being checked"
