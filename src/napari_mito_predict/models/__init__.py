@@ -14,6 +14,7 @@ from napari_mito_predict.models.card import (
 from napari_mito_predict.models.package import Model, VerifyReport, read_card, read_package, save_model, verify_model
 from napari_mito_predict.models.registry import (
     ModelInfo,
+    Source,
     add_to_models,
     bundled_names,
     find_model,
@@ -30,6 +31,7 @@ __all__ = [
     "ModelCard",
     "ModelInfo",
     "Normalisation",
+    "Source",
     "Target",
     "Training",
     "VerifyReport",

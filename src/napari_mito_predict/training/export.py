@@ -8,7 +8,7 @@ import logging
 from collections import defaultdict
 from dataclasses import dataclass
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from napari_mito_predict.evaluation import evaluate
 from napari_mito_predict.image import ChannelRole
 from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Target, Training, load_model, save_model
 from napari_mito_predict.training.config import NetworkConfig
+from napari_mito_predict.training.inherited import terms_of
 from napari_mito_predict.training.pictures import draw_curve, draw_example
 from napari_mito_predict.training.sampling import start_card
 from napari_mito_predict.training.split import describe_groups
@@ -45,7 +46,7 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
     """The card of a model trained so far, without scores."""
     shape = config.network or NetworkConfig()
     start = start_card(config)
-    sampling = data.sampling
+    terms = terms_of(config)
     start_from = None
     if start is None:
         architecture = Architecture(kind=shape.kind, arguments=shape.arguments(data.ndim, data.targets))
@@ -74,11 +75,7 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
             for name, stain, role in zip(config.targets, data.stains, data.roles, strict=True)
         ),
         architecture=architecture,
-        input=Input(
-            voxel_size_um=sampling.voxel_size_um,
-            third_axes=sampling.third_axes,
-            third_axis_step=sampling.steps,
-        ),
+        input=_input(data, start),
         training=Training(
             data=origin,
             pairs=len(data.fields.training),
@@ -88,7 +85,27 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
             start_from=start_from,
             notes=" ".join(notes),
         ),
+        licence=terms.licence,
+        authors=terms.authors,
+        attribution=terms.attribution,
         simulated=data.simulated,
+    )
+
+
+def _input(data: TrainingData, start: ModelCard | None) -> Input:
+    """What the model expects to see: images like those trained on; what these do not know, as its start model does."""
+    known: dict[str, Any] = {}
+    if start is not None:
+        known["modality"] = start.input.modality
+        if data.sampling.voxel_size_um[1] is None:
+            known["estimated_pixel_um"] = start.input.estimated_pixel_um
+    if data.modality:
+        known["modality"] = data.modality
+    return Input(
+        voxel_size_um=data.sampling.voxel_size_um,
+        third_axes=data.sampling.third_axes,
+        third_axis_step=data.sampling.steps,
+        **known,
     )
 
 

@@ -175,12 +175,11 @@ class StartStep(Step):
         return other_axis, other_target, not info.bundled, info.name
 
     def _words_for(self, info: ModelInfo) -> str:
-        """The model's name, that it knows simulated cells only, and what it is for where that is not these fields."""
+        """The model's name, which cells it knows, and what it is for where that is not these fields."""
         text = info.name
         if info.card is None:
             return text
-        if info.card.simulated:
-            text += " (simulated)"
+        text += f" ({info.card.cells})"
         axes = info.card.input.third_axes
         if axes and self._third_axis is not None and self._third_axis not in axes:
             text += f" · for {' and '.join(_AXES[axis] for axis in axes)}"
