@@ -40,9 +40,9 @@ def licence_after(start: str, asked: str | None) -> str:
     ModelError
         Another one is asked for than a start model allows.
     """
-    if asked is None:
+    if asked is None or asked.strip().casefold() == start.strip().casefold():
         return start
-    if is_binding(start) and asked.strip().casefold() != start.strip().casefold():
+    if is_binding(start):
         raise ModelError(
             f"the start model is under {start}, and what is trained from it has to stay so: "
             f"'{asked or NOT_STATED}' is asked for. Leave 'licence' out, or choose another start model."

@@ -101,8 +101,8 @@ def _modality(subject: Subject, model: Described) -> Iterator[Finding]:
     yield Finding(
         Level.WARNING,
         "other-modality",
-        f"{model.name} was trained on {trained}, but {channel.label} is {channel.modality}: the same cells look "
-        "different to it.",
+        f"{model.name} was trained on {trained}, and the light of '{channel.label}' is {channel.modality}: the same "
+        "cells look different to it.",
         f"Record {trained}, or fine-tune the model on your own pairs.",
     )
 
