@@ -65,11 +65,17 @@ def choose_models(
     candidates = [_Candidate(info.name, info.card) for info in installed if info.card and _is_real(info.card)]
     if not candidates:
         return Choice(bundled, _how_to_get_one(subject, installed))
-    reasons = {each.name: [found for found in fit_findings(subject, each) if found.code in GATE] for each in candidates}
-    fitting = tuple(name for name, against in reasons.items() if not against)
+    fitting: list[str] = []
+    not_chosen: list[Finding] = []
+    for candidate in candidates:
+        against = [finding for finding in fit_findings(subject, candidate) if finding.code in GATE]
+        if against:
+            not_chosen += map(_not_chosen, against)
+        else:
+            fitting.append(candidate.name)
     if fitting:
-        return Choice(fitting)
-    return Choice(bundled, tuple(_not_chosen(found) for against in reasons.values() for found in against))
+        return Choice(tuple(fitting))
+    return Choice(bundled, tuple(not_chosen))
 
 
 class _Candidate(NamedTuple):
