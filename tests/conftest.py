@@ -27,6 +27,90 @@ def _no_models_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _no_installed_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor do distributions of models that are installed here; `tests/real_models` are about them."""
+    from importlib.metadata import EntryPoints
+
+    from napari_mito_predict.models import distributions
+
+    monkeypatch.setattr(distributions, "entry_points", lambda group: EntryPoints())
+
+
+@pytest.fixture
+def make_distribution(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, _no_installed_models: None
+) -> Callable[..., Path]:
+    """Install distributions of models as pip does: ``make_distribution("name")`` gives the folder of its models."""
+    from importlib.metadata import Distribution, EntryPoints
+
+    from napari_mito_predict.models import distributions
+
+    site = tmp_path_factory.mktemp("site")
+    monkeypatch.syspath_prepend(site)
+
+    def installed(group: str) -> EntryPoints:
+        found = [entry for each in Distribution.discover(path=[str(site)]) for entry in each.entry_points]
+        return EntryPoints(found).select(group=group)
+
+    monkeypatch.setattr(distributions, "entry_points", installed)
+
+    def make(name: str = "napari-mito-predict-real-models", *, package: str | None = None) -> Path:
+        module = package or name.replace("-", "_")
+        models = site.joinpath(*module.split("."), "models")
+        models.mkdir(parents=True)
+        (models.parent / "__init__.py").write_text("raise RuntimeError('this is never imported')\n", encoding="utf-8")
+        metadata = site / f"{name.replace('-', '_')}-1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
+        entry = f"[{distributions.GROUP}]\nmodels = {module}\n"
+        (metadata / "entry_points.txt").write_text(entry, encoding="utf-8")
+        return models
+
+    return make
+
+
+@pytest.fixture
+def plane_card() -> ModelCard:
+    """Card of a model of real cells for single planes of bright-field; its network is `plane_network`."""
+    from napari_mito_predict.models import Architecture, Input, ModelCard, Target, Training
+
+    return ModelCard(
+        name="mito-2d",
+        title="Mitochondria from bright-field",
+        targets=(Target(name="mitochondria", stain="OMP25", colormap="magenta"),),
+        architecture=Architecture(kind="unet", arguments={"ndim": 2, "depth": 1, "base_channels": 2}),
+        input=Input(modality="bright-field", voxel_size_um=(None, None, None), estimated_pixel_um=0.1, third_axes=()),
+        training=Training(data="random weights", pairs=0, iterations=0),
+        licence="GPL-3.0-only",
+        attribution="Images of somebody, doi:10.1000/1",
+        simulated=False,
+        trained_on="H9c2, bright-field, one microscope",
+    )
+
+
+@pytest.fixture
+def plane_network() -> UNet:
+    """A 2-D U-Net of depth 1 and width 2 with random weights."""
+    import torch
+
+    from napari_mito_predict.networks.unet import UNet
+
+    torch.manual_seed(0)
+    return UNet(ndim=2, depth=1, base_channels=2).eval()
+
+
+@pytest.fixture
+def real_models(make_distribution: Callable[..., Path], plane_card: ModelCard, plane_network: UNet) -> Path:
+    """The distribution of models of real cells, with `mito-2d` in it: the folder of its models."""
+    from napari_mito_predict.models import save_model
+
+    folder = make_distribution()
+    sample = np.random.default_rng(0).standard_normal((1, 16, 16), dtype=np.float32)
+    save_model(folder / plane_card.name, plane_card, plane_network, sample)
+    return folder
+
+
 @pytest.fixture
 def tiny_card() -> ModelCard:
     """Card of a z-model for mitochondria whose network is `tiny_network`."""

@@ -36,6 +36,30 @@ def test_list_shows_what_cannot_be_used(mito_predict, installed):
     assert "cannot be used" in outcome.out
 
 
+def test_list_says_which_cells_a_model_knows(mito_predict, real_models, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "250")
+    rows = {line.split()[0]: line for line in mito_predict("models", "list").out.splitlines()}
+    assert "real: H9c2, bright-field, one microscope" in rows["mito-2d"]
+    assert "napari-mito-predict-real-models" in rows["mito-2d"]
+    assert "about 0.1" in rows["mito-2d"]
+    assert "simulated" in rows["mito-z"]
+    records = {record["name"]: record for record in json.loads(mito_predict("models", "list", "--json").out)}
+    real = records["mito-2d"]
+    assert (real["source"], real["distribution"]) == ("installed", "napari-mito-predict-real-models")
+    assert (real["licence"], real["cells"]) == ("GPL-3.0-only", "real: H9c2, bright-field, one microscope")
+    assert records["mito-z"]["cells"] == "simulated"
+
+
+def test_a_broken_distribution_is_a_row_and_fails_the_verification(mito_predict, make_distribution):
+    make_distribution("broken-models").rmdir()
+    assert "cannot be used" in mito_predict("models", "list").out
+    results = json.loads(mito_predict("models", "verify", "--json").out)
+    broken = next(result for result in results if result["name"] == "broken-models")
+    assert not broken["passed"]
+    assert "has no folder 'models'" in broken["message"]
+    assert all(result["passed"] for result in results if result["name"] != "broken-models")
+
+
 def test_show(mito_predict, installed):
     outcome = mito_predict("models", "show", "tiny")
     assert outcome.code == 0

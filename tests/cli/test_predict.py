@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -236,6 +237,41 @@ def test_a_time_series_gets_the_bundled_pair_for_series(mito_predict, make_czi, 
     record = json.loads((tmp_path / "out" / "series_dna.prediction.json").read_text(encoding="utf-8"))
     assert (record["model"]["name"], record["parameters"]["third_axis"]) == ("dna-t", "series")
     assert open_image(tmp_path / "out" / "series_dna.ome.tif").sizes == {"T": 8, "C": 1, "Z": 1, "Y": 36, "X": 44}
+
+
+@pytest.fixture
+def plane(tmp_path):
+    """A single plane as PNG, which knows neither its light nor its pixels."""
+    path = tmp_path / "plane.png"
+    light = np.random.default_rng(1).integers(0, 255, (24, 28), np.uint8)
+    path.write_bytes(imagecodecs.png_encode(light))
+    return path
+
+
+def test_a_plane_gets_the_installed_model_of_real_cells(mito_predict, real_models, plane, tmp_path):
+    outcome = mito_predict("predict", plane, "-o", tmp_path / "out", "--json")
+    assert outcome.code == 0, outcome.err
+    assert [record["target"] for record in json.loads(outcome.out)] == ["mitochondria"]
+    record = json.loads((tmp_path / "out" / "plane_mitochondria.prediction.json").read_text(encoding="utf-8"))
+    assert (record["model"]["name"], record["model"]["licence"]) == ("mito-2d", "GPL-3.0-only")
+
+
+def test_a_plane_of_other_pixels_does_not_but_is_told_of_it(mito_predict, real_models, plane, tmp_path):
+    size = ("--voxel-size", "1", "0.5", "0.5")
+    outcome = mito_predict("predict", plane, "-o", tmp_path / "out", *size)
+    assert outcome.code == 1
+    assert "mito-2d is for single planes, but not chosen by itself" in outcome.err
+    assert "mito-z needs a z-stack" in outcome.err
+    named = mito_predict("predict", plane, "-o", tmp_path / "out", *size, "-m", "mito-2d")
+    assert named.code == 0, named.err
+    assert "nothing is resampled for it" in named.err
+
+
+def test_without_it_a_plane_is_told_where_to_get_it(mito_predict, plane, tmp_path):
+    outcome = mito_predict("predict", plane, "-o", tmp_path / "out")
+    assert outcome.code == 1
+    assert "pip install napari-mito-predict-real-models" in outcome.err
+    assert "mito-z needs a z-stack, but plane is a single plane" in outcome.err
 
 
 def test_evaluate_finds_the_truth_channel(mito_predict, predicted, stack):

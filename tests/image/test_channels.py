@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_mito_predict.errors import AmbiguousChannelError, ChannelNotFoundError
-from napari_mito_predict.image.channels import ChannelHints, ChannelRole, describe_channels, find_channel
+from napari_mito_predict.image.channels import (
+    ChannelHints,
+    ChannelRole,
+    Modality,
+    describe_channels,
+    find_channel,
+)
 
 TRANSMITTED = [
     "TL", "tl", "TL-T1", "T-PMT", "T PMT", "t_pmt", "TPMT", "T-PMT-T2", "T PMT-T3", "ESID", "ESID-T1", "esid-t12",
@@ -63,6 +69,47 @@ def test_a_name_beats_metadata() -> None:
     """The real T PMT of an LSM 880 is tagged as fluorescence."""
     assert role_of("T PMT", ChannelHints("Other", "Epifluorescence")) == ChannelRole.TRANSMITTED
     assert role_of("DAPI", ChannelHints("Brightfield", "Transmitted")) == ChannelRole.DNA
+
+
+LSM = "LaserScanningConfocalMicroscopy"
+
+
+@pytest.mark.parametrize(
+    ("name", "hints", "modality"),
+    [
+        ("BF", ChannelHints(), Modality.BRIGHT_FIELD),
+        ("TL Brightfield", ChannelHints(), Modality.BRIGHT_FIELD),
+        ("Bright Field-T2", ChannelHints(), Modality.BRIGHT_FIELD),
+        ("DIC", ChannelHints(), Modality.DIC),
+        ("PlasDIC", ChannelHints(), Modality.DIC),
+        ("Ph2", ChannelHints(), Modality.PHASE_CONTRAST),
+        ("T-PMT-T1", ChannelHints(), Modality.CONFOCAL),
+        ("ESID", ChannelHints(), Modality.CONFOCAL),
+        ("T PMT bright field", ChannelHints(), Modality.CONFOCAL),
+        ("TL", ChannelHints(), None),
+        ("TL", ChannelHints("Brightfield", "Transmitted", acquisition="WideField"), Modality.BRIGHT_FIELD),
+        ("TL", ChannelHints("PhaseContrast"), Modality.PHASE_CONTRAST),
+        ("TL", ChannelHints("DIC"), Modality.DIC),
+        ("TL", ChannelHints("PolarizedLight"), Modality.OTHER),
+        ("TL", ChannelHints("ObliqueIllumination"), Modality.OTHER),
+        ("TL", ChannelHints("Brightfield", acquisition=LSM), Modality.CONFOCAL),
+        ("TL", ChannelHints("Brightfield", acquisition="SpinningDiskConfocal"), Modality.BRIGHT_FIELD),
+        ("BF", ChannelHints("DIC"), Modality.BRIGHT_FIELD),
+        ("Ch1", ChannelHints("Brightfield"), Modality.BRIGHT_FIELD),
+        ("T PMT", ChannelHints("Other", "Epifluorescence", acquisition=LSM), Modality.CONFOCAL),
+        ("DAPI", ChannelHints("Brightfield", "Transmitted"), None),
+        ("Ch1", ChannelHints("Fluorescence", "Epifluorescence", acquisition=LSM), None),
+    ],
+)
+def test_the_kind_of_transmitted_light(name: str, hints: ChannelHints, modality: Modality | None) -> None:
+    assert describe_channels([name, "x"], [hints, ChannelHints()])[0].modality is modality
+
+
+def test_the_only_channel_is_light_of_an_unknown_kind() -> None:
+    (channel,) = describe_channels([None])
+    assert (channel.role, channel.modality) == (ChannelRole.TRANSMITTED, None)
+    (scanned,) = describe_channels([None], [ChannelHints(acquisition=LSM)])
+    assert (scanned.role, scanned.modality) == (ChannelRole.TRANSMITTED, Modality.CONFOCAL)
 
 
 def test_a_name_with_two_meanings_is_left_to_the_user() -> None:

@@ -44,7 +44,7 @@ class PredictionJob:
     composite : bool
         All targets as the channels of one file.
     model_names : tuple of str
-        Empty for the bundled models of the image's third axis.
+        Empty for those that `choose_models` takes.
     options : dict
         Further arguments of `plan_prediction`.
     records : list of dict
@@ -67,7 +67,7 @@ class PredictionJob:
         Raises
         ------
         UnknownModelError
-            No bundled model is for its third axis.
+            No model that could be chosen is for its third axis.
         OutputExistsError, OutputError
             A file of that name is there, or was just written; nothing was computed.
         MitoPredictError
@@ -75,7 +75,7 @@ class PredictionJob:
         """
         from napari_mito_predict.prediction import plan_prediction
 
-        models = [self._load(name) for name in self.model_names or _bundled_models(image)]
+        models = [self._load(name) for name in self.model_names or self._choose_models(image)]
         plan = plan_prediction(image, models, **self.options)
         self._print_new(image, plan.findings)
         paths = self._paths(image, plan)
@@ -84,6 +84,19 @@ class PredictionJob:
             self._write_blocks(image, plan, paths)
         else:
             self._write_whole(image, plan, paths)
+
+    def _choose_models(self, image: ImageSource) -> tuple[str, ...]:
+        """Names of the models for an image, and why none of real cells is among them."""
+        from napari_mito_predict.prediction.choice import choose_models
+
+        choice = choose_models(image, self.options.get("channel"), self.options.get("voxel_size_um"))
+        if not choice.models:
+            kind = "time series" if image.third_axis == "t" else "z-stacks"
+            raise UnknownModelError(
+                f"no model for {kind} comes with this version. Name one of yours with -m.", file=image.path
+            )
+        self._print_new(image, choice.findings)
+        return choice.models
 
     def _write_blocks(self, image: ImageSource, plan: PredictionPlan, paths: dict[str, Path]) -> None:
         """Write an OME-Zarr while predicting: neither image nor result has to fit into memory."""
@@ -137,7 +150,7 @@ class PredictionJob:
                 )
             check_output(path, overwrite=self.overwrite)
 
-    def _print_new(self, image: ImageSource, findings: list[Finding]) -> None:
+    def _print_new(self, image: ImageSource, findings: Iterable[Finding]) -> None:
         """Print each finding once in a command, with the first image it is about."""
         for finding in findings:
             if finding.advice not in self._printed:
@@ -147,16 +160,3 @@ class PredictionJob:
     def _note_written(self, image: ImageSource, key: str, path: Path) -> None:
         self.records.append({"input": image.path, "scene": image.scene, "target": key, "output": path})
         say(f"Wrote {path}")
-
-
-def _bundled_models(image: ImageSource) -> list[str]:
-    """Names of the bundled models for the image's third axis."""
-    from napari_mito_predict.models import bundled_names
-
-    names = bundled_names(image.third_axis or "z")
-    if not names:
-        kind = "time series" if image.third_axis == "t" else "z-stacks"
-        raise UnknownModelError(
-            f"no model for {kind} comes with this version. Name one of yours with -m.", file=image.path
-        )
-    return names

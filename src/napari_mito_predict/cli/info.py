@@ -143,11 +143,18 @@ def _show(record: dict[str, Any]) -> None:
             typer.echo(f"  {title + ':':<12}{text}")
         print_table(
             ["  CHANNEL", "NAME", "ROLE", "WHY"],
-            [[f"  {c['index']}", c["name"] or "(no name)", str(c["role"]), c["reason"]] for c in scene["channels"]],
+            [[f"  {c['index']}", c["name"] or "(no name)", _shows(c), c["reason"]] for c in scene["channels"]],
         )
         for finding in scene["findings"]:
             typer.echo(f"  {finding['level']}: {finding['message']} {finding['fix']}".rstrip())
     typer.echo()
+
+
+def _shows(channel: dict[str, Any]) -> str:
+    """The role of a channel, and which kind of transmitted light it is where that is known."""
+    if channel["modality"]:
+        return f"{channel['role']} ({channel['modality']})"
+    return str(channel["role"])
 
 
 def _voxel_size(sizes: tuple[float | None, ...], depth: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,7 +20,7 @@ _THIRD_AXIS = {"z": "z-stack", "t": "time series"}
 
 @app.command("list")
 def list_(json: _Json = False) -> None:
-    """List the models that can be named: your own, then the bundled ones.
+    """List the models that can be named: your own, those of installed packages, the bundled ones.
 
     Your own models are looked for in the folder MITO_PREDICT_MODELS names, or in the user data folder.
     """
@@ -33,7 +34,7 @@ def list_(json: _Json = False) -> None:
         say("No models found.")
         return
     print_table(
-        ["NAME", "PREDICTS", "FROM", "VOXEL SIZE (µm, z y x)", "NOTE"],
+        ["NAME", "PREDICTS", "FROM", "VOXEL SIZE (µm, z y x)", "CELLS", "NOTE"],
         [_row(info) for info in models],
     )
 
@@ -66,12 +67,15 @@ def verify(
     from napari_mito_predict.models import find_model, list_models, verify_model
 
     results = []
+    found: list[tuple[str, Path, str | None]]
     if models:
-        found = [(name, find_model(name)) for name in models]
+        found = [(name, find_model(name), None) for name in models]
     else:
-        found = [(info.name, info.path) for info in list_models()]
-    for name, path in found:
+        found = [(info.name, info.path, info.problem) for info in list_models()]
+    for name, path, problem in found:
         try:
+            if problem:
+                raise ModelError(problem)
             report = verify_model(path)
             passed, message = report.passed, report.message
         except ModelError as error:
@@ -92,12 +96,16 @@ def _record(info: ModelInfo) -> dict[str, object]:
         "name": info.name,
         "path": info.path,
         "bundled": info.bundled,
+        "source": info.source,
+        "distribution": info.distribution,
         "problem": info.problem,
         "title": None,
         "targets": [],
         "third_axes": [],
         "voxel_size_um": None,
         "simulated": None,
+        "cells": "",
+        "licence": "",
         "disclaimer": "",
     }
     card = info.card
@@ -108,6 +116,8 @@ def _record(info: ModelInfo) -> dict[str, object]:
             "third_axes": card.input.third_axes,
             "voxel_size_um": card.input.voxel_size_um,
             "simulated": card.simulated,
+            "cells": card.cells,
+            "licence": card.licence,
             "disclaimer": card.disclaimer,
         }
     return record
@@ -116,20 +126,24 @@ def _record(info: ModelInfo) -> dict[str, object]:
 def _row(info: ModelInfo) -> list[str]:
     card = info.card
     if card is None:
-        return [info.name, "", "", "", f"cannot be used: {info.problem}"]
+        return [info.name, "", "", "", "", f"cannot be used: {info.problem}"]
     note = card.disclaimer
     if not note and info.bundled:
         note = "bundled"
+    elif not note:
+        note = info.distribution
     return [
         info.name,
         ", ".join(f"{target.name} ({target.stain})" for target in card.targets),
         ", ".join(_THIRD_AXIS[axis] for axis in card.input.third_axes) or "single plane",
         _sampling(card),
+        card.cells,
         note,
     ]
 
 
 def _sampling(card: ModelCard) -> str:
     if not card.input.sampling_known:
-        return "unknown"
+        estimated = card.input.estimated_pixel_um
+        return f"unknown, about {estimated:g}" if estimated else "unknown"
     return " ".join("-" if size is None else f"{size:g}" for size in card.input.voxel_size_um)

@@ -34,7 +34,10 @@ def predict(
     models: Annotated[
         list[str] | None,
         typer.Option(
-            "-m", "--model", help="Name or folder of a model; repeat for several. Without it: the bundled pair."
+            "-m",
+            "--model",
+            help="Name or folder of a model; repeat for several. Without it: the bundled pair, or for a single plane "
+            "of bright-field the installed model of real cells.",
         ),
     ] = None,
     channel: Annotated[

@@ -334,6 +334,7 @@ def _models(results: Sequence[Result]) -> str:
             "title": known.title,
             "weights (SHA-256)": known.weights_sha256,
             "licence": known.licence,
+            "attribution": known.attribution,
             "trust": trust,
         }
         if card is not None:

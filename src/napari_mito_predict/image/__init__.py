@@ -1,7 +1,7 @@
 """Image files and arrays as lazy images with channels that know what they show; results as files."""
 
 from napari_mito_predict.image.arrays import from_array
-from napari_mito_predict.image.channels import Channel, ChannelRole
+from napari_mito_predict.image.channels import Channel, ChannelRole, Modality
 from napari_mito_predict.image.checks import Finding, Level, check_image, check_volume, light_of
 from napari_mito_predict.image.folders import IMAGE_SUFFIXES, list_images
 from napari_mito_predict.image.output import check_output
@@ -19,6 +19,7 @@ __all__ = [
     "Finding",
     "ImageSource",
     "Level",
+    "Modality",
     "PredictionMark",
     "check_image",
     "check_output",

@@ -1,4 +1,4 @@
-"""Which channel is transmitted light, which one is a stain we predict, and why we think so.
+"""Which channel is transmitted light and of which kind, which one is a stain we predict, and why we think so.
 
 The name decides first, because people type it: a real ``T PMT`` channel is tagged "Epifluorescence" by the microscope.
 Only a name that says nothing lets the file's own metadata speak: contrast method, illumination type, dye.
@@ -27,6 +27,18 @@ class ChannelRole(StrEnum):
     OTHER = "other"
 
 
+class Modality(StrEnum):
+    """Kinds of transmitted light that show a cell differently."""
+
+    BRIGHT_FIELD = "bright-field"
+    PHASE_CONTRAST = "phase contrast"
+    DIC = "DIC"
+    CONFOCAL = "confocal transmitted light"
+    """A laser scans the cells, and what passes them is detected: ZEISS' T-PMT and ESID."""
+    OTHER = "other transmitted light"
+    """Known to be none of these, such as polarised light."""
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
     """One channel of an image.
@@ -43,6 +55,8 @@ class Channel:
         One plain sentence that says why.
     prediction : PredictionMark or None
         That it is a prediction, and by which model; None for what was recorded.
+    modality : Modality or None
+        Kind of transmitted light; None where the file does not tell, and for all else.
     """
 
     index: int
@@ -50,6 +64,7 @@ class Channel:
     role: ChannelRole
     reason: str
     prediction: PredictionMark | None = None
+    modality: Modality | None = None
 
     @property
     def label(self) -> str:
@@ -64,6 +79,13 @@ class ChannelHints:
     contrast_method: str = ""
     illumination: str = ""
     dye: str = ""
+    acquisition: str = ""
+    """How the microscope acquires, such as ``LaserScanningConfocalMicroscopy``."""
+
+    @property
+    def tells_role(self) -> bool:
+        """Whether anything here says what the channel shows: how it was acquired does not."""
+        return bool(self.contrast_method or self.illumination or self.dye)
 
 
 # Each phrase is one or more whole tokens; a token may carry a number behind it, as in "Ph2" or "DRAQ5".
@@ -86,6 +108,22 @@ _PHRASES: dict[ChannelRole, tuple[str, ...]] = {
 }  # fmt: skip
 
 _TRANSMITTED_CONTRASTS = {"brightfield", "phase", "phasecontrast", "dic", "plasdic", "obliqueillumination"}
+# Of those above. What speaks of two, such as "T PMT bright field", is the one that stands first.
+_MODALITY_PHRASES: dict[Modality, tuple[str, ...]] = {
+    Modality.DIC: ("dic", "plasdic", "nomarski"),
+    Modality.PHASE_CONTRAST: ("phase", "phasecontrast", "ph", "phc"),
+    Modality.CONFOCAL: ("t pmt", "tpmt", "esid"),
+    Modality.BRIGHT_FIELD: ("bright", "bf", "brightfield", "bright field"),
+}
+_CONTRAST_MODALITIES = {
+    "brightfield": Modality.BRIGHT_FIELD,
+    "phase": Modality.PHASE_CONTRAST,
+    "phasecontrast": Modality.PHASE_CONTRAST,
+    "dic": Modality.DIC,
+    "plasdic": Modality.DIC,
+    **dict.fromkeys(("darkfield", "hoffmanmodulation", "obliqueillumination", "polarizedlight"), Modality.OTHER),
+}
+_SCANNING = "laserscanning"
 # ZEN appends the number of the track to the name of a channel: "T PMT-T1".
 _TRACK_SUFFIX = re.compile(r"[-_ ]T\d+$", re.IGNORECASE)
 _ROLE_NAMES = {
@@ -124,13 +162,18 @@ def describe_channels(
 
 def _describe(names: Sequence[str | None], hints: Sequence[ChannelHints]) -> tuple[Channel, ...]:
     hints = tuple(hints) or (ChannelHints(),) * len(names)
-    channels = tuple(
-        Channel(index, name, *_role(name, hint)) for index, (name, hint) in enumerate(zip(names, hints, strict=True))
-    )
-    if len(channels) == 1 and names[0] is None and hints[0] == ChannelHints():
+    if len(names) == 1 and names[0] is None and not hints[0].tells_role:
         reason = "It is the only channel, and the file does not say what it shows."
-        return (Channel(0, None, ChannelRole.TRANSMITTED, reason),)
-    return channels
+        return (Channel(0, None, ChannelRole.TRANSMITTED, reason, modality=_modality("", hints[0])),)
+    return tuple(_channel(index, name, hint) for index, (name, hint) in enumerate(zip(names, hints, strict=True)))
+
+
+def _channel(index: int, name: str | None, hint: ChannelHints) -> Channel:
+    role, reason = _role(name, hint)
+    modality = None
+    if role is ChannelRole.TRANSMITTED:
+        modality = _modality(name or "", hint)
+    return Channel(index, name, role, reason, modality=modality)
 
 
 def _marked(channel: Channel, mark: PredictionMark | None) -> Channel:
@@ -214,18 +257,31 @@ def _role_by_hint(hint: ChannelHints, *, has_name: bool) -> tuple[ChannelRole, s
     return ChannelRole.OTHER, "It has no name, and the file says no more."
 
 
+def _modality(name: str, hint: ChannelHints) -> Modality | None:
+    """Kind of transmitted light: by the name, else by how it was acquired, else by the contrast method."""
+    for modality, phrases in _MODALITY_PHRASES.items():
+        if _phrase_in(name, phrases):
+            return modality
+    if _squash(hint.acquisition).startswith(_SCANNING):
+        return Modality.CONFOCAL
+    return _CONTRAST_MODALITIES.get(_squash(hint.contrast_method))
+
+
 def _roles_in(name: str) -> list[tuple[ChannelRole, str]]:
-    """Every role a name speaks of, with the phrase that does; whole tokens only, so "BrightGreen" is not "bright"."""
+    """Every role a name speaks of, with the phrase that does."""
+    found = ((role, _phrase_in(name, phrases)) for role, phrases in _PHRASES.items())
+    return [(role, phrase) for role, phrase in found if phrase]
+
+
+def _phrase_in(name: str, phrases: Sequence[str]) -> str:
+    """The first of `phrases` in a name, empty for none; whole tokens only, so "BrightGreen" is not "bright"."""
     tokens = _tokens(name)
     without_numbers = [token.rstrip("0123456789") or token for token in tokens]  # "ph2" is "ph" too
-    found = []
-    for role, phrases in _PHRASES.items():
-        for phrase in phrases:
-            words = phrase.split()
-            if _contains(tokens, words) or _contains(without_numbers, words):
-                found.append((role, phrase))
-                break
-    return found
+    for phrase in phrases:
+        words = phrase.split()
+        if _contains(tokens, words) or _contains(without_numbers, words):
+            return phrase
+    return ""
 
 
 def _tokens(name: str) -> list[str]:

@@ -122,7 +122,12 @@ def channel_facts(xml: ElementTree.Element, count: int) -> tuple[tuple[str | Non
     shown = {node.get("Id"): node.get("Name") for node in xml.findall(".//DisplaySetting/Channels/Channel")}
     names = [(node.get("Name") or shown.get(node.get("Id")) or "").strip() or None for node in nodes]
     hints = [
-        ChannelHints(_text(node, "ContrastMethod"), _text(node, "IlluminationType"), _text(node, "Fluor"))
+        ChannelHints(
+            _text(node, "ContrastMethod"),
+            _text(node, "IlluminationType"),
+            _text(node, "Fluor"),
+            _text(node, "AcquisitionMode"),
+        )
         for node in nodes
     ]
     absent = count - len(nodes)

@@ -57,7 +57,10 @@ def _from_ome(image: ElementTree.Element, described: ElementTree.Element) -> Tif
         channel_names=tuple((channel.get("Name") or "").strip() or None for channel in channels),
         hints=tuple(
             ChannelHints(
-                channel.get("ContrastMethod", ""), channel.get("IlluminationType", ""), channel.get("Fluor", "")
+                channel.get("ContrastMethod", ""),
+                channel.get("IlluminationType", ""),
+                channel.get("Fluor", ""),
+                channel.get("AcquisitionMode", ""),
             )
             for channel in channels
         ),

@@ -17,6 +17,7 @@ from napari_mito_predict.models.card import (
 from napari_mito_predict.models.package import Model, VerifyReport, read_card, read_package, save_model, verify_model
 from napari_mito_predict.models.registry import (
     ModelInfo,
+    Source,
     add_to_models,
     bundled_names,
     find_model,
@@ -35,6 +36,7 @@ __all__ = [
     "ModelInfo",
     "ModelTest",
     "Normalisation",
+    "Source",
     "Target",
     "Training",
     "Unbeaten",

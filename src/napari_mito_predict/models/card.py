@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat
 
 from napari_mito_predict.errors import InvalidModelError
 from napari_mito_predict.image.names import file_stem
+from napari_mito_predict.models.licence import NOT_STATED
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -85,10 +86,13 @@ class Input(_Part):
     """What the model expects to see."""
 
     modality: str = "transmitted light"
+    """Kind of transmitted light, as `Modality` spells it where it is one of those, else in any words."""
     voxel_size_um: tuple[PositiveFloat | None, PositiveFloat | None, PositiveFloat | None]
     """Sampling ``(z, y, x)`` the model was trained at; z is ``None`` where it has no meaning (time series, 2-D).
 
     All three are ``None`` where the training images did not know it: such a model takes images as they are."""
+    estimated_pixel_um: PositiveFloat | None = None
+    """Pixel size (y and x) estimated by other means, where the training images did not know it."""
     third_axes: tuple[ThirdAxis, ...]
     """``("z",)``, ``("t",)``, ``("z", "t")``, or ``()`` for a 2-D model."""
     third_axis_step: dict[ThirdAxis, PositiveFloat] = Field(default_factory=dict)
@@ -100,6 +104,8 @@ class Input(_Part):
         z, *plane = self.voxel_size_um
         if None in plane and (z is not None or any(plane)):
             raise ValueError("'voxel_size_um' says y and x, or nothing at all")
+        if self.estimated_pixel_um is not None and any(plane):
+            raise ValueError("'estimated_pixel_um' is for a 'voxel_size_um' that is not known")
         return self
 
     @property
@@ -175,9 +181,14 @@ class ModelCard(_Part):
     """Test condition -> metric -> value."""
     tests: tuple[ModelTest, ...] = ()
     """Each target beside what needs no network; empty for models of earlier versions."""
-    licence: str = "BSD-3-Clause"
+    licence: str = ""
+    """Of the weights, as an SPDX expression such as ``GPL-3.0-only``; empty where nobody stated one."""
     authors: tuple[str, ...] = ()
+    attribution: str = ""
+    """Whose data the weights were made from, and where they are published."""
     simulated: bool
+    trained_on: str = ""
+    """The real cells, in a few words: what they are, how they were seen, on how many microscopes."""
     weights: Weights = Weights()
 
     @property
@@ -200,6 +211,15 @@ class ModelCard(_Part):
                 if own is None or own <= known[best]:
                     found.append(Unbeaten(test.target, measure, own, best, known[best]))
         return tuple(found)
+
+    @property
+    def cells(self) -> str:
+        """Which cells it knows, in a few words: ``simulated``, or ``real`` and which."""
+        if self.simulated:
+            return "simulated"
+        if self.trained_on:
+            return f"real: {self.trained_on}"
+        return "real"
 
     @classmethod
     def from_json(cls, text: str | bytes, *, source: str) -> ModelCard:
@@ -245,10 +265,14 @@ class ModelCard(_Part):
             f"- Training: {self.training.data}; {self.training.pairs} fields, {self.training.iterations} iterations"
             f" ({self.training.date}).",
             f"- Network: {self.architecture.kind} {self.architecture.arguments}",
-            f"- Licence: {self.licence}. Authors: {', '.join(self.authors) or 'not stated'}.",
+            f"- Licence: {self.licence or NOT_STATED}. Authors: {', '.join(self.authors) or NOT_STATED}.",
             "- Values are z-scores of the training truth: brightness is relative, not calibrated.",
         ]
         lines += self._test_lines()
+        if self.trained_on:
+            lines.insert(2, f"- Cells: {self.trained_on}.")
+        if self.attribution:
+            lines.append(f"- Attribution: {self.attribution}")
         if self.training.notes:
             lines.append(f"- {self.training.notes}")
         warning = ""
@@ -262,7 +286,9 @@ class ModelCard(_Part):
 
     def _voxel_size_text(self) -> str:
         if not self.input.sampling_known:
-            return "voxel size unknown: images are taken as they are, pixel for pixel"
+            estimated = self.input.estimated_pixel_um
+            about = f" (about {estimated:g} um, estimated)" if estimated else ""
+            return f"voxel size unknown{about}: images are taken as they are, pixel for pixel"
         z_um, *plane_um = self.input.voxel_size_um
         in_plane = f"{plane_um[0]:g} x {plane_um[1]:g} um"
         if z_um is None:

@@ -47,13 +47,17 @@ class InputRecord(_Part):
 
 
 class ModelRecord(_Part):
-    """Which model predicted, by its name and the fingerprint of its weights."""
+    """Which model predicted, by its name and the fingerprint of its weights; whose it is, on what terms.
+
+    The licence is that of the model, not of what it predicted.
+    """
 
     name: str = ""
     title: str = ""
     weights_sha256: str = ""
     simulated: bool = False
     licence: str = ""
+    attribution: str = ""
 
 
 class DeviceUse(_Part):

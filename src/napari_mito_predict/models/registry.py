@@ -1,11 +1,12 @@
-"""Finding models by name: given paths, the user's own folder, the bundled ones."""
+"""Finding models by name: given paths, the user's own folder, installed distributions, the bundled ones."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import platformdirs
 
 from napari_mito_predict._files import atomic_folder, atomic_write_text
 from napari_mito_predict.errors import ModelError, UnknownModelError, UnwritableOutputError
+from napari_mito_predict.models.distributions import installed_distributions
 from napari_mito_predict.models.package import CARD, Model, read_card, read_package
 
 if TYPE_CHECKING:
@@ -23,16 +25,48 @@ MODELS_VARIABLE = "MITO_PREDICT_MODELS"
 _BUNDLED = Path(__file__).parent / "bundled"
 
 
+class Source(StrEnum):
+    """Where a model of the list comes from, in the order in which a name is looked up."""
+
+    OWN = "own"
+    """The user's folder of models."""
+    INSTALLED = "installed"
+    """A distribution of models that is installed beside this package."""
+    BUNDLED = "bundled"
+    """This package."""
+
+
 @dataclass(frozen=True)
 class ModelInfo:
-    """One row of the model list; made without torch."""
+    """One row of the model list; made without torch.
+
+    Attributes
+    ----------
+    name : str
+        By which it is loaded; of a distribution whose models cannot be found, that of the distribution.
+    path : Path
+        The package.
+    card : ModelCard or None
+        None where it cannot be used.
+    source : Source
+        Where it comes from.
+    distribution : str
+        Name of the installed distribution that it is a part of; empty for all others.
+    problem : str or None
+        Why the model cannot be used.
+    """
 
     name: str
     path: Path
     card: ModelCard | None
-    bundled: bool
+    source: Source
+    distribution: str = ""
     problem: str | None = None
-    """Why the model cannot be used, or ``None``."""
+
+    @property
+    def bundled(self) -> bool:
+        """Whether it is a part of this package."""
+        return self.source is Source.BUNDLED
 
 
 def user_models_folder() -> Path:
@@ -44,10 +78,12 @@ def user_models_folder() -> Path:
 
 
 def list_models() -> list[ModelInfo]:
-    """All models that can be named, the user's own first; one that shadows a bundled name wins."""
+    """All models that can be named: the user's own, those of installed distributions, the bundled ones.
+
+    Of several with one name the first counts.
+    """
     found: dict[str, ModelInfo] = {}
-    for path, bundled in _packages():
-        info = _info(path, bundled)
+    for info in chain(_in_folder(user_models_folder(), Source.OWN), _installed(), _in_folder(_BUNDLED, Source.BUNDLED)):
         found.setdefault(info.name, info)
     return list(found.values())
 
@@ -149,11 +185,21 @@ def bundled_names(third_axis: ThirdAxis) -> list[str]:
     return [card.name for card in fitting]
 
 
-def _packages() -> Iterator[tuple[Path, bool]]:
-    """Every package, and whether it is a bundled one; the user's own come first."""
-    for folder, bundled in ((user_models_folder(), False), (_BUNDLED, True)):
-        if folder.is_dir():
-            yield from ((path, bundled) for path in sorted(folder.iterdir()) if _is_package(path))
+def _installed() -> Iterator[ModelInfo]:
+    """Models of installed distributions; one whose folder cannot be found is a row with its problem."""
+    for distribution in installed_distributions():
+        if distribution.problem:
+            yield ModelInfo(
+                distribution.name, distribution.folder, None, Source.INSTALLED, distribution.name, distribution.problem
+            )
+            continue
+        for info in _in_folder(distribution.folder, Source.INSTALLED):
+            yield replace(info, distribution=distribution.name)
+
+
+def _in_folder(folder: Path, source: Source) -> Iterator[ModelInfo]:
+    if folder.is_dir():
+        yield from (_info(path, source) for path in sorted(folder.iterdir()) if _is_package(path))
 
 
 def _is_package(path: Path) -> bool:
@@ -163,9 +209,9 @@ def _is_package(path: Path) -> bool:
     return (path / CARD).is_file() or path.suffix == ".zip"
 
 
-def _info(path: Path, bundled: bool) -> ModelInfo:
+def _info(path: Path, source: Source) -> ModelInfo:
     try:
         card = read_card(path)
     except ModelError as error:
-        return ModelInfo(path.stem, path, None, bundled, str(error))
-    return ModelInfo(card.name, path, card, bundled)
+        return ModelInfo(path.stem, path, None, source, problem=str(error))
+    return ModelInfo(card.name, path, card, source)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from napari_mito_predict.image import Finding, Level
+from napari_mito_predict.image import Finding, Level, Modality
 from napari_mito_predict.prediction.volumes import Layout, Subject, resampled_size
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari_mito_predict.models.card import ModelCard
 
 _FAR = 2.0  # a factor in voxel size beyond which structures look different, whatever the resampling
+_NEAR_ESTIMATE = 1.5  # an estimated pixel size is not known any better
 _TIME_TOLERANCE = 0.2
 _WORTH_A_WARNING = 0.1
 _MANY_VOXELS = 10**6
@@ -66,6 +67,7 @@ def findings(subject: Subject, model: Described, depth_stride: int = 1) -> list[
     found = [
         *_simulated(subject, model),
         *_unbeaten(model),
+        *_modality(subject, model),
         *_third_axis(subject, model, depth_stride),
         *_unknown_sampling(subject, model),
         *_voxel_size(subject, model),
@@ -100,6 +102,28 @@ def _unbeaten(model: Described) -> Iterator[Finding]:
         "show where a cell is granular, not where the structure is.",
         "Train it longer or on more fields, or use another model.",
         values=values,
+    )
+
+
+def _modality(subject: Subject, model: Described) -> Iterator[Finding]:
+    """Whether the image was seen as those of the training were; a model of any transmitted light takes all."""
+    trained = model.card.input.modality
+    channel = subject.image.channels[subject.channel]
+    if trained not in set(Modality) or channel.modality == trained:
+        return
+    if channel.modality is None:
+        yield Finding(
+            Level.INFO,
+            "modality-unknown",
+            f"{model.name} was trained on {trained}; {subject.image.name} does not say what its light is.",
+        )
+        return
+    yield Finding(
+        Level.WARNING,
+        "other-modality",
+        f"{model.name} was trained on {trained}, and the light of '{channel.label}' is {channel.modality}: the same "
+        "cells look different to it.",
+        f"Record {trained}, or fine-tune the model on your own pairs.",
     )
 
 
@@ -149,13 +173,41 @@ def _third_axis(subject: Subject, model: Described, depth_stride: int) -> Iterat
 def _unknown_sampling(subject: Subject, model: Described) -> Iterator[Finding]:
     if model.card.input.sampling_known:
         return
+    estimated = model.card.input.estimated_pixel_um
+    ratio = _ratio_to(estimated, subject)
+    values = {} if ratio is None else {"ratio": ratio}
+    if estimated and ratio and max(ratio, 1 / ratio) > _NEAR_ESTIMATE:
+        yield Finding(
+            Level.WARNING,
+            "other-sampling",
+            f"Pixels are {_plane_um(subject)}, {model.name} was trained at about {estimated:g} um (estimated), and "
+            "nothing is resampled for it: structures have another size than it learned.",
+            f"Resample the image to about {estimated:g} um, or fine-tune the model on your own pairs.",
+            values=values,
+        )
+        return
+    about = f" (about {estimated:g} um, estimated)" if estimated else ""
     yield Finding(
-        Level.WARNING,
+        # Where both sizes are known, if only roughly, nobody has to look for anything.
+        Level.WARNING if ratio is None else Level.INFO,
         "model-sampling-unknown",
-        f"{model.name} was trained on images that do not know their voxel size: {subject.image.name} is predicted "
-        "pixel for pixel, without resampling.",
+        f"{model.name} was trained on images that do not know their voxel size{about}: {subject.image.name} is "
+        "predicted pixel for pixel, without resampling.",
         "Use it on images of the same objective, zoom and camera settings as it was trained on.",
+        values=values,
     )
+
+
+def _ratio_to(estimated: float | None, subject: Subject) -> float | None:
+    """Pixel size of the image in units of an estimated one, along the axis where they differ most; None: not known."""
+    plane = [size for size in subject.voxel_size_um[1:] if size]
+    if estimated is None or not plane:
+        return None
+    return max((size / estimated for size in plane), key=lambda ratio: max(ratio, 1 / ratio))
+
+
+def _plane_um(subject: Subject) -> str:
+    return " x ".join(f"{size:.3g}" for size in subject.voxel_size_um[1:] if size) + " um"
 
 
 def _voxel_size(subject: Subject, model: Described) -> Iterator[Finding]:

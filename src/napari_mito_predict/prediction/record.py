@@ -107,6 +107,7 @@ def _model(card: ModelCard) -> ModelRecord:
         weights_sha256=card.weights.sha256,
         simulated=card.simulated,
         licence=card.licence,
+        attribution=card.attribution,
     )
 
 

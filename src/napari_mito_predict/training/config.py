@@ -218,6 +218,8 @@ class TrainingConfig(_Part):
     network: NetworkConfig | None = None
     start_from: str | None = None
     """Model to fine-tune, by name or path; then no `network`."""
+    licence: str | None = Field(default=None, max_length=200)
+    """Of the model, as an SPDX expression such as ``MIT``; ``None``: that of the start model, else not stated."""
     third_axes: tuple[ThirdAxis, ...] | None = Field(default=None, min_length=1)
     """``[z, t]``: one model of z-stacks and time series alike. ``None``: of the kind that the first field is."""
     voxel_size_um: tuple[float | None, float, float] | None = None

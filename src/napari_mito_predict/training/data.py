@@ -21,6 +21,7 @@ from napari_mito_predict.training.checks import (
     explain,
 )
 from napari_mito_predict.training.fields import Field, find_fields
+from napari_mito_predict.training.inherited import explain_terms
 from napari_mito_predict.training.overlap import Texture
 from napari_mito_predict.training.pairs import OpenField, Pair, open_field, prepare, read_volumes
 from napari_mito_predict.training.plausibility import fingerprint
@@ -57,6 +58,8 @@ class TrainingData:
         The grid of all pairs.
     stains, roles : tuple
         Truth channel name and role, one per target.
+    modality : str
+        Kind of transmitted light, the same in all fields; empty where that is not known.
     simulated : bool
         At least one field was written by the simulator, or has a truth predicted by a model that learnt from it.
     truth_predicted_by : dict of str to int
@@ -75,6 +78,7 @@ class TrainingData:
     sampling: Sampling
     stains: tuple[str, ...]
     roles: tuple[ChannelRole, ...]
+    modality: str
     simulated: bool
     truth_predicted_by: dict[str, int]
     patch: tuple[int, ...]
@@ -118,6 +122,8 @@ class FieldReader:
     ------
     TrainingDataError
         There are no fields, or none can be opened, or only some know their voxel size.
+    ConfigError
+        The start model does not allow the licence that is asked for.
 
     Attributes
     ----------
@@ -148,7 +154,8 @@ class FieldReader:
         usable = [opened for opened in self.opened.values() if not _errors(opened.findings)]
         self.first = next(iter(usable or self.opened.values()))
         self.sampling = choose_sampling(config, usable or list(self.opened.values()))
-        self.findings = explain_sampling(config, usable or list(self.opened.values()), self.sampling)
+        said = explain_sampling(config, usable or list(self.opened.values()), self.sampling)
+        self.findings = (*explain_terms(config), *said)
         if config.select == "last" and not self.fields.validation:
             self.findings += (_not_validated(),)
 
@@ -162,6 +169,12 @@ class FieldReader:
         """Truth channel names, without ZEN's track suffix; a nameless channel is called like its target."""
         names = zip(self.first.truths, self.config.targets, strict=True)
         return tuple(_without_track(channel.name or name) for (_, channel), name in names)
+
+    @property
+    def modality(self) -> str:
+        """Kind of transmitted light, the same in all fields; empty where that is not known."""
+        known = {opened.input.modality for opened in self.opened.values()}
+        return str(known.pop() or "") if len(known) == 1 else ""
 
     @property
     def truth_predicted_by(self) -> dict[str, int]:
@@ -281,6 +294,7 @@ def load_data(
         sampling=reader.sampling,
         stains=reader.stains,
         roles=tuple(channel.role for _, channel in reader.first.truths),
+        modality=reader.modality,
         simulated=any(_is_simulated(opened) for opened in reader.opened.values()),
         truth_predicted_by=reader.truth_predicted_by,
         patch=patch,

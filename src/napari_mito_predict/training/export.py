@@ -6,7 +6,7 @@ import datetime
 import logging
 from collections import defaultdict
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from napari_mito_predict.errors import ModelError
 from napari_mito_predict.image import ChannelRole
 from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Target, Training, save_model
 from napari_mito_predict.training.config import NetworkConfig
+from napari_mito_predict.training.inherited import terms_of
 from napari_mito_predict.training.pictures import draw_curve, draw_example
 from napari_mito_predict.training.scoring import OURS, Row, Scorer, model_tests, summarise, write_rows
 from napari_mito_predict.training.split import describe_groups
@@ -40,7 +41,7 @@ _SAMPLE = {2: (128, 128), 3: (16, 48, 48)}
 def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> ModelCard:
     """The card of a model trained so far, without scores."""
     shape = config.network or NetworkConfig()
-    sampling = data.sampling
+    terms = terms_of(config)
     start_from = None
     if config.start_from is None:
         architecture = Architecture(kind=shape.kind, arguments=shape.arguments(data.ndim, data.targets))
@@ -72,11 +73,7 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
             for name, stain, role in zip(config.targets, data.stains, data.roles, strict=True)
         ),
         architecture=architecture,
-        input=Input(
-            voxel_size_um=sampling.voxel_size_um,
-            third_axes=sampling.third_axes,
-            third_axis_step=sampling.steps,
-        ),
+        input=_input(data, start),
         training=Training(
             data=origin,
             pairs=len(data.fields.training),
@@ -86,7 +83,27 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
             start_from=start_from,
             notes=" ".join(notes),
         ),
+        licence=terms.licence,
+        authors=terms.authors,
+        attribution=terms.attribution,
         simulated=data.simulated,
+    )
+
+
+def _input(data: TrainingData, start: ModelCard | None) -> Input:
+    """What the model expects to see: images like those trained on; what these do not know, as its start model does."""
+    known: dict[str, Any] = {}
+    if start is not None:
+        known["modality"] = start.input.modality
+        if data.sampling.voxel_size_um[1] is None:
+            known["estimated_pixel_um"] = start.input.estimated_pixel_um
+    if data.modality:
+        known["modality"] = data.modality
+    return Input(
+        voxel_size_um=data.sampling.voxel_size_um,
+        third_axes=data.sampling.third_axes,
+        third_axis_step=data.sampling.steps,
+        **known,
     )
 
 

@@ -28,11 +28,15 @@ from napari_mito_predict._widgets.common.wrapped import Wrapped
 from napari_mito_predict.errors import ModelError
 from napari_mito_predict.image import Level
 from napari_mito_predict.models import read_card
-from napari_mito_predict.models.registry import ModelInfo, bundled_names, list_models, user_models_folder
+from napari_mito_predict.models.registry import ModelInfo, Source, list_models, user_models_folder
+from napari_mito_predict.prediction.choice import choose_models
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from napari_mito_predict._widgets.common.worker import Failure
-    from napari_mito_predict.image import ImageSource
+    from napari_mito_predict._widgets.predict.choosing import Input
+    from napari_mito_predict.image import Finding
     from napari_mito_predict.models.card import ModelCard
     from napari_mito_predict.prediction import PredictionPlan
 
@@ -64,6 +68,7 @@ class ModelsStep(Step):
         self._offered: dict[str, ModelInfo] = {}
         self._titles: dict[str, str] = {}
         self._user_chose = False
+        self._said_of_choice: tuple[Finding, ...] = ()
         self._debouncer = QSignalDebouncer(parent=self)
         self._debouncer.setTimeout(_LAST_BOX_MS)
         self._debouncer.triggered.connect(self.changed)
@@ -90,9 +95,9 @@ class ModelsStep(Step):
         """Show a model that is not in the list as a row of its own, and check only that one."""
         key = str(path)
         try:
-            self._offered[key] = ModelInfo(key, path, read_card(path), bundled=False)
+            self._offered[key] = ModelInfo(key, path, read_card(path), Source.OWN)
         except ModelError as error:
-            self._offered[key] = ModelInfo(key, path, None, bundled=False, problem=str(error))
+            self._offered[key] = ModelInfo(key, path, None, Source.OWN, problem=str(error))
         self._titles[key] = title
         self._user_chose = True
         self.refresh()
@@ -101,24 +106,30 @@ class ModelsStep(Step):
         self._update_summary()
         self._debouncer.throttle()
 
-    def suggest_for(self, source: ImageSource) -> None:
-        """Check the bundled pair for the image's third axis, until the user has chosen."""
+    def suggest_for(self, chosen: Input) -> None:
+        """Check the models that `choose_models` takes for an image, until the user has chosen."""
         if self._user_chose:
             return
-        names = bundled_names(source.third_axis or "z")
-        if not names:
+        choice = choose_models(chosen.source, chosen.channel, chosen.voxel_size_um)
+        self._said_of_choice = choice.findings
+        if not choice.models:
             return
         for name, box in self._boxes.items():
-            box.setChecked(name in names)
+            box.setChecked(name in choice.models)
 
     def show_plan(self, plan: PredictionPlan | None, failure: Failure | None = None) -> None:
         """Say what the plan found, or why there is none."""
         clear(self._findings)
         self.failure.show_failure(failure)
+        if not self._user_chose:
+            self._show((finding.level, finding.message, finding.fix) for finding in self._said_of_choice)
         if plan is not None:
-            for level, message, fix in _without_repetition(plan):
-                self._findings.addWidget(FindingLine(level, message, fix))
+            self._show(_without_repetition(plan))
         self._update_summary(plan, failure)
+
+    def _show(self, lines: Iterable[tuple[Level, str, str]]) -> None:
+        for level, message, fix in lines:
+            self._findings.addWidget(FindingLine(level, message, fix))
 
     def _clicked(self) -> None:
         self._user_chose = True
@@ -164,8 +175,7 @@ class ModelsStep(Step):
         grid.addWidget(title, 0, 1)
         grid.addWidget(details, 1, 1, 1, 3)
         if info.card is not None:
-            if info.card.simulated:
-                grid.addWidget(_simulated_badge(info.card), 0, 2, top)
+            grid.addWidget(_cells_badge(info.card), 0, 2, top)
             grid.addWidget(self._card_button(info.card, info.path), 0, 3, top)
         return row
 
@@ -224,10 +234,11 @@ def _without_repetition(plan: PredictionPlan) -> list[tuple[Level, str, str]]:
     return list(dict.fromkeys(lines))
 
 
-def _simulated_badge(card: ModelCard) -> QLabel:
-    badge = QLabel("simulated")
+def _cells_badge(card: ModelCard) -> QLabel:
+    """Whether it knows simulated or real cells; which ones stands below."""
+    badge = QLabel("simulated" if card.simulated else "real")
     badge.setProperty("badge", True)
-    badge.setToolTip(card.disclaimer)
+    badge.setToolTip(card.disclaimer or f"Trained on {card.trained_on or 'real cells'}.")
     return badge
 
 
@@ -245,14 +256,19 @@ def _details(info: ModelInfo) -> str:
     if info.card is None:
         return info.problem or "cannot be used"
     targets = " + ".join(_TITLES.get(target.name, target.name) for target in info.card.targets)
-    return f"{targets} · {_third_axes(info.card)} · {_voxel_size(info.card)}"
+    parts = [targets, _third_axes(info.card), _voxel_size(info.card)]
+    if info.card.trained_on:
+        parts.append(info.card.cells)
+    return " · ".join(parts)
 
 
 def _explained(info: ModelInfo) -> str:
     if info.card is None:
         return ""
     if not info.card.input.sampling_known:
-        return f"Trained on {_third_axes(info.card)} of unknown pixel size; images are taken as they are."
+        estimated = info.card.input.estimated_pixel_um
+        size = f"about {estimated:g} µm (estimated)" if estimated else "unknown size"
+        return f"Trained on {_third_axes(info.card)} with pixels of {size}; images are taken as they are."
     z_step = info.card.input.voxel_size_um[0]
     y, x = info.card.input.voxel_size_um[1:]
     text = f"Trained on {_third_axes(info.card)} with pixels of {y:g} × {x:g} µm"
@@ -268,7 +284,8 @@ def _third_axes(card: ModelCard) -> str:
 def _voxel_size(card: ModelCard) -> str:
     """Short, since a row is one line of the dock."""
     if not card.input.sampling_known:
-        return "in pixels"
+        estimated = card.input.estimated_pixel_um
+        return f"pixels of about {estimated:g} µm" if estimated else "in pixels"
     z_step = card.input.voxel_size_um[0]
     y, x = card.input.voxel_size_um[1:]
     text = f"{y:g} × {x:g} µm"

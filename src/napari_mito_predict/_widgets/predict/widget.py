@@ -144,7 +144,7 @@ class PredictWidget(QWidget):
     def _image_changed(self) -> None:
         chosen = self.image.input
         if chosen is not None:
-            self.models.suggest_for(chosen.source)
+            self.models.suggest_for(chosen)
         self._planner.throttle()
 
     def _request(self) -> Request | None:

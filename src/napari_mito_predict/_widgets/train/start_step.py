@@ -14,10 +14,12 @@ from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.train.options import Options
 from napari_mito_predict.image import ChannelRole
+from napari_mito_predict.models.licence import is_binding
 from napari_mito_predict.models.registry import ModelInfo, list_models
 
 if TYPE_CHECKING:
     from napari_mito_predict._widgets.common.worker import Failure
+    from napari_mito_predict.models import ModelCard
 
 _PRESETS = {
     "general": (
@@ -181,12 +183,11 @@ class StartStep(Step):
         return other_axis, other_target, not info.bundled, info.name
 
     def _words_for(self, info: ModelInfo) -> str:
-        """The model's name, that it knows simulated cells only, and what it is for where that is not these fields."""
+        """The model's name, which cells it knows, and what it is for where that is not these fields."""
         text = info.name
         if info.card is None:
             return text
-        if info.card.simulated:
-            text += " (simulated)"
+        text += f" ({info.card.cells})"
         axes = info.card.input.third_axes
         if axes and self._third_axis is not None and self._third_axis not in axes:
             text += f" · for {' and '.join(_AXES[axis] for axis in axes)}"
@@ -233,25 +234,25 @@ class StartStep(Step):
 
     def _show_choice(self) -> None:
         """The note below the start model, and the summary in the header."""
-        known = self._target_of_start()
-        text = ""
-        if known and known != self.target:
-            text = (
-                f"{self.start_from} predicts {_TARGETS.get(known, known)} so far: it has to learn {self.target} anew."
-            )
-        elif self.start_from is None:
-            text = "Without a start model, expect to need more fields and more time."
-        self.note.setText(text)
-        self.note.setVisible(bool(text))
+        start = self._start_card()
+        notes = []
+        if start is None:
+            notes.append("Without a start model, expect to need more fields and more time.")
+        else:
+            known = start.targets[0].name
+            if known != self.target:
+                shown = _TARGETS.get(known, known)
+                notes.append(f"{start.name} predicts {shown} so far: it has to learn {self.target} anew.")
+            if is_binding(start.licence):
+                notes.append(f"{start.name} is under {start.licence}, and so will be what is trained from it.")
+        self.note.setText(" ".join(notes))
+        self.note.setVisible(bool(notes))
         parts = (self.start_from or _SCRATCH, self.preset, self._duration)
         self.set_summary(" · ".join(filter(None, parts)), chosen=True)
 
-    def _target_of_start(self) -> str:
-        """What the start model predicts; empty for none."""
-        for info in list_models():
-            if info.name == self.start_from and info.card is not None:
-                return info.card.targets[0].name
-        return ""
+    def _start_card(self) -> ModelCard | None:
+        """The card of the start model; None for from scratch."""
+        return next((info.card for info in list_models() if info.name == self.start_from), None)
 
 
 def _has_one_target(info: ModelInfo) -> bool:
