@@ -15,7 +15,7 @@ from napari_mito_predict.models.distributions import REAL_MODELS
 from napari_mito_predict.prediction import predict
 from napari_mito_predict.prediction.choice import choose_models
 
-PACK = Path(__file__).parents[2] / "real-models" / "pack.py"
+BUILD = Path(__file__).parents[2] / "real-models" / "build.py"
 
 
 def test_it_passes_its_self_test(shipped: ModelInfo) -> None:
@@ -52,7 +52,7 @@ def test_no_piece_of_an_image_is_shipped(shipped: ModelInfo) -> None:
     ]
     sample = load_model(shipped.name).sample
     assert sample is not None
-    np.testing.assert_allclose(sample.given, runpy.run_path(str(PACK))["synthetic_sample"](), atol=1e-5)
+    np.testing.assert_allclose(sample.given, runpy.run_path(str(BUILD))["synthetic_sample"](), atol=1e-5)
 
 
 def test_a_plane_is_predicted_on_its_own_grid(shipped: ModelInfo) -> None:

@@ -15,7 +15,6 @@ from napari_mito_predict.training.fields import Field, Place
 from napari_mito_predict.training.folds.page import table_rows, verdict, write_page
 from napari_mito_predict.training.folds.plan import CrossValidation, Fold
 from napari_mito_predict.training.folds.results import (
-    MODEL,
     collect,
     group_scores,
     mean_of_groups,
@@ -23,6 +22,7 @@ from napari_mito_predict.training.folds.results import (
     summarise,
     write_groups,
 )
+from napari_mito_predict.training.scoring import OURS
 
 HEAD = "field,target,model,pcc,ssim_global,best_plane,note"
 TABLES = {
@@ -88,7 +88,7 @@ def test_a_row_for_each_group_and_model(planned: CrossValidation) -> None:
         ("a", "start model mito-z"),
     ]
     assert len(rows) == 9
-    ours = {row["group"]: row for row in rows if row["model"] == MODEL}
+    ours = {row["group"]: row for row in rows if row["model"] == OURS}
     assert {group: row["images"] for group, row in ours.items()} == {"a": "3", "b": "1", "c": "1"}
     assert {group: row["fold"] for group, row in ours.items()} == {"a": "fold-1", "b": "fold-1", "c": "fold-2"}
     assert float(ours["a"]["pcc"]) == pytest.approx((0.6 + 0.2) / 2)
@@ -102,7 +102,7 @@ def test_the_summary_pairs_groups_with_the_best_baseline(planned: CrossValidatio
     ours, blurred, start = [0.4, 0.9, 0.4], [0.2, 0.4, 0.45], [0.2, 0.8, 0.1]
     assert statistics.fmean(start) > statistics.fmean(blurred)
     assert summary.baseline == "start model mito-z"
-    for model, values in ((MODEL, ours), ("blurred input", blurred), ("start model mito-z", start)):
+    for model, values in ((OURS, ours), ("blurred input", blurred), ("start model mito-z", start)):
         assert list(summary.values[model].values()) == pytest.approx(values)
         assert summary.means[model].mean == pytest.approx(statistics.fmean(values))
         assert summary.means[model].standard_error == pytest.approx(statistics.stdev(values) / math.sqrt(3))
@@ -111,7 +111,7 @@ def test_the_summary_pairs_groups_with_the_best_baseline(planned: CrossValidatio
     assert summary.difference.mean == pytest.approx(statistics.fmean(differences))
     assert summary.difference.standard_error == pytest.approx(statistics.stdev(differences) / math.sqrt(3))
     head, rows = table_rows(summary)
-    assert head == ["group", "images", MODEL, "blurred input", "start model mito-z", f"{MODEL} − start model mito-z"]
+    assert head == ["group", "images", OURS, "blurred input", "start model mito-z", f"{OURS} − start model mito-z"]
     assert rows[0] == ["a", "3", "0.400", "0.200", "0.200", "+0.200"]
     assert rows[-2] == ["mean over groups", "", "0.567", "0.350", "0.367", "+0.200"]
     assert verdict(summary) == (
@@ -124,9 +124,9 @@ def test_groups_without_a_score_are_left_out_of_means(planned: CrossValidation) 
     rows = [row.replace("0.4,0.2", "nan,0.2") for row in TABLES["fold-2"]]
     (planned.folder / "fold-2" / "test.csv").write_text("\n".join([HEAD, *rows, ""]), encoding="utf-8")
     (summary,) = summarise(collect(planned).scores)
-    assert math.isnan(summary.values[MODEL]["c"])
-    assert summary.means[MODEL].mean == pytest.approx((0.4 + 0.9) / 2)
-    assert summary.means[MODEL].groups == 2
+    assert math.isnan(summary.values[OURS]["c"])
+    assert summary.means[OURS].mean == pytest.approx((0.4 + 0.9) / 2)
+    assert summary.means[OURS].groups == 2
     assert math.isnan(summary.differences["c"])
     assert summary.difference.groups == 2
     assert table_rows(summary)[1][2] == ["c", "1", "–", "0.450", "0.100", "–"]
@@ -135,7 +135,7 @@ def test_groups_without_a_score_are_left_out_of_means(planned: CrossValidation) 
 
 
 def test_nothing_but_nan() -> None:
-    rows = [{"field": "a", "target": "dna", "model": MODEL, "pcc": "nan"}]
+    rows = [{"field": "a", "target": "dna", "model": OURS, "pcc": "nan"}]
     (summary,) = summarise(group_scores("fold-1", rows, {"a": "a"}))
     assert summary.baseline == ""
     assert verdict(summary).startswith("No group has a PCC")

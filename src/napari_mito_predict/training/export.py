@@ -35,6 +35,7 @@ _log = logging.getLogger(__name__)
 _COLORMAPS = {ChannelRole.MITOCHONDRIA: "magenta", ChannelRole.DNA: "cyan"}
 _DEFAULT_LIMITS = (-0.5, 6.0)
 _SHOWN_PERCENTILES = (25.0, 99.8)
+_TRAINED_ON = "fields trained on"
 _SAMPLE = {2: (128, 128), 3: (16, 48, 48)}
 
 
@@ -140,7 +141,7 @@ def finish_model(run: Run, config: TrainingConfig, data: TrainingData, reader: F
     card = model.card.model_copy(
         update={
             "metrics": summarise(rows, label),
-            "tests": model_tests(rows, label),
+            "tests": model_tests(rows, label) if label != _TRAINED_ON else (),
             "targets": tuple(_with_limits(target, shown.get(target.name)) for target in model.card.targets),
         }
     )
@@ -182,7 +183,7 @@ def _start_model(config: TrainingConfig, model: Model) -> dict[str, Model]:
 def _test_pairs(config: TrainingConfig, reader: FieldReader, data: TrainingData) -> tuple[str, Iterator[Pair]]:
     """Volumes of the test fields, read now for the first time since the checks; else those validated on."""
     if not data.fields.test and not data.fields.validation and config.select == "last":
-        return "fields trained on", iter(data.validation)
+        return _TRAINED_ON, iter(data.validation)
     if not data.fields.test:
         return "validation fields", iter(data.validation)
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from napari_mito_predict._files import atomic_write_text
 from napari_mito_predict.evaluation.markup import Name, count, row, section, table, text, title
 from napari_mito_predict.evaluation.page import PAGE
-from napari_mito_predict.training.folds.results import MODEL, TABLE, Mean, Results, TargetSummary, summarise
+from napari_mito_predict.training.folds.results import TABLE, Mean, Results, TargetSummary, summarise
+from napari_mito_predict.training.scoring import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ def table_rows(summary: TargetSummary) -> tuple[list[str], list[list[str]]]:
     models = list(summary.values)
     head = ["group", "images", *models]
     if summary.baseline:
-        head.append(f"{MODEL} − {summary.baseline}")
+        head.append(f"{OURS} − {summary.baseline}")
     rows = []
     for group, images in summary.images.items():
         cells = [_score(summary.values[model].get(group, math.nan)) for model in models]
@@ -72,7 +73,7 @@ def write_page(planned: CrossValidation, results: Results) -> Path:
 
 def verdict(summary: TargetSummary) -> str:
     """The result of one target in a sentence or two."""
-    mine = summary.means[MODEL]
+    mine = summary.means[OURS]
     if not mine.groups:
         return "No group has a PCC: truth or prediction is constant."
     said = (

@@ -13,6 +13,7 @@ import numpy as np
 from napari_mito_predict._files import atomic_path
 from napari_mito_predict.errors import TrainingError
 from napari_mito_predict.training.folds.runner import is_finished
+from napari_mito_predict.training.scoring import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,11 +21,10 @@ if TYPE_CHECKING:
 
     from napari_mito_predict.training.folds.plan import CrossValidation
 
-MODEL = "this model"
-"""What `test.csv` of a run calls the model it trained; all others there are baselines."""
 TABLE = "groups.csv"
 _KEYS = ("field", "target", "model")
-"""Columns of `test.csv` that are words; every other one whose cells are numbers is a score."""
+_WORDS = {*_KEYS, "group"}
+"""Columns of `test.csv` that are words, also where they look like numbers; others whose cells are numbers are scores."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class GroupScores:
         Name of the run folder.
     target : str
     model : str
-        `MODEL`, or the name of a baseline.
+        `OURS`, or the name of a baseline.
     images : int
         Fields of the group that were scored.
     scores : dict of str to float
@@ -176,7 +176,7 @@ def group_scores(fold: str, rows: Sequence[Mapping[str, str]], groups: Mapping[s
     groups : mapping of str to str
         Name of each field -> its group.
     """
-    columns = [column for column in dict.fromkeys(_all_keys(rows)) if column not in _KEYS and _is_score(rows, column)]
+    columns = [column for column in dict.fromkeys(_all_keys(rows)) if column not in _WORDS and _is_score(rows, column)]
     by_image: dict[tuple[str, str, str], dict[str, list[Mapping[str, str]]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         field = row["field"]
@@ -233,16 +233,16 @@ def write_groups(path: Path, scores: Sequence[GroupScores]) -> None:
 
 
 def _summary(target: str, metric: str, scores: Sequence[GroupScores]) -> TargetSummary:
-    values: dict[str, dict[str, float]] = {MODEL: {}}
+    values: dict[str, dict[str, float]] = {OURS: {}}
     images: dict[str, int] = {}
     for score in scores:
         values.setdefault(score.model, {})[score.group] = score.scores.get(metric, math.nan)
-        if score.model == MODEL:
+        if score.model == OURS:
             images[score.group] = score.images
     baseline = _best_baseline(values)
     differences = {}
     if baseline:
-        mine, theirs = values[MODEL], values[baseline]
+        mine, theirs = values[OURS], values[baseline]
         differences = {group: value - theirs.get(group, math.nan) for group, value in mine.items()}
     means = {model: mean_of_groups(by_group.values()) for model, by_group in values.items()}
     difference = mean_of_groups(differences.values())
@@ -251,11 +251,11 @@ def _summary(target: str, metric: str, scores: Sequence[GroupScores]) -> TargetS
 
 def _best_baseline(values: Mapping[str, Mapping[str, float]]) -> str:
     """The baseline with the best mean where all can be compared; empty without any."""
-    shared = [group for group in values[MODEL] if _all_finite(values, group)]
+    shared = [group for group in values[OURS] if _all_finite(values, group)]
     if not shared:
         return ""
     means = {
-        model: _finite_mean(by_group[group] for group in shared) for model, by_group in values.items() if model != MODEL
+        model: _finite_mean(by_group[group] for group in shared) for model, by_group in values.items() if model != OURS
     }
     return max(means, key=means.__getitem__, default="")
 
