@@ -109,7 +109,7 @@ def test_check_says_what_each_fold_holds_out(mito_predict, config, tmp_path):
     (tmp_path / "d2_b.ome.tif").write_bytes((tmp_path / "d1_a.ome.tif").read_bytes())
     copied = mito_predict("train", config, "--folds", "all", "--check")
     assert copied.code == 1
-    assert "d1_a, d2_b hold the same pixels, but are used for fold-d1 and fold-d2" in copied.err
+    assert "d2_b, d1_a hold the same pixels, but are used for fold-d1 and fold-d2" in copied.err
 
 
 @pytest.mark.parametrize(

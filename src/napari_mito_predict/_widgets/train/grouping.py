@@ -16,7 +16,9 @@ from napari_mito_predict.errors import TrainingDataError
 if TYPE_CHECKING:
     from napari_mito_predict.training.fields import Field
 
-_EACH, _FOLDER, _PATTERN = "each", "folder", "pattern"
+_EACH = "each"
+_FOLDER = "folder"
+_PATTERN = "pattern"
 _CHOICES = {
     _EACH: "each field by itself",
     _FOLDER: "files in one folder",

@@ -92,10 +92,9 @@ def verdict(summary: TargetSummary) -> str:
 
 def _target(summary: TargetSummary) -> str:
     head, rows = table_rows(summary)
-    *groups, mean, error = rows
-    lines = [_line(cells) for cells in groups]
-    lines.append(_line(mean, best=_best_column(summary)))
-    lines.append(_line(error, kind="baseline"))
+    lines = [_line(cells) for cells in rows[:-2]]
+    lines.append(_line(rows[-2], best=_best_column(summary)))
+    lines.append(_line(rows[-1], kind="baseline"))
     return section(
         [
             f"<h2>{text(title(summary.target))}: PCC of each group held out</h2>",
