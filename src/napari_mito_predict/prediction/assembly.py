@@ -42,7 +42,7 @@ class Assembly:
         self._subject = subject
         self._back = back
         self._waiting = [(block, set(block.tiles)) for block in blocks]
-        self._views = np.float32(len(job.views))
+        self._views = len(job.views)
         self._data = np.zeros((len(job.keys), *job.shape), np.float32)
 
     def add(self, view: Job, pieces: Pieces, done: int, total: int) -> Iterator[Block]:
@@ -68,7 +68,8 @@ class Assembly:
         for block in complete:
             source = tuple(span.slice for span in block.source)
             for key, channel in zip(self._job.keys, self._data, strict=True):
-                data = self._back.block(channel[source], block.source, block.box) / self._views
+                data = self._back.block(channel[source], block.source, block.box)
+                data /= self._views
                 placed = self._volume.place(self._subject, block.box, data)
                 yield Block(key, placed.t, placed.slices, placed.data, done, total)
 

@@ -52,7 +52,7 @@ def predict(
         softmax attention, which is said then).
     tta : bool
         Test-time augmentation: give the mean of the predictions of all eight flips and quarter turns in y, x, each
-        turned back. Eight times the work, no more memory, and slightly better.
+        turned back. Eight times the work, hardly more memory, and slightly better.
     on_progress : callable, optional
         Called with tiles done, tiles in all, and a message.
     cancel : callable, optional
