@@ -45,9 +45,8 @@ class Orientation:
 
     def shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
         """(D, Y, X) of a volume of `shape` when it is oriented."""
-        depth, y, x = shape
         if self.transposed:
-            return depth, x, y
+            return shape[0], shape[2], shape[1]
         return shape
 
     def array(self, array: np.ndarray) -> np.ndarray:
@@ -62,15 +61,17 @@ class Orientation:
 
     def box(self, box: Box, shape: tuple[int, int, int]) -> Box:
         """Where the voxels `box` of a volume of `shape` lie when it is oriented."""
-        depth, y, x = box
-        _, size_y, size_x = self.shape(shape)
         if self.transposed:
-            y, x = x, y
-        if self.flipped_y:
-            y = Span(size_y - y.stop, size_y - y.start)
-        if self.flipped_x:
-            x = Span(size_x - x.stop, size_x - x.start)
-        return depth, y, x
+            box = box[0], box[2], box[1]
+        oriented = self.shape(shape)
+        return box[0], _mirrored(box[1], oriented[1], self.flipped_y), _mirrored(box[2], oriented[2], self.flipped_x)
+
+
+def _mirrored(span: Span, size: int, flipped: bool) -> Span:
+    """Where `span` of an axis of `size` voxels lies, when the axis is `flipped` or not."""
+    if flipped:
+        return Span(size - span.stop, size - span.start)
+    return span
 
 
 UPRIGHT = Orientation()
