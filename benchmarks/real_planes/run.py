@@ -1,0 +1,149 @@
+"""How well models of real planes do on fields that training did not see, by recipe, and by how much there was to learn.
+
+    python benchmarks/real_planes/run.py recipes|pairs|few|dna -o results.json
+
+| experiment | question | data |
+|---|---|---|
+| `recipes` | does `general` do better than `quick` in equal time? | H9c2, one field held out |
+| `pairs` | how many images does a model need, from scratch and from `mito-t`? | H9c2, field 009 held out |
+| `few` | what learns one or few fields by heart? | HeLa, phase contrast to nuclei, fields of other days held out |
+| `dna` | the same recipe for DNA | MCF-7, five folds by experiment |
+
+The images are in the folder that `MITO_PREDICT_REAL_DATA` names. Each training is a run of its own below `--runs`;
+repeated, the command goes on. PCC and fine PCC are means over the images of a group, then over groups.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_mito_predict.training import Run, TrainingConfig, train
+from napari_mito_predict.training.fields import find_fields
+from napari_mito_predict.training.folds.plan import deal_folds
+from napari_mito_predict.training.folds.results import group_scores, read_table
+from napari_mito_predict.training.split import groups_of
+
+REAL = Path(os.environ.get("MITO_PREDICT_REAL_DATA", Path(__file__).parents[3] / "shared" / "real"))
+H9C2 = REAL / "h9c2_brightfield_to_mito"
+HELA = REAL / "phase_to_nuclei"
+MCF7 = REAL / "mcf7_brightfield_to_dna"
+BY_FIELD = "^[^_]+"
+
+# 3,400 batches of 4 x 256 x 256 are as many pixels as 3,000 of 8 x 192 x 192.
+QUICK = {"preset": "quick", "iterations": 3_400}
+GENERAL = {"preset": "general", "select": "last"}
+WITHOUT_VALIDATION = {"by": BY_FIELD, "validation": 0}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One training, and the fields that it is tested on."""
+
+    name: str
+    config: dict[str, Any]
+
+
+def recipes() -> Iterator[Experiment]:
+    """`quick` as it is, `general`, and `general` without its loss, one level deeper, and from simulated cells."""
+    variants = {
+        "quick": QUICK | {"split": {"by": BY_FIELD}},
+        "general": GENERAL | {"split": WITHOUT_VALIDATION},
+        "general, squared error alone": GENERAL | {"split": WITHOUT_VALIDATION, "loss": "mse"},
+        "general, one level deeper": GENERAL | {"split": WITHOUT_VALIDATION, "network": {"depth": 4}},
+        "general, from mito-t": GENERAL | {"split": WITHOUT_VALIDATION, "start_from": "mito-t"},
+    }
+    for held_out in ("008", "009", "010", "012"):
+        for name, config in variants.items():
+            split = config["split"] | {"test": [held_out]}
+            yield Experiment(f"{name}, {held_out}", config | {"split": split, **_pairs(H9C2, "mitochondria")})
+
+
+def pairs() -> Iterator[Experiment]:
+    """4 to all images of three fields, each set holding the smaller ones; from scratch and fine-tuned."""
+    images = sorted(path.stem for path in (H9C2 / "input").iterdir() if not path.stem.startswith("009"))
+    random.Random(0).shuffle(images)
+    split = WITHOUT_VALIDATION | {"test": ["009"]}
+    for number in (4, 8, 16, 32, len(images)):
+        data = _pairs(H9C2, "mitochondria", exclude=images[number:])
+        for name, start in (("scratch", {}), ("mito-t", {"start_from": "mito-t"})):
+            changes = {"split": split, "iterations": 400, "validate_every": 100}
+            yield Experiment(f"{number} images, {name}", GENERAL | changes | start | data)
+
+
+def few() -> Iterator[Experiment]:
+    """One, two and four fields; what is trained longer or with less variety, and what is chosen by a strip."""
+    fields = sorted(path.name.removesuffix("_phase.tif") for path in HELA.glob("*_phase.tif"))
+    learned = [name for name in fields if name.startswith("training")]
+    tested = [name for name in fields if not name.startswith("training") and "1250K" not in name]
+    recipes = {
+        "quick": {"preset": "quick", "split": {"test": tested}},
+        "quick, last state": {"preset": "quick", "select": "last", "split": {"test": tested, "validation": 0}},
+        "general, best by strip": {"preset": "general", "split": {"test": tested, "validation": 0}},
+        "general, last state": GENERAL | {"split": {"test": tested, "validation": 0}},
+    }
+    for number in (1, 2, 4):
+        used = {*tested, *learned[:number]}
+        pattern = {"input_folder": str(HELA / "*_phase.tif"), "target_folder": str(HELA / "*_nuclei.tif")}
+        data = {"target": "nuclei", "data": pattern | {"exclude": [name for name in fields if name not in used]}}
+        for name, config in recipes.items():
+            yield Experiment(f"{number} fields, {name}", config | {"iterations": 1_000} | data)
+
+
+def dna() -> Iterator[Experiment]:
+    """Five folds of about three experiments each."""
+    base = GENERAL | _pairs(MCF7, "dna")
+    config = TrainingConfig.parse(base | {"output": "."})
+    groups = groups_of(find_fields(config.data, config.targets), BY_FIELD)
+    for fold in deal_folds(groups, 5, seed=0):
+        split = WITHOUT_VALIDATION | {"test": list(fold.held_out)}
+        yield Experiment(fold.name, base | {"split": split})
+
+
+def _pairs(folder: Path, target: str, exclude: list[str] | None = None) -> dict[str, Any]:
+    data = {"input_folder": str(folder / "input"), "target_folder": str(folder / "target"), "exclude": exclude or []}
+    return {"target": target, "data": data}
+
+
+def scores_of(experiment: Experiment, runs: Path) -> list[dict[str, Any]]:
+    """Train, or go on, or take what is there; the scores of each group and of what needs no network."""
+    folder = runs / experiment.name.replace(", ", "-").replace(" ", "-")
+    run = Run(folder)
+    fixed = {"output": str(folder), "add_to_models": False, "look_for_shifts": False}
+    if not run.exists:
+        run = train(TrainingConfig.parse(experiment.config | fixed))
+    elif run.status.state != "done":
+        run = train(run)
+    rows = read_table(folder / "test.csv")
+    groups = {row["field"]: row["group"] for row in rows}
+    seconds = float(run.metrics[-1]["seconds"])
+    found = group_scores(experiment.name, rows, groups)
+    return [asdict(score) | {"seconds": seconds, "pairs": run.model.card.training.pairs} for score in found]
+
+
+EXPERIMENTS = {"recipes": recipes, "pairs": pairs, "few": few, "dna": dna}
+
+
+def main() -> None:
+    """Run one set of experiments, writing the results after each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("experiments", choices=EXPERIMENTS)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, default=Path("runs") / "real_planes")
+    given = parser.parse_args()
+    results: list[dict[str, Any]] = []
+    for experiment in EXPERIMENTS[given.experiments]():
+        results += scores_of(experiment, given.runs)
+        given.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        mine = [row["scores"] for row in results if row["fold"] == experiment.name and row["model"] == "this model"]
+        print(experiment.name, *(f"PCC {row['pcc']:.3f}, fine {row['fine_pcc']:.3f}" for row in mine), sep="; ")
+
+
+if __name__ == "__main__":
+    main()
