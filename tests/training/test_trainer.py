@@ -328,3 +328,20 @@ def _far_off(losses: list[float]) -> list[int]:
         progress.note_loss(loss)
         found.append(progress.far_off)
     return found
+
+
+def test_a_validation_that_lags_behind_a_good_training_is_no_divergence() -> None:
+    progress = Progress()
+    for loss, training_loss in ((0.49, None), (83.1, 0.46), (16.3, 0.25)):
+        progress.note_loss(loss, training_loss)
+        assert not progress.diverged
+    for _ in range(2):
+        progress.note_loss(83.1, 40.0)
+    assert progress.diverged
+
+
+def test_a_validation_that_is_not_finite_is_a_divergence_whatever_the_training() -> None:
+    progress = Progress()
+    progress.note_loss(1.0)
+    progress.note_loss(math.nan, 0.3)
+    assert progress.diverged

@@ -43,6 +43,7 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
     """The card of a model trained so far, without scores."""
     shape = config.network or NetworkConfig()
     terms = terms_of(config)
+    start = None
     start_from = None
     if config.start_from is None:
         architecture = Architecture(kind=shape.kind, arguments=shape.arguments(data.ndim, data.targets))

@@ -194,8 +194,8 @@ class Trainer:
         config = self.config
         model = self._model_now()
         found = validate(model, self.data.validation, self.data.sampling.voxel_size_um, config.precision)
+        progress.note_loss(found.loss, progress.training_loss)
         self._log(val_loss=found.loss, val_pcc=found.pcc)
-        progress.note_loss(found.loss)
         picture = self.run.path / "preview" / f"{progress.iteration:06d}.tif"
         save_preview(picture, self.data.validation[0], found.shown)
         if progress.iteration == 0 and config.start_from:
@@ -263,8 +263,8 @@ class Trainer:
             "seconds": progress.seconds,
             **measured,
         }
-        if progress.loss_count:
-            row["train_loss"] = progress.loss_sum / progress.loss_count
+        if progress.training_loss is not None:
+            row["train_loss"] = progress.training_loss
         progress.loss_sum, progress.loss_count = 0.0, 0
         if self.fabric.is_global_zero:
             self.run.append_metrics(row)

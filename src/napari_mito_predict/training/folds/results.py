@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TABLE = "groups.csv"
 _KEYS = ("field", "target", "model")
 _WORDS = {*_KEYS, "group"}
-"""Columns of `test.csv` that are words, also where they look like numbers; others whose cells are numbers are scores."""
+"""Columns of `test.csv` that are words, even where they look like numbers; others with numbers are scores."""
 
 
 @dataclass(frozen=True)
