@@ -55,6 +55,15 @@ def test_a_truth_that_changed_since_is_told(make_image, truth) -> None:
     assert "changed since" in case.notes[0]
 
 
+def test_fluorescence_may_have_the_name_of_the_light_in_another_folder(make_image, truth) -> None:
+    light = make_image("light/cells.ome.tif", NOISE.astype(np.float32))
+    record = {"input": file_signature(light) | {"path": str(light)}}
+    prediction = make_image("out/cells_mitochondria.ome.tif", NOISE, record=record)
+    assert not open_case(prediction, truth).notes
+    light.unlink()
+    assert "changed since" in open_case(prediction, truth).notes[0]
+
+
 @pytest.mark.parametrize(
     ("which", "value"), [("prediction", 3.0), ("truth", 3.0), ("prediction", np.nan), ("truth", np.nan)]
 )
