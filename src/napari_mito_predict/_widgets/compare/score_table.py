@@ -20,7 +20,8 @@ _COLUMNS = {
         "The same of fine structure, without the blur by a Gaussian of 1.3 µm (12 pixels where no size is known). "
         "A prediction that only tells where the cell is granular has a low one."
     ),
-    "SSIM (global)": "With one mean, variance and covariance for all pixels",
+    # Of the two forms the one of the reports that is called global; its name in full does not fit beside the others.
+    "SSIM": "In its global form: with one mean, variance and covariance for all pixels",
 }
 
 
