@@ -64,6 +64,7 @@ def make_config(tmp_path: Path) -> Callable[..., TrainingConfig]:
                 "targets": {"mitochondria": "TMRM"},
                 "data": {"files": [str(fields / "*.ome.tif")]},
                 "preset": "quick",
+                "augment": {"flip": True},
                 "warmup": 0,
                 "name": "test-model",
                 "network": {"depth": 1, "base_channels": 4},
