@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 import warnings
@@ -167,3 +168,15 @@ def test_known_errors_have_their_own_explanation():
     assert "memory" in describe(errors.InsufficientMemoryError("tile of 4 GB")).cause
     assert describe(errors.InsufficientMemoryError("tile of 4 GB")).what == "tile of 4 GB"
     assert "report" in describe(KeyError("x")).fix
+
+
+def test_work_stops_where_the_garbage_collector_takes_its_owner(qtbot):
+    """What a collector destroys is emptied first: nothing of it may be called any more."""
+    for _ in range(50):
+        owner = QObject()
+        owner.job = Job(owner)
+        owner.itself = owner
+        cancelled = owner.job._cancelled
+        del owner
+        gc.collect()
+        assert cancelled.is_set()

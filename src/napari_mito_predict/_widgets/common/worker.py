@@ -89,6 +89,24 @@ def describe(error: BaseException, fixes: Mapping[type[BaseException], str] | No
     return Failure(what, cause, fix, _details(error))
 
 
+_waiting_for_destruction: set[Callable[[], None]] = set()
+
+
+def _on_destruction(owner: QObject, do: Callable[[], None]) -> None:
+    """Call `do`, which must not hold `owner`, when that is destroyed.
+
+    It is kept here until then. The garbage collector may be what destroys `owner`: of what belongs to `owner` alone it
+    takes the insides out first, a slot of `destroyed` among it, and calling an emptied function ends the process.
+    """
+
+    def once() -> None:
+        _waiting_for_destruction.discard(once)
+        do()
+
+    _waiting_for_destruction.add(once)
+    owner.destroyed.connect(once)
+
+
 class Job(QObject):
     """One piece of work in a napari worker thread.
 
@@ -121,7 +139,7 @@ class Job(QObject):
         self._cancelled = threading.Event()
         # The owner goes away with the viewer: whatever still computes must stop. The closure holds no widget.
         latest = self._latest = [self._cancelled]
-        self.destroyed.connect(lambda: latest[0].set())
+        _on_destruction(self, lambda: latest[0].set())
 
     @property
     def state(self) -> JobState:
