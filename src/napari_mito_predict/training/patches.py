@@ -128,12 +128,12 @@ class PatchSampler:
 
     def _warped(self, pair: Pair, place: Place, warp: Warp) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Input and truth about the middle of `place`, turned and stretched alike."""
-        *third, rows, columns = place
+        third = place[:-2]
+        rows, columns = place[-2:]
         plane, size = pair.input.shape[-2:], self.shape[-2:]
-        middle = [
-            (side.start + min(side.stop, have) - 1) / 2 for side, have in zip((rows, columns), plane, strict=True)
-        ]
-        source = warp.source((middle[0], middle[1]), (size[0], size[1]), (plane[0], plane[1]))
+        ends = min(rows.stop, plane[0]), min(columns.stop, plane[1])
+        middle = (rows.start + ends[0] - 1) / 2, (columns.start + ends[1] - 1) / 2
+        source = warp.source(middle, (size[0], size[1]), (plane[0], plane[1]))
         centre = middle[0] - source[0].start, middle[1] - source[1].start
         around = (*third, *source)
         # Bilinear interpolation would blur the finest detail of every image that the network learns from.
