@@ -36,19 +36,6 @@ _IN_A_LINE = {
     "nrmse": "NRMSE",
 }
 """What fits beside names on a terminal of 80 columns."""
-_MEASURES = (
-    "pcc",
-    "fine_pcc",
-    "spectral_pcc",
-    "ssim_global",
-    "ssim_windowed",
-    "r2",
-    "nrmse",
-    "psnr",
-    "mae",
-    "resolution_um",
-    "voxels",
-)
 
 
 def evaluate(
@@ -252,13 +239,13 @@ def _print_pcc(rows: Sequence[dict[str, object]], one_pair: bool, json: bool) ->
 
 
 def _print_one(result: Result, planes: bool, json: bool) -> None:
-    from napari_mito_predict.evaluation.tables import NORMALISATION, result_record
+    from napari_mito_predict.evaluation.tables import NORMALISATION, SCORES, result_record
 
     record = result_record(result)
     if json:
         print_json({name: value for name, value in record.items() if planes or name != "planes"})
         return
-    shown = ("prediction", "truth", "truth_channel", *_MEASURES)
+    shown = ("prediction", "truth", "truth_channel", *SCORES)
     rows = [[name, _text(record[name])] for name in shown]
     for name, scores in (result.regions | result.baselines).items():
         rows += [[f"pcc, {name}", _text(scores.pcc)], [f"fine_pcc, {name}", _text(scores.fine_pcc)]]

@@ -23,7 +23,7 @@ NORMALISATION = (
 )
 """Has to stand wherever the numbers do."""
 _KEYS = ("field", "target", "model", "part", "t", "z")
-_SCORES = (
+SCORES = (
     "pcc",
     "fine_pcc",
     "spectral_pcc",
@@ -36,6 +36,7 @@ _SCORES = (
     "resolution_um",
     "voxels",
 )
+"""Columns of tables and lines of reports, in this order."""
 _FILES = ("prediction", "truth", "truth_channel", "truth_is_prediction_by", "disclaimer", "normalisation")
 
 
@@ -55,7 +56,7 @@ def write_csv(report: Report, path: Path) -> Path:
         The folder is missing, read-only or full.
     """
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, (*_KEYS, *_SCORES, *_FILES))
+        writer = csv.DictWriter(stream, (*_KEYS, *SCORES, *_FILES))
         writer.writeheader()
         for result in report.results:
             writer.writerows(_rows(result))
@@ -107,7 +108,7 @@ def _rows(result: Result) -> Iterator[dict[str, object]]:
     head = {"field": result.case.field, "target": result.case.target, "model": result.case.model}
 
     def row(part: str, scores: Scores, t: int | None = None, z: int | None = None) -> dict[str, object]:
-        values = {name: _cell(getattr(scores, name)) for name in _SCORES}
+        values = {name: _cell(getattr(scores, name)) for name in SCORES}
         place = {"part": part, "t": "" if t is None else t, "z": "" if z is None else z}
         return {name: _text(value) for name, value in (head | place | values | _files(result)).items()}
 
