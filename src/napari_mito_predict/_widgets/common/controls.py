@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 )
 from superqt.utils import signals_blocked
 
+from napari_mito_predict._widgets.common.following import follow
 from napari_mito_predict._widgets.common.layouts import row
 from napari_mito_predict._widgets.common.style import StateIcon
 from napari_mito_predict._widgets.common.wrapped import Wrapped, asks_for_tooltip, show_whole
@@ -167,12 +168,6 @@ class LayerCombo(Combo):
     def _index(self, layer: Layer | None) -> int:
         # Equal, not identical: napari hands plugins a proxy of the viewer, which wraps layers anew each time.
         return next((i for i in range(self.count()) if self.itemData(i) == layer), 0)
-
-
-def follow(widget: QWidget, emitter: Any, callback: Callable[..., None]) -> None:
-    """Call back on a napari event for as long as the widget lives."""
-    emitter.connect(callback, position="last")
-    widget.destroyed.connect(lambda: emitter.disconnect(callback))
 
 
 def words(text: str = "", *, quiet: bool = False) -> Wrapped:

@@ -1,12 +1,15 @@
-"""What is known of a chosen layer follows the layer."""
+"""Widgets follow what happens in napari, for as long as they live."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
 
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import QSignalThrottler
+
+from napari_mito_predict._widgets.common.destruction import on_destruction
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -15,6 +18,19 @@ PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_label
 """Events of a layer that say where its pixels lie."""
 _BURST_MS = 20
 """Whoever moves a layer says so several times over."""
+
+
+def follow(owner: QObject, emitter: Any, method: Callable[..., None]) -> None:
+    """Call a bound method on a napari event for as long as `owner` lives."""
+    emitter.connect(method, position="last")
+    reference = WeakMethod(method)  # the method may be one of the owner
+
+    def forget() -> None:
+        # napari itself forgets the methods of objects that are gone.
+        if (still_there := reference()) is not None:
+            emitter.disconnect(still_there)
+
+    on_destruction(owner, forget)
 
 
 class LayerFollower(QObject):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_mito_predict._widgets.common.controls import follow
 from napari_mito_predict._widgets.common.facts import PredictionFacts, facts_of, mark_as_prediction, prediction_in
+from napari_mito_predict._widgets.common.following import follow
 from napari_mito_predict._widgets.common.worker import Job
 from napari_mito_predict.errors import MitoPredictError
 
@@ -42,7 +42,7 @@ class Recogniser(QObject):
         self._job = Job(parent)
         self._job.yielded.connect(self._read)
         self._job.state_changed.connect(lambda _: self._next())
-        follow(parent, viewer.layers.events.inserted, lambda event: self._add(event.value))
+        follow(parent, viewer.layers.events.inserted, self._inserted)
         for layer in viewer.layers:
             self._add(layer)
 
@@ -50,6 +50,9 @@ class Recogniser(QObject):
     def is_done(self) -> bool:
         """Whether all files were read."""
         return not self._waiting and not self._job.state.busy
+
+    def _inserted(self, event: Any) -> None:
+        self._add(event.value)
 
     def _add(self, layer: Layer) -> None:
         if layer.source.path is not None and facts_of(layer) is None:

@@ -24,6 +24,7 @@ from qtpy.QtCore import QObject, QThread, Signal
 from superqt.utils import create_worker
 
 from napari_mito_predict import errors
+from napari_mito_predict._widgets.common.destruction import on_destruction
 
 Work = Callable[[Callable[[], bool]], Iterator[object]]
 """Gets ``should_stop()`` to ask now and then; yields what the GUI shall see."""
@@ -89,24 +90,6 @@ def describe(error: BaseException, fixes: Mapping[type[BaseException], str] | No
     return Failure(what, cause, fix, _details(error))
 
 
-_waiting_for_destruction: set[Callable[[], None]] = set()
-
-
-def _on_destruction(owner: QObject, do: Callable[[], None]) -> None:
-    """Call `do`, which must not hold `owner`, when that is destroyed.
-
-    It is kept here until then. The garbage collector may be what destroys `owner`: of what belongs to `owner` alone it
-    takes the insides out first, a slot of `destroyed` among it, and calling an emptied function ends the process.
-    """
-
-    def once() -> None:
-        _waiting_for_destruction.discard(once)
-        do()
-
-    _waiting_for_destruction.add(once)
-    owner.destroyed.connect(once)
-
-
 class Job(QObject):
     """One piece of work in a napari worker thread.
 
@@ -139,7 +122,7 @@ class Job(QObject):
         self._cancelled = threading.Event()
         # The owner goes away with the viewer: whatever still computes must stop. The closure holds no widget.
         latest = self._latest = [self._cancelled]
-        _on_destruction(self, lambda: latest[0].set())
+        on_destruction(self, lambda: latest[0].set())
 
     @property
     def state(self) -> JobState:

@@ -10,8 +10,9 @@ from qtpy.QtWidgets import QCheckBox, QLabel, QToolButton, QWidget
 from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common import image_layers
-from napari_mito_predict._widgets.common.controls import LayerCombo, follow
+from napari_mito_predict._widgets.common.controls import LayerCombo
 from napari_mito_predict._widgets.common.facts import prediction_facts
+from napari_mito_predict._widgets.common.following import follow
 from napari_mito_predict._widgets.common.image_layers import values_of
 from napari_mito_predict._widgets.common.layouts import form
 from napari_mito_predict._widgets.common.placement import moved, sampled_otherwise, turned

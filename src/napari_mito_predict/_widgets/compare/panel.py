@@ -9,9 +9,8 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 from superqt.utils import QSignalDebouncer, QSignalThrottler
 
-from napari_mito_predict._widgets.common.controls import follow
 from napari_mito_predict._widgets.common.facts import PredictionFacts, prediction_facts
-from napari_mito_predict._widgets.common.following import PLACE, LayerFollower
+from napari_mito_predict._widgets.common.following import PLACE, LayerFollower, follow
 from napari_mito_predict._widgets.common.image_layers import values_of
 from napari_mito_predict._widgets.common.layouts import column
 from napari_mito_predict._widgets.common.placement import to_data, to_world

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from napari_mito_predict._widgets.common.controls import FailurePanel, follow
+from napari_mito_predict._widgets.common.controls import FailurePanel
+from napari_mito_predict._widgets.common.following import follow
 from napari_mito_predict._widgets.common.image_layers import values_of
 from napari_mito_predict._widgets.common.layouts import column
 from napari_mito_predict._widgets.common.viewport import stack_index

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_mito_predict._widgets.common.controls import follow
+from napari_mito_predict._widgets.common.following import follow
 from napari_mito_predict._widgets.common.layouts import column
 from napari_mito_predict._widgets.common.scrolling import ScrollingColumn
 from napari_mito_predict._widgets.common.style import style_sheet

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import QSignalDebouncer
 
-from napari_mito_predict._widgets.common.controls import follow
+from napari_mito_predict._widgets.common.following import follow
 from napari_mito_predict._widgets.common.image_layers import file_of, is_input, role_of, values_of
 from napari_mito_predict.image import ChannelRole
 

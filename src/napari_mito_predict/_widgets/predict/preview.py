@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_mito_predict._widgets.common.controls import follow
+from napari_mito_predict._widgets.common.following import follow
 from napari_mito_predict._widgets.common.viewport import viewport_of
 from napari_mito_predict._widgets.common.worker import Failure, Job
 from napari_mito_predict._widgets.predict.preview_layers import Aim, PredictionPreviewLayers

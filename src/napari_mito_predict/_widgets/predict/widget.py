@@ -10,8 +10,8 @@ from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QWidget
 from superqt.utils import QSignalDebouncer
 
-from napari_mito_predict._widgets.common.controls import follow
 from napari_mito_predict._widgets.common.docks import FINE_TUNE, PREDICT, open_dock
+from napari_mito_predict._widgets.common.following import follow
 from napari_mito_predict._widgets.common.settings import use_models_folder
 from napari_mito_predict._widgets.common.steps import stack_steps
 from napari_mito_predict._widgets.common.style import style_sheet

@@ -13,6 +13,7 @@ from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
 from napari_mito_predict._widgets.common.facts import PreviewFacts, metadata_of
+from napari_mito_predict._widgets.common.following import follow
 from napari_mito_predict._widgets.common.image_layers import contrast_of
 from napari_mito_predict._widgets.common.removal import take_away
 from napari_mito_predict._widgets.common.worker import Job
@@ -132,8 +133,7 @@ class PreviewLayers(QObject):
         self._job = Job(self)
         self._job.yielded.connect(self._show)
         self._job.state_changed.connect(self._read_on)
-        viewer.dims.events.current_step.connect(self._slider_moved)
-        self.destroyed.connect(lambda: viewer.dims.events.current_step.disconnect(self._slider_moved))
+        follow(self, viewer.dims.events.current_step, self._slider_moved)
 
     def follow(self, run: Run | None) -> None:
         """Show the previews of this run from now on, and those of no other."""
