@@ -30,6 +30,8 @@ from napari_mito_predict.cli._display import has_display, virtual_display
 from napari_mito_predict.image import open_image, write_ome_tiff
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from napari_mito_predict._widgets.predict.widget import PredictWidget
     from napari_mito_predict._widgets.train.widget import TrainWidget
 
@@ -144,21 +146,31 @@ def train_a_little(widget: TrainWidget, fields: Path) -> None:
 
 
 def make_fields(folder: Path) -> Path:
-    """Noisy pieces of the sample, one of them shifted and one without fluorescence, as a table has to show them."""
+    """Noisy pieces of the sample, one of them shifted and one without fluorescence, as a table has to show them.
+
+    Each is turned or mirrored in another way, since pieces that overlap are told as such.
+    """
     folder.mkdir()
     sample, rng = open_image(SAMPLE), np.random.default_rng(0)
     light, truth = (sample.read(0, channel).astype(np.float32) for channel in (0, 1))
     for i in range(9):
         y, x = 32 * (i % 3), 32 * (i // 3)
         piece = np.s_[:, y : y + 160, x : x + 160]
-        a = light[piece] + rng.normal(0, 60, light[piece].shape)
-        b = truth[piece] + rng.normal(0, 5, truth[piece].shape)
+        a = turned(light[piece], i) + rng.normal(0, 60, light[piece].shape)
+        b = turned(truth[piece], i) + rng.normal(0, 5, truth[piece].shape)
         b = {2: np.roll(b, 6, axis=2), 3: np.full_like(b, 100)}.get(i, b)
         data = np.stack([a, b]).clip(0, 65535).astype(np.uint16)
         names = [channel.name or "" for channel in sample.channels[:2]]
         path = folder / f"AC16_{i + 1:02d}.ome.tif"
         write_ome_tiff(path, data, axes="CZYX", channel_names=names, voxel_size_um=sample.voxel_size_um)
     return folder
+
+
+def turned(stack: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+    """A square stack, (Z, Y, X), in one of its eight orientations."""
+    if orientation // 4 % 2:
+        stack = stack[..., ::-1]
+    return np.rot90(stack, orientation, axes=(1, 2))
 
 
 def best_plane(widget: PredictWidget) -> int:
