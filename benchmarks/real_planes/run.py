@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from typing import Any
 from napari_mito_predict.training import Run, TrainingConfig, train
 from napari_mito_predict.training.fields import find_fields
 from napari_mito_predict.training.folds.plan import deal_folds
-from napari_mito_predict.training.folds.results import group_scores, read_table
+from napari_mito_predict.training.folds.results import GroupScores, group_scores, read_table
 from napari_mito_predict.training.split import groups_of
 
 REAL = Path(os.environ.get("MITO_PREDICT_REAL_DATA", Path(__file__).parents[3] / "shared" / "real"))
@@ -126,7 +127,13 @@ def scores_of(experiment: Experiment, runs: Path) -> list[dict[str, Any]]:
     groups = {row["field"]: row["group"] for row in rows}
     seconds = float(run.metrics[-1]["seconds"])
     found = group_scores(experiment.name, rows, groups)
-    return [asdict(score) | {"seconds": seconds, "pairs": run.model.card.training.pairs} for score in found]
+    return [_row(score) | {"seconds": seconds, "pairs": run.model.card.training.pairs} for score in found]
+
+
+def _row(score: GroupScores) -> dict[str, Any]:
+    """As JSON has it: scores that have no meaning here, such as a resolution in unknown pixels, are left out."""
+    known = {name: value for name, value in score.scores.items() if math.isfinite(value)}
+    return asdict(score) | {"scores": known}
 
 
 EXPERIMENTS = {"recipes": recipes, "pairs": pairs, "few": few, "dna": dna}

@@ -234,6 +234,7 @@ def test_all_predictions_stand_beside_one_truth(report, monkeypatch, models, tru
 
 
 def test_a_mean_error_has_four_digits_in_every_line() -> None:
+    assert [number("pcc", value) for value in (-0.0004, -0.0006)] == ["0.000", "−0.001"]
     assert [number("mae", value) for value in (24.9, 1715.2, 0.5)] == ["24.90", "1715", "0.5000"]
 
 

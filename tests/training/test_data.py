@@ -13,7 +13,7 @@ from napari_mito_predict.errors import TrainingDataError
 from napari_mito_predict.image import Level
 from napari_mito_predict.training import train
 from napari_mito_predict.training.checks import check_batch, check_shift, explain
-from napari_mito_predict.training.data import FieldReader, hold_back_strips, load_data, make_store
+from napari_mito_predict.training.data import FieldReader, load_data, make_store
 from napari_mito_predict.training.pairs import Pair
 from napari_mito_predict.training.store import PairStore, store_size
 
@@ -88,14 +88,6 @@ def test_one_field_only(tmp_path: Path, make_config, write_field) -> None:
     run = train(make_config(tmp_path, "run", iterations=2))
     assert run.status.state == "done"
     assert "mitochondria, validation fields" in run.model.card.metrics
-
-
-def test_strips_keep_a_gap() -> None:
-    image = np.broadcast_to(np.arange(100, dtype=np.float16), (8, 20, 100))
-    (training,), (validation,) = hold_back_strips([Pair("f", image, image[None])], gap=12)
-    assert validation.input[0, 0, 0] == 80
-    assert training.input[0, 0, -1] == 67
-    assert training.truth.shape == (1, 8, 20, 68)
 
 
 def test_a_batch_larger_than_the_data_is_said() -> None:

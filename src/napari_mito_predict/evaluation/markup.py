@@ -37,7 +37,7 @@ class Name(str):
 
 
 def number(metric: str, value: float) -> str:
-    """A score as text; ``–`` where it has no meaning."""
+    """A score as text, without ``−0.000``; ``–`` where it has no meaning."""
     if math.isinf(value):
         return "∞"
     if not math.isfinite(value):
@@ -45,9 +45,9 @@ def number(metric: str, value: float) -> str:
     if metric == "mae":  # in the units of the truth, whatever they are
         shown = f"{value:#.4g}".rstrip(".")
     elif metric == "psnr":
-        shown = f"{value:.2f}"
+        shown = f"{value:z.2f}"
     else:
-        shown = f"{value:.3f}"
+        shown = f"{value:z.3f}"
     return shown.replace("-", "−")
 
 

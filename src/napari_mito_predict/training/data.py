@@ -29,12 +29,12 @@ from napari_mito_predict.training.presets import default_patch
 from napari_mito_predict.training.sampling import Sampling, choose_sampling, explain_sampling, other_kind
 from napari_mito_predict.training.split import Fields, split_fields
 from napari_mito_predict.training.store import PairStore, store_size
+from napari_mito_predict.training.strips import hold_back_strips
 
 if TYPE_CHECKING:
     from napari_mito_predict.evaluation import Baseline
     from napari_mito_predict.training.config import TrainingConfig
 
-_STRIP = 0.2
 _WATCHED = 8
 """Training volumes that are looked at where none is held back."""
 
@@ -250,7 +250,7 @@ def load_data(
     store : PairStore
         Where volumes are kept.
     gap : int
-        Columns between a strip held back for validation and what is trained on: the network's receptive field.
+        Rows or columns between a strip held back for validation and what is trained on: the network's receptive field.
     follow : bool
         Another process has read and stored everything; take it from there.
     on_field : callable, optional
@@ -283,7 +283,10 @@ def load_data(
     if not validation and config.select == "last":
         validation = training[:: max(1, len(training) // _WATCHED)]
     elif not validation:
-        training, validation = hold_back_strips(training, gap)
+        parts = hold_back_strips(training, gap)
+        training = parts.training
+        validation = parts.validation
+        together += parts.findings
     patch = patch_of(config, reader.sampling.ndim)
     return TrainingData(
         fields=fields,
@@ -326,22 +329,6 @@ def make_store(config: TrainingConfig, reader: FieldReader, folder: Path, free: 
     if in_memory:
         return PairStore(None)
     return PairStore(folder)
-
-
-def hold_back_strips(pairs: Sequence[Pair], gap: int) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
-    """Cut the last fifth of every volume's columns off for validation, and leave a gap before it.
-
-    The gap is at most a fifth too: a wide one would leave nothing to train on.
-    """
-    training = []
-    validation = []
-    for pair in pairs:
-        width = pair.input.shape[-1]
-        strip = max(1, round(_STRIP * width))
-        rest = max(1, width - strip - min(gap, strip))
-        training.append(Pair(pair.field, pair.input[..., :rest], pair.truth[..., :rest]))
-        validation.append(Pair(pair.field, pair.input[..., width - strip :], pair.truth[..., width - strip :]))
-    return tuple(training), tuple(validation)
 
 
 def _not_validated() -> Finding:

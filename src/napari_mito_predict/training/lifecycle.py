@@ -148,7 +148,9 @@ def _run(run: Run, config: TrainingConfig, heartbeat: Heartbeat) -> None:
     store.clear()
     run.clear_stop()
     heartbeat.say(state="done", message=message, seconds_left=None)
-    _log.info("%s %s", message, card.metrics)
+    _log.info("%s", message)
+    for where, scores in card.metrics.items():
+        _log.info("%s: %s", where, ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
 
 
 def _add_to_models(run: Run) -> str:

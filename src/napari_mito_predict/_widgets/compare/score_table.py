@@ -94,7 +94,7 @@ class Numbers(QWidget):
             values = (scores.pcc, scores.fine, scores.ssim)
         for label, value in zip(labels, values, strict=True):
             if math.isfinite(value):
-                label.setText(f"{value:.2f}")
+                label.setText(f"{value:z.2f}")
                 label.setToolTip(f"{value:.4f}")
             else:
                 label.setText("–")

@@ -77,7 +77,7 @@ def baseline_words(found: BaselineAgreement | None, stack: Agreement | None) -> 
     known = {name: value for name, value in found.pcc.items() if math.isfinite(value)}
     if not known:
         return ""
-    names = ", ".join(f"{name} {value:.2f}" for name, value in known.items())
+    names = ", ".join(f"{name} {value:z.2f}" for name, value in known.items())
     words = f"{names[0].upper()}{names[1:]}."
     if math.isfinite(stack.pcc) and stack.pcc <= max(known.values()):
         words += " The prediction is no better than that."
@@ -88,7 +88,7 @@ def baseline_tip(found: BaselineAgreement | None) -> str:
     """What the sentence on baselines means, with their fine PCC."""
     if found is None:
         return ""
-    fine = ", ".join(f"{name} {value:.2f}" for name, value in found.fine.items() if math.isfinite(value))
+    fine = ", ".join(f"{name} {value:z.2f}" for name, value in found.fine.items() if math.isfinite(value))
     tip = (
         "PCC of the transmitted light itself with the truth of this stack, without any network: blurred, and its local "
         "contrast; blur, window and sign are the best ones for this very stack."

@@ -149,7 +149,7 @@ def _with_error(mean: Mean, shown: str) -> str:
 def _score(value: float) -> str:
     if not math.isfinite(value):
         return _NONE
-    return f"{value:.3f}".replace("-", "−")
+    return f"{value:z.3f}".replace("-", "−")
 
 
 def _signed(value: float) -> str:
