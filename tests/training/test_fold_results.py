@@ -120,6 +120,19 @@ def test_the_summary_pairs_groups_with_the_best_baseline(planned: CrossValidatio
     )
 
 
+def test_a_baseline_of_some_groups_only_is_not_the_one_to_compare_with(planned: CrossValidation) -> None:
+    table = planned.folder / "fold-2" / "test.csv"
+    row = "c_1,mitochondria,mean truth,0.9,0.1,0,"
+    table.write_text("\n".join([HEAD, *TABLES["fold-2"], row, ""]), encoding="utf-8")
+    results = collect(planned)
+    (summary,) = summarise(results.scores)
+    assert summary.means["mean truth"].mean == pytest.approx(0.9)
+    assert summary.baseline == "start model mito-z"
+    assert summary.difference.groups == 3
+    page = write_page(planned, results).read_text(encoding="utf-8")
+    assert '<td class="best">0.567</td>' in page
+
+
 def test_groups_without_a_score_are_left_out_of_means(planned: CrossValidation) -> None:
     rows = [row.replace("0.4,0.2", "nan,0.2") for row in TABLES["fold-2"]]
     (planned.folder / "fold-2" / "test.csv").write_text("\n".join([HEAD, *rows, ""]), encoding="utf-8")
@@ -154,19 +167,20 @@ def test_one_damaged_table_does_not_hide_the_others(planned: CrossValidation) ->
             read_table(table)
         results = collect(planned)
         assert {score.group for score in results.scores} == {"c"}
-        assert "test.csv" in results.unfinished["fold-1"]
+        assert not results.unfinished
+        assert "test.csv" in results.unscored["fold-1"]
     table.write_text(f"{HEAD}\n", encoding="utf-8")
-    assert collect(planned).unfinished["fold-1"].startswith("no image of a, b could be scored")
+    assert collect(planned).unscored["fold-1"].startswith("no image of a, b could be scored")
 
 
 def test_the_page_names_what_is_missing(planned: CrossValidation) -> None:
     Run(planned.folder / "fold-2").write_status(Status("failed", "field c_1: <blank>"))
     page = write_page(planned, collect(planned)).read_text(encoding="utf-8")
-    assert "1 of 2 folds have no scores yet" in page
+    assert "Scores of 1 of 2 folds are missing" in page
     assert "fold-2: field c_1: &lt;blank&gt;" in page
     assert "Cross-validation of cells &amp; co" in page
     assert '<td class="best">0.650</td>' in page
     Run(planned.folder / "fold-2").write_status(Status("done"))
     whole = write_page(planned, collect(planned)).read_text(encoding="utf-8")
-    assert "no scores yet" not in whole
+    assert "are missing" not in whole
     assert "PCC 0.567 ± 0.167" in whole

@@ -203,6 +203,18 @@ def test_what_is_finished_is_kept_and_one_failure_does_not_stop_the_others(
     assert {score.group for score in results.scores} == {"d1", "d3"}
 
 
+def test_a_fold_whose_folder_cannot_be_made_ends_with_the_reason(whole: CrossValidation, tmp_path: Path) -> None:
+    planned = _copy_of(whole, tmp_path / "copy")
+    first, second, _ = planned.folds
+    for fold in (first, second):
+        shutil.rmtree(planned.run_of(fold).path)
+    planned.run_of(first).path.write_text("a file, not a folder", encoding="utf-8")
+    ended = _train(planned, processes=1)
+    assert ended.keys() == {first.name, second.name}
+    assert first.name in ended[first.name]
+    assert ended[second.name] == ""
+
+
 def test_other_settings_are_refused_and_named(whole: CrossValidation, tmp_path: Path) -> None:
     planned = _copy_of(whole, tmp_path / "copy")
     before = _times(planned.folder)

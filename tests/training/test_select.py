@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
+from napari_mito_predict.errors import ConfigError
 from napari_mito_predict.models import Model, load_model, save_model
 from napari_mito_predict.models.card import Architecture
 from napari_mito_predict.networks import build_network
-from napari_mito_predict.training import Run, TrainingConfig, train
+from napari_mito_predict.training import Run, TrainingConfig, train, trainer
 from napari_mito_predict.training.preflight import check_fields
 from napari_mito_predict.training.trainer import _running_average
+from napari_mito_predict.training.validation import Validation, validate
 
 NOT_HELD_BACK = {"test": 0.25, "validation": 0}
 
@@ -54,6 +58,24 @@ def test_scores_on_what_was_trained_on_are_called_so(fields: Path, make_config) 
     assert run.model.card.training.pairs == 4
     assert set(run.model.card.metrics) >= {"mitochondria, fields trained on"}
     assert not any("validation" in condition for condition in run.model.card.metrics)
+    assert "PCC on fields trained on" in run.status.message
+    assert "validation PCC" not in (run.path / "log.txt").read_text(encoding="utf-8")
+
+
+def test_the_score_of_the_last_state_is_its_own(fields: Path, make_config, monkeypatch) -> None:
+    scores = iter([0.1, 0.6, 0.4])
+
+    def falling(*given: Any) -> Validation:
+        return replace(validate(*given), pcc=next(scores))
+
+    monkeypatch.setattr(trainer, "validate", falling)
+    run = train(make_config(fields, "run", iterations=4, validate_every=2, select="last"))
+    assert run.status.scores["best"] == 0.4
+
+
+def test_nobody_waits_for_a_better_state_where_the_last_one_is_kept(fields: Path, make_config) -> None:
+    with pytest.raises(ConfigError, match=r"'patience'.*'select: last'"):
+        make_config(fields, "run", select="last", patience=2)
 
 
 def test_the_average_of_a_short_run_forgets_where_it_began() -> None:

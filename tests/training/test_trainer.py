@@ -335,6 +335,7 @@ def test_a_validation_that_lags_behind_a_good_training_is_no_divergence() -> Non
     for loss, training_loss in ((0.49, None), (83.1, 0.46), (16.3, 0.25)):
         progress.note_loss(loss, training_loss)
         assert not progress.diverged
+        assert progress.off_now == (loss > 10), "all the same it is no model to keep"
     for _ in range(2):
         progress.note_loss(83.1, 40.0)
     assert progress.diverged

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from napari_mito_predict.cli._console import print_table, progress, say
-from napari_mito_predict.errors import TrainingError
+from napari_mito_predict.errors import TrainingError, UnwritableOutputError
 
 if TYPE_CHECKING:
     from napari_mito_predict.training import TrainingConfig
@@ -45,7 +45,11 @@ def cross_validate(config: TrainingConfig, number: int | None, processes: int) -
         if reason:
             failures[fold.name] = reason
         say(f"{fold.name}: {reason or planned.run_of(fold).status.message}")
-        write_page(planned, _results(planned))
+        # Such as a table that is open in another program: no reason to stop the trainings that go on.
+        try:
+            write_page(planned, _results(planned))
+        except UnwritableOutputError as error:
+            say(str(error))
 
     try:
         with progress("Folds") as on_progress:
@@ -63,6 +67,12 @@ def cross_validate(config: TrainingConfig, number: int | None, processes: int) -
         raise TrainingError(
             f"{len(unfinished)} of {len(planned.folds)} folds are not finished. {reasons} Repeat the command to go on."
         )
+    if results.unscored:
+        reasons = " ".join(f"{name}: {reason}" for name, reason in results.unscored.items())
+        raise TrainingError(
+            f"{len(results.unscored)} of {len(planned.folds)} folds have ended without all of their scores. {reasons} "
+            "To train one anew, delete its folder and repeat the command."
+        )
 
 
 def show_folds(planned: CrossValidation) -> None:
@@ -70,10 +80,9 @@ def show_folds(planned: CrossValidation) -> None:
     rows = []
     for fold in planned.folds:
         parts = planned.parts_of(fold)
-        validated = sorted({parts.groups[field.name] for field in parts.validation})
         sizes = [str(len(fields)) for fields in (parts.training, parts.validation, parts.test)]
         tested = ", ".join(fold.held_out)
-        rows.append([fold.name, tested, ", ".join(validated) or "strips of the training fields", "/".join(sizes)])
+        rows.append([fold.name, tested, planned.validated_on(fold), "/".join(sizes)])
     print_table(["FOLD", "TESTED ON", "VALIDATED ON", "FIELDS: TRAIN/VALIDATE/TEST"], rows)
 
 

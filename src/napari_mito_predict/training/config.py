@@ -307,6 +307,8 @@ class TrainingConfig(_Part):
                 f"'batch_size' ({self.batch_size}) has to be a multiple of 'devices' x 'accumulate' "
                 f"({self.devices * self.accumulate})"
             )
+        if self.patience is not None and self.select == "last":
+            raise ValueError("'patience' waits for a better state, and with 'select: last' none is better: drop one")
         return self
 
     @classmethod

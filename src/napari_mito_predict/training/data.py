@@ -156,7 +156,7 @@ class FieldReader:
         self.sampling = choose_sampling(config, usable or list(self.opened.values()))
         said = explain_sampling(config, usable or list(self.opened.values()), self.sampling)
         self.findings = (*explain_terms(config), *said)
-        if config.select == "last" and not self.fields.validation:
+        if not self.fields.holds_back(config.select):
             self.findings += (_not_validated(),)
 
     @property
@@ -280,7 +280,7 @@ def load_data(
     refuse(reports, together)
     training = tuple(chain.from_iterable(kept[field.name] for field in fields.training))
     validation = tuple(chain.from_iterable(kept[field.name] for field in fields.validation))
-    if not validation and config.select == "last":
+    if not fields.holds_back(config.select):
         validation = training[:: max(1, len(training) // _WATCHED)]
     elif not validation:
         parts = hold_back_strips(training, gap)

@@ -142,7 +142,8 @@ def _run(run: Run, config: TrainingConfig, heartbeat: Heartbeat) -> None:
     heartbeat.say(message="Testing the best model on the test fields.")
     card = finish_model(run, config, data, reader)
     best = trainer.progress.best_pcc
-    message = f"Done after {trainer.progress.iteration} iterations, validation PCC {best:.2f}."
+    score = data.fields.score_name(config.select)
+    message = f"Done after {trainer.progress.iteration} iterations, {score} {best:.2f}."
     if config.add_to_models:
         message = f"{message} {_add_to_models(run)}"
     store.clear()

@@ -34,7 +34,7 @@ class Progress:
     loss: float = 0.0
     """Of the last validation."""
     far_off: int = 0
-    """Validations in a row whose loss was far above the first one's."""
+    """Validations in a row whose loss was far above the first one's while the training loss was high, too."""
 
     @property
     def diverged(self) -> bool:
@@ -48,14 +48,23 @@ class Progress:
             return None
         return self.loss_sum / self.loss_count
 
+    @property
+    def off_now(self) -> bool:
+        """Whether the loss of the last validation was far above the first one's, or no number."""
+        return not self.loss < _FAR_OFF * self._usual_loss
+
+    @property
+    def _usual_loss(self) -> float:
+        """Of the first validation; truths have a variance of about 1."""
+        return max(self.first_loss or 0.0, 1.0)
+
     def note_loss(self, loss: float, training_loss: float | None = None) -> None:
-        """Keep the loss of a validation, and how often in a row it was far off; truths have a variance of about 1."""
+        """Keep the loss of a validation, and how often in a row it was far off without a reason."""
         if self.first_loss is None:
             self.first_loss = loss
         self.loss = loss
-        usual = max(self.first_loss, 1.0)
-        learning = training_loss is not None and training_loss < _LEARNING * usual
-        if math.isfinite(loss) and (loss < _FAR_OFF * usual or learning):
+        learning = training_loss is not None and training_loss < _LEARNING * self._usual_loss
+        if not self.off_now or (math.isfinite(loss) and learning):
             self.far_off = 0
         else:
             self.far_off += 1

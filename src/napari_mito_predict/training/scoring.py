@@ -152,12 +152,18 @@ def summarise(rows: Sequence[Row], label: str) -> dict[str, dict[str, float]]:
 
 
 def mean_over_groups(rows: Sequence[Row], measure: str) -> float:
-    """Mean over groups of the mean over the images of each: a group of many crops counts as much as one of few."""
-    by_group: dict[str, list[float]] = defaultdict(list)
+    """Mean over groups of the mean over the images of each, which is one over the volumes of an image.
+
+    So a group of many crops counts as much as one of few, and an image of many time points as much as one of one.
+    """
+    by_image: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in rows:
         value = getattr(row.scores, measure)
         if math.isfinite(value):
-            by_group[row.group].append(value)
+            by_image[row.group, row.field].append(value)
+    by_group: dict[str, list[float]] = defaultdict(list)
+    for (group, _), values in by_image.items():
+        by_group[group].append(float(np.mean(values)))
     if not by_group:
         return math.nan
     return float(np.mean([np.mean(values) for values in by_group.values()]))

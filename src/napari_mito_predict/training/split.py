@@ -46,6 +46,16 @@ class Fields:
         parts = {"training": self.training, "validation": self.validation, "test": self.test}
         return next(part for part, fields in parts.items() if any(field.name == name for field in fields))
 
+    def holds_back(self, select: str) -> bool:
+        """Whether anything is held back for validation: fields, or strips of them to choose a best state by."""
+        return bool(self.validation) or select == "best"
+
+    def score_name(self, select: str) -> str:
+        """What a PCC that is measured while training is called: on what is trained on, it is none of validation."""
+        if self.holds_back(select):
+            return "validation PCC"
+        return "PCC on fields trained on"
+
 
 def split_fields(fields: Sequence[Field], split: Split) -> Fields:
     """Split fields into training, validation and test; groups, see `groups_of`, stay whole.

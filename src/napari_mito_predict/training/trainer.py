@@ -201,14 +201,15 @@ class Trainer:
         if progress.iteration == 0 and config.start_from:
             progress.scores["base"] = found.pcc
         progress.validations_since_best += 1
+        better = found.pcc > progress.best_pcc or config.select == "last"
         # A network whose weights have exploded may still correlate: its answers are off by orders of magnitude.
-        better = (found.pcc > progress.best_pcc or config.select == "last") and not progress.far_off
-        if better or not self.run.model_folder.exists():
-            progress.best_pcc = max(found.pcc, progress.best_pcc)
+        if (better and not progress.off_now) or not self.run.model_folder.exists():
+            progress.best_pcc = found.pcc
             progress.validations_since_best = 0
             save_best(self.run, config, self.data, model)
         progress.scores["best"] = progress.best_pcc
-        _log.info("iteration %d: validation PCC %.4f", progress.iteration, found.pcc)
+        name = self.data.fields.score_name(config.select)
+        _log.info("iteration %d: %s %.4f", progress.iteration, name, found.pcc)
 
     def _refuse_divergence(self) -> None:
         """End a run whose weights have exploded: no rate of learning brings them back.

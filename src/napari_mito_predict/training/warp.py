@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from napari_mito_predict.training.config import Augment
 
 
+_BICUBIC_MARGIN = 1
+"""Pixels beyond the two nearest ones that bicubic interpolation takes in on each side."""
+
+
 @dataclass(frozen=True)
 class Warp:
     """A turn and a change of size about the middle of a patch.
@@ -46,7 +50,7 @@ class Warp:
         return np.array([[cosine, -sine], [sine, cosine]]) / self.factor
 
     def source(self, centre: tuple[float, float], size: tuple[int, int], plane: tuple[int, int]) -> tuple[slice, slice]:
-        """The rows and columns of a plane that a patch is made of.
+        """The rows and columns of a plane that a patch is made of, by bilinear or bicubic interpolation.
 
         Parameters
         ----------
@@ -55,7 +59,7 @@ class Warp:
         size, plane : tuple of int
             Of the patch and the plane, ``(Y, X)``.
         """
-        reach = np.abs(self.matrix) @ ((np.array(size) - 1) / 2)
+        reach = np.abs(self.matrix) @ ((np.array(size) - 1) / 2) + _BICUBIC_MARGIN
         rows, columns = (
             slice(max(0, math.floor(middle - far)), min(have, math.ceil(middle + far) + 1))
             for middle, far, have in zip(centre, reach, plane, strict=True)

@@ -25,12 +25,12 @@ _PRESETS = {
     "general": (
         "General",
         "Also learns from turned, resized, blurred and noisier versions of your fields, and averages what it learnt: "
-        "best on fields it has not seen. A small network; about twice as long as Quick.",
+        "best on fields it has not seen. A small network; two to three times as long as Quick.",
     ),
     "quick": ("Quick, CPU", "A small network and few iterations: for a first look, also without a graphics card."),
     "paper": ("Paper", "As in Hsu, Lee & Wei 2021. Wants a graphics card."),
     "fnet": ("fnet", "As in Ounkomol et al. 2018: many iterations with many pieces each. Wants a graphics card."),
-    "robust": ("Robust", "Also learns from noisier, blurrier and dimmer versions of your fields."),
+    "robust": ("Robust", "As Quick, with many more iterations, and pieces that are noisier and blurrier only."),
 }
 _DEFAULT = "general"
 _SCRATCH = "from scratch"
@@ -176,7 +176,10 @@ class StartStep(Step):
         self._user_chose = True
 
     def _fits_badly(self, info: ModelInfo) -> tuple[bool, bool, bool, str]:
-        """For sorting: models for this kind of planes first, then those for this target, then the bundled ones."""
+        """For sorting: models for this kind of planes first, then those for this target, then the bundled ones.
+
+        For single planes every model is a start. A bundled one is under a licence that binds nobody.
+        """
         card = info.card
         other_axis = card is None or (self._third_axis is not None and self._third_axis not in card.input.third_axes)
         other_target = card is None or card.targets[0].name != (self._role or "mitochondria")

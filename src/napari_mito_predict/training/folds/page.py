@@ -106,9 +106,10 @@ def _target(summary: TargetSummary) -> str:
 
 
 def _best_column(summary: TargetSummary) -> int | None:
-    """Where the best mean stands in a row of the table, after the name and the number of images."""
-    means = {model: mean.mean for model, mean in summary.means.items() if mean.groups}
-    if not means:
+    """Where the best mean over all groups stands in a row of the table, after the name and the number of images."""
+    every = max((mean.groups for mean in summary.means.values()), default=0)
+    means = {model: mean.mean for model, mean in summary.means.items() if mean.groups == every}
+    if not every:
         return None
     return 2 + list(summary.means).index(max(means, key=means.__getitem__))
 
@@ -118,10 +119,11 @@ def _line(cells: Sequence[str], *, best: int | None = None, kind: str = "") -> s
 
 
 def _warning(planned: CrossValidation, results: Results) -> str:
-    if not results.unfinished:
+    missing = {**results.unfinished, **results.unscored}
+    if not missing:
         return ""
-    items = [f"<li>{text(name)}: {text(reason)}</li>" for name, reason in results.unfinished.items()]
-    first = f"{len(results.unfinished)} of {count(len(planned.folds), 'fold')} have no scores yet; the means lack them."
+    items = [f"<li>{text(name)}: {text(reason)}</li>" for name, reason in missing.items()]
+    first = f"Scores of {len(missing)} of {count(len(planned.folds), 'fold')} are missing; the means lack them."
     return f'<div class="warn" role="note"><b>{text(first)}</b><ul>{"".join(items)}</ul></div>'
 
 
@@ -132,11 +134,16 @@ def _folds(planned: CrossValidation) -> str:
 
 
 def _fold(planned: CrossValidation, fold: Fold) -> str:
-    status = planned.run_of(fold).status
+    run = planned.run_of(fold)
     parts = planned.parts_of(fold)
-    validated = sorted({parts.groups[field.name] for field in parts.validation})
-    heads = [fold.name, Name(", ".join(fold.held_out)), Name(", ".join(validated) or "strips"), Name(status.state)]
-    cells = [str(len(parts.training)), _score(status.scores.get("best", math.nan))]
+    state = "not begun"
+    if run.exists:
+        state = run.status.state
+    score = math.nan
+    if parts.holds_back(planned.config.select):
+        score = run.status.scores.get("best", math.nan)
+    heads = [fold.name, Name(", ".join(fold.held_out)), Name(planned.validated_on(fold)), Name(state)]
+    cells = [str(len(parts.training)), _score(score)]
     return row(heads, [(cell, False) for cell in cells])
 
 
@@ -169,8 +176,9 @@ _MEANING = section(
         "its volumes. An image without a PCC (constant truth or prediction) is left out.</li>",
         "<li>The standard error is over groups. The folds share training images, so that it is rather too small "
         "(Bengio &amp; Grandvalet 2004); with few groups it says little.</li>",
-        "<li>The difference is taken group by group, against the baseline with the best mean: the start model as it "
-        "was, or the transmitted light, blurred and where that fits better inverted (fitted on training images).</li>",
+        "<li>The difference is taken group by group, against the best baseline: the start model as it was; the "
+        "transmitted light, blurred; its local contrast (both fitted on training images, and inverted where that fits "
+        "better); or the mean truth of the training images, where all are of one size.</li>",
         "<li>To be used, train one more model on all images: these folds say how well it will do.</li>",
         "</ul>",
     ]

@@ -94,6 +94,15 @@ class CrossValidation:
         """
         return split_fields(self.fields, self.config_of(fold).split)
 
+    def validated_on(self, fold: Fold) -> str:
+        """The groups that a fold validates on, in words."""
+        parts = self.parts_of(fold)
+        if parts.validation:
+            return ", ".join(sorted({parts.groups[field.name] for field in parts.validation}))
+        if parts.holds_back(self.config.select):
+            return "strips of the training fields"
+        return "nothing"
+
     def run_of(self, fold: Fold) -> Run:
         """The run of a fold, which need not have begun."""
         return Run(self.folder / fold.name)

@@ -63,11 +63,14 @@ class Results:
     scores : tuple of GroupScores
         Sorted by target and group; of each, the model comes first.
     unfinished : dict of str to str
-        Name of each fold without scores -> why.
+        Name of each fold whose training has not ended -> why.
+    unscored : dict of str to str
+        Name of each fold that has ended, but whose scores are missing or incomplete -> why.
     """
 
     scores: tuple[GroupScores, ...]
     unfinished: Mapping[str, str]
+    unscored: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ class TargetSummary:
     means : dict of str to Mean
         Of each model or baseline.
     baseline : str
-        The best one, by its mean over the groups in which every model has a finite value; empty where there is none.
+        The best one of those that have a value in the most groups of the model; empty where there is none.
     differences : dict of str to float
         Group -> the model minus that baseline.
     difference : Mean
@@ -126,6 +129,7 @@ def collect(planned: CrossValidation) -> Results:
     """Gather the scores of all folds that are finished."""
     scores: list[GroupScores] = []
     unfinished: dict[str, str] = {}
+    unscored: dict[str, str] = {}
     for fold in planned.folds:
         run = planned.run_of(fold)
         if not is_finished(run):
@@ -134,14 +138,14 @@ def collect(planned: CrossValidation) -> Results:
         try:
             found = group_scores(fold.name, read_table(run.path / "test.csv"), planned.groups)
         except TrainingError as error:
-            unfinished[fold.name] = str(error)
+            unscored[fold.name] = str(error)
             continue
         missing = set(fold.held_out) - {score.group for score in found}
         if missing:
-            unfinished[fold.name] = f"no image of {', '.join(sorted(missing))} could be scored; log.txt there says why."
+            unscored[fold.name] = f"no image of {', '.join(sorted(missing))} could be scored; log.txt there says why."
         scores += found
     ordered = sorted(scores, key=lambda score: (score.target, score.group))  # keeps the order of the models
-    return Results(tuple(ordered), unfinished)
+    return Results(tuple(ordered), unfinished, unscored)
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -250,18 +254,19 @@ def _summary(target: str, metric: str, scores: Sequence[GroupScores]) -> TargetS
 
 
 def _best_baseline(values: Mapping[str, Mapping[str, float]]) -> str:
-    """The baseline with the best mean where all can be compared; empty without any."""
-    shared = [group for group in values[OURS] if _all_finite(values, group)]
-    if not shared:
-        return ""
-    means = {
-        model: _finite_mean(by_group[group] for group in shared) for model, by_group in values.items() if model != OURS
+    """The baseline that comes closest to the model, of those that can be compared with it in the most groups.
+
+    One that exists for a few groups only, as the mean truth may, says nothing of the others. Empty without any.
+    """
+    gaps = {
+        model: mean_of_groups(value - by_group.get(group, math.nan) for group, value in values[OURS].items())
+        for model, by_group in values.items()
+        if model != OURS
     }
-    return max(means, key=means.__getitem__, default="")
-
-
-def _all_finite(values: Mapping[str, Mapping[str, float]], group: str) -> bool:
-    return all(math.isfinite(by_group.get(group, math.nan)) for by_group in values.values())
+    comparable = {model: gap for model, gap in gaps.items() if gap.groups}
+    if not comparable:
+        return ""
+    return max(comparable, key=lambda model: (comparable[model].groups, -comparable[model].mean))
 
 
 def _all_keys(rows: Iterable[Mapping[str, object]]) -> Iterable[str]:

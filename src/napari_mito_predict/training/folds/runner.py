@@ -40,11 +40,12 @@ def run_folds(planned: CrossValidation, processes: int, on_progress: OnProgress,
     """
     left = [fold for fold in planned.folds if not is_finished(planned.run_of(fold))]
     # Those that somebody trains already come first: they take their share of the processor.
-    waiting = sorted(left, key=lambda fold: not planned.run_of(fold).status.alive)
+    waiting = sorted(left, key=lambda fold: not _is_trained(planned.run_of(fold)))
     done = len(planned.folds) - len(left)
     threads = None
-    if processes > 1:
-        threads = threads_each(processes)
+    at_a_time = min(processes, len(left))
+    if at_a_time > 1:
+        threads = threads_each(at_a_time)
     under_way: dict[Fold, _Training] = {}
     with _paused_in_the_end(under_way):
         while waiting or under_way:
@@ -64,6 +65,11 @@ def is_finished(run: Run) -> bool:
     return run.exists and run.status.state == "done"
 
 
+def _is_trained(run: Run) -> bool:
+    """Whether a trainer is at work in a run; one that has not begun only says that it is being prepared."""
+    return run.exists and run.status.alive
+
+
 class _Training:
     """A fold under way: begun, gone on with, or only watched where another process trains it.
 
@@ -80,7 +86,7 @@ class _Training:
         self._heartbeat_before = run.status.heartbeat
         self._launched = False
         self._refused = ""
-        if run.exists and run.status.alive:
+        if _is_trained(run):
             return
         request: TrainingConfig | Run = config
         if run.exists:
@@ -95,9 +101,9 @@ class _Training:
     @property
     def over(self) -> bool:
         """Nobody trains it any more."""
-        if self._launched and not has_ended(self.run):
-            return False
-        return not self.run.status.alive
+        if self._launched:
+            return has_ended(self.run)
+        return bool(self._refused) or not _is_trained(self.run)
 
     @property
     def why_unfinished(self) -> str:
