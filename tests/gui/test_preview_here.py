@@ -165,7 +165,7 @@ def test_the_preview_follows_and_comes_back_from_the_cache(dock, viewer, qtbot, 
     viewer.dims.set_current_step(0, 0)
     assert np.shares_memory(layers[0].data, first), "at once"
     viewer.dims.set_current_step(0, 1)
-    qtbot.waitUntil(lambda: dock.predict.note.text() == "previewing…", timeout=60_000)
+    qtbot.waitUntil(lambda: len(viewports) == 3, timeout=60_000)
     viewer.dims.set_current_step(0, 0)
     assert dock.predict.note.text() == "Preview: 61 × 41 pixels, 8 planes"
     viewports.clear()
