@@ -8,6 +8,7 @@ IMAGES holds `input` and `target` of the published pairs. Repeated, it goes on w
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,14 +70,18 @@ def cross_validate(request: TrainingConfig) -> Sequence[GroupScores]:
     results = collect(planned)
     if results.unfinished:
         raise SystemExit(f"Not finished: {dict(results.unfinished)}. Repeat the command.")
+    if results.unscored:
+        raise SystemExit(f"Without scores: {dict(results.unscored)}. Delete these folds and repeat the command.")
     return results.scores
 
 
 def trained(request: TrainingConfig) -> Model:
-    """The model of all fields, trained now or before."""
+    """The model of all fields, trained now or before with the same request."""
     run = Run(request.output)
     if not run.exists:
         run = train(request)
+    elif differences := request.differences(run.config.model_dump(mode="json")):
+        raise SystemExit(f"{run.path} was begun with something else ({'; '.join(differences)}). Delete it.")
     elif run.status.state != "done":
         run = train(run)
     return run.model
@@ -122,19 +127,24 @@ def _metrics(scores: Sequence[GroupScores]) -> dict[str, dict[str, float]]:
     means = {measure: summarise(scores, measure)[0].means for measure in measures}
     over_fields = {
         _condition("mean of the fields", name): {
-            **{measure: means[measure][name].mean for measure in measures},
-            **{f"{measure} standard error": means[measure][name].standard_error for measure in ("pcc", "fine_pcc")},
+            **_finite({measure: means[measure][name].mean for measure in measures}),
+            **_finite({f"{measure} standard error": means[measure][name].standard_error for measure in measures[:2]}),
         }
         for name in means["pcc"]
     }
     each_field = {
         _condition(f"field {score.group}", score.model): {
-            **{measure: score.scores[measure] for measure in measures},
+            **_finite({measure: score.scores[measure] for measure in measures}),
             "images": float(score.images),
         }
         for score in scores
     }
     return over_fields | each_field
+
+
+def _finite(scores: dict[str, float]) -> dict[str, float]:
+    """Those that have a meaning: a card holds no NaN."""
+    return {name: value for name, value in scores.items() if math.isfinite(value)}
 
 
 def _condition(fields: str, model: str) -> str:
@@ -148,7 +158,7 @@ def _test(target: str, scores: Sequence[GroupScores]) -> ModelTest:
     """Means over fields."""
     means = {metric: summarise(scores, metric)[0].means for metric in ("pcc", "fine_pcc")}
     agreements = {
-        name: Agreement(**{metric: mean[name].mean for metric, mean in means.items()}) for name in means["pcc"]
+        name: Agreement(**_finite({metric: mean[name].mean for metric, mean in means.items()})) for name in means["pcc"]
     }
     return ModelTest(target=target, on=TESTED_ON, model=agreements.pop(OURS), baselines=agreements)
 

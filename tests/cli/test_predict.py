@@ -270,7 +270,7 @@ def test_a_plane_of_other_pixels_does_not_but_is_told_of_it(mito_predict, real_m
 def test_without_it_a_plane_is_told_where_to_get_it(mito_predict, plane, tmp_path):
     outcome = mito_predict("predict", plane, "-o", tmp_path / "out")
     assert outcome.code == 1
-    assert "pip install napari-mito-predict-real-models" in outcome.err
+    assert "pip install ./real-models" in outcome.err
     assert "mito-z needs a z-stack, but plane is a single plane" in outcome.err
 
 

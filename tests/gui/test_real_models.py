@@ -61,9 +61,17 @@ def test_other_light_keeps_todays_choice_and_says_why(real_models, open_plane, l
     qtbot.waitUntil(said, timeout=60_000)
 
 
+def test_what_was_said_of_an_image_goes_with_it(real_models, open_plane, label_texts, viewer, qtbot):
+    dock = open_plane("DIC")
+    assert any("not chosen by itself" in text for text in label_texts(dock.models))
+    viewer.layers.clear()
+    qtbot.waitUntil(lambda: dock.image.input is None, timeout=60_000)
+    qtbot.waitUntil(lambda: not any("not chosen" in text for text in label_texts(dock.models)), timeout=60_000)
+
+
 def test_without_the_distribution_the_dock_says_how_to_add_it(open_plane, label_texts):
     dock = open_plane("BF")
-    assert any("pip install napari-mito-predict-real-models" in text for text in label_texts(dock.models))
+    assert any("pip install ./real-models" in text for text in label_texts(dock.models))
 
 
 def test_a_stack_has_nothing_to_say_of_it(real_models, ready, arrange, label_texts):

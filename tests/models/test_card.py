@@ -43,7 +43,14 @@ def test_the_best_baseline_of_each_measure_has_to_be_beaten(tiny_card: ModelCard
 
 def test_a_measure_that_no_baseline_has_is_not_asked_for(tiny_card: ModelCard) -> None:
     test = _test(Agreement(pcc=0.2), blurred_input=Agreement(pcc=0.1), local_contrast=Agreement())
-    assert not tiny_card.model_copy(update={"tests": (test,)}).unbeaten
+    card = tiny_card.model_copy(update={"tests": (test,)})
+    assert not card.unbeaten
+    assert "than what needs no network (blurred input), in PCC." in card.to_markdown()
+
+
+def test_a_card_claims_nothing_that_was_not_measured(tiny_card: ModelCard) -> None:
+    card = tiny_card.model_copy(update={"tests": (_test(Agreement(pcc=0.2), local_contrast=Agreement()),)})
+    assert "what needs no network" not in card.to_markdown()
 
 
 def test_cards_keep_it_on_disk_and_older_ones_have_none(tiny_card: ModelCard) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,12 @@ from napari_mito_predict.prediction.choice import GATE, choose_models
 
 Z_PAIR, T_PAIR, REAL = ("mito-z", "dna-z"), ("mito-t", "dna-t"), ("mito-2d",)
 UNKNOWN = (None, None, None)
+NOT_BETTER = {
+    "target": "mitochondria",
+    "on": "test fields",
+    "model": {"pcc": 0.3},
+    "baselines": {"local contrast": {"pcc": 0.4}},
+}
 
 
 def image_of(
@@ -103,10 +110,43 @@ def test_without_the_distribution_it_is_said_how_to_add_it() -> None:
     assert choice.models == Z_PAIR
     (finding,) = choice.findings
     assert (finding.code, finding.level) == ("real-models-missing", Level.INFO)
-    assert "pip install napari-mito-predict-real-models" in finding.fix
     assert "pip install ./real-models" in finding.fix
     assert choose_models(image_of("DIC")).findings == (), "it would not be chosen for that either"
     assert choose_models(image_of(z=8)).findings == ()
+
+
+def test_a_model_of_the_user_that_hides_the_installed_one_is_said(
+    real_models: Path, plane_card: ModelCard, plane_network
+) -> None:
+    save_model(user_models_folder() / "mito-2d", plane_card, plane_network, np.zeros((1, 16, 16), np.float32))
+    choice = choose_models(image_of())
+    assert choice.models == Z_PAIR
+    (finding,) = choice.findings
+    assert (finding.code, finding.level) == ("real-models-hidden", Level.INFO)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"input": {"voxel_size_um": [None, 0.02, 0.02], "estimated_pixel_um": None}}, "very-different-voxel-size"),
+        ({"tests": [NOT_BETTER]}, "baseline-not-beaten"),
+    ],
+)
+def test_a_model_of_real_cells_that_does_not_suit_is_not_chosen(
+    real_models: Path, changes: dict[str, Any], code: str
+) -> None:
+    path = real_models / "mito-2d" / "model.json"
+    card = json.loads(path.read_text(encoding="utf-8"))
+    card["input"] |= changes.pop("input", {})
+    path.write_text(json.dumps(card | changes), encoding="utf-8")
+    choice = choose_models(image_of())
+    assert choice.models == Z_PAIR
+    assert [finding.code for finding in choice.findings] == [code]
+
+
+def test_a_fluorescence_channel_is_no_plane_of_light(real_models: Path) -> None:
+    both = from_array(np.zeros((2, 16, 16), np.uint8), axes="CYX", channel_names=["BF", "TMRM"], name="cells")
+    assert choose_models(both, "TMRM").models == Z_PAIR
 
 
 def test_a_broken_distribution_is_said(make_distribution: Callable[..., Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import runpy
 from importlib.metadata import metadata
 from pathlib import Path
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 
 from napari_mito_predict.image import from_array
-from napari_mito_predict.models import ModelInfo, load_model, verify_model
+from napari_mito_predict.models import Agreement, ModelCard, ModelInfo, load_model, verify_model
 from napari_mito_predict.models.distributions import REAL_MODELS
 from napari_mito_predict.prediction import predict
 from napari_mito_predict.prediction.choice import choose_models
+from napari_mito_predict.training import Run, Status
+from napari_mito_predict.training.folds.results import GroupScores
 
 BUILD = Path(__file__).parents[2] / "real-models" / "build.py"
 
@@ -53,6 +56,35 @@ def test_no_piece_of_an_image_is_shipped(shipped: ModelInfo) -> None:
     sample = load_model(shipped.name).sample
     assert sample is not None
     np.testing.assert_allclose(sample.given, runpy.run_path(str(BUILD))["synthetic_sample"](), atol=1e-5)
+
+
+def test_the_card_for_people_is_that_of_the_program(shipped: ModelInfo) -> None:
+    assert shipped.card is not None
+    assert (shipped.path / "README.md").read_text(encoding="utf-8") == shipped.card.to_markdown()
+
+
+def test_scores_without_a_meaning_are_left_out_of_the_card(shipped: ModelInfo) -> None:
+    """As of a field whose truth is constant."""
+    build = runpy.run_path(str(BUILD))
+    rest = {"fine_pcc": math.nan, "ssim_global": 0.5}
+    scores = [
+        GroupScores(group, f"fold-{group}", "mitochondria", model, 2, {"pcc": pcc, **rest})
+        for group, pcc in (("a", 0.6), ("b", math.nan))
+        for model in ("this model", "local contrast")
+    ]
+    card = build["shipped_card"](shipped.card, scores)
+    assert ModelCard.from_json(card.to_json(), source="card") == card
+    assert card.metrics["mean of the fields"] == {"pcc": 0.6, "ssim_global": 0.5}
+    assert card.metrics["field b"] == {"ssim_global": 0.5, "images": 2.0}
+    assert card.tests[0].model == Agreement(pcc=0.6)
+
+
+def test_weights_of_another_request_are_not_shipped(shipped: ModelInfo, tmp_path: Path) -> None:
+    build = runpy.run_path(str(BUILD))
+    request = build["request_for"](tmp_path, tmp_path / "runs")
+    Run.create(request).write_status(Status("done"))
+    with pytest.raises(SystemExit, match=r"iterations: .*Delete it"):
+        build["trained"](request.model_copy(update={"iterations": 7}))
 
 
 def test_a_plane_is_predicted_on_its_own_grid(shipped: ModelInfo) -> None:

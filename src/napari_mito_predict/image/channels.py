@@ -171,7 +171,9 @@ def _describe(names: Sequence[str | None], hints: Sequence[ChannelHints]) -> tup
 def _channel(index: int, name: str | None, hint: ChannelHints) -> Channel:
     role, reason = _role(name, hint)
     modality = None
-    if role is ChannelRole.TRANSMITTED:
+    # The user may choose a channel that we do not take for transmitted light, such as one of dark field.
+    may_be_light = role is ChannelRole.OTHER and _squash(hint.contrast_method) in _CONTRAST_MODALITIES
+    if role is ChannelRole.TRANSMITTED or may_be_light:
         modality = _modality(name or "", hint)
     return Channel(index, name, role, reason, modality=modality)
 

@@ -22,7 +22,8 @@ _WHAT_SIMULATED_MEANS = (
     "fine-tuning on your own pairs, never as a measurement."
 )
 
-_MEASURES: tuple[Literal["pcc", "fine_pcc"], ...] = ("pcc", "fine_pcc")
+Measure = Literal["pcc", "fine_pcc"]
+_MEASURES: dict[Measure, str] = {"pcc": "PCC", "fine_pcc": "fine PCC"}
 
 ThirdAxis = Literal["z", "t"]
 
@@ -142,12 +143,18 @@ class ModelTest(_Part):
     model: Agreement
     baselines: dict[str, Agreement] = Field(default_factory=dict)
 
+    def compared(self, measure: Measure) -> tuple[str, ...]:
+        """The baselines that were compared with the model in a measure."""
+        if getattr(self.model, measure) is None:
+            return ()
+        return tuple(name for name, found in self.baselines.items() if getattr(found, measure) is not None)
+
 
 class Unbeaten(NamedTuple):
     """A baseline that a model is not better than, in one measure."""
 
     target: str
-    measure: Literal["pcc", "fine_pcc"]
+    measure: Measure
     value: float | None
     """Of the model."""
     baseline: str
@@ -155,7 +162,7 @@ class Unbeaten(NamedTuple):
 
     def __str__(self) -> str:
         """Such as ``mitochondria, PCC 0.41 against 0.43 of the local contrast``."""
-        name = {"pcc": "PCC", "fine_pcc": "fine PCC"}[self.measure]
+        name = _MEASURES[self.measure]
         value = "none" if self.value is None else f"{self.value:.2f}"
         return f"{self.target}, {name} {value} against {self.baseline_value:.2f} of the {self.baseline}"
 
@@ -262,7 +269,7 @@ class ModelCard(_Part):
         lines = [
             f"# {self.title}\n",
             f"Predicts {stains} from {self.input.modality}; {self._third_axes_text()}, {self._voxel_size_text()}.\n",
-            f"- Training: {self.training.data}; {self.training.pairs} fields, {self.training.iterations} iterations"
+            f"- Training: {self.training.data}; {self.training.pairs} pairs, {self.training.iterations} iterations"
             f" ({self.training.date}).",
             f"- Network: {self.architecture.kind} {self.architecture.arguments}",
             f"- Licence: {self.licence or NOT_STATED}. Authors: {', '.join(self.authors) or NOT_STATED}.",
@@ -302,8 +309,17 @@ class ModelCard(_Part):
         if self.unbeaten:
             found = "; ".join(map(str, self.unbeaten))
             return [f"- **No better than without a network** on the {self.tests[0].on}: {found}."]
-        names = ", ".join(dict.fromkeys(chain.from_iterable(test.baselines for test in self.tests)))
-        return [f"- Better on the {self.tests[0].on} than what needs no network ({names}), in PCC and fine PCC."]
+        baselines: list[str] = []
+        measures: list[str] = []
+        for measure, shown in _MEASURES.items():
+            compared = list(chain.from_iterable(test.compared(measure) for test in self.tests))
+            if compared:
+                baselines += compared
+                measures.append(shown)
+        if not measures:
+            return []
+        without = f"what needs no network ({', '.join(dict.fromkeys(baselines))})"
+        return [f"- Better on the {self.tests[0].on} than {without}, in {' and '.join(measures)}."]
 
     def _metric_table(self) -> list[str]:
         if not self.metrics:

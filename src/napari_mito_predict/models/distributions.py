@@ -46,14 +46,14 @@ def installed_distributions() -> Iterator[ModelDistribution]:
 
 def _located(entry: EntryPoint) -> ModelDistribution:
     name = _distribution_name(entry)
+    package, *inner = entry.value.split(".")  # to find an inner package by its whole name would import the outer one
     try:
-        spec = find_spec(entry.value)
-    # A package that is named with its parent is found by importing the parent, where anything may happen.
-    except Exception as error:  # noqa: BLE001
+        spec = find_spec(package)
+    except (ImportError, ValueError) as error:
         return ModelDistribution(name, Path(entry.value), f"{entry.value} cannot be found ({error}).")
     if spec is None:
         return ModelDistribution(name, Path(entry.value), f"{entry.value} cannot be found. Install {name} again.")
-    folders = [Path(place) / _FOLDER for place in spec.submodule_search_locations or ()]
+    folders = [Path(place, *inner, _FOLDER) for place in spec.submodule_search_locations or ()]
     folder = next((folder for folder in folders if folder.is_dir()), None)
     if folder is None:
         return ModelDistribution(

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from napari_mito_predict.errors import ImageError
-from napari_mito_predict.image import Finding, Level, Modality, light_of
-from napari_mito_predict.models.distributions import REAL_MODELS
+from napari_mito_predict.image import ChannelRole, Finding, Level, Modality, light_of
+from napari_mito_predict.models.distributions import REAL_MODELS, installed_distributions
 from napari_mito_predict.models.registry import ModelInfo, Source, bundled_names, list_models
 from napari_mito_predict.prediction.fit import findings as fit_findings
 from napari_mito_predict.prediction.volumes import Subject, VoxelSize
 
 if TYPE_CHECKING:
-    from napari_mito_predict.image import ChannelRole, ImageSource
+    from napari_mito_predict.image import ImageSource
     from napari_mito_predict.models.card import ModelCard
 
-GATE: Final = {"other-modality", "other-sampling"}
+GATE: Final = {"other-modality", "other-sampling", "very-different-voxel-size", "baseline-not-beaten"}
 """Findings with which a model of real cells is offered, but not chosen by itself."""
 
 
@@ -58,8 +58,11 @@ def choose_models(
     if image.third_axis is not None:
         return Choice(bundled)
     try:
-        subject = Subject(image, light_of(image, channel).index, voxel_size_um or image.voxel_size_um)
+        light = light_of(image, channel)
+        subject = Subject(image, light.index, voxel_size_um or image.voxel_size_um)
     except ImageError:  # planning the prediction will say it
+        return Choice(bundled)
+    if light.role in (ChannelRole.MITOCHONDRIA, ChannelRole.DNA):
         return Choice(bundled)
     installed = [info for info in list_models() if info.source is Source.INSTALLED]
     candidates = [_Candidate(info.name, info.card) for info in installed if info.card and _is_real(info.card)]
@@ -101,11 +104,14 @@ def _how_to_get_one(subject: Subject, installed: Sequence[ModelInfo]) -> tuple[F
     problem = next((info.problem for info in installed if info.distribution == REAL_MODELS and info.problem), None)
     if problem:
         return (Finding(Level.WARNING, "real-models-broken", f"{REAL_MODELS} is installed, but broken. {problem}"),)
+    if any(found.name == REAL_MODELS for found in installed_distributions()):
+        message = f"The model of real cells of {REAL_MODELS} is hidden by one of your own of the same name."
+        return (Finding(Level.INFO, "real-models-hidden", message, "Choose yours, or give it another name."),)
     return (
         Finding(
             Level.INFO,
             "real-models-missing",
             "A model of real cells for single planes of bright-field comes as a package of its own.",
-            f"`pip install {REAL_MODELS}`, or in a clone `pip install ./real-models`.",
+            "In a clone of this program's repository: `pip install ./real-models`.",
         ),
     )

@@ -6,7 +6,7 @@ prepared while the network works, and what it gave is resampled and used while i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -146,6 +146,8 @@ class Execution:
         for volume, jobs, prepared in self._ready(only_looked_at=True):
             for job in jobs:
                 first = self._first(job, volume, prepared, all_planes=True)
+                if first is None:
+                    _resample_for_all(jobs, prepared)
                 for computed in first or self._tiles(job, volume, prepared):
                     yield from computed.blocks()
 
@@ -155,8 +157,7 @@ class Execution:
             for volume, jobs, prepared in ready:
                 for job in jobs:
                     yield from self._first(job, volume, prepared, all_planes=False) or ()
-                if sum(len(job.views) for job in jobs) > 1:
-                    prepared.resample_once(torch.get_num_threads())
+                _resample_for_all(jobs, prepared)
                 for job in jobs:
                     yield from self._tiles(job, volume, prepared)
 
@@ -245,6 +246,12 @@ class Execution:
 
     def _report(self, message: str) -> None:
         self._on_progress(self._computation.done, self._computation.total, message)
+
+
+def _resample_for_all(jobs: Sequence[Job], prepared: Prepared) -> None:
+    """Resample a volume once, where more than one network, or orientation of it, is to have it."""
+    if sum(len(job.views) for job in jobs) > 1:
+        prepared.resample_once(torch.get_num_threads())
 
 
 def _alike(jobs: list[Job]) -> Iterator[list[Job]]:

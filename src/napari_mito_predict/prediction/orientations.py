@@ -1,9 +1,10 @@
 """The eight orientations of a plane: flips and quarter turns in y, x. Pure geometry, exact to the voxel.
 
 They are the symmetries of the square (the dihedral group of order eight): each is a transposition of y and x, or none,
-and then a flip of either axis, or none. No direction in the plane is special, which a network knows only roughly: the
-mean of its predictions of all orientations, each turned back, is known as test-time augmentation. The third axis is
-left alone: light does not run backwards, nor does time.
+and then a flip of either axis, or none. For cells no direction in the plane is special, which a network knows only
+roughly: the mean of its predictions of all orientations, each turned back, is known as test-time augmentation. For the
+light one may be special, that of the shear of DIC or of oblique illumination. The third axis is left alone: light does
+not run backwards, nor does time.
 """
 
 from __future__ import annotations

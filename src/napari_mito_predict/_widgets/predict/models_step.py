@@ -106,9 +106,10 @@ class ModelsStep(Step):
         self._update_summary()
         self._debouncer.throttle()
 
-    def suggest_for(self, chosen: Input) -> None:
-        """Check the models that `choose_models` takes for an image, until the user has chosen."""
-        if self._user_chose:
+    def suggest_for(self, chosen: Input | None) -> None:
+        """Check the models that `choose_models` takes for an image, until the user has chosen; none says nothing."""
+        self._said_of_choice = ()
+        if self._user_chose or chosen is None:
             return
         choice = choose_models(chosen.source, chosen.channel, chosen.voxel_size_um)
         self._said_of_choice = choice.findings

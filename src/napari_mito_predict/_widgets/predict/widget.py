@@ -142,9 +142,7 @@ class PredictWidget(QWidget):
     # ------------------------------------------------------------------ planning
 
     def _image_changed(self) -> None:
-        chosen = self.image.input
-        if chosen is not None:
-            self.models.suggest_for(chosen)
+        self.models.suggest_for(self.image.input)
         self._planner.throttle()
 
     def _request(self) -> Request | None:
