@@ -142,6 +142,14 @@ def test_the_scene_is_the_one_predicted_from(mito_predict, installed, tmp_path):
     assert next(value for field, value in found.items() if "right" in field) == pytest.approx(expected, abs=1e-6)
 
 
+def test_pcc_only_drops_nothing_silently(mito_predict, predicted, scans, tmp_path):
+    table = tmp_path / "scores.csv"
+    outcome = mito_predict("evaluate", predicted, scans, "--pcc-only", "--csv", table)
+    assert outcome.code == 2
+    assert "--pcc-only gives" in outcome.err
+    assert not table.exists()
+
+
 def test_pcc_only_streams(mito_predict, predicted, scans, monkeypatch):
     expected = json.loads(mito_predict("evaluate", predicted, scans, "--json").out)["results"]
     read = ImageSource.read

@@ -63,7 +63,8 @@ def test_the_table_has_every_score(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(1, 24, 24))
     pair = Pair("one", rng.normal(size=(24, 24)).astype(np.float32), truth.astype(np.float32))
-    scorer = Scorer({"one": "dish"}, ("mitochondria",), (None, 0.2, 0.2), {"local contrast": LocalContrast(5, -1)}, ())
+    baselines = {"local contrast": (LocalContrast(5, -1),)}
+    scorer = Scorer({"one": "dish"}, ("mitochondria",), (None, 0.2, 0.2), baselines, ())
     prediction = truth + rng.normal(size=truth.shape)
     rows = [*scorer.rows(pair, OURS, prediction), *scorer.baseline_rows(pair)]
     write_rows(tmp_path / "test.csv", rows)

@@ -107,6 +107,11 @@ def evaluate(
     """
     if not paths or (len(paths) == 1 and not models):
         raise typer.BadParameter("give predictions and then the truth, or the truth and -m MODEL")
+    if pcc_only and any((baselines, report, csv, mask, repeats)):
+        raise typer.BadParameter(
+            "--pcc-only gives PCC and fine PCC and no more: leave it out, or --baselines, --report, --csv, --mask and "
+            "--repeat"
+        )
     from napari_mito_predict.evaluation.case_files import CaseFiles
 
     _check_outputs(report, csv)

@@ -295,7 +295,7 @@ def _made_from(truth: Path, record: PredictionRecord) -> tuple[bool, str]:
     if (now["sha256_ends"], now["size_bytes"]) == (source.sha256_ends, source.size_bytes):
         return True, ""
     # Folders of light and of fluorescence often hold files of the same names.
-    if source.path and Path(source.path).is_file() and not Path(source.path).samefile(truth):
+    if source.path and Path(source.path).exists() and not Path(source.path).samefile(truth):
         return False, ""
     return False, f"{truth.name} is not the file of that name that was predicted from: its content has changed since."
 

@@ -66,8 +66,8 @@ class TrainingData:
         See `FieldReader.truth_predicted_by`.
     patch : tuple of int
         Patch size.
-    baselines : dict of str to Baseline
-        Fitted on training volumes, see `BASELINES`.
+    baselines : dict of str to tuple of Baseline
+        Fitted on training volumes to each target, see `BASELINES`.
     """
 
     fields: Fields
@@ -82,7 +82,7 @@ class TrainingData:
     simulated: bool
     truth_predicted_by: dict[str, int]
     patch: tuple[int, ...]
-    baselines: dict[str, Baseline]
+    baselines: dict[str, tuple[Baseline, ...]]
 
     @property
     def ndim(self) -> int:

@@ -27,6 +27,7 @@ from napari_mito_predict.errors import (
 from napari_mito_predict.evaluation import pcc
 from napari_mito_predict.models import add_to_models, load_model
 from napari_mito_predict.prediction import predict
+from napari_mito_predict.training.baselines import predict_without_network
 from napari_mito_predict.training.config import TrainingConfig
 from napari_mito_predict.training.data import FieldReader, TrainingData, load_data, make_store
 from napari_mito_predict.training.devices import is_first_process, make_fabric
@@ -237,8 +238,7 @@ def _baseline_scores(data: TrainingData) -> dict[str, float]:
     scores: dict[str, list[float]] = {name: [] for name in data.baselines}
     for pair in data.validation:
         for name, baseline in data.baselines.items():
-            predicted = baseline(pair.input.astype(np.float32))
-            scores[name] += [pcc(predicted, truth) for truth in pair.truth]
+            scores[name] += map(pcc, predict_without_network(baseline, pair.input), pair.truth)
     return {name: float(np.mean(np.nan_to_num(values))) for name, values in scores.items()}
 
 

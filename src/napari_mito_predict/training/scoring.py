@@ -15,6 +15,7 @@ import numpy as np
 from napari_mito_predict._files import atomic_path
 from napari_mito_predict.evaluation import BASELINES, MeanTruth, Scores, evaluate
 from napari_mito_predict.models import Agreement, ModelTest
+from napari_mito_predict.training.baselines import predict_without_network
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,7 +62,8 @@ class Scorer:
     targets : tuple of str
     voxel_size_um : tuple of float or None
         Of all pairs, z, y, x.
-    baselines : mapping of str to Baseline
+    baselines : mapping of str to tuple of Baseline
+        Each fitted to each target.
     means : tuple of MeanTruth
         Of the training fields, one for each target; none where their shapes differ.
     """
@@ -69,7 +71,7 @@ class Scorer:
     groups: Mapping[str, str]
     targets: tuple[str, ...]
     voxel_size_um: VoxelSize
-    baselines: Mapping[str, Baseline]
+    baselines: Mapping[str, tuple[Baseline, ...]]
     means: tuple[MeanTruth, ...]
 
     @classmethod
@@ -96,8 +98,7 @@ class Scorer:
         """Score what needs no network."""
         rows = []
         for name, baseline in self.baselines.items():
-            predicted = baseline(pair.input.astype(np.float32))
-            rows += self.rows(pair, name, np.stack([predicted] * len(self.targets)))
+            rows += self.rows(pair, name, predict_without_network(baseline, pair.input))
         if self.means and self.means[0].shape == pair.input.shape:
             rows += self.rows(pair, MEAN_TRUTH, np.stack([mean.value for mean in self.means]))
         return rows
@@ -123,8 +124,15 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
         writer = csv.writer(stream)
         writer.writerow(["field", "group", "target", "model", *measures])
         for row in rows:
-            numbers = [f"{getattr(row.scores, measure):.6g}" for measure in measures]
+            numbers = [_cell(getattr(row.scores, measure)) for measure in measures]
             writer.writerow([row.field, row.group, row.target, row.model, *numbers])
+
+
+def _cell(value: float) -> str:
+    """Six digits of a score; all digits of a number of voxels."""
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.6g}"
 
 
 def summarise(rows: Sequence[Row], label: str) -> dict[str, dict[str, float]]:

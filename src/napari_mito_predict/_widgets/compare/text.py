@@ -169,7 +169,10 @@ def methods_text(
     if baselines is not None:
         values = [f"{value:.3f} for the {name}" for name, value in baselines.pcc.items() if math.isfinite(value)]
         if values:
-            sentences.append(f"Without a network, PCC with the same voxels was {' and '.join(values)}.")
+            sentences.append(
+                "Without a network, with blur, window and sign chosen on this very stack, PCC was "
+                f"{' and '.join(values)}."
+            )
     sentences += [
         "SSIM is the global form of Hsu, Lee & Wei (2021), with one mean, variance and covariance for all voxels "
         "compared; each image was first clipped to its 0.1–99.9 percentiles over them and scaled to [0, 1].",
