@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from simulated import OTHER_MICROSCOPE, TESTED_ON, TRAINED_ON, score, simulate
 
-from napari_mito_predict.image import open_image
+from napari_mito_predict.image import open_image, write_ome_tiff
+from napari_mito_predict.image.crops import centre_of
 from napari_mito_predict.training import Run, TrainingConfig, train
 
-SIZE = {"Y": 84, "X": 128}
+SIZE = (84, 128)
 ITERATIONS = (50, 400)
 RECIPES: dict[str, dict[str, Any]] = {
     "quick, flips only": {"preset": "quick", "augment": {"flip": True}},
@@ -53,23 +53,19 @@ def main() -> None:
                 rows[name] = score(run.model, cells)
                 print(f"{name:50} mean {np.mean(rows[name]):.3f}  " + " ".join(f"{v:.3f}" for v in rows[name]))
                 if options.output:
-                    report = {"conditions": OTHER_MICROSCOPE, "size": [32, *SIZE.values()], "pcc": rows}
+                    report = {"conditions": OTHER_MICROSCOPE, "size": [32, *SIZE], "pcc": rows}
                     options.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 def cut_out(cell: Path, folder: Path) -> dict[str, str]:
     """The middle of a cell as two OME-TIFFs, light and truth, and the part of a training request that names them."""
     image = open_image(cell)
-    z, y, x = OTHER_MICROSCOPE["voxel_size_um"]  # type: ignore[misc]
     for part, channel in (("light", image.channel().index), ("truth", "TMRM")):
         pixels = image.read(channel=channel)
-        top = (pixels.shape[1] - SIZE["Y"]) // 2
-        left = (pixels.shape[2] - SIZE["X"]) // 2
-        middle = pixels[:, top : top + SIZE["Y"], left : left + SIZE["X"]]
+        middle = pixels[centre_of(pixels.shape, (len(pixels), *SIZE))]
         path = folder / part / "cell.ome.tif"
         path.parent.mkdir(parents=True, exist_ok=True)
-        sizes = {"PhysicalSizeZ": z, "PhysicalSizeY": y, "PhysicalSizeX": x}
-        tifffile.imwrite(path, np.ascontiguousarray(middle), metadata={"axes": "ZYX", **sizes})
+        write_ome_tiff(path, middle, axes="ZYX", voxel_size_um=image.voxel_size_um)
     return {"input_folder": str(folder / "light"), "target_folder": str(folder / "truth")}
 
 

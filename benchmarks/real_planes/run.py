@@ -27,6 +27,7 @@ from typing import Any
 
 import tifffile
 
+from napari_mito_predict.image.crops import centre_of
 from napari_mito_predict.training import Run, TrainingConfig, train
 from napari_mito_predict.training.fields import find_fields
 from napari_mito_predict.training.folds.plan import deal_folds
@@ -121,9 +122,7 @@ def crops_of_hela(folder: Path) -> dict[str, Any]:
         for part in ("phase", "nuclei"):
             pixels = tifffile.imread(HELA / f"{name}_{part}.tif")
             if size is not None:
-                top = (pixels.shape[0] - size) // 2
-                left = (pixels.shape[1] - size) // 2
-                pixels = pixels[top : top + size, left : left + size]
+                pixels = pixels[centre_of(pixels.shape, (size, size))]
             path = folder / part / f"{name}.tif"
             path.parent.mkdir(parents=True, exist_ok=True)
             tifffile.imwrite(path, pixels)

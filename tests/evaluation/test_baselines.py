@@ -101,6 +101,14 @@ def test_local_contrast_of_missing_and_constant_values_is_finite() -> None:
     assert np.isfinite(LocalContrast(5, 1)(np.full((20, 20), np.nan))).all()
 
 
+def test_a_missing_value_does_not_spread_in_the_blur() -> None:
+    light = np.random.default_rng(0).normal(5, 1, (2, 40, 40))
+    whole = BlurredInput(4.0, 1)(light)
+    light[0, 20, 20] = np.nan
+    np.testing.assert_allclose(BlurredInput(4.0, 1)(light), whole, atol=0.05)
+    assert not BlurredInput(4.0, -1)(np.full((8, 8), np.nan)).any()
+
+
 def test_the_mean_of_fields_that_are_not_left_out() -> None:
     mean = MeanTruth((2, 2))
     with pytest.raises(EvaluationError, match="at least one"):

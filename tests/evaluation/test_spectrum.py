@@ -91,18 +91,41 @@ def test_what_agrees_everywhere_or_nowhere_has_no_resolution() -> None:
 
 def test_the_mean_is_over_stacks_where_z_is_known_and_over_planes_else() -> None:
     rng = np.random.default_rng(0)
-    truth = _low_passed(rng.normal(size=(2, 4, 32, 32)), (1, 1, 1, 1), 0.2)
+    truth = _low_passed(rng.normal(size=(2, 6, 32, 32)), (1, 1, 1, 1), 0.2)
     prediction = truth + rng.normal(0, truth.std(), truth.shape)
     size = (0.3, 0.1, 0.1)
     stacks = [spectral_pcc(p, t, size) for p, t in zip(prediction, truth, strict=True)]
-    planes = [spectral_pcc(prediction[index], truth[index]) for index in np.ndindex(2, 4)]
+    planes = [spectral_pcc(prediction[index], truth[index]) for index in np.ndindex(2, 6)]
     assert evaluate(prediction, truth, voxel_size_um=size).spectral_pcc == pytest.approx(np.mean(stacks))
     unknown = evaluate(prediction, truth)
     assert unknown.spectral_pcc == pytest.approx(np.mean(planes))
     assert math.isnan(unknown.resolution_um)
     assert mean_spectral_scores(prediction, truth, (None, 0.1, 0.1)).pcc == pytest.approx(np.mean(planes))
     known = [fsc_resolution(p, t, size)[0] for p, t in zip(prediction, truth, strict=True)]
-    assert evaluate(prediction, truth, voxel_size_um=size).resolution_um == pytest.approx(np.nanmean(known))
+    assert evaluate(prediction, truth, voxel_size_um=size).resolution_um == pytest.approx(np.mean(known))
+
+
+@pytest.mark.parametrize("planes", [1, 2, 3, 4])
+def test_stacks_of_few_planes_are_taken_plane_by_plane(planes: int) -> None:
+    """The window leaves nothing of the first and last plane, and two planes would have no spectrum at all."""
+    rng = np.random.default_rng(0)
+    truth = _low_passed(rng.normal(size=(planes, 48, 48)), (1, 1, 1), 0.2)
+    prediction = truth + rng.normal(0, truth.std(), truth.shape)
+    size = (0.3, 0.1, 0.1)
+    scores = mean_spectral_scores(prediction, truth, size)
+    assert scores.pcc == pytest.approx(np.mean([spectral_pcc(*pair) for pair in zip(prediction, truth, strict=True)]))
+    known = [fsc_resolution(p, t, size[1:])[0] for p, t in zip(prediction, truth, strict=True)]
+    assert scores.resolution_xy == pytest.approx(np.mean(known))
+    assert math.isnan(scores.resolution_z)
+
+
+def test_there_is_no_mean_resolution_of_the_best_planes_only() -> None:
+    rng = np.random.default_rng(0)
+    truth = _low_passed(rng.normal(size=(2, 64, 64)), (1, 1, 1), 0.2)
+    prediction = truth + rng.normal(0, truth.std(), truth.shape)
+    assert math.isfinite(mean_spectral_scores(prediction, truth, (None, 0.1, 0.1)).resolution_xy)
+    prediction[1] = -truth[1]
+    assert math.isnan(mean_spectral_scores(prediction, truth, (None, 0.1, 0.1)).resolution_xy)
 
 
 def test_what_has_no_spectrum_has_no_scores() -> None:

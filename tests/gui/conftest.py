@@ -306,6 +306,7 @@ def label_texts():
     """All that the labels of a widget show, without the marks that say where a line may end, and where not."""
 
     def read(widget):
+        QApplication.sendPostedEvents()  # what a layout has just been given is shown by an event of its own
         drawn = [QLabel.text(label) for label in widget.findChildren(QLabel) if label.isVisible()]
         return [text.replace("\u200b", "").replace("\u00a0", " ") for text in drawn]
 

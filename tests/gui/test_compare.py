@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from napari.utils._proxies import PublicOnlyProxy
 from scipy.ndimage import gaussian_filter
 
 from napari_mito_predict._widgets.common.facts import KEY
+from napari_mito_predict._widgets.compare import scores
 from napari_mito_predict._widgets.compare.side_by_side import grid_of
 from napari_mito_predict._widgets.compare.text import CAPTION
 from napari_mito_predict._widgets.compare.widget import CompareWidget
 from napari_mito_predict.evaluation import BlurredInput, LocalContrast, evaluate, fine_pcc, pcc, ssim_global
+from napari_mito_predict.evaluation.fine import fine_structure
 
 RNG = np.random.default_rng(0)
 TRUTH = RNG.random((6, 32, 40), np.float32)
@@ -69,6 +73,30 @@ def test_fine_pcc_stands_beside_the_pcc(panel, viewer, qtbot):
     qtbot.waitUntil(lambda: panel.numbers.stack.fine.text() == stack, timeout=60_000)
     viewer.dims.order = (2, 0, 1)  # z and y: a blur in y and x has no meaning there
     qtbot.waitUntil(lambda: panel.numbers.plane.fine.text() == "–", timeout=60_000)
+
+
+def test_the_slider_moves_on_without_the_fine_pcc_of_the_last_plane(panel, viewer, qtbot, monkeypatch):
+    """It takes several times as long as the PCC, which would come late for each plane."""
+    fine_of_first = threading.Event()
+
+    def slow(image, voxel_size_um):
+        if np.array_equal(image, PREDICTION[0]):
+            fine_of_first.wait(60)
+        return fine_structure(image, voxel_size_um)
+
+    monkeypatch.setattr(scores, "fine_structure", slow)
+    viewer.add_image(TRUTH, name="TMRM")
+    add_prediction(viewer)
+    viewer.dims.set_current_step(0, 0)
+    try:
+        shown(panel, qtbot, 0)
+        viewer.dims.set_current_step(0, 1)
+        shown(panel, qtbot, 1)
+        assert not fine_of_first.is_set()
+        fine = f"{fine_pcc(PREDICTION[1], TRUTH[1]):.2f}"
+        qtbot.waitUntil(lambda: panel.numbers.plane.fine.text() == fine, timeout=60_000)
+    finally:
+        fine_of_first.set()
 
 
 def test_what_needs_no_network_stands_beside_the_numbers(panel, viewer, qtbot):
@@ -214,6 +242,21 @@ def test_a_region_is_scored_in_this_plane_and_in_the_stack(panel, viewer, drawn,
         f"region: {plane.voxels:,} pixels of this plane and {stack.voxels:,} voxels of the stack"
         in panel.coverage.text()
     )
+
+
+def test_a_region_without_a_pcc_has_no_fine_pcc(panel, viewer, qtbot):
+    """Of a prediction that is constant there, but not around it: its fine structure is what the blur brought in."""
+    prediction = PREDICTION.copy()
+    prediction[:, 8:24, 8:24] = 1
+    viewer.add_image(TRUTH, name="TMRM")
+    add_prediction(viewer, prediction)
+    viewer.add_shapes(np.array([[10, 10], [10, 20], [20, 20], [20, 10]]), name="inside")
+    panel.region.choose(viewer.layers["inside"])
+    qtbot.waitUntil(lambda: panel.numbers.plane.fine.text() != "–", timeout=60_000)
+    plane = panel.comparing.plane
+    assert plane.region is not None
+    assert "prediction has the same value" in plane.region.problem
+    assert np.isnan(plane.region.fine)
 
 
 def test_numbers_follow_the_edits_of_the_shapes(panel, viewer, drawn, qtbot):

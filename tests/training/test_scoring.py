@@ -16,6 +16,7 @@ from napari_mito_predict.training.scoring import (
     OURS,
     Row,
     Scorer,
+    comparable,
     mean_over_groups,
     mean_truths,
     model_tests,
@@ -54,9 +55,32 @@ def test_the_card_tells_the_model_beside_what_needs_no_network() -> None:
     assert test.baselines["local contrast"].pcc == pytest.approx(0.7)
 
 
-def test_a_constant_prediction_has_no_pcc_in_the_card() -> None:
-    (test,) = model_tests([_row("a", "a", math.nan), _row("a", "a", 0.2, "blurred input")], "test fields")
-    assert test.model.pcc is None
+def test_a_constant_prediction_counts_as_no_agreement() -> None:
+    """Left out, it would leave the mean to the images on which the model does well."""
+    rng = np.random.default_rng(0)
+    scorer = Scorer({}, ("mitochondria",), (None, 0.2, 0.2), {}, ())
+    rows = []
+    for name, prediction_of in (("good", np.copy), ("failed", np.zeros_like)):
+        truth = rng.normal(size=(1, 24, 24)).astype(np.float32)
+        rows += scorer.rows(Pair(name, truth[0], truth), OURS, prediction_of(truth))
+    (test,) = model_tests(rows, "test fields")
+    assert test.model.pcc == pytest.approx(0.5)
+    assert test.model.fine_pcc == pytest.approx(0.5)
+
+
+def test_a_truth_that_is_constant_says_nothing_of_the_model() -> None:
+    image = np.random.default_rng(0).normal(size=(1, 24, 24)).astype(np.float32)
+    scorer = Scorer({}, ("mitochondria",), (None, 0.2, 0.2), {}, ())
+    for truth in (np.ones_like(image), np.where(image > 1, np.nan, 1.0)):
+        rows = scorer.rows(Pair("empty", image[0], truth), OURS, image)
+        assert model_tests(rows, "test fields")[0].model.pcc is None
+
+
+def test_a_baseline_that_some_images_lack_is_not_compared() -> None:
+    rows = [_row("a", "a", 0.5), _row("b", "b", 0.7), _row("a", "a", 0.6, MEAN_TRUTH)]
+    rows += [_row("a", "a", 0.2, "blurred input"), _row("b", "b", 0.2, "blurred input")]
+    (test,) = model_tests(comparable(rows), "test fields")
+    assert set(test.baselines) == {"blurred input"}
 
 
 def test_the_table_has_every_score(tmp_path: Path) -> None:

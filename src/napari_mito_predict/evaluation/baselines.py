@@ -56,10 +56,12 @@ class BlurredInput:
         return best_of([cls(sigma, 1) for sigma in _SIGMAS], pairs, on_step=on_step)
 
     def __call__(self, given: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Predict from `given`, (D, Y, X) or (Y, X)."""
-        sigma = (0.0,) * (given.ndim - 2) + (self.sigma, self.sigma)
-        blurred: NDArray[np.float32] = gaussian_filter(np.asarray(given, np.float32), sigma)
-        return self.sign * blurred
+        """Predict from `given`, (..., Y, X); mirrored at its border, values that are not finite count as the mean."""
+        blurred = np.empty(given.shape, np.float32)
+        for index in np.ndindex(given.shape[:-2]):
+            filled, _ = _filled(np.asarray(given[index], np.float32))
+            blurred[index] = self.sign * gaussian_filter(filled, self.sigma)
+        return blurred
 
 
 @dataclass(frozen=True)
@@ -127,13 +129,20 @@ def best_of(candidates: Sequence[_B], pairs: Pairs, *, on_step: Callable[[], obj
 
 
 def _local_deviation(plane: NDArray[np.floating], window: int) -> NDArray[np.float64]:
-    values = plane.astype(np.float64)
-    finite = np.isfinite(values)
-    mean = values[finite].mean() if finite.any() else 0.0
-    values = np.where(finite, values - mean, 0.0)  # about the mean, so that the difference below keeps its digits
+    filled, mean = _filled(plane.astype(np.float64))
+    values = filled - mean  # about the mean, so that the difference below keeps its digits
     variance = uniform_filter(values**2, window) - uniform_filter(values, window) ** 2
     deviation: NDArray[np.float64] = np.sqrt(np.maximum(variance, 0.0))
     return deviation
+
+
+def _filled(plane: NDArray[np.floating]) -> tuple[NDArray[np.floating], float]:
+    """`plane` with the mean of its finite values in place of others, and that mean."""
+    finite = np.isfinite(plane)
+    if not finite.any():
+        return np.zeros_like(plane), 0.0
+    mean = float(plane[finite].mean(dtype=np.float64))
+    return np.where(finite, plane, plane.dtype.type(mean)), mean
 
 
 class MeanTruth:

@@ -60,7 +60,7 @@ class Scores:
         z, else of each plane, and the mean of these. NaN where a voxel is left out: what is left has no spectrum.
     resolution_um : float
         Size in y and x down to which prediction and truth agree, see `fsc_resolution`; NaN where `spectral_pcc` is,
-        and where the voxel size is unknown.
+        where the voxel size is unknown, and where one of the stacks or planes has none.
     """
 
     pcc: float

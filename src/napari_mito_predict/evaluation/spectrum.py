@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,8 @@ _APODISED = 0.1
 _NOISE_TAIL = 0.2
 """Share of the shells, those of the highest frequencies, in which the truth holds noise only."""
 _DIAGONAL = 45.0
+_FEWEST_PLANES = 5
+"""The window is 0 in the first and last plane: of fewer than this, too little of a stack is left."""
 
 
 @dataclass(frozen=True)
@@ -137,28 +139,32 @@ def mean_spectral_scores(
 ) -> SpectralScores:
     """Mean over the stacks of ``(..., Z, Y, X)`` where the size of voxels is known along z, else over the planes.
 
+    Stacks of fewer than 5 planes are taken plane by plane too.
+
     Parameters
     ----------
     prediction, truth : ndarray
         Same shape, two axes or more.
     voxel_size_um : sequence of float or None, optional
-        z, y, x. Where that of y or x is unknown, there is no resolution.
+        z, y, x. Where that of y or x is unknown, there is no resolution; nor where one of the stacks or planes has
+        none: a mean over the others would be that of the best ones.
     """
     sizes = (None, None, None, *(voxel_size_um or ()))[-3:]
     in_plane = [size for size in sizes[1:] if size]
     known = len(in_plane) == 2
     spacing: tuple[float, ...] = tuple(in_plane) if known else (1.0, 1.0)
-    if known and sizes[0] and prediction.ndim > 2 and prediction.shape[-3] > 1:
+    if known and sizes[0] and prediction.ndim > 2 and prediction.shape[-3] >= _FEWEST_PLANES:
         spacing = (sizes[0], *spacing)
     single = prediction.shape[-len(spacing) :]
     pairs = zip(prediction.reshape(-1, *single), truth.reshape(-1, *single), strict=True)
     scores = [spectral_scores(a, b, spacing) for a, b in pairs]
-    resolutions = [score.resolution_xy for score in scores] if known else []
-    return SpectralScores(
-        pcc=_mean(score.pcc for score in scores),
-        resolution_xy=_mean(resolutions),
-        resolution_z=_mean(score.resolution_z for score in scores),
-    )
+    resolution = SpectralScores()
+    if known:
+        resolution = SpectralScores(
+            resolution_xy=float(np.mean([score.resolution_xy for score in scores])),
+            resolution_z=float(np.mean([score.resolution_z for score in scores])),
+        )
+    return replace(resolution, pcc=_mean(score.pcc for score in scores))
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import asdict
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from napari_mito_predict._files import atomic_path
+from napari_mito_predict._tables import write_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,11 +55,8 @@ def write_csv(report: Report, path: Path) -> Path:
     UnwritableOutputError
         The folder is missing, read-only or full.
     """
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, (*_KEYS, *SCORES, *_FILES))
-        writer.writeheader()
-        for result in report.results:
-            writer.writerows(_rows(result))
+    rows = chain.from_iterable(map(_rows, report.results))
+    write_table(path, (*_KEYS, *SCORES, *_FILES), rows)
     return path
 
 
@@ -110,7 +107,7 @@ def _rows(result: Result) -> Iterator[dict[str, object]]:
     def row(part: str, scores: Scores, t: int | None = None, z: int | None = None) -> dict[str, object]:
         values = {name: _cell(getattr(scores, name)) for name in SCORES}
         place = {"part": part, "t": "" if t is None else t, "z": "" if z is None else z}
-        return {name: _text(value) for name, value in (head | place | values | _files(result)).items()}
+        return head | place | values | _files(result)
 
     yield row("all", result.scores)
     for name, scores in result.regions.items():
@@ -142,18 +139,3 @@ def _cell(value: float) -> object:
     if isinstance(value, int):
         return value
     return f"{value:.9g}" if value == value else ""
-
-
-def _text(value: object) -> object:
-    """A spreadsheet would run a cell that begins like a formula; numbers are ours and stay."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and not _is_number(value):
-        return f"'{value}"
-    return value
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

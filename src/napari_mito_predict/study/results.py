@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import statistics
@@ -11,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from napari_mito_predict._files import atomic_path
+from napari_mito_predict._tables import read_table, write_table
 from napari_mito_predict.errors import StudyError
 from napari_mito_predict.study.experiments import tests_of
 from napari_mito_predict.study.scoring import MODEL, read_scores, scores_file
@@ -138,8 +137,7 @@ def read_rows(path: Path) -> list[Row]:
         It is damaged.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            return [_parse_row(cells) for cells in csv.DictReader(stream)]
+        return [_parse_row(cells) for cells in read_table(path)]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StudyError(f"not a table of results ({error}). Delete it and repeat the command.", file=path) from error
 
@@ -250,7 +248,4 @@ def _summary(by_seed: Mapping[int, Sequence[float]]) -> Summary:
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(path, columns, rows)

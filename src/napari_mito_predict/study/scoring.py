@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_mito_predict._files import atomic_path
+from napari_mito_predict._tables import read_table, write_table
 from napari_mito_predict.errors import StudyError, TrainingDataError
 from napari_mito_predict.image import Level
 
@@ -56,10 +55,8 @@ def scores_file(run_folder: Path, letter: str) -> Path:
 def write_scores(path: Path, scores: Sequence[FieldScore]) -> None:
     """Write a table of scores."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS)
-        writer.writeheader()
-        writer.writerows(asdict(s) | {"pcc": f"{s.pcc:.6g}", "ssim_global": f"{s.ssim_global:.6g}"} for s in scores)
+    rows = (asdict(s) | {"pcc": f"{s.pcc:.6g}", "ssim_global": f"{s.ssim_global:.6g}"} for s in scores)
+    write_table(path, COLUMNS, rows)
 
 
 def read_scores(path: Path) -> list[FieldScore]:
@@ -71,11 +68,10 @@ def read_scores(path: Path) -> list[FieldScore]:
         It is missing or damaged.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            return [
-                FieldScore(row["field"], row["target"], row["model"], float(row["pcc"]), float(row["ssim_global"]))
-                for row in csv.DictReader(stream)
-            ]
+        return [
+            FieldScore(row["field"], row["target"], row["model"], float(row["pcc"]), float(row["ssim_global"]))
+            for row in read_table(path)
+        ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StudyError(f"not a table of scores ({error}). Delete it and repeat the command.", file=path) from error
 

@@ -16,7 +16,7 @@ from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Ta
 from napari_mito_predict.training.config import NetworkConfig
 from napari_mito_predict.training.inherited import terms_of
 from napari_mito_predict.training.pictures import draw_curve, draw_example
-from napari_mito_predict.training.scoring import OURS, Row, Scorer, model_tests, summarise, write_rows
+from napari_mito_predict.training.scoring import OURS, Row, Scorer, comparable, model_tests, summarise, write_rows
 from napari_mito_predict.training.split import describe_groups
 from napari_mito_predict.training.start import start_model
 from napari_mito_predict.training.validation import predict_pair
@@ -138,6 +138,7 @@ def finish_model(run: Run, config: TrainingConfig, data: TrainingData, reader: F
                     shown[name].append(np.percentile(prediction, _SHOWN_PERCENTILES))
             example = example or (pair, predicted)
         rows += scorer.baseline_rows(pair)
+    rows = comparable(rows)
     write_rows(run.path / "test.csv", rows)
     card = model.card.model_copy(
         update={

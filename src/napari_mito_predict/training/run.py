@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from napari_mito_predict._files import atomic_path, atomic_write_text
+from napari_mito_predict._files import atomic_write_text
+from napari_mito_predict._tables import write_table
 from napari_mito_predict.errors import DamagedCheckpointError, ModelError, TrainingError, UnwritableOutputError
 from napari_mito_predict.training.checkpoints import load_newest_checkpoint, save_checkpoint
 from napari_mito_predict.training.config import TrainingConfig
@@ -195,10 +196,7 @@ class Run:
         if not path.exists():
             return
         kept = [row for row in self.metrics if row.get("iteration", math.inf) <= iteration]
-        with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, METRICS)
-            writer.writeheader()
-            writer.writerows(map(_cells, kept))
+        write_table(path, METRICS, map(_cells, kept))
 
     # ------------------------------------------------------------------ pictures
 

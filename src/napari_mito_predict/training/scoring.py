@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_mito_predict._files import atomic_path
+from napari_mito_predict._tables import write_table
 from napari_mito_predict.evaluation import BASELINES, MeanTruth, Scores, evaluate
+from napari_mito_predict.evaluation.correlation import is_constant
 from napari_mito_predict.models import Agreement, ModelTest
 from napari_mito_predict.training.baselines import predict_without_network
 
@@ -84,15 +84,16 @@ class Scorer:
         """Score a prediction of a pair, (targets, [D,] Y, X)."""
         group = self.groups.get(pair.field, pair.field)
         return [
-            Row(
-                pair.field,
-                group,
-                target,
-                model,
-                evaluate(prediction, truth.astype(np.float32), voxel_size_um=self.voxel_size_um),
-            )
+            Row(pair.field, group, target, model, self._scores(prediction, truth.astype(np.float32)))
             for target, prediction, truth in zip(self.targets, predicted, pair.truth, strict=True)
         ]
+
+    def _scores(self, prediction: NDArray[np.floating], truth: NDArray[np.floating]) -> Scores:
+        scores = evaluate(prediction, truth, voxel_size_um=self.voxel_size_um)
+        if math.isnan(scores.pcc) and not is_constant(truth[np.isfinite(truth)]):
+            # A constant has no correlation. Left out of the mean, it would flatter a model that fails on some images.
+            return replace(scores, pcc=0.0, fine_pcc=0.0, ssim_global=0.0)
+        return scores
 
     def baseline_rows(self, pair: Pair) -> list[Row]:
         """Score what needs no network."""
@@ -117,15 +118,26 @@ def mean_truths(training: Sequence[Pair]) -> tuple[MeanTruth, ...]:
     return means
 
 
+def comparable(rows: Sequence[Row]) -> list[Row]:
+    """Rows without the baselines that some images do not have: a mean over others would say nothing beside the model's.
+
+    The mean truth exists for images of one shape only.
+    """
+    images = Counter(row.model for row in rows)
+    return [row for row in rows if row.model == OURS or images[row.model] == images[OURS]]
+
+
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Write all scores as a table, completely or not at all; numbers without meaning are ``nan``."""
+    """Write all scores as a table, completely or not at all; numbers without meaning are ``nan``.
+
+    A constant prediction of a truth that varies agrees with nothing: its correlations and SSIM are 0.
+    """
     measures = [measure.name for measure in fields(Scores)]
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["field", "group", "target", "model", *measures])
-        for row in rows:
-            numbers = [_cell(getattr(row.scores, measure)) for measure in measures]
-            writer.writerow([row.field, row.group, row.target, row.model, *numbers])
+    cells = []
+    for row in rows:
+        numbers = {measure: _cell(getattr(row.scores, measure)) for measure in measures}
+        cells.append({"field": row.field, "group": row.group, "target": row.target, "model": row.model} | numbers)
+    write_table(path, ("field", "group", "target", "model", *measures), cells)
 
 
 def _cell(value: float) -> str:

@@ -134,10 +134,14 @@ def comparing_planes(
             within = Agreement.of(region.part(a, index), region.part(b, index))
         whole = Agreement.of(a, b)
         yield PlaneAgreement(whole, within)
-        if should_stop() or whole.problem or not all(isinstance(i, slice) for i in index[-2:]):
+        if whole.problem or not all(isinstance(i, slice) for i in index[-2:]):
             return
-        fine = [fine_structure(as_float(image), voxel_size_um) for image in (a, b)]
-        if region is not None and within is not None:
+        fine = []
+        for image in (a, b):
+            if should_stop():
+                return
+            fine.append(fine_structure(as_float(image), voxel_size_um))
+        if region is not None and within is not None and not within.problem:
             within = replace(within, fine=pcc(*(region.part(image, index) for image in fine)))
         yield PlaneAgreement(replace(whole, fine=pcc(*fine)), within)
 

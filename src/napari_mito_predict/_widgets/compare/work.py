@@ -191,8 +191,11 @@ class Comparing(QObject):
         self._baseline_job.reset()
 
     def _start_plane(self, state: JobState | None = None) -> None:
-        """Begin the newest plane asked for, once the one before is done: a fast slider piles nothing up."""
-        if self._next_plane is not None and not self._plane_job.state.busy:
+        """Begin the newest plane asked for, once the one before is known: a fast slider piles nothing up.
+
+        Known is it from its first numbers on; its fine PCC, which takes longer, is given up for the next plane.
+        """
+        if self._next_plane is not None and self._plane_job.state not in (JobState.PREPARING, JobState.CANCELLING):
             work, self._next_plane = self._next_plane, None
             self._plane_job.start(work)
 

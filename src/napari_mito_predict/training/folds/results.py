@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import defaultdict
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_mito_predict._files import atomic_path
+from napari_mito_predict import _tables
 from napari_mito_predict.errors import TrainingError
 from napari_mito_predict.training.folds.runner import is_finished
 from napari_mito_predict.training.scoring import OURS
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 TABLE = "groups.csv"
 _KEYS = ("field", "target", "model")
+_GROUP_KEYS = ("group", "fold", "target", "model", "images")
 _WORDS = {*_KEYS, "group"}
 """Columns of `test.csv` that are words, even where they look like numbers; others with numbers are scores."""
 
@@ -157,13 +157,10 @@ def read_table(path: Path) -> list[dict[str, str]]:
         It is missing or no such table.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream)
-            columns = set(reader.fieldnames or ())
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = _tables.read_table(path)
+    except (OSError, ValueError) as error:
         raise TrainingError(f"not readable ({error}).", file=path) from error
-    if not columns.issuperset(_KEYS) or any(None in row or None in row.values() for row in rows):
+    if any(not row.keys() >= set(_KEYS) for row in rows):
         raise TrainingError(f"not a table of scores with the columns {', '.join(_KEYS)}.", file=path)
     return rows
 
@@ -228,12 +225,11 @@ def write_groups(path: Path, scores: Sequence[GroupScores]) -> None:
         The folder is missing, read-only or full.
     """
     columns = list(dict.fromkeys(_all_keys(score.scores for score in scores)))
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["group", "fold", "target", "model", "images", *columns])
-        for score in scores:
-            numbers = [f"{score.scores.get(column, math.nan):.6g}" for column in columns]
-            writer.writerow([score.group, score.fold, score.target, score.model, score.images, *numbers])
+    rows = []
+    for score in scores:
+        numbers = {column: f"{score.scores.get(column, math.nan):.6g}" for column in columns}
+        rows.append({key: getattr(score, key) for key in _GROUP_KEYS} | numbers)
+    _tables.write_table(path, (*_GROUP_KEYS, *columns), rows)
 
 
 def _summary(target: str, metric: str, scores: Sequence[GroupScores]) -> TargetSummary:
