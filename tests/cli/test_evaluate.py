@@ -85,6 +85,30 @@ def test_report_and_table_are_written(mito_predict, predicted, scans, tmp_path):
     assert float(rows[0]["pcc"]) == pytest.approx(record["results"][0]["pcc"], abs=1e-8)
 
 
+def test_what_needs_no_network_stands_beside_the_models(mito_predict, predicted, better, scans):
+    outcome = mito_predict("evaluate", predicted, better, scans, "--baselines")
+    assert outcome.code == 0, outcome.err
+    rows = [line.split() for line in outcome.out.splitlines() if line.startswith(("one ", "two "))]
+    assert [(row[0], " ".join(row[2:-6])) for row in rows] == [
+        (field, name) for field in ("one", "two") for name in ("tiny", "better", "blurred input", "local contrast")
+    ]
+    assert "No baselines" not in outcome.err
+    one = mito_predict("evaluate", predicted / "one_mitochondria.ome.tif", scans / "one.ome.tif", "--baselines")
+    assert "fine_pcc, local contrast" in one.out
+
+
+def test_baselines_that_cannot_be_had_are_named(mito_predict, better, scans, tmp_path):
+    """The light is not in the file of the truth, and nothing says where it is."""
+    truth = tmp_path / "truth" / "one.ome.tif"
+    truth.parent.mkdir()
+    pixels = open_image(scans / "one.ome.tif").read(channel="TMRM")
+    write_ome_tiff(truth, pixels, axes="ZYX", channel_names=["TMRM"], voxel_size_um=VOXEL_UM)
+    outcome = mito_predict("evaluate", better / "one_mitochondria.ome.tif", truth, "--baselines")
+    assert outcome.code == 0, outcome.err
+    assert "No baselines for" in outcome.err
+    assert "blurred input" not in outcome.out
+
+
 def test_two_folders_name_a_winner(mito_predict, predicted, better, scans, tmp_path):
     outcome = mito_predict("evaluate", predicted, better, scans, "--report", tmp_path / "r.html", "--json")
     assert outcome.code == 0, outcome.err

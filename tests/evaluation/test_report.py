@@ -20,7 +20,6 @@ from napari_mito_predict.evaluation.html import render, write_html
 from napari_mito_predict.evaluation.markup import number
 from napari_mito_predict.evaluation.report import OTHERS, gather
 from napari_mito_predict.evaluation.tables import as_record, write_csv
-from napari_mito_predict.evaluation.truth import BLURRED, CONTRAST
 from napari_mito_predict.image import Finding, Level, open_image
 from napari_mito_predict.models.record import ModelRecord, PredictionRecord
 
@@ -55,8 +54,8 @@ def test_numbers_are_those_of_evaluate(report, predicted) -> None:
     (result,) = report.results
     assert result.scores == evaluate(a, b, voxel_size_um=truth.voxel_size_um)
     assert result.scores.pcc > 0.5
-    assert result.baselines[BLURRED].pcc < result.scores.pcc
-    assert result.baselines[CONTRAST].fine_pcc < result.scores.fine_pcc
+    assert result.baselines["blurred input"].pcc < result.scores.pcc
+    assert result.baselines["local contrast"].fine_pcc < result.scores.fine_pcc
     assert [len(planes) for planes in (result.planes, *result.baseline_planes.values())] == [16, 16, 16]
     assert not result.time_points
     assert result.regions["foreground"].voxels == (b > result.threshold).sum()
@@ -73,8 +72,8 @@ def test_the_page_holds_numbers_pictures_and_the_disclaimer(report) -> None:
     assert f"{result.scores.ssim_windowed:.3f}" in page.text
     for words in (
         DISCLAIMER, "SSIM, global form", "SSIM, windowed", "different numbers", "Predicted intensity is relative",
-        "0.1–99.9 percentiles", "Otsu", "mito-z", "baseline: blurred transmitted light",
-        "baseline: local contrast of the transmitted light", "fine PCC", "Gaussian of 1.3 µm", "contrast in",
+        "0.1–99.9 percentiles", "Otsu", "mito-z", "baseline: blurred input",
+        "baseline: local contrast", "fine PCC", "Gaussian of 1.3 µm", "contrast in",
         "no shift", "scikit-image",
     ):  # fmt: skip
         assert words in page.text, words
@@ -198,7 +197,7 @@ def test_every_mean_is_over_the_fields_that_all_models_share(two_models) -> None
     expected = {
         "better": first.scores,
         "better, foreground": first.regions["foreground"],
-        f"baseline: {BLURRED}": first.baselines[BLURRED],
+        "baseline: blurred input": first.baselines["blurred input"],
     }
     for name, scores in expected.items():
         assert shown[name] == ("1", f"{scores.pcc:.3f}".replace("-", "−")), name
@@ -313,7 +312,7 @@ def test_tables(report, two_models, tmp_path) -> None:
     path = write_csv(report, tmp_path / "scores.csv")
     rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
     (result,) = report.results
-    assert [row["part"] for row in rows[:3]] == ["all", "foreground", f"baseline: {BLURRED}"]
+    assert [row["part"] for row in rows[:3]] == ["all", "foreground", "baseline: blurred input"]
     assert float(rows[0]["pcc"]) == pytest.approx(result.scores.pcc, abs=1e-8)
     assert len([row for row in rows if row["part"] == "plane"]) == 16
     assert rows[0]["disclaimer"] == DISCLAIMER

@@ -117,6 +117,24 @@ def test_what_needs_no_network_stands_beside_the_numbers(panel, viewer, qtbot):
     assert f"blurred input {fine_pcc(expected[0], TRUTH):.2f}" in panel.baselines.toolTip()
 
 
+def test_light_that_was_moved_or_replaced_has_other_baselines(panel, viewer, qtbot):
+    viewer.add_image(TRUTH, name="TMRM")
+    light = viewer.add_image(3 - gaussian_filter(TRUTH, (0, 1, 1)), name="BF")
+    add_prediction(viewer)
+    qtbot.waitUntil(lambda: panel.comparing.baselines is not None, timeout=60_000)
+    before = panel.comparing.baselines.pcc
+    light.translate = (0, 5, 0)
+    qtbot.waitUntil(lambda: panel.comparing.baselines is None, timeout=60_000)
+    light.translate = (0, 0, 0)
+    qtbot.waitUntil(lambda: panel.comparing.baselines is not None, timeout=60_000)
+    assert panel.comparing.baselines.pcc == before
+    light.data = TRUTH
+    qtbot.waitUntil(
+        lambda: panel.comparing.baselines is not None and panel.comparing.baselines.pcc["blurred input"] > 0.99,
+        timeout=60_000,
+    )
+
+
 def test_a_click_on_the_profile_goes_to_the_plane(panel, viewer, qtbot):
     viewer.add_image(TRUTH, name="TMRM")
     add_prediction(viewer)

@@ -57,7 +57,7 @@ def test_the_report_is_written_where_one_asks_for(panel, qtbot, tmp_path, monkey
     assert panel.reports.report.isEnabled()
     html = (tmp_path / "my report.html").read_text(encoding="utf-8")
     scores = evaluate(PREDICTION, TRUTH)
-    for said in ("cells", "mito-z", "TMRM", SIMULATED, f"{scores.pcc:.3f}", "blurred transmitted light"):
+    for said in ("cells", "mito-z", "TMRM", SIMULATED, f"{scores.pcc:.3f}", "blurred input"):
         assert said in html
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count, groupby
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +36,7 @@ _IN_A_LINE = {
     "r2": "R2",
     "nrmse": "NRMSE",
 }
-"""What fits beside names on a terminal of 80 columns."""
+"""Columns of the table of several predictions; `--csv` has all scores."""
 
 
 def evaluate(
@@ -136,6 +137,8 @@ def evaluate(
             _print_one(found.results[0], planes, json)
         else:
             _print_all(found, planes, json)
+        if baselines:
+            _name_those_without_baselines(found)
         skipped = found.skipped
     for reason in skipped:
         say(f"Not compared: {reason}")
@@ -203,6 +206,12 @@ def _check_outputs(*outputs: Path | None) -> None:
     for output in outputs:
         if output is not None:
             check_output(output, overwrite=True)
+
+
+def _name_those_without_baselines(found: Report) -> None:
+    unknown = dict.fromkeys(result.case.prediction_name for result in found.results if result.case.light is None)
+    for name in unknown:
+        say(f"No baselines for {name}: it is not known from which transmitted light it was predicted.")
 
 
 def _write(found: Report, report: Path | None, csv: Path | None) -> None:
@@ -273,12 +282,14 @@ def _print_all(found: Report, planes: bool, json: bool) -> None:
                 del result["planes"]
         print_json(record)
         return
+    by_field: dict[tuple[str, str], dict[str, Scores]] = defaultdict(dict)
+    for result in found.results:
+        by_field[result.case.field, result.case.target][result.case.model] = result.scores
+    for result in found.results:
+        by_field[result.case.field, result.case.target] |= result.baselines
     rows = []
-    for (field, target), results in groupby(found.results, key=lambda r: (r.case.field, r.case.target)):
-        named: dict[str, Scores] = {}
-        for result in results:
-            named[result.case.model] = result.scores
-        for name, scores in (named | result.baselines).items():
+    for (field, target), named in by_field.items():
+        for name, scores in named.items():
             rows.append([field, target, name, *(f"{getattr(scores, measure):.3f}" for measure in _IN_A_LINE)])
     print_table(["FIELD", "TARGET", "MODEL", *_IN_A_LINE.values()], rows)
     if found.comparisons:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_mito_predict.evaluation.truth import BLURRED, CONTRAST
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -26,7 +24,7 @@ _COLOURS = ("#4477aa", "#ee7733", "#228833", "#aa3377", "#66ccee", "#ccbb44")
 """Told apart with any kind of colour vision (Paul Tol's bright and vibrant schemes)."""
 _GREY = "#777777"
 _CURVES = {"pcc": "PCC", "fine_pcc": "fine PCC", "ssim_windowed": "SSIM, windowed", "nrmse": "NRMSE"}
-_BASELINES = {BLURRED: ("blurred input", "--"), CONTRAST: ("local contrast", ":")}
+_LINES = ("--", ":", "-.")
 _MOST_MODELS = len(_COLOURS)
 _IN_A_LINE = 3
 """Predictions beside one truth: with more, cells get too small to judge."""
@@ -150,10 +148,9 @@ def draw_curves(results: Sequence[Result]) -> bytes:
         for colour, result in zip(_COLOURS, results, strict=False):
             values = [getattr(part.scores, metric) for part in parts_of(result)]
             axis.plot(values, color=colour, linewidth=1.4, marker="o", markersize=2.5, label=f" {_name(result)}")
-        for name, baseline in results[0].baseline_planes.items():
+        for line, (name, baseline) in zip(_LINES, results[0].baseline_planes.items(), strict=False):
             if metric == "pcc" and len(baseline) == len(parts_of(results[0])):
-                label, style = _BASELINES[name]
-                axis.plot(baseline, color=_GREY, linewidth=1.2, linestyle=style, label=f" {label}")
+                axis.plot(baseline, color=_GREY, linewidth=1.2, linestyle=line, label=f" {name}")
         axis.set_title(title, fontsize=9)
         axis.set_xlabel(over, fontsize=8)
         axis.xaxis.get_major_locator().set_params(integer=True)

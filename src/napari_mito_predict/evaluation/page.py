@@ -101,10 +101,10 @@ c<sub>1</sub> = 0.01², c<sub>2</sub> = 0.03², of the scaled images.</dd>
 <dt>PSNR, fitted</dt><dd>10 log<sub>10</sub>(L² / mean squared residual), L = span of the truth between its 0.1 and 99.9
 percentiles.</dd>
 <dt>MAE, fitted</dt><dd>Mean absolute residual in the truth's units, for example camera counts.</dd>
-<dt>Blurred transmitted light</dt><dd>A prediction without a network: the input, blurred and where that fits better
+<dt>Blurred input</dt><dd>A prediction without a network: the transmitted light, blurred and where that fits better
 inverted. Blur and sign are the best ones for this very field, which favours this baseline.</dd>
-<dt>Local contrast of the transmitted light</dt><dd>Another: the standard deviation of the input in a square around each
-voxel, of 5 to 41 voxels a side, the best for this very field. It finds where a cell is granular.</dd>
+<dt>Local contrast</dt><dd>Another: the standard deviation of the transmitted light in a square around each voxel,
+of 5 to 41 voxels a side, the best for this very field. It finds where a cell is granular.</dd>
 <dt>Mean truth of the other fields</dt><dd>What can be known without looking at the field.</dd>
 <dt>Noise ceiling</dt><dd>√r, r being the PCC between two recordings of the truth (Spearman 1904): the highest PCC that
 a prediction without noise could reach with one noisy truth.</dd>

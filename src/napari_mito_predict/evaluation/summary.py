@@ -8,6 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.evaluation import figures
+from napari_mito_predict.evaluation.baselines import BASELINES
 from napari_mito_predict.evaluation.compare import Comparison, mean_of
 from napari_mito_predict.evaluation.markup import (
     LABELS,
@@ -25,7 +26,6 @@ from napari_mito_predict.evaluation.markup import (
     with_error,
 )
 from napari_mito_predict.evaluation.report import Report, Result, values_of
-from napari_mito_predict.evaluation.truth import BLURRED, CONTRAST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -214,7 +214,7 @@ def _winners(comparisons: Sequence[Comparison]) -> str:
 def fields_table(results: Sequence[Result]) -> str:
     """PCC and fine PCC of every field by every model, with a link to the field's own part of the page."""
     models = list(dict.fromkeys(result.case.model for result in results))
-    baselines = [name for name in (BLURRED, CONTRAST) if any(name in result.baselines for result in results)]
+    baselines = [name for name in BASELINES if any(name in result.baselines for result in results)]
     by_field: dict[str, dict[str, Result]] = {}
     for result in results:
         by_field.setdefault(result.case.field, {})[result.case.model] = result

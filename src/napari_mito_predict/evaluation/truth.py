@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict.errors import ChannelNotFoundError, EvaluationError, PredictedTruthError
-from napari_mito_predict.evaluation.baselines import Baseline, BlurredInput, LocalContrast, noise_ceiling
+from napari_mito_predict.evaluation.baselines import BASELINES, Baseline, noise_ceiling
 from napari_mito_predict.evaluation.cases import Case, check_grid, differing_voxel_sizes, read_all
 from napari_mito_predict.evaluation.correlation import pcc
 from napari_mito_predict.evaluation.metrics import Scores, evaluate
@@ -15,15 +15,11 @@ from napari_mito_predict.evaluation.regions import foreground
 from napari_mito_predict.image import ImageSource, open_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
-
-BLURRED = "blurred transmitted light"
-CONTRAST = "local contrast of the transmitted light"
-_FITTED: Mapping[str, type[BlurredInput | LocalContrast]] = {BLURRED: BlurredInput, CONTRAST: LocalContrast}
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class Truth:
     threshold : float
         Otsu's, in the truth's units.
     baselines : dict of str to Scores
-        What has to be beaten.
+        What has to be beaten, by its name in `BASELINES`.
     baseline_planes : dict of str to tuple of float
         PCC of each baseline in each plane.
     fitted : dict of str to Baseline
@@ -91,7 +87,7 @@ class Truth:
         if baselines and case.light is not None:
             light = read_all(case.light, case.light_channel)
             size = case.truth.voxel_size_um
-            for name, kind in _FITTED.items():
+            for name, kind in BASELINES.items():
                 fitted[name] = kind.fit([(light, values)], on_step=on_step)
                 scores[name], planes[name] = _score(fitted[name](light), values, size, on_step)
         return cls(

@@ -92,6 +92,14 @@ class Pair(QWidget):
         return None
 
     @property
+    def light_on_grid(self) -> Image | None:
+        """`light`, where it lies on the grid of the prediction, so that it can be compared pixel by pixel."""
+        light = self.light
+        if light is None or _problem(self.prediction.layer, light):
+            return None
+        return light
+
+    @property
     def problem(self) -> str:
         """Why these two cannot be compared; empty where they can."""
         return _problem(self.prediction.layer, self.truth.layer)

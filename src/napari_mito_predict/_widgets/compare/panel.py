@@ -58,6 +58,7 @@ class ComparePanel(QWidget):
         self._region: Region | None = None
         self._of_prediction = LayerFollower(self, ("data", "name", *PLACE))
         self._of_truth = LayerFollower(self, ("data", "name", *PLACE))
+        self._of_light = LayerFollower(self, ("data", *PLACE))
         self._repaints = {name: LayerFollower(self, ("set_data",)) for name in ("prediction", "truth")}
         self._followed_shapes: Layer | None = None
         self.comparing = Comparing(viewer, self)
@@ -73,7 +74,7 @@ class ComparePanel(QWidget):
         self._pixel_checks = QSignalDebouncer(parent=self)
         self._pixel_checks.setTimeout(_EDITED_MS)
         self._pixel_checks.triggered.connect(self.comparing.check_pixels)
-        for follower in (self._of_prediction, self._of_truth):
+        for follower in (self._of_prediction, self._of_truth, self._of_light):
             follower.changed.connect(self._layer_changed)
         for follower in self._repaints.values():
             follower.changed.connect(self._repainted)
@@ -160,6 +161,7 @@ class ComparePanel(QWidget):
             self._repaints[name].follow(layer)
         self._of_prediction.follow(self.prediction.layer)
         self._of_truth.follow(self.truth.layer)
+        self._of_light.follow(self.pair.light)
 
     def _layer_changed(self) -> None:
         """Other pixels, or another place: what lies over the layers shows the old ones."""
@@ -216,7 +218,7 @@ class ComparePanel(QWidget):
             facts = prediction_facts(pair[0])
             complete = facts is None or facts.complete
             self.views.set_pair(pair, self.pair.light, complete=complete)
-            self.comparing.compare(*pair, self._drawn, self.pair.light, complete=complete)
+            self.comparing.compare(*pair, self._drawn, self.pair.light_on_grid, complete=complete)
         self._show()
 
     @property

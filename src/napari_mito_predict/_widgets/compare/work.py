@@ -109,8 +109,8 @@ class Comparing(QObject):
         region : Region or None
             Scored on its own too.
         light : Image, optional
-            The transmitted light: what it tells of the truth without a network is compared too, where it is of the
-            same shape.
+            The transmitted light, on the grid of the prediction: what it tells of the truth without a network is
+            compared too.
         complete : bool
             The prediction is whole; one that is still painted is compared plane by plane only.
         """
@@ -140,9 +140,7 @@ class Comparing(QObject):
             if complete:
                 work = comparing_stacks(a, b, stack, along_z=along_z(prediction), voxel_size_um=size)
                 self._stack_job.start(work)
-        given = None
-        if light is not None and values_of(light).shape == b.shape:
-            given = values_of(light)
+        given = None if light is None else values_of(light)
         if given is not self._light:
             self._light = given
             self._forget_baselines()

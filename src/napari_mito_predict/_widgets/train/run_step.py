@@ -18,6 +18,7 @@ from napari_mito_predict._widgets.common.worker import Failure
 from napari_mito_predict._widgets.common.wrapped import WarningLine
 from napari_mito_predict._widgets.train.curve import Curve
 from napari_mito_predict._widgets.train.watch import Phase
+from napari_mito_predict.evaluation import BASELINES
 from napari_mito_predict.training.run import Run
 
 if TYPE_CHECKING:
@@ -291,7 +292,7 @@ def best_score(status: Status) -> str:
 def scores_line(status: Status) -> str:
     """Such as "PCC 0.71 (start model 0.42, blurred input 0.31, local contrast 0.36)"."""
     best, scores = best_score(status), status.scores
-    names = {"base": "start model", "blurred input": "blurred input", "local contrast": "local contrast"}
+    names = {"base": "start model"} | {name: name for name in BASELINES}
     others = [f"{name} {scores[key]:.2f}" for key, name in names.items() if key in scores]
     if not best or not others:
         return best
