@@ -52,10 +52,11 @@ def read_table(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
         try:
+            columns = reader.fieldnames
             rows = list(reader)
         except csv.Error as error:
             raise ValueError(error) from error
-    if not reader.fieldnames:
+    if not columns:
         raise ValueError("it is empty")
     for number, row in enumerate(rows, 1):
         if None in row or None in row.values():

@@ -59,6 +59,16 @@ def test_planes_and_softmax_are_learned_too(tmp_path, write_field, make_config) 
     assert verify_model(run.model_folder).passed
 
 
+def test_a_training_leaves_the_threads_of_its_caller_alone(tmp_path, write_field, make_config) -> None:
+    before = torch.get_num_threads()
+    for i in range(3):
+        light = np.random.default_rng(i).normal(1000, 100, (40, 44))
+        write_field(tmp_path / f"plane{i}.ome.tif", np.stack([light, 2000 - light]), ["TL", "TMRM"], axes="CYX")
+    changes = {"iterations": 2, "validate_every": 2, "patch": (16, 16), "network": SMALL, "threads": before + 1}
+    train(make_config(tmp_path, "threads", **changes))
+    assert torch.get_num_threads() == before
+
+
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_presets_survive_a_round_trip(name) -> None:
     config = TrainingConfig.parse(MINIMAL | {"preset": name})

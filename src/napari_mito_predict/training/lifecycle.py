@@ -121,9 +121,23 @@ def _failure_reported(heartbeat: Heartbeat) -> Iterator[None]:
 
 def _run(run: Run, config: TrainingConfig, heartbeat: Heartbeat) -> None:
     """Read the fields, train, and finish the model, in one of the processes of a run."""
+    with _threads(config.threads):
+        _fit_and_finish(run, config, heartbeat)
+
+
+@contextmanager
+def _threads(wanted: int | None) -> Iterator[None]:
+    """Let torch use so many threads of the processor; whoever called goes on with those it had."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(wanted or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _fit_and_finish(run: Run, config: TrainingConfig, heartbeat: Heartbeat) -> None:
     began = time.monotonic()
-    if config.threads:
-        torch.set_num_threads(config.threads)
     fabric = make_fabric(config)
     fabric.launch()
     # A resumed run has looked for shifts already, which takes a prediction of each field.
