@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MODEL = "mito-t"
 PIXEL_UM = 0.1
 TIMES = 5
-"""As many as the model looks at from one plane."""
+"""Frames of such a movie; the one in the middle is scored."""
 
 
 def main() -> None:

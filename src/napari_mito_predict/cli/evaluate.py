@@ -285,7 +285,7 @@ def _print_all(found: Report, planes: bool, json: bool) -> None:
     by_field: dict[tuple[str, str], dict[str, Scores]] = defaultdict(dict)
     for result in found.results:
         by_field[result.case.field, result.case.target][result.case.model] = result.scores
-    for result in found.results:
+    for result in found.results:  # below all models; those of one field are the same for each
         by_field[result.case.field, result.case.target] |= result.baselines
     rows = []
     for (field, target), named in by_field.items():

@@ -191,7 +191,7 @@ class Comparing(QObject):
     def _start_plane(self, state: JobState | None = None) -> None:
         """Begin the newest plane asked for, once the one before is known: a fast slider piles nothing up.
 
-        Known is it from its first numbers on; its fine PCC, which takes longer, is given up for the next plane.
+        It is known from its first numbers on: its fine PCC, which takes longer, is given up for the next plane.
         """
         if self._next_plane is not None and self._plane_job.state not in (JobState.PREPARING, JobState.CANCELLING):
             work, self._next_plane = self._next_plane, None
