@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from exact_streaming.subject import make_model
 
-from napari_mito_predict.prediction import plan_prediction
+from napari_mito_predict.prediction import plan_prediction, run
 
 NETWORK = "random:3:16"  # as the bundled models are
 WAYS: list[tuple[str, str | tuple[int, int, int], str]] = [
@@ -45,7 +45,7 @@ def main() -> None:
         seconds = []
         for _ in range(arguments.repeats):
             start = time.perf_counter()
-            data = plan.predict()["mitochondria"].data
+            data = run(plan).predict()["mitochondria"].data
             seconds.append(time.perf_counter() - start)
         grid = plan.jobs[0].grid
         read = sum(np.prod([span.size for span in t.read]) for t in grid) / np.prod([axis.padded for axis in grid.axes])

@@ -1,6 +1,6 @@
 """Our way: the public engine, and its streamed network alone.
 
-`engine` is all of `plan_prediction(...).predict()` on the raw volume: checks, normalisation by percentiles of the whole
+`engine` is all of `run(plan_prediction(...)).predict()` on the raw volume: checks, normalisation by percentiles of the whole
 volume, reflection padding, strips, result. `network_only` takes the normalised volume, as the other ways do.
 """
 
@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from exact_streaming.bare import DTYPES, batch
-from napari_mito_predict.prediction import memory, plan_prediction
-from napari_mito_predict.prediction.folded import FoldedUNet
+from napari_mito_predict.prediction import memory, plan_prediction, run
+from napari_mito_predict.prediction.unet import FoldedUNet
 
 if TYPE_CHECKING:
     from exact_streaming.subject import Subject
@@ -29,7 +29,7 @@ def engine(subject: Subject, precision: str, _: dict[str, Any]) -> Callable[[], 
 
     def predict() -> np.ndarray:
         plan = plan_prediction(subject.raw, subject.model, device="cpu", precision=precision, tile="auto")
-        data: np.ndarray = next(iter(plan.predict().values())).data
+        data: np.ndarray = next(iter(run(plan).predict().values())).data
         return data
 
     return predict

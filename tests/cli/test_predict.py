@@ -13,7 +13,7 @@ import tifffile
 from napari_mito_predict.image import open_image, write_ome_tiff
 from napari_mito_predict.models import Architecture, save_model
 from napari_mito_predict.networks import build_network
-from napari_mito_predict.prediction import PredictionPlan, predict
+from napari_mito_predict.prediction import Execution, predict
 
 VOXEL_UM = (0.15, 0.11, 0.11)
 
@@ -324,7 +324,7 @@ def test_ome_zarr_is_written_while_predicting(mito_predict, installed, stack, tm
     pytest.importorskip("zarr", minversion="3", exc_type=ImportError, reason="pip install napari-mito-predict[zarr]")
     flags = ["-m", "tiny", "--precision", "32", "--json", *(["--composite"] if composite else [])]
     whole = mito_predict("predict", stack, "-o", tmp_path / "tiff", *flags)
-    monkeypatch.setattr(PredictionPlan, "predict", lambda *_, **__: pytest.fail("held the whole result"))
+    monkeypatch.setattr(Execution, "predict", lambda *_, **__: pytest.fail("held the whole result"))
     outcome = mito_predict("predict", stack, "-o", tmp_path / "ö", *flags, "--format", "ome-zarr")
     assert outcome.code == 0, outcome.err
     assert "not validated on real ones" in outcome.err
@@ -355,7 +355,7 @@ def test_what_does_not_fit_into_memory_is_refused_with_the_way_out(
     mito_predict, installed, stack, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("napari_mito_predict.prediction.plan.free_memory", lambda device: 4 * 8 * 36 * 44 - 1)
-    monkeypatch.setattr(PredictionPlan, "run", lambda *_, **__: pytest.fail("computed before it was known"))
+    monkeypatch.setattr(Execution, "blocks", lambda *_, **__: pytest.fail("computed before it was known"))
     outcome = mito_predict("predict", stack, "-o", tmp_path / "out", "-m", "tiny")
     assert outcome.code == 1
     assert "--format ome-zarr" in outcome.err

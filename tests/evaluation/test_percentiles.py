@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_mito_predict.evaluation import percentiles
-from napari_mito_predict.evaluation.percentiles import PERCENTILES, outer_percentiles
+from napari_mito_predict.evaluation.percentiles import PERCENTILES, order_statistics, outer_percentiles
 
 SHAPES = {
     "normal": lambda rng, n: rng.normal(size=n),
@@ -49,7 +49,7 @@ def test_bounds_that_miss_are_noticed(sign: int) -> None:
     values = np.random.default_rng(0).random(1 << 20, np.float32)
     step = values.size // (1 << 13) | 1
     values[: 100 * step : step] = sign * np.arange(10, 110)
-    assert percentiles._beyond_bounds(values) is None
+    assert percentiles._beyond_bounds(values, (1047, 1048, values.size - 1049, values.size - 1048)) is None
     assert outer_percentiles(values) == _of_numpy(values)
 
 
@@ -65,3 +65,17 @@ def test_an_ordinary_image_needs_no_second_way(monkeypatch: pytest.MonkeyPatch) 
     expected = _of_numpy(image)
     monkeypatch.setattr(np, "percentile", None)
     assert outer_percentiles(image) == expected
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    kind=st.sampled_from(sorted(SHAPES)),
+    dtype=st.sampled_from(["float32", "float64", "uint16"]),
+    n=st.integers(1 << 15, 1 << 17) | st.sampled_from([1, 2, 50, 1 << 15]),
+    shares=st.lists(st.floats(0, 1), min_size=1, max_size=5) | st.just([0.0, 1.0]) | st.just([0.5, 0.5]),
+    seed=st.integers(0, 1000),
+)
+def test_any_ranks_are_those_of_sorted_values(kind: str, dtype: str, n: int, shares: list[float], seed: int) -> None:
+    values = np.clip(SHAPES[kind](np.random.default_rng(seed), n), 0, 65535).astype(dtype)
+    ranks = [round(share * (n - 1)) for share in shares]
+    assert order_statistics(values, ranks) == list(np.sort(values)[ranks])

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_mito_predict.models import Model
-from napari_mito_predict.prediction import plan_prediction, predict
+from napari_mito_predict.prediction import plan_prediction, predict, run
 
 KINDS = [
     pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")),
@@ -49,7 +49,7 @@ def test_nothing_stays_on_the_device(model, volume, kind):
     predict(volume, model, device=kind)
     backend.synchronize()
     before = allocated()
-    blocks = plan_prediction(volume, model, device=kind, tile=(64, 48, 48)).run()
+    blocks = run(plan_prediction(volume, model, device=kind, tile=(64, 48, 48))).blocks()
     next(blocks)
     blocks.close()
     backend.synchronize()
@@ -65,7 +65,7 @@ def test_real_lack_of_memory_is_survived(model, volume):
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(min(1.0, (torch.cuda.memory_reserved() + 24 * 2**20) / total))
     try:
-        found = plan.predict()["mitochondria"].data
+        found = run(plan).predict()["mitochondria"].data
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert np.abs(found - expected).max() <= 2e-2 * expected.std()

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QApplication
 from napari_mito_predict import errors
 from napari_mito_predict._widgets.common.image_layers import is_prediction
 from napari_mito_predict._widgets.common.worker import JobState
-from napari_mito_predict.prediction import PredictionPlan
+from napari_mito_predict.prediction import Execution
 
 PATIENCE = 60_000
 
@@ -20,16 +20,16 @@ PATIENCE = 60_000
 @pytest.fixture
 def half(monkeypatch):
     """Let the engine wait after its first block, until the test lets it go on; cancelling still works."""
-    go, run = threading.Event(), PredictionPlan.run
+    go, run = threading.Event(), Execution.blocks
 
-    def slow(self, *, cancel=None, **options):
-        for block in run(self, cancel=cancel, **options):
+    def slow(self):
+        for block in run(self):
             yield block
             while not go.wait(0.01):
-                if cancel():
+                if self.context.cancel():
                     raise errors.PredictionCancelled("Cancelled; nothing was written.")
 
-    monkeypatch.setattr(PredictionPlan, "run", slow)
+    monkeypatch.setattr(Execution, "blocks", slow)
     yield go
     go.set()
 

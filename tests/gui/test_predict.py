@@ -29,17 +29,17 @@ def predictions(viewer):
 @pytest.fixture
 def held(monkeypatch):
     """Let the engine wait before its first block, until the test lets it go on; cancelling still works."""
-    from napari_mito_predict.prediction import PredictionPlan
+    from napari_mito_predict.prediction import Execution
 
-    go, run = threading.Event(), PredictionPlan.run
+    go, run = threading.Event(), Execution.blocks
 
-    def slow(self, *, cancel=None, **options):
+    def slow(self):
         while not go.wait(0.01):
-            if cancel():
+            if self.context.cancel():
                 raise errors.PredictionCancelled("Cancelled; nothing was written.")
-        yield from run(self, cancel=cancel, **options)
+        yield from run(self)
 
-    monkeypatch.setattr(PredictionPlan, "run", slow)
+    monkeypatch.setattr(Execution, "blocks", slow)
     yield go
     go.set()
 
@@ -170,13 +170,13 @@ def test_pressed_twice_predicts_once(ready, viewer, qtbot, held):
     "error", [RuntimeError("CUDA error: device-side assert"), errors.PredictionError("NaN at z 3")]
 )
 def test_an_engine_error_is_shown_and_the_button_comes_back(ready, viewer, qtbot, monkeypatch, error):
-    from napari_mito_predict.prediction import PredictionPlan
+    from napari_mito_predict.prediction import Execution
 
-    def broken(self, *, cancel=None, **options):
+    def broken(self):
         raise error
         yield
 
-    monkeypatch.setattr(PredictionPlan, "run", broken)
+    monkeypatch.setattr(Execution, "blocks", broken)
     ready.predict.predict.click()
     finish(qtbot, ready)
     assert ready.job.state is JobState.FAILED
@@ -189,17 +189,17 @@ def test_an_engine_error_is_shown_and_the_button_comes_back(ready, viewer, qtbot
 
 
 def test_a_failed_run_can_be_tried_again(ready, viewer, qtbot, monkeypatch):
-    from napari_mito_predict.prediction import PredictionPlan
+    from napari_mito_predict.prediction import Execution
 
-    run, failed = PredictionPlan.run, []
+    run, failed = Execution.blocks, []
 
-    def once(self, *, cancel=None, **options):
+    def once(self):
         if not failed:
             failed.append(True)
             raise RuntimeError("a hiccup")
-        yield from run(self, cancel=cancel, **options)
+        yield from run(self)
 
-    monkeypatch.setattr(PredictionPlan, "run", once)
+    monkeypatch.setattr(Execution, "blocks", once)
     for expected in (JobState.FAILED, JobState.DONE):
         ready.predict.predict.click()
         finish(qtbot, ready)

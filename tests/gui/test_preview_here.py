@@ -9,7 +9,7 @@ from napari_mito_predict import errors
 from napari_mito_predict._widgets.common import image_layers
 from napari_mito_predict._widgets.common.facts import PreviewFacts, facts_of
 from napari_mito_predict._widgets.common.worker import JobState
-from napari_mito_predict.prediction import PredictionPlan, memory
+from napari_mito_predict.prediction import Execution, memory
 from napari_mito_predict.prediction.tiles import Span
 
 SHAPE = (8, 240, 200)
@@ -27,13 +27,13 @@ def thin(monkeypatch):
 @pytest.fixture
 def viewports(monkeypatch):
     """All looks that the engine was asked to predict alone."""
-    asked, first_look = [], PredictionPlan.first_look
+    asked, first_look = [], Execution.first_look
 
-    def counted(self, viewport, **options):
-        asked.append(viewport)
-        return first_look(self, viewport, **options)
+    def counted(self):
+        asked.append(self.context.viewport)
+        return first_look(self)
 
-    monkeypatch.setattr(PredictionPlan, "first_look", counted)
+    monkeypatch.setattr(Execution, "first_look", counted)
     return asked
 
 
@@ -82,14 +82,14 @@ def settle(dock, qtbot):
 
 
 def test_the_visible_region_is_predicted_first(dock, viewer, qtbot, field, monkeypatch):
-    blocks, run = [], PredictionPlan.run
+    blocks, run = [], Execution.blocks
 
-    def watched(self, **options):
-        for block in run(self, **options):
+    def watched(self):
+        for block in run(self):
             blocks.append(block)
             yield block
 
-    monkeypatch.setattr(PredictionPlan, "run", watched)
+    monkeypatch.setattr(Execution, "blocks", watched)
     dock.predict.predict.click()
     qtbot.waitUntil(lambda: dock.job.state is JobState.DONE, timeout=60_000)
     assert [block.target for block in blocks[:2]] == ["mitochondria", "dna"]
@@ -186,17 +186,17 @@ def test_a_slider_that_is_dragged_predicts_where_it_stops(dock, viewer, qtbot, m
 
 
 def test_newer_requests_cancel_older_ones(dock, viewer, qtbot, movie, monkeypatch):
-    first_look, cancelled = PredictionPlan.first_look, []
+    first_look, cancelled = Execution.first_look, []
 
-    def slow(self, viewport, *, cancel=None, **options):
-        while viewport.t == 0 and not cancel():
+    def slow(self):
+        while self.context.viewport.t == 0 and not self.context.cancel():
             pass
-        if viewport.t == 0:
-            cancelled.append(viewport)
+        if self.context.viewport.t == 0:
+            cancelled.append(self.context.viewport)
             raise errors.PredictionCancelled("Cancelled.")
-        yield from first_look(self, viewport, cancel=cancel, **options)
+        yield from first_look(self)
 
-    monkeypatch.setattr(PredictionPlan, "first_look", slow)
+    monkeypatch.setattr(Execution, "first_look", slow)
     dock.predict.preview.click()
     qtbot.waitUntil(lambda: dock.here._job.state.busy, timeout=60_000)
     viewer.dims.set_current_step(0, 2)
@@ -239,14 +239,14 @@ def test_a_layer_that_was_taken_away_stays_away(dock, viewer, qtbot, field, view
 
 
 def test_a_region_that_cannot_be_predicted_says_why(dock, viewer, qtbot, movie, monkeypatch):
-    first_look = PredictionPlan.first_look
+    first_look = Execution.first_look
 
-    def broken(self, viewport, **options):
-        if viewport.t == 1:
+    def broken(self):
+        if self.context.viewport.t == 1:
             raise errors.ImageContentError("BF: time point 2 is blank.")
-        yield from first_look(self, viewport, **options)
+        yield from first_look(self)
 
-    monkeypatch.setattr(PredictionPlan, "first_look", broken)
+    monkeypatch.setattr(Execution, "first_look", broken)
     dock.predict.preview.click()
     shown(dock, viewer, qtbot)
     viewer.dims.set_current_step(0, 1)

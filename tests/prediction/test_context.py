@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from napari_mito_predict.errors import PredictionCancelled
-from napari_mito_predict.prediction import plan_prediction, predict
+from napari_mito_predict.prediction import RunContext, plan_prediction, predict, run
 from napari_mito_predict.prediction.memory import choose_tiles
 
 CPU = {"device": "cpu", "precision": "32"}
@@ -26,7 +26,8 @@ def compare(volume, model, tile):
     whole = predict(volume, model, tile="whole", **CPU)["mitochondria"].data
     plan = plan_prediction(volume, model, tile=tile, **CPU)
     seen = []
-    tiled = plan.predict(on_progress=lambda done, total, message: seen.append((done, total)))["mitochondria"]
+    execution = run(plan, RunContext(on_progress=lambda done, total, message: seen.append((done, total))))
+    tiled = execution.predict()["mitochondria"]
     assert np.abs(tiled.data - whole).max() <= TOLERANCE * whole.std()
     assert tiled.record.parameters.tiling == "exact"
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
@@ -114,13 +115,14 @@ def test_the_answer_survives_running_out_of_memory(make_model, make_gvtnet, nois
     model = make_model(network, third_axes=axes)
     plan = plan_prediction(volume, model, tile=tile, **CPU)
     object.__setattr__(model, "network", short_of_memory(network, 6 * 44 * 44, sizes))
-    found = plan.predict(on_progress=lambda done, total, message: seen.append((done, total)))["mitochondria"]
+    execution = run(plan, RunContext(on_progress=lambda done, total, message: seen.append((done, total))))
+    found = execution.predict()["mitochondria"]
     assert max(sizes) > 6 * 44 * 44
     assert np.abs(found.data - whole).max() <= TOLERANCE * whole.std()
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert seen[-1][0] == seen[-1][1]
     assert found.record.parameters.tiling == "exact"
-    assert [f.code for f in plan.findings].count("smaller-parts") == 1
+    assert [f.code for f in execution.findings].count("smaller-parts") == 1
 
 
 def test_cancelling_works_while_looking_around(make_model, make_gvtnet, noise):
@@ -132,7 +134,7 @@ def test_cancelling_works_while_looking_around(make_model, make_gvtnet, noise):
         return bool(seen) and seen[-1] >= 2
 
     with pytest.raises(PredictionCancelled):
-        plan.predict(on_progress=lambda done, total, message: seen.append(done), cancel=cancel)
+        run(plan, RunContext(on_progress=lambda done, total, message: seen.append(done), cancel=cancel)).predict()
     assert max(seen) == 2 < plan.total / 2
 
 
@@ -142,14 +144,14 @@ def test_softmax_in_parts_is_said_to_be_approximate(make_model, make_gvtnet, noi
     assert plan.total == 1
     assert plan.record("mitochondria").parameters.tiling == "exact"
     assert not [f for f in plan.findings if f.code.startswith("in-parts")]
-    whole = plan.predict()["mitochondria"].data
+    whole = run(plan).predict()["mitochondria"].data
     parts = plan_prediction(volume, model, tile=(64, 32, 32), **CPU)
     (said,) = [f for f in parts.findings if f.code == "in-parts-soft"]
     assert said.level == "warning"
     record = parts.record("mitochondria")
     assert record.parameters.tiling.startswith("approximate")
     assert any("soft looks at the whole image" in note for note in record.notes)
-    error = np.abs(parts.predict()["mitochondria"].data - whole).max() / whole.std()
+    error = np.abs(run(parts).predict()["mitochondria"].data - whole).max() / whole.std()
     assert TOLERANCE < error < 3
 
 
@@ -158,9 +160,10 @@ def test_softmax_that_runs_out_of_memory_is_said_to_be_approximate(make_model, m
     model = make_model(network)
     plan = plan_prediction(noise(4, 64, 64), model, **CPU)
     object.__setattr__(model, "network", short_of_memory(network, 4 * 48 * 64, []))
-    found = plan.predict()["mitochondria"]
+    execution = run(plan)
+    found = execution.predict()["mitochondria"]
     assert found.record.parameters.tiling.startswith("approximate")
-    assert "in-parts-tiny" in [f.code for f in plan.findings]
+    assert "in-parts-tiny" in [f.code for f in execution.findings]
 
 
 def test_a_smaller_halo_takes_its_averages_with_the_full_one(make_model, make_gvtnet, noise):
@@ -169,7 +172,7 @@ def test_a_smaller_halo_takes_its_averages_with_the_full_one(make_model, make_gv
     whole = predict(volume, model, tile="whole", **CPU)["mitochondria"].data
     plan = plan_prediction(volume, model, tile=(1, 32, 32), halo=16, **CPU)
     assert plan.record("mitochondria").parameters.tiling.startswith("approximate")
-    error = np.abs(plan.predict()["mitochondria"].data - whole).max() / whole.std()
+    error = np.abs(run(plan).predict()["mitochondria"].data - whole).max() / whole.std()
     assert error < 3
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +21,15 @@ from napari_mito_predict.errors import (
 )
 from napari_mito_predict.image import from_array
 from napari_mito_predict.models.record import DeviceUse
-from napari_mito_predict.prediction import Device, choose_device, iter_predict, plan_prediction, predict
+from napari_mito_predict.prediction import (
+    Device,
+    RunContext,
+    choose_device,
+    iter_predict,
+    plan_prediction,
+    predict,
+    run,
+)
 
 CPU = {"device": "cpu", "precision": "32"}
 TEXTS = [
@@ -52,12 +61,13 @@ def test_out_of_memory_is_answered_with_smaller_parts(make_model, make_fake, noi
     volume = noise(8, 80, 60)
     plan = plan_prediction(volume, make_model(fake), tile="whole", **CPU)
     assert plan.total == 1
-    found = plan.predict(on_progress=lambda done, total, message: messages.append((done, total, message)))
+    execution = run(plan, RunContext(on_progress=lambda done, total, message: messages.append((done, total, message))))
+    found = execution.predict()
     np.testing.assert_allclose(found["mitochondria"].data, normalised(volume), atol=1e-5)
     failed = [n for n in sizes if n > 8 * 32 * 32]
     assert failed
     assert failed == sorted(set(failed), reverse=True), "a size that failed is not tried again"
-    assert [f.code for f in plan.findings].count("smaller-parts") == 1
+    assert [f.code for f in execution.findings].count("smaller-parts") == 1
     assert any("smaller parts" in note for note in found["mitochondria"].record.notes)
     assert any("smaller parts" in message for _, _, message in messages)
     done, total, _ = messages[-1]
@@ -89,7 +99,7 @@ def test_memory_that_never_suffices_is_said(make_model, make_fake, noise):
     plan = plan_prediction(noise(8, 40, 40), make_model(fake, name="big"), **CPU)
     fake.on_call = fails_above(0, TEXTS[0], [])
     with pytest.raises(InsufficientMemoryError, match="big needs more memory"):
-        plan.predict()
+        run(plan).predict()
 
 
 class _Full(torch.nn.Module):
@@ -131,13 +141,14 @@ def full(network, state, monkeypatch):
 
 def test_the_processor_helps_out_a_small_gpu(make_model, make_fake, noise, monkeypatch, small_gpu):
     volume, model = noise(8, 24, 24), make_model(full(make_fake(), small_gpu, monkeypatch))
-    plan = plan_prediction(volume, model, **CPU)
-    plan.device = Device("mps", "Small GPU", "bf16", "test")
+    plan = replace(plan_prediction(volume, model, **CPU), device=Device("mps", "Small GPU", "bf16", "test"))
     small_gpu["full"] = True
     assert plan.record("mitochondria").computed_on[0].device == "mps", "as planned, before anything is computed"
-    made = plan.predict()["mitochondria"]
+    execution = run(plan)
+    made = execution.predict()["mitochondria"]
     np.testing.assert_allclose(made.data, normalised(volume), atol=1e-5)
-    assert "processor-instead" in [f.code for f in plan.findings]
+    assert "processor-instead" in [f.code for f in execution.findings]
+    assert "processor-instead" not in [f.code for f in plan.findings], "a plan stays as it is"
     processor = choose_device("cpu", "auto")
     used = DeviceUse(device="cpu", device_name=processor.name, precision=processor.precision)
     assert made.record.computed_on == (used,), "nothing was computed by the GPU"
@@ -151,10 +162,9 @@ def test_each_record_names_what_computed_its_model(make_model, make_fake, noise,
     small = make_model(make_fake(), name="small", targets=("mitochondria",))
     large = make_model(full(make_fake(), small_gpu, monkeypatch), name="large", targets=("dna",))
     image = from_array(noise(2, 8, 24, 24), axes="TZYX", voxel_size_um=(0.3, 0.1, 0.1))
-    plan = plan_prediction(image, [small, large], **CPU)
-    plan.device = Device("mps", "Small GPU", "32", "test")
+    plan = replace(plan_prediction(image, [small, large], **CPU), device=Device("mps", "Small GPU", "32", "test"))
     small_gpu["full"] = True
-    made = plan.predict()
+    made = run(plan).predict()
     records = {key: prediction.record for key, prediction in made.items()}
     devices = {key: [use.device for use in record.computed_on] for key, record in records.items()}
     assert devices == {"mitochondria": ["mps", "cpu"], "dna": ["cpu"]}
@@ -187,7 +197,7 @@ def test_other_errors_of_torch_are_not_retried(make_model, make_fake, noise, tex
     plan = plan_prediction(noise(4, 16, 16), make_model(fake), **CPU)
     fake.on_call = fails_above(0, RuntimeError(text), sizes)
     with pytest.raises(PredictionError, match=text) as caught:
-        plan.predict()
+        run(plan).predict()
     assert not isinstance(caught.value, RuntimeError)
     assert isinstance(caught.value.__cause__, RuntimeError)
     assert len(sizes) == 1
@@ -204,7 +214,7 @@ def test_values_that_are_not_finite_are_refused_with_their_place(make_model, mak
     calls.clear()
     fake.on_call = on_call
     with pytest.raises(PredictionError, match=r"NaN or infinite.*begins at z 0, y 32, x 0"):
-        plan.predict()
+        run(plan).predict()
 
 
 @pytest.mark.parametrize(
@@ -238,7 +248,7 @@ def test_cancelling_stops_before_the_next_tile(make_model, make_fake, noise):
     plan = plan_prediction(noise(4, 64, 64), make_model(fake), tile=(64, 16, 16), **CPU)
     fake.on_call = lambda x: calls.append(1)
     with pytest.raises(PredictionCancelled):
-        plan.predict(on_progress=lambda d, t, m: done.append(d), cancel=lambda: len(calls) >= 3)
+        run(plan, RunContext(on_progress=lambda d, t, m: done.append(d), cancel=lambda: len(calls) >= 3)).predict()
     assert len(calls) <= 3 + 1  # the fourth got as far as its first layer
     assert max(done) < plan.total
 
@@ -248,7 +258,7 @@ def test_cancelling_works_inside_a_tile(make_model, make_unet, noise):
     model = make_model(make_unet(3, 2))
     plan = plan_prediction(noise(8, 32, 32), model, tile="whole", **CPU)
     with pytest.raises(PredictionCancelled):
-        plan.predict(cancel=lambda: asked.append(1) or len(asked) > 10)
+        run(plan, RunContext(cancel=lambda: asked.append(1) or len(asked) > 10)).predict()
     assert not any(module._forward_pre_hooks for module in model.network.modules()), "the user's network is untouched"
 
 
@@ -262,7 +272,7 @@ def test_closing_early_releases_everything(make_model, make_unet, noise, monkeyp
     assert not torch.is_inference_mode_enabled()
     blocks.close()
     assert len(closed) == 1
-    assert closed[0]._ready is None
+    assert closed[0]._runner is None
 
 
 def test_the_model_is_left_as_it_was(make_model, make_unet, noise):
@@ -317,7 +327,7 @@ def test_progress_counts_tiles_of_all_models_and_volumes(make_model, make_fake, 
     models = [make_model(make_fake(), name=name, targets=(name,)) for name in ("a", "b")]
     plan = plan_prediction(noise(3, 6, 32, 32), models, tile=(64, 16, 16), **CPU)
     assert plan.total == 2 * 3 * 4
-    blocks = list(plan.run(on_progress=lambda done, total, message: seen.append((done, total))))
+    blocks = list(run(plan, RunContext(on_progress=lambda done, total, message: seen.append((done, total)))).blocks())
     assert {total for _, total in seen} == {24}
     assert sorted({done for done, _ in seen}) == list(range(25))
     assert blocks[-1].done == blocks[-1].total == 24

@@ -14,7 +14,7 @@ from napari_mito_predict.errors import (
     UnsupportedImageError,
 )
 from napari_mito_predict.image import from_array
-from napari_mito_predict.prediction import plan_prediction, predict
+from napari_mito_predict.prediction import plan_prediction, predict, run
 
 CPU = {"device": "cpu", "precision": "32"}
 SIZE = (0.3, 0.1, 0.1)
@@ -48,13 +48,13 @@ def test_images(make_model, make_fake, noise, third_axes, shape, statistics):
     data, image = noise(*shape), image_of(noise(*shape))
     model = make_model(make_fake(ndim=3 if third_axes else 2), third_axes=third_axes)
     plan = plan_prediction(image, model, channel=0, tile=(64, 12, 12), **CPU)
-    found = plan.predict()["mitochondria"]
+    found = run(plan).predict()["mitochondria"]
     expected = zscore(data, statistics)
     assert found.output.axes == ("TZYX" if shape[0] > 1 else "ZYX")
     assert found.voxel_size_um == SIZE
     assert found.time_step_s == 5.0
     np.testing.assert_allclose(found.data, expected if shape[0] > 1 else expected[0], atol=1e-5)
-    for block in plan.run():
+    for block in run(plan).blocks():
         covered = block.slices[0].start if shape[0] > 1 else 0
         assert block.t == covered
 
@@ -124,7 +124,7 @@ def test_only_y_and_x_are_resampled_for_a_time_model(make_model, make_fake, nois
     model = make_model(make_fake(), third_axes=("t",), voxel_size_um=(None, 0.2, 0.2))
     plan = plan_prediction(image_of(noise(5, 1, 20, 24)), model, channel=0, **CPU)
     assert plan.jobs[0].shape == (5, 10, 12)
-    assert plan.predict()["mitochondria"].data.shape == (5, 1, 20, 24)
+    assert run(plan).predict()["mitochondria"].data.shape == (5, 1, 20, 24)
 
 
 def test_nearly_the_same_voxel_size_is_not_resampled(make_model, make_fake, noise):

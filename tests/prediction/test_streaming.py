@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_mito_predict.prediction.folded import FoldedUNet
+from napari_mito_predict.prediction.unet import FoldedUNet
 
 
 @st.composite

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_mito_predict.errors import PredictionCancelled
-from napari_mito_predict.prediction import memory, plan_prediction, predict
+from napari_mito_predict.prediction import RunContext, memory, plan_prediction, predict, run
 from napari_mito_predict.prediction.memory import choose_strips
-from napari_mito_predict.prediction.streaming import UNetStream
 from napari_mito_predict.prediction.tiles import strip_axis, voxels
+from napari_mito_predict.prediction.unet.streaming import UNetStream
 
 CPU = {"device": "cpu", "precision": "32"}
 slow = settings(
@@ -56,7 +56,7 @@ def test_strips_equal_the_whole(make_model, make_unet, noise, thin, ndim, shape,
     assert streamed is not None
     assert len(job.grid.axes[streamed].cores) > 1 or job.shape[streamed] <= 8
     whole = _whole(volume, model, voxel_size_um=sizes)
-    assert np.abs(plan.predict()["mitochondria"].data - whole).max() <= 1e-4 * whole.std()
+    assert np.abs(run(plan).predict()["mitochondria"].data - whole).max() <= 1e-4 * whole.std()
 
 
 def test_bands_where_memory_is_short(make_model, make_unet, noise, little):
@@ -66,7 +66,7 @@ def test_bands_where_memory_is_short(make_model, make_unet, noise, little):
     assert grid.streamed == 2, "along the longest axis"
     assert len(grid.axes[1].cores) > 1
     whole = _whole(volume, model)
-    assert np.abs(plan.predict()["mitochondria"].data - whole).max() <= 1e-4 * whole.std()
+    assert np.abs(run(plan).predict()["mitochondria"].data - whole).max() <= 1e-4 * whole.std()
 
 
 @pytest.mark.parametrize("failing", [1, 2, 5])
@@ -83,9 +83,10 @@ def test_memory_that_runs_out_within_a_strip(make_model, make_unet, noise, thin,
 
     monkeypatch.setattr(UNetStream, "push", fails)
     plan = plan_prediction(volume, model, **CPU)
-    found = plan.predict()["mitochondria"]
+    execution = run(plan)
+    found = execution.predict()["mitochondria"]
     assert np.abs(found.data - whole).max() <= 1e-4 * whole.std()
-    assert [finding.code for finding in plan.findings].count("smaller-parts") == 1
+    assert [finding.code for finding in execution.findings].count("smaller-parts") == 1
 
 
 def test_cancelling_works_inside_a_strip(make_model, make_unet, noise):
@@ -93,14 +94,14 @@ def test_cancelling_works_inside_a_strip(make_model, make_unet, noise):
     plan = plan_prediction(noise(8, 32, 32), make_model(make_unet(3, 2)), **CPU)
     assert plan.total == 1
     with pytest.raises(PredictionCancelled):
-        plan.predict(cancel=lambda: asked.append(1) or len(asked) > 10)
+        run(plan, RunContext(cancel=lambda: asked.append(1) or len(asked) > 10)).predict()
     assert len(asked) == 11
 
 
 def test_blocks_come_while_strips_are_computed(make_model, make_unet, noise, thin):
     """Something to look at long before the end."""
     plan = plan_prediction(noise(8, 400, 16), make_model(make_unet(3, 2)), **CPU)
-    first = next(plan.run())
+    first = next(run(plan).blocks())
     assert first.done < 0.3 * first.total
 
 

@@ -7,7 +7,6 @@ import tracemalloc
 from collections.abc import Iterator
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +22,7 @@ from napari_mito_predict.image import open_image, write_ome_tiff
 from napari_mito_predict.image.names import record_path
 from napari_mito_predict.models import Target
 from napari_mito_predict.models.record import PredictionRecord
-from napari_mito_predict.prediction import plan_prediction, predict_to_zarr, save_composite
+from napari_mito_predict.prediction import plan_prediction, predict_to_zarr, run, run_to_zarr, save_composite
 from napari_mito_predict.prediction.result import Block, Output
 
 pytest.importorskip("zarr", minversion="3", exc_type=ImportError, reason="pip install napari-mito-predict[zarr]")
@@ -31,8 +30,8 @@ pytest.importorskip("zarr", minversion="3", exc_type=ImportError, reason="pip in
 OPTIONS = {"device": "cpu", "precision": "32", "voxel_size_um": (0.3, 0.1, 0.1)}
 
 
-class Planned:
-    """A plan of one output that computes nothing: strips of 8 rows, time point after time point."""
+class Running:
+    """A run, and its plan, of one output that computes nothing: strips of 8 rows, time point after time point."""
 
     def __init__(self, shape: tuple[int, int, int, int], fails: BaseException | None = None) -> None:
         self.outputs = {"dna": Output("dna", Target(name="dna", stain="DNA"), "m", shape, "TZYX", (None,) * 3, None)}
@@ -40,7 +39,11 @@ class Planned:
         self.result_bytes = 4 * prod(shape)
         self.started = self.closed = False
 
-    def run(self, **_: Any) -> Iterator[Block]:
+    @property
+    def plan(self) -> Running:
+        return self
+
+    def blocks(self) -> Iterator[Block]:
         self.started = True
         t, z, y, x = self.shape
         try:
@@ -87,7 +90,7 @@ def test_equals_the_whole_bit_for_bit(models, noise, tmp_path, shape, voxel_size
     plan = plan_prediction(noise(*shape), models, **options)
     paths = paths_of(plan, tmp_path)
     assert predict_to_zarr(plan, paths) == list(paths.values())
-    whole = plan_prediction(noise(*shape), models, **options).predict()
+    whole = run(plan_prediction(noise(*shape), models, **options)).predict()
     assert len(whole) == 3
     for key, prediction in whole.items():
         np.testing.assert_array_equal(open_image(paths[key]).lazy(0).compute().reshape(shape), prediction.data)
@@ -103,7 +106,7 @@ def test_series_of_planes(make_model, make_unet, noise, tmp_path):
     model = make_model(make_unet(), third_axes=("t",))
     plan = plan_prediction(path, model, device="cpu", precision="32", tile=(4, 8, 8))
     (written,) = predict_to_zarr(plan, {"mitochondria": tmp_path / "b.ome.zarr"})
-    whole = plan_prediction(path, model, device="cpu", precision="32", tile=(4, 8, 8)).predict()["mitochondria"]
+    whole = run(plan_prediction(path, model, device="cpu", precision="32", tile=(4, 8, 8))).predict()["mitochondria"]
     np.testing.assert_array_equal(open_image(written).lazy(0).compute().reshape(whole.data.shape), whole.data)
 
 
@@ -112,7 +115,7 @@ def test_a_plane(make_model, make_fake, noise, tmp_path):
     (written,) = predict_to_zarr(
         plan_prediction(noise(20, 24), model, device="cpu"), {"mitochondria": tmp_path / "a.zarr"}
     )
-    whole = plan_prediction(noise(20, 24), model, device="cpu").predict()["mitochondria"]
+    whole = run(plan_prediction(noise(20, 24), model, device="cpu")).predict()["mitochondria"]
     np.testing.assert_array_equal(open_image(written).read()[0], whole.data)
 
 
@@ -122,7 +125,7 @@ def test_channels_of_one_file(models, noise, tmp_path, shape):
     path = tmp_path / "µ 細胞_predicted.ome.zarr"
     assert predict_to_zarr(plan, path) == [path]
     (tmp_path / "saved").mkdir()
-    whole = plan_prediction(noise(*shape), models, **OPTIONS).predict()
+    whole = run(plan_prediction(noise(*shape), models, **OPTIONS)).predict()
     saved = save_composite(list(whole.values()), tmp_path / "saved" / path.name)
     assert files(path) == files(saved)
     record, other = (json.loads(record_path(p).read_text(encoding="utf-8")) for p in (path, saved))
@@ -134,10 +137,10 @@ def test_channels_of_one_file(models, noise, tmp_path, shape):
 
 def test_memory_does_not_grow_with_the_output(tmp_path):
     def peak(frames: int) -> int:
-        plan = Planned((frames, 4, 256, 256))
+        execution = Running((frames, 4, 256, 256))
         tracemalloc.start()
         try:
-            predict_to_zarr(plan, {"dna": tmp_path / f"{frames}.ome.zarr"})
+            run_to_zarr(execution, {"dna": tmp_path / f"{frames}.ome.zarr"})
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -154,13 +157,13 @@ def test_after_a_failure_everything_is_as_before(tmp_path, error):
     target = {"dna": tmp_path / "a.ome.zarr"}
     for _ in range(2):  # where nothing was, and where an older result is
         before = files(tmp_path)
-        plan = Planned((3, 2, 16, 16), error)
+        execution = Running((3, 2, 16, 16), error)
         with pytest.raises(type(error)) as caught:
-            predict_to_zarr(plan, target, overwrite=True)
+            run_to_zarr(execution, target, overwrite=True)
         assert caught.value is error
-        assert plan.closed
+        assert execution.closed
         assert files(tmp_path) == before
-        predict_to_zarr(Planned((1, 2, 16, 16)), target, overwrite=True)
+        run_to_zarr(Running((1, 2, 16, 16)), target, overwrite=True)
 
 
 def test_a_full_disk_stops_the_computation(tmp_path, monkeypatch):
@@ -170,10 +173,10 @@ def test_a_full_disk_stops_the_computation(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(zarr.Array, "__setitem__", full)
-    plan = Planned((3, 2, 16, 16))
+    execution = Running((3, 2, 16, 16))
     with pytest.raises(UnwritableOutputError, match="No space left"):
-        predict_to_zarr(plan, {"dna": tmp_path / "a.ome.zarr"})
-    assert plan.closed
+        run_to_zarr(execution, {"dna": tmp_path / "a.ome.zarr"})
+    assert execution.closed
     assert not list(tmp_path.iterdir())
 
 
@@ -201,23 +204,23 @@ def test_a_run_that_fails_at_a_later_time_point(models, noise, tmp_path):
 @pytest.mark.parametrize("existing", ["a.ome.zarr", "a.prediction.json"])
 def test_existing_results_are_refused_before_anything_is_computed(tmp_path, existing):
     (tmp_path / existing).write_text("mine", encoding="utf-8")
-    plan = Planned((1, 2, 16, 16))
+    execution = Running((1, 2, 16, 16))
     with pytest.raises(OutputExistsError):
-        predict_to_zarr(plan, {"dna": tmp_path / "a.ome.zarr"})
-    assert not plan.started
+        run_to_zarr(execution, {"dna": tmp_path / "a.ome.zarr"})
+    assert not execution.started
     assert files(tmp_path) == {existing: b"mine"}
-    predict_to_zarr(plan, {"dna": tmp_path / "a.ome.zarr"}, overwrite=True)
+    run_to_zarr(execution, {"dna": tmp_path / "a.ome.zarr"}, overwrite=True)
     assert open_image(tmp_path / "a.ome.zarr").sizes["Z"] == 2
 
 
 def test_the_place_is_checked_before_anything_is_computed(tmp_path):
-    plan = Planned((1, 2, 16, 16))
+    execution = Running((1, 2, 16, 16))
     with pytest.raises(UnwritableOutputError, match="does not exist"):
-        predict_to_zarr(plan, {"dna": tmp_path / "nowhere" / "a.ome.zarr"})
-    plan.outputs["dna"] = Output(**{**vars(plan.outputs["dna"]), "shape": (2**20, 2**10, 2**20, 2**20)})
+        run_to_zarr(execution, {"dna": tmp_path / "nowhere" / "a.ome.zarr"})
+    execution.outputs["dna"] = Output(**{**vars(execution.outputs["dna"]), "shape": (2**20, 2**10, 2**20, 2**20)})
     with pytest.raises(UnwritableOutputError, match="bytes are needed"):
-        predict_to_zarr(plan, {"dna": tmp_path / "a.ome.zarr"})
-    assert not plan.started
+        run_to_zarr(execution, {"dna": tmp_path / "a.ome.zarr"})
+    assert not execution.started
 
 
 def test_paths_have_to_fit_the_outputs(models, noise, tmp_path):

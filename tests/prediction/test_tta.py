@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from napari_mito_predict.errors import PredictionCancelled, PredictionError
 from napari_mito_predict.image import from_array
 from napari_mito_predict.models.record import PredictionRecord
-from napari_mito_predict.prediction import forward, memory, plan_prediction, predict, predict_to_zarr
-from napari_mito_predict.prediction.folded import FoldedUNet
+from napari_mito_predict.prediction import RunContext, memory, plan_prediction, predict, predict_to_zarr, run, runners
 from napari_mito_predict.prediction.normalize import measure, normalise
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.prediction.tiles import Span
+from napari_mito_predict.prediction.unet import FoldedUNet
 from napari_mito_predict.prediction.viewport import Viewport
 
 CPU = {"device": "cpu", "precision": "32"}
@@ -73,7 +73,7 @@ def test_stacks_of_any_shape_and_tiling(make_model, make_unet, noise, shape, til
 def test_strip_by_strip(make_model, make_unet, noise, thin):
     model, volume = make_model(make_unet(3, 2, base_channels=2)), noise(7, 61, 42)
     plan = plan_prediction(volume, model, tta=True, **CPU)
-    blocks = list(plan.run())
+    blocks = list(run(plan).blocks())
     assert len(blocks) > 3
     assert blocks[-1].done == blocks[-1].total == plan.total
     found = np.full(volume.shape, np.nan, np.float32)
@@ -169,7 +169,7 @@ def test_a_network_of_another_stride_along_y_than_along_x(make_model, make_fake,
 def test_networks_that_look_at_the_whole_field(make_model, make_gvtnet, noise, attention):
     model, volume = make_model(make_gvtnet(3, 2, base_channels=2, attention=attention)), noise(4, 30, 41)
     plan = plan_prediction(volume, model, tta=True, **CPU)
-    check(plan.predict()["mitochondria"].data, by_hand(volume, model))
+    check(run(plan).predict()["mitochondria"].data, by_hand(volume, model))
     assert not any(finding.code.startswith("in-parts") for finding in plan.findings)
 
 
@@ -178,7 +178,7 @@ def test_tiles_of_such_networks_take_their_averages_in_each_orientation(make_mod
     plan = plan_prediction(volume, model, tile=(1, 32, 32), tta=True, **CPU)
     upright = plan_prediction(volume, model, tile=(1, 32, 32), **CPU)
     assert plan.total == 8 * upright.total > 8 * 6, "several passes"
-    check(plan.predict()["mitochondria"].data, by_hand(volume, model))
+    check(run(plan).predict()["mitochondria"].data, by_hand(volume, model))
 
 
 def test_a_smaller_halo_is_blended_in_each_orientation(make_model, make_fake, noise):
@@ -186,7 +186,7 @@ def test_a_smaller_halo_is_blended_in_each_orientation(make_model, make_fake, no
     plan = plan_prediction(
         volume, make_model(make_fake(stride=4, field=41)), tile=(64, 12, 16), halo=8, tta=True, **CPU
     )
-    data = plan.predict()["mitochondria"].data
+    data = run(plan).predict()["mitochondria"].data
     np.testing.assert_allclose(data, (volume - volume.mean()) / volume.std(), atol=1e-5)
 
 
@@ -207,7 +207,7 @@ def test_what_is_looked_at_comes_first_and_is_final(make_model, make_unet, noise
     image = from_array(noise(8, 121, 140), axes="ZYX", voxel_size_um=(0.3, 0.12, 0.1))
     plan = plan_prediction(image, make_model(make_unet(3, 2, base_channels=2)), channel=0, tta=True, **CPU)
     viewport = Viewport(0, 3, Span(10, 30), Span(90, 125))
-    first, *others = plan.run(viewport=viewport)
+    first, *others = run(plan, RunContext(viewport=viewport)).blocks()
     assert first.slices == (slice(3, 4), slice(10, 30), slice(90, 125))
     assert first.done == 8
     whole = np.full((8, 121, 140), np.nan)
@@ -215,7 +215,7 @@ def test_what_is_looked_at_comes_first_and_is_final(make_model, make_unet, noise
         whole[block.slices] = block.data
     assert np.abs(first.data - whole[first.slices]).max() <= TOLERANCE * whole.std()
     assert others[-1].done == others[-1].total == plan.total + 8
-    (look,) = plan.first_look(viewport)
+    (look,) = run(plan, RunContext(viewport=viewport)).first_look()
     assert np.abs(look.data - whole[look.slices]).max() <= TOLERANCE * whole.std()
 
 
@@ -236,7 +236,7 @@ def test_one_network_serves_all_orientations(make_model, make_unet, noise, monke
             made.append(self)
             super().__init__(*arguments)
 
-    monkeypatch.setattr(forward, "FoldedUNet", Counted)
+    monkeypatch.setattr(runners, "FoldedUNet", Counted)
     predict(noise(4, 20, 24), make_model(make_unet(3, 1)), tta=True, **CPU)
     assert len(made) == 1
 
@@ -253,7 +253,10 @@ def test_it_stops_between_orientations(make_model, make_unet, noise):
     done = [0]
     plan = plan_prediction(noise(4, 20, 24), make_model(make_unet(3, 1)), tta=True, **CPU)
     with pytest.raises(PredictionCancelled):
-        plan.predict(on_progress=lambda count, total, message: done.append(count), cancel=lambda: max(done) >= 3)
+        run(
+            plan,
+            RunContext(on_progress=lambda count, total, message: done.append(count), cancel=lambda: max(done) >= 3),
+        ).predict()
     assert max(done) == 3
 
 

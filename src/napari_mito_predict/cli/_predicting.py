@@ -100,24 +100,26 @@ class PredictionJob:
 
     def _write_blocks(self, image: ImageSource, plan: PredictionPlan, paths: dict[str, Path]) -> None:
         """Write an OME-Zarr while predicting: neither image nor result has to fit into memory."""
-        from napari_mito_predict.prediction import predict_to_zarr
+        from napari_mito_predict.prediction import RunContext, run, run_to_zarr
 
         where: Path | dict[str, Path] = paths
         if self.composite:
             where = next(iter(paths.values()))
         with progress(image.name) as on_progress:
-            predict_to_zarr(plan, where, overwrite=self.overwrite, on_progress=on_progress)
-        self._print_new(image, plan.findings)  # what was noticed on the way
+            execution = run(plan, RunContext(on_progress))
+            run_to_zarr(execution, where, overwrite=self.overwrite)
+        self._print_new(image, execution.findings)  # what was noticed on the way
         for key, path in paths.items():
             self._note_written(image, key, path)
 
     def _write_whole(self, image: ImageSource, plan: PredictionPlan, paths: dict[str, Path]) -> None:
         """Predict, then write OME-TIFFs, each completely or not at all."""
-        from napari_mito_predict.prediction import save_composite
+        from napari_mito_predict.prediction import RunContext, run, save_composite
 
         with progress(image.name) as on_progress:
-            predictions = plan.predict(on_progress=on_progress)
-        self._print_new(image, plan.findings)
+            execution = run(plan, RunContext(on_progress))
+            predictions = execution.predict()
+        self._print_new(image, execution.findings)
         for key, path in paths.items():
             if self.composite:
                 save_composite(list(predictions.values()), path, overwrite=self.overwrite)

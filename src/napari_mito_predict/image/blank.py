@@ -9,9 +9,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_FEWEST_PLANES = 4
+FEWEST_PLANES = 4
 """Two or three planes may well agree in many pixels, for example where the light was cut off."""
-_TIMES_CHANCE = 4
+TIMES_CHANCE = 4
 SMALLEST_AREA = 0.02
 """Fraction of a plane: fewer pixels hardly change the statistics of a volume."""
 
@@ -37,7 +37,7 @@ def blank_area(volume: NDArray[Any]) -> NDArray[np.bool_] | None:
     ndarray of bool, (Y, X), or None
         None where there are no such pixels, or hardly any.
     """
-    if len(volume) < _FEWEST_PLANES:
+    if len(volume) < FEWEST_PLANES:
         return None
     constant = np.ones(volume.shape[1:], bool)
     for plane in volume[1:]:
@@ -47,7 +47,7 @@ def blank_area(volume: NDArray[Any]) -> NDArray[np.bool_] | None:
     # An image of a few values agrees with itself by chance. How often, those pixels tell that were recorded.
     agree = float((volume[1] == volume[0])[~constant].mean()) if not constant.all() else 0.0
     by_chance = agree ** (len(volume) - 1)
-    if constant.mean() < _TIMES_CHANCE * by_chance:
+    if constant.mean() < TIMES_CHANCE * by_chance:
         return None
     return constant
 

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,6 @@ from napari_mito_predict.models.card import ModelCard, Weights
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
     from napari_mito_predict.networks import Network
 
@@ -127,8 +126,7 @@ def save_model(
     from safetensors.torch import save
 
     folder = Path(folder)
-    module = cast("nn.Module", network)
-    tensors = {name: _to_stored(tensor, precision) for name, tensor in module.state_dict().items()}
+    tensors = {name: _to_stored(tensor, precision) for name, tensor in network.state_dict().items()}
     weights = save(tensors, metadata={"format": "pt"})
     card = card.model_copy(update={"weights": Weights(sha256=hashlib.sha256(weights).hexdigest())})
     # The self-test holds what a reader of this package will compute, with weights rounded as they are stored.
@@ -261,8 +259,7 @@ def _load_network(card: ModelCard, weights: bytes, source: str) -> Network:
     except SafetensorError as error:
         raise DamagedModelError(f"{source}: the weights cannot be read ({error}).") from error
     network = build_network(card.architecture.kind, card.architecture.arguments)
-    module = cast("nn.Module", network)
-    _require_same_shapes(module.state_dict(), tensors, source)
+    _require_same_shapes(network.state_dict(), tensors, source)
     if network.out_channels != len(card.targets):
         raise InvalidModelError(
             f"{source}: {network.out_channels} outputs but {len(card.targets)} targets on the card."
@@ -272,8 +269,8 @@ def _load_network(card: ModelCard, weights: bytes, source: str) -> Network:
     if not all(bool(tensor.isfinite().all()) for tensor in fractional.values()):
         raise InvalidModelError(f"{source}: the weights hold NaN or infinite numbers.")
     single = {name: tensor.float() for name, tensor in fractional.items()}
-    module.load_state_dict(tensors | single, strict=True)
-    module.eval().requires_grad_(False)
+    network.load_state_dict(tensors | single, strict=True)
+    network.eval().requires_grad_(False)
     return network
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict.errors import InvalidModelError
-from napari_mito_predict.networks._protocol import FieldNetwork, Network
+from napari_mito_predict.networks._network import FieldNetwork, Network
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,11 +34,11 @@ def build_network(kind: str, arguments: Mapping[str, Any]) -> Network:
     from napari_mito_predict.networks.gvtnet import GVTNet
     from napari_mito_predict.networks.unet import UNet
 
-    classes: dict[str, type[nn.Module]] = {"unet": UNet, "gvtnet": GVTNet}
+    classes: dict[str, type[Network]] = {"unet": UNet, "gvtnet": GVTNet}
     if kind not in classes:
         raise InvalidModelError(f"Unknown network '{kind}': expected one of {', '.join(KINDS)}.")
     try:
-        return cast("Network", classes[kind](**arguments))
+        return classes[kind](**arguments)
     except (TypeError, KeyError, ValueError) as error:
         raise InvalidModelError(f"Network '{kind}' cannot be built from {dict(arguments)}: {error}") from error
 

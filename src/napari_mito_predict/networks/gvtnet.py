@@ -14,13 +14,14 @@ from typing import Literal, cast
 from torch import Tensor, nn
 
 from napari_mito_predict.networks._layers import CONV, Activation, Double, Halve
+from napari_mito_predict.networks._network import FieldNetwork
 from napari_mito_predict.networks.gvto import GVTO, Attention
 
 Resizing = Literal["convolution", "v1", "v2"]
 _MOMENTUM = 0.003
 
 
-class GVTNet(nn.Module):
+class GVTNet(FieldNetwork):
     """Residual U-Net that attends to the whole field at its bottom.
 
     Parameters

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from napari_mito_predict.networks._layers import CONV, NORM, TRANSPOSED
+from napari_mito_predict.networks._network import Network
 
 
-class UNet(nn.Module):
+class UNet(Network):
     """U-Net without pooling: strided convolutions down, strided transposed convolutions up.
 
     Parameters
@@ -51,7 +52,6 @@ class UNet(nn.Module):
         self.convs_per_level = convs_per_level
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.contexts = 0  # convolutions only: nothing beyond the receptive field
         self.net_recurse = _Level(ndim, depth, in_channels, base_channels, convs_per_level)
         self.conv_out = CONV[ndim](base_channels, out_channels, kernel_size=3, padding=1)
 

@@ -1,17 +1,21 @@
 from .composite import save_composite
 from .device import Device, choose_device, describe
+from .execute import Execution, run
 from .fit import check_fit, verdict
 from .plan import PredictionPlan, plan_prediction
 from .predictor import iter_predict, predict
 from .result import Block, Output, Prediction
-from .to_zarr import predict_to_zarr
+from .run_state import RunContext
+from .to_zarr import predict_to_zarr, run_to_zarr
 
 __all__ = [
     "Block",
     "Device",
+    "Execution",
     "Output",
     "Prediction",
     "PredictionPlan",
+    "RunContext",
     "check_fit",
     "choose_device",
     "describe",
@@ -19,6 +23,8 @@ __all__ = [
     "plan_prediction",
     "predict",
     "predict_to_zarr",
+    "run",
+    "run_to_zarr",
     "save_composite",
     "verdict",
 ]

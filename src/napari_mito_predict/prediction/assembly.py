@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,14 +16,32 @@ if TYPE_CHECKING:
     from napari_mito_predict.prediction.compute import Pieces
     from napari_mito_predict.prediction.job import Job
     from napari_mito_predict.prediction.resample import Resampling
-    from napari_mito_predict.prediction.tiles import Tile
+    from napari_mito_predict.prediction.tiles import Box, Tile
     from napari_mito_predict.prediction.volumes import Subject, Volume
 
 
-class Assembly:
-    """The targets of one model on one volume: the mean over the views of its job, which is summed up in place.
+class Assembly(Protocol):
+    """The targets of one model on one volume: the mean over the views of its job, which is summed up in place."""
 
-    Parameters
+    def add(self, view: Job, pieces: Pieces, done: int, total: int) -> Iterator[Block]:
+        """Take all pieces of one tile; give the blocks that are complete now, one for each target.
+
+        Parameters
+        ----------
+        view : Job
+            Of the views of the job, the one that the tile is of.
+        pieces : list of (Tile, Tensor)
+            The network's output (targets, D, Y, X) over what each piece keeps.
+        done, total : int
+            Tiles that are computed, and tiles in all, for the blocks to tell.
+        """
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What an `Assembly` is to make.
+
+    Attributes
     ----------
     job : Job
         The model.
@@ -32,59 +51,115 @@ class Assembly:
         The image.
     back : Resampling
         From the model's grid to the image's.
+    """
+
+    job: Job
+    volume: Volume
+    subject: Subject
+    back: Resampling
+
+    def blocks(self, box: Box, channels: Iterable[np.ndarray], done: int, total: int) -> Iterator[Block]:
+        """One block for each target, of data (D, Y, X) that lies at `box` of the image's grid."""
+        for key, data in zip(self.job.keys, channels, strict=True):
+            placed = self.volume.place(self.subject, box, data)
+            yield Block(key, placed.t, placed.slices, placed.data, done, total)
+
+
+class WaitingBlocks:
+    """Blocks that wait for the tiles they are made of.
+
+    Parameters
+    ----------
     blocks : list of OutputBlock
         What to make, in this order as far as it is complete. The upright view comes last and completes them.
     """
 
-    def __init__(self, job: Job, volume: Volume, subject: Subject, back: Resampling, blocks: list[OutputBlock]) -> None:
-        self._job = job
-        self._volume = volume
-        self._subject = subject
-        self._back = back
+    def __init__(self, blocks: list[OutputBlock]) -> None:
         self._waiting = [(block, set(block.tiles)) for block in blocks]
-        self._views = len(job.views)
-        self._data = np.zeros((len(job.keys), *job.shape), np.float32)
 
-    def add(self, view: Job, pieces: Pieces, done: int, total: int) -> Iterator[Block]:
-        """Take all pieces of one tile; give the blocks that are complete now, one for each target.
-
-        Parameters
-        ----------
-        view : Job
-            Of the views of the job, the one that the tile is of.
-        pieces : list of (Tile, ndarray)
-            The network's output (targets, D, Y, X) over what each piece keeps.
-        done, total : int
-            Tiles that are computed, and tiles in all, for the blocks to tell.
-        """
-        for piece, output in pieces:
-            self._add_piece(view, piece, output)
+    def completed(self, view: Job, pieces: Pieces) -> list[OutputBlock]:
+        """Give, and forget, the blocks that wait for nothing any more when these pieces of a tile are there."""
         if view.orientation != UPRIGHT:
-            return
+            return []
         for _, missing in self._waiting:
             missing.discard(pieces[0][0].index)
         complete = [block for block, missing in self._waiting if not missing]
         self._waiting = [entry for entry in self._waiting if entry[1]]
-        for block in complete:
-            source = tuple(span.slice for span in block.source)
-            for key, channel in zip(self._job.keys, self._data, strict=True):
-                data = self._back.block(channel[source], block.source, block.box)
-                data /= self._views
-                placed = self._volume.place(self._subject, block.box, data)
-                yield Block(key, placed.t, placed.slices, placed.data, done, total)
+        return complete
 
-    def _add_piece(self, view: Job, piece: Tile, output: np.ndarray) -> None:
-        """Add what `piece` keeps of the network's output (targets, D, Y, X), but for the padding, where it belongs."""
+
+class HostAssembly:
+    """An `Assembly` in main memory, where the blocks are put together when they are asked for.
+
+    Parameters
+    ----------
+    goal : Goal
+        What to make.
+    waiting : WaitingBlocks
+        In which parts.
+    data : ndarray, float32, (targets, D, Y, X), optional
+        What was summed up elsewhere so far.
+    """
+
+    def __init__(self, goal: Goal, waiting: WaitingBlocks, data: np.ndarray | None = None) -> None:
+        self._goal = goal
+        self._waiting = waiting
+        if data is None:
+            data = np.zeros((len(goal.job.keys), *goal.job.shape), np.float32)
+        self._data = data
+
+    def add(self, view: Job, pieces: Pieces, done: int, total: int) -> Iterator[Block]:
+        """See `Assembly`."""
+        for piece, output in pieces:
+            kept = Kept.of(view, piece)
+            values = output.numpy()[:, *kept.part]
+            for weights in kept.weights:
+                values = values * weights
+            self._data[:, *kept.place] += view.orientation.inverse.array(values)
+        yield from self.blocks(self._waiting.completed(view, pieces), done, total)
+
+    def blocks(self, complete: Iterable[OutputBlock], done: int, total: int) -> Iterator[Block]:
+        """Make blocks that are complete."""
+        for block in complete:
+            yield from self._goal.blocks(block.box, self._channels(block), done, total)
+
+    def _channels(self, block: OutputBlock) -> Iterator[np.ndarray]:
+        source = tuple(span.slice for span in block.source)
+        for channel in self._data:
+            data = self._goal.back.block(channel[source], block.source, block.box)
+            data /= len(self._goal.job.views)
+            yield data
+
+
+class Kept(NamedTuple):
+    """What of a network's output over a piece goes where.
+
+    Attributes
+    ----------
+    part : tuple of slice
+        What is kept of (D, Y, X) of the output, which covers `piece.kept`: all but the padding.
+    place : tuple of slice
+        Where it belongs in the upright volume.
+    weights : list of ndarray, float32
+        What to multiply it with, (D, 1, 1), (Y, 1) and (X,); none where each voxel is kept by one tile alone.
+    """
+
+    part: tuple[slice, ...]
+    place: tuple[slice, ...]
+    weights: list[np.ndarray]
+
+    @classmethod
+    def of(cls, view: Job, piece: Tile) -> Kept:
+        """What is kept of a piece of a tile of `view`."""
         grid = view.grid
         kept = [span.clip(axis.inside) for span, axis in zip(piece.kept, grid.axes, strict=True)]
-        values = output[:, *(span.shift(-whole.start).slice for span, whole in zip(kept, piece.kept, strict=True))]
-        if not grid.exact:  # or else every voxel is kept by one tile alone
+        part = tuple(span.shift(-whole.start).slice for span, whole in zip(kept, piece.kept, strict=True))
+        place = tuple(span.slice for span in view.place_of(piece))
+        weights = []
+        if not grid.exact:
             for i, (axis, span) in enumerate(zip(grid.axes, kept, strict=True)):
                 # The weights are those of the whole tile: a piece of a split tile takes its share of them.
                 start = axis.kept(piece.index[i]).start
-                weights = np.asarray(axis.weights(piece.index[i])[span.start - start : span.stop - start], np.float32)
-                shape = [1, 1, 1, 1]
-                shape[i + 1] = -1  # behind the targets
-                values = values * weights.reshape(shape)
-        place = tuple(span.slice for span in view.place_of(piece))
-        self._data[:, *place] += view.orientation.inverse.array(values)
+                along = np.asarray(axis.weights(piece.index[i])[span.start - start : span.stop - start], np.float32)
+                weights.append(along.reshape(-1, *(1,) * (2 - i)))
+        return cls(part, place, weights)

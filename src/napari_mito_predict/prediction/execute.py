@@ -8,34 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+import numpy as np
 import torch
 
 from napari_mito_predict.errors import ImageContentError, InsufficientMemoryError
-from napari_mito_predict.image import Finding, Level, check_volume
-from napari_mito_predict.prediction.assembly import Assembly
+from napari_mito_predict.image import Level, check_volume
+from napari_mito_predict.prediction.assembly import Assembly, Goal, HostAssembly, WaitingBlocks
 from napari_mito_predict.prediction.blocks import plan_blocks
 from napari_mito_predict.prediction.compute import Computation, Pieces
+from napari_mito_predict.prediction.on_device import DeviceStore
 from napari_mito_predict.prediction.prefetch import prefetch
-from napari_mito_predict.prediction.prepare import KnownStatistics, Prepared, prepare
+from napari_mito_predict.prediction.prepare import prepare
+from napari_mito_predict.prediction.record import make_record
 from napari_mito_predict.prediction.resample import Resampling
-from napari_mito_predict.prediction.viewport import Viewport, first_block, tile_of
-from napari_mito_predict.prediction.volumes import Layout, Subject, Volume
+from napari_mito_predict.prediction.result import Prediction
+from napari_mito_predict.prediction.run_state import RunContext, RunState
+from napari_mito_predict.prediction.viewport import first_block, tile_of
+from napari_mito_predict.prediction.volumes import Layout, Volume
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from napari_mito_predict.image import Finding
+    from napari_mito_predict.models.record import PredictionRecord
     from napari_mito_predict.prediction.blocks import OutputBlock
-    from napari_mito_predict.prediction.device import Device
     from napari_mito_predict.prediction.job import Job
+    from napari_mito_predict.prediction.plan import PredictionPlan
+    from napari_mito_predict.prediction.prepare import PreparedVolume
     from napari_mito_predict.prediction.result import Block
-
-OnProgress = Callable[[int, int, str], object]
-"""Takes tiles done, tiles in all, and a message."""
-
-Cancel = Callable[[], bool]
-"""Says whether to stop."""
 
 T = TypeVar("T")
 
@@ -45,85 +46,76 @@ class Ready(NamedTuple):
 
     volume: Volume
     jobs: list[Job]
-    prepared: Prepared
+    prepared: PreparedVolume
 
 
-class Computed(NamedTuple):
-    """What the network gave for a tile, in which view, where it goes, and how far everything was then."""
-
-    assembly: Assembly
-    view: Job
-    pieces: Pieces
-    done: int
-    total: int
-
-    def blocks(self) -> Iterator[Block]:
-        """The blocks that are complete now."""
-        return self.assembly.add(self.view, self.pieces, self.done, self.total)
-
-
-class Execution:
-    """The state of one run.
+def run(plan: PredictionPlan, context: RunContext | None = None) -> Execution:
+    """Begin to run a plan; nothing is computed before something of it is asked for.
 
     Parameters
     ----------
-    subject : Subject
-        What is predicted from.
-    jobs : list of Job
-        The models.
-    device : Device
-        Where.
-    note : callable
-        Takes findings made on the way.
-    computed : callable
-        Takes a job and the device that computed a part of it.
-    on_progress, cancel : callable or None
-        See `napari_mito_predict.prediction.predict`.
-    viewport : Viewport or None
-        What to predict first.
-    known : KnownStatistics or None
-        What need not be measured again.
+    plan : PredictionPlan
+        From `plan_prediction`; it stays as it is.
+    context : RunContext, optional
+        What is to be told, asked and known on the way.
+    """
+    return Execution(plan, context or RunContext())
+
+
+class Execution:
+    """One run of a plan, made by `run`. Ask it once, for one of `predict`, `blocks`, `first_look` and `measure`.
+
+    Parameters
+    ----------
+    plan : PredictionPlan
+        What to compute.
+    context : RunContext
+        What is to be told, asked and known on the way.
     """
 
-    def __init__(
-        self,
-        subject: Subject,
-        jobs: list[Job],
-        device: Device,
-        note: Callable[[Finding], None],
-        computed: Callable[[Job, Device], None],
-        on_progress: OnProgress | None = None,
-        cancel: Cancel | None = None,
-        viewport: Viewport | None = None,
-        known: KnownStatistics | None = None,
-    ) -> None:
-        self._subject = subject
-        self._jobs = jobs
-        self._note = note
-        self._viewport = viewport
-        self._known = known
-        self._on_progress = on_progress or (lambda done, total, message: None)
-        self._cancel = cancel or (lambda: False)
-        self._closed = False
-        total = sum(job.tiles_per_volume * len(subject.volumes(job.layout)) for job in jobs)
-        self._computation = Computation(
-            device, subject.image.name, total, note, computed, self._report, self._should_stop
-        )
+    def __init__(self, plan: PredictionPlan, context: RunContext) -> None:
+        self.plan = plan
+        self.context = context
+        self._subject = plan.subject
+        self._jobs = plan.jobs
+        self._viewport = context.viewport
+        self._known = context.known
+        self._state = RunState(plan, context)
+        self._store = DeviceStore(plan.device, context.keep_on_device)
+        self._computation = Computation(plan.device, self._subject.image.name, self._state, self._store)
 
-    def blocks(self) -> Iterator[Block]:
-        """All blocks of all outputs, after those that are looked at."""
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Those of the plan and those made on the way so far."""
+        return tuple(self._state.findings)
+
+    def record(self, key: str) -> PredictionRecord:
+        """How the output `key` was made: what was found on the way and what really computed."""
+        job = self.plan.job_of(key)
+        return make_record(self.plan.outputs[key], job, self._subject, self._state.devices(job), self.findings)
+
+    def predict(self) -> dict[str, Prediction]:
+        """Compute everything; see `napari_mito_predict.prediction.predict`."""
+        self.plan.check_memory()
+        data = {key: np.zeros(output.shape, np.float32) for key, output in self.plan.outputs.items()}
+        for block in self.blocks():
+            data[block.target][block.slices] = block.data
+        return {key: Prediction(data[key], output, self.record(key)) for key, output in self.plan.outputs.items()}
+
+    def blocks(self) -> Generator[Block]:
+        """All blocks of all outputs, after those that are looked at; see `iter_predict`."""
         return self._released(self._all())
 
-    def first(self) -> Iterator[Block]:
+    def first_look(self) -> Generator[Block]:
         """What is looked at and the planes around it; all of a volume that is small or cannot be had in parts."""
         return self._released(self._looked_at())
 
     def measure(self) -> None:
-        """Find out the statistics of the volume that is looked at."""
+        """Find out the statistics of the volume that is looked at, so that other runs begin at once."""
         for _ in self._released(self._ready(only_looked_at=True)):
             pass
 
-    def _released(self, made: Iterator[T]) -> Iterator[T]:
+    def _released(self, made: Iterator[T]) -> Generator[T]:
         """Pass on what is `made`; release the networks when it ends, fails, or is closed early."""
         try:
             yield from made
@@ -133,13 +125,14 @@ class Execution:
                 "close other programs."
             ) from error
         finally:
+            self._store.close()
             self._computation.close()
 
     def _all(self) -> Iterator[Block]:
         """Blocks, made of what was computed while the next tile is computed."""
-        with closing(prefetch(self._computed(), self._close)) as computed:
-            for each in computed:
-                yield from each.blocks()
+        with closing(prefetch(self._computed(), self._state.close)) as computed:
+            for blocks in computed:
+                yield from blocks
 
     def _looked_at(self) -> Iterator[Block]:
         """Blocks of what is looked at; of the whole volume where nothing is saved by a part."""
@@ -148,12 +141,12 @@ class Execution:
                 first = self._first(job, volume, prepared, all_planes=True)
                 if first is None:
                     _resample_for_all(jobs, prepared)
-                for computed in first or self._tiles(job, volume, prepared):
-                    yield from computed.blocks()
+                for blocks in first or self._tiles(job, volume, prepared):
+                    yield from blocks
 
-    def _computed(self) -> Generator[Computed]:
-        """All tiles, computed while the next volume is prepared; of each volume first what is looked at."""
-        with closing(prefetch(self._ready(), self._close)) as ready:
+    def _computed(self) -> Generator[Iterator[Block]]:
+        """What each tile completes, computed while the next volume is prepared; of each first what is looked at."""
+        with closing(prefetch(self._ready(), self._state.close)) as ready:
             for volume, jobs, prepared in ready:
                 for job in jobs:
                     yield from self._first(job, volume, prepared, all_planes=False) or ()
@@ -182,26 +175,29 @@ class Execution:
 
     def _read(self, volume: Volume, jobs: list[Job], *, several: bool) -> np.ndarray:
         """(D, Y, X) in the image's own dtype; what is wrong with it is noted, or raised."""
-        self._computation.check_cancelled()
-        self._report(f"Reading {volume.where}")
-        raw = volume.read(self._subject, self._computation.check_cancelled)
+        self._state.check_cancelled()
+        self._state.report(f"Reading {volume.where}")
+        raw = volume.read(self._subject, self._state.check_cancelled)
         flat = all(job.layout is Layout.PLANES for job in jobs)
         where = volume.where if several else ""
         for finding in check_volume(raw, where=where):
             if finding.level is Level.ERROR:
                 raise ImageContentError(f"{self._subject.image.name}: {finding.message} {finding.fix}".rstrip())
             if not (flat and finding.code == "too-thin"):  # of no matter where every plane is predicted by itself
-                self._note(finding)
+                self._state.note(finding)
         return raw
 
-    def _prepare(self, raw: np.ndarray, volume: Volume, job: Job) -> Prepared:
+    def _prepare(self, raw: np.ndarray, volume: Volume, job: Job) -> PreparedVolume:
         """The volume as `job` takes it, and all that are alike."""
-        self._computation.check_cancelled()
-        self._report(f"Preparing {volume.where}")
+        self._state.check_cancelled()
+        self._state.report(f"Preparing {volume.where}")
         where = f"{self._subject.image.name}, {volume.where}"
-        return prepare(raw, job, where=where, known=self._known, threads=torch.get_num_threads())
+        on_device = self._store.prepare(raw, job, where, self._known)
+        return on_device or prepare(raw, job, where=where, known=self._known, threads=torch.get_num_threads())
 
-    def _first(self, job: Job, volume: Volume, prepared: Prepared, *, all_planes: bool) -> Iterator[Computed] | None:
+    def _first(
+        self, job: Job, volume: Volume, prepared: PreparedVolume, *, all_planes: bool
+    ) -> Iterator[Iterator[Block]] | None:
         """What is looked at, if anything is saved by that; it comes again with its strip or tile."""
         if self._viewport is None or not self._viewport.is_at(volume):
             return None
@@ -209,12 +205,12 @@ class Execution:
         if block is None:
             return None
 
-        def pieces_of(view: Job, oriented: Prepared) -> Iterator[Pieces]:
+        def pieces_of(view: Job, oriented: PreparedVolume) -> Iterator[Pieces]:
             yield self._computation.extra_tile(view, oriented, tile_of(block, view))
 
         return self._views(job, volume, prepared, [block], pieces_of)
 
-    def _tiles(self, job: Job, volume: Volume, prepared: Prepared) -> Iterator[Computed]:
+    def _tiles(self, job: Job, volume: Volume, prepared: PreparedVolume) -> Iterator[Iterator[Block]]:
         """All tiles of a volume, in the order of the grid."""
         blocks = plan_blocks(job.grid, self._back(job))
         return self._views(job, volume, prepared, blocks, self._computation.tiles)
@@ -223,38 +219,40 @@ class Execution:
         self,
         job: Job,
         volume: Volume,
-        prepared: Prepared,
+        prepared: PreparedVolume,
         blocks: list[OutputBlock],
-        pieces_of: Callable[[Job, Prepared], Iterator[Pieces]],
-    ) -> Iterator[Computed]:
-        """What `pieces_of` makes of each view of a job and the volume oriented like it: together they make `blocks`."""
-        assembly = Assembly(job, volume, self._subject, self._back(job), blocks)
+        pieces_of: Callable[[Job, PreparedVolume], Iterator[Pieces]],
+    ) -> Iterator[Iterator[Block]]:
+        """What `pieces_of` makes of each view of a job and the volume oriented like it: together they make `blocks`.
+
+        Gives, for each tile, the blocks that it completes, which are put together when they are asked for.
+        """
+        assembly = self._assembly(Goal(job, volume, self._subject, self._back(job)), WaitingBlocks(blocks), prepared)
         for view in job.views:
             for pieces in pieces_of(view, prepared.oriented(view.orientation)):
-                yield Computed(assembly, view, pieces, self._computation.done, self._computation.total)
+                yield assembly.add(view, pieces, self._state.done, self._state.total)
+
+    def _assembly(self, goal: Goal, waiting: WaitingBlocks, prepared: PreparedVolume) -> Assembly:
+        """Where the result of a volume is put together: where the volume lies."""
+        if prepared.on_device:
+            assembly = self._store.assembly(goal, waiting, partial(self._computation.failure, goal.job))
+            if assembly is not None:
+                return assembly
+            self._store.evict()
+        return HostAssembly(goal, waiting)
 
     def _back(self, job: Job) -> Resampling:
         """From the grid of `job` to that of the image."""
         return Resampling.between(job.shape, self._subject.volume_shape(job.layout))
 
-    def _should_stop(self) -> bool:
-        return self._closed or self._cancel()
 
-    def _close(self) -> None:
-        """Let what is under way end: whoever took the blocks wants no more."""
-        self._closed = True
-
-    def _report(self, message: str) -> None:
-        self._on_progress(self._computation.done, self._computation.total, message)
-
-
-def _resample_for_all(jobs: Sequence[Job], prepared: Prepared) -> None:
+def _resample_for_all(jobs: Sequence[Job], prepared: PreparedVolume) -> None:
     """Resample a volume once, where more than one network, or orientation of it, is to have it."""
     if sum(len(job.views) for job in jobs) > 1:
         prepared.resample_once(torch.get_num_threads())
 
 
-def _alike(jobs: list[Job]) -> Iterator[list[Job]]:
+def _alike(jobs: Sequence[Job]) -> Iterator[list[Job]]:
     """Jobs that take the same prepared input, together; in the order of the first of each."""
     while jobs:
         alike = [job for job in jobs if job.prepared_like(jobs[0])]

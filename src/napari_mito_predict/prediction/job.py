@@ -30,6 +30,8 @@ class Job:
         (D, Y, X) of its volumes at the model's voxel size.
     grid : TileGrid
         The tiles of each volume.
+    network_bytes : int
+        Memory that the network needs at its peak, for the largest tile or strip of any orientation.
     turned_grid : TileGrid, optional
         The tiles of each volume with y and x transposed, where the mean over all orientations is predicted.
     orientation : Orientation
@@ -41,6 +43,7 @@ class Job:
     layout: Layout
     shape: tuple[int, int, int]
     grid: TileGrid
+    network_bytes: int
     turned_grid: TileGrid | None = None
     orientation: Orientation = UPRIGHT
 

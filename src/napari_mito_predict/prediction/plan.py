@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from math import prod
 from pathlib import Path
@@ -32,21 +32,18 @@ from napari_mito_predict.image import (
 from napari_mito_predict.models import Model, load_model
 from napari_mito_predict.prediction.context import in_parts
 from napari_mito_predict.prediction.device import Device, choose_device
-from napari_mito_predict.prediction.execute import Cancel, Execution, OnProgress
 from napari_mito_predict.prediction.fit import findings as fit_findings
 from napari_mito_predict.prediction.job import Job
 from napari_mito_predict.prediction.memory import free_memory
 from napari_mito_predict.prediction.orientations import TRANSPOSED
 from napari_mito_predict.prediction.precision import checked
 from napari_mito_predict.prediction.record import make_record
-from napari_mito_predict.prediction.result import Block, Output, Prediction
+from napari_mito_predict.prediction.result import Output
 from napari_mito_predict.prediction.tiling import Tiling, planes_rows_columns
 from napari_mito_predict.prediction.volumes import Subject, VoxelSize
 
 if TYPE_CHECKING:
     from napari_mito_predict.models.record import PredictionRecord
-    from napari_mito_predict.prediction.prepare import KnownStatistics
-    from napari_mito_predict.prediction.viewport import Viewport
 
 _ARRAY_AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
 # Bytes per voxel: the input as read (16 bit), the same resampled, and one result per target.
@@ -55,99 +52,53 @@ _BYTES_RESAMPLED = 4
 _BYTES_RESULT = 4
 
 
-@dataclass
+@dataclass(frozen=True)
 class PredictionPlan:
-    """Everything decided, nothing computed. Made by `plan_prediction`.
+    """Everything decided, nothing computed. Made by `plan_prediction`, run by `run`, as often as somebody likes.
 
     Attributes
     ----------
     outputs : dict of str to Output
         What there will be.
-    findings : list of Finding
-        About the image and how the models fit it; grows while the plan runs (blank planes, memory that ran out).
+    findings : tuple of Finding
+        About the image and how the models fit it.
     device : Device
         Where it will be computed, in which precision, and why.
     total : int
         Number of tiles, counted once for each pass over them.
     estimate_bytes : int
         Memory it will need at its peak, roughly.
+    subject : Subject
+        What is predicted from.
+    jobs : tuple of Job
+        The models, and how each is given the image.
     """
 
     outputs: dict[str, Output]
-    findings: list[Finding]
+    findings: tuple[Finding, ...]
     device: Device
     total: int
     estimate_bytes: int
     subject: Subject = field(repr=False)
-    jobs: list[Job] = field(repr=False)
-    _used: dict[str, list[Device]] = field(default_factory=dict, init=False, repr=False)
-    """What computed, by name of the model."""
-    _planned_findings: tuple[Finding, ...] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._planned_findings = tuple(self.findings)
-
-    def fresh(self) -> PredictionPlan:
-        """This plan as it was made, without what was found and what computed since: for another run of it."""
-        return replace(self, findings=list(self._planned_findings))
+    jobs: tuple[Job, ...] = field(repr=False)
 
     @property
     def result_bytes(self) -> int:
         """Size of all outputs."""
-        return sum(4 * prod(output.shape) for output in self.outputs.values())  # float32
+        return _result_bytes(self.outputs)
 
     @property
     def orientations(self) -> int:
         """How many orientations of the image are predicted: 8 with test-time augmentation, 1 without."""
         return len(self.jobs[0].views)
 
-    def run(
-        self,
-        *,
-        on_progress: OnProgress | None = None,
-        cancel: Cancel | None = None,
-        viewport: Viewport | None = None,
-        known: KnownStatistics | None = None,
-    ) -> Iterator[Block]:
-        """Compute, block by block; see `iter_predict`.
+    def job_of(self, key: str) -> Job:
+        """The model that gives the output `key`."""
+        return next(job for job in self.jobs if key in job.keys)
 
-        Parameters
-        ----------
-        on_progress, cancel : callable, optional
-            See `predict`; called from the thread that computes.
-        viewport : Viewport, optional
-            What is predicted first, and a second time with the rest.
-        known : KnownStatistics, optional
-            Statistics measured before; those measured now are added.
-        """
-        return self._execution(on_progress, cancel, viewport, known).blocks()
-
-    def first_look(
-        self, viewport: Viewport, *, cancel: Cancel | None = None, known: KnownStatistics | None = None
-    ) -> Iterator[Block]:
-        """Compute what is looked at, and no more."""
-        return self._execution(None, cancel, viewport, known).first()
-
-    def measure(self, viewport: Viewport, known: KnownStatistics, *, cancel: Cancel | None = None) -> None:
-        """Measure the volume that is looked at, so that `first_look` and `run` begin at once."""
-        self._execution(None, cancel, viewport, known).measure()
-
-    def predict(self, *, on_progress: OnProgress | None = None, cancel: Cancel | None = None) -> dict[str, Prediction]:
-        """Compute everything; see `napari_mito_predict.prediction.predict`."""
-        self.check_memory()
-        data = {key: np.zeros(output.shape, np.float32) for key, output in self.outputs.items()}
-        for block in self.run(on_progress=on_progress, cancel=cancel):
-            data[block.target][block.slices] = block.data
-        return {key: Prediction(data[key], output, self.record(key)) for key, output in self.outputs.items()}
-
-    def record(self, key: str, *, full_hash: bool = False) -> PredictionRecord:
-        """How the output `key` is made: what computes it is known when it was computed, and planned before."""
-        job = next(job for job in self.jobs if key in job.keys)
-        devices = self._used.get(job.model.name) or [self.device]
-        return make_record(self.outputs[key], job, self.subject, devices, self._about(job), full_hash=full_hash)
-
-    def _execution(self, *how: Any) -> Execution:
-        return Execution(self.subject, self.jobs, self.device, self._note, self._computed, *how)
+    def record(self, key: str) -> PredictionRecord:
+        """How the output `key` will be made; see `Execution.record` for how it was made."""
+        return make_record(self.outputs[key], self.job_of(key), self.subject, [self.device], self.findings)
 
     def check_memory(self) -> None:
         """Find out whether all outputs fit into memory: the operating system would promise it to anybody who asks.
@@ -164,21 +115,6 @@ class PredictionPlan:
                 "into a folder while they are computed, as OME-Zarr.",
                 file=self.subject.image.name,
             )
-
-    def _about(self, job: Job) -> list[Finding]:
-        """Findings about this model, and those about all."""
-        return [finding for finding in self.findings if finding.model in ("", job.model.name)]
-
-    def _note(self, finding: Finding) -> None:
-        """Once for each kind and model, however many volumes show it."""
-        if (finding.code, finding.model) not in {(known.code, known.model) for known in self.findings}:
-            self.findings.append(finding)
-
-    def _computed(self, job: Job, device: Device) -> None:
-        """Keep what computed a part of the outputs of `job`: another device than planned, where memory ran out."""
-        used = self._used.setdefault(job.model.name, [])
-        if device not in used:
-            used.append(device)
 
 
 def plan_prediction(
@@ -234,19 +170,26 @@ def plan_prediction(
     found += [in_parts(job.model.name) for job in jobs if job.tile_dependent]
     outputs = dict(chain.from_iterable(_outputs(subject, job) for job in jobs))
     total = sum(job.tiles_per_volume * len(subject.volumes(job.layout)) for job in jobs)
-    estimate = max(_peak_bytes(job, subject, tiling) for job in jobs)
-    plan = PredictionPlan(outputs, found, chosen, total, estimate, subject, jobs)
-    plan.estimate_bytes += plan.result_bytes
-    return plan
+    estimate = max(_peak_bytes(job, subject) for job in jobs)
+    estimate += _result_bytes(outputs)
+    return PredictionPlan(outputs, tuple(found), chosen, total, estimate, subject, tuple(jobs))
+
+
+def _result_bytes(outputs: Mapping[str, Output]) -> int:
+    """Size of these outputs, float32."""
+    return sum(_BYTES_RESULT * prod(output.shape) for output in outputs.values())
 
 
 def _job(model: Model, subject: Subject, targets: Counter[str], tiling: Tiling, *, tta: bool) -> Job:
     """A model's share: `targets` are those of all models, by how many predict them."""
     shape = subject.model_shape(model.card)
+    grid = tiling.grid(model, shape)
+    needed = tiling.network_bytes(model, grid)
     turned_grid = None
     if tta:
         turned_grid = tiling.grid(model, TRANSPOSED.shape(shape))
-    return Job(model, _keys(model, targets), subject.layout(model.card), shape, tiling.grid(model, shape), turned_grid)
+        needed = max(needed, tiling.network_bytes(model, turned_grid))
+    return Job(model, _keys(model, targets), subject.layout(model.card), shape, grid, needed, turned_grid)
 
 
 def _keys(model: Model, targets: Counter[str]) -> tuple[str, ...]:
@@ -254,14 +197,14 @@ def _keys(model: Model, targets: Counter[str]) -> tuple[str, ...]:
     return tuple(f"{target}/{model.name}" if targets[target] > 1 else target for target in model.targets)
 
 
-def _peak_bytes(job: Job, subject: Subject, tiling: Tiling) -> int:
+def _peak_bytes(job: Job, subject: Subject) -> int:
     """Memory for the volumes of a job and its network; the mean over orientations is summed up in its result."""
     given = _BYTES_RAW
     if job.shape != subject.volume_shape(job.layout):
         given += _BYTES_RESAMPLED
     volumes_at_once = min(len(subject.volumes(job.layout)), 2)  # the next one is read ahead
     held = prod(job.shape) * (given * volumes_at_once + _BYTES_RESULT * len(job.keys))
-    return held + max(tiling.network_bytes(job.model, view.grid) for view in job.views)
+    return held + job.network_bytes
 
 
 def _subject(given: Any, channel: Any, scene: Any, voxel_size_um: Sequence[float | None] | None) -> Subject:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import torch
 
 from napari_mito_predict.image import Finding, Level
 from napari_mito_predict.prediction.forward import Forward
@@ -59,10 +60,12 @@ def agreement(model: Model, device: Device) -> float | None:
     key = (device.kind, device.precision)
     if key not in known:
         given, expected = model.sample
-        output = Forward(model.network, device, lambda: False, name=model.name)(given.reshape(-1, *given.shape[-2:]))
-        if output is None:  # memory ran out: nothing is known, and the run itself will find smaller parts
+        forward = Forward(model.network, device, lambda: False, name=model.name)
+        output = forward(torch.from_numpy(np.ascontiguousarray(given.reshape(-1, *given.shape[-2:]), np.float32)))
+        fetched = None if output is None else forward.to_host(output)
+        if fetched is None:  # memory ran out: nothing is known, and the run itself will find smaller parts
             return None
-        known[key] = min(_agreement(a, b) for a, b in zip(output, expected, strict=True))
+        known[key] = min(_agreement(a, b) for a, b in zip(fetched.numpy(), expected, strict=True))
     return known[key]
 
 

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_mito_predict.prediction.execute import run
 from napari_mito_predict.prediction.plan import plan_prediction
+from napari_mito_predict.prediction.run_state import RunContext
 
 if TYPE_CHECKING:
     from napari_mito_predict.image import ChannelRole, ImageSource
     from napari_mito_predict.models import Model
-    from napari_mito_predict.prediction.execute import Cancel, OnProgress
     from napari_mito_predict.prediction.result import Block, Prediction
+    from napari_mito_predict.prediction.run_state import Cancel, OnProgress
 
 
 def predict(
@@ -82,7 +84,7 @@ def predict(
         tile=tile,
         tta=tta,
     )
-    return plan.predict(on_progress=on_progress, cancel=cancel)
+    return run(plan, RunContext(on_progress, cancel)).predict()
 
 
 def iter_predict(
@@ -119,4 +121,4 @@ def iter_predict(
         tile=tile,
         tta=tta,
     )
-    yield from plan.run(on_progress=on_progress, cancel=cancel)
+    yield from run(plan, RunContext(on_progress, cancel)).blocks()

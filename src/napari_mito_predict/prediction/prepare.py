@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import hashlib
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from napari_mito_predict.prediction.normalize import Statistics, as_float, measure, normalise
 from napari_mito_predict.prediction.orientations import UPRIGHT
@@ -47,8 +49,25 @@ class KnownStatistics:
         return values, raw.dtype.str, raw.shape, job.shape, job.model.card.input.normalisation.model_dump_json()
 
 
+class PreparedVolume(Protocol):
+    """A volume as a model takes it, wherever it lies."""
+
+    @property
+    def on_device(self) -> bool:
+        """Whether it lies in the memory of the device, and what is made of it shall stay there."""
+
+    def oriented(self, orientation: Orientation) -> PreparedVolume:
+        """This volume, flipped and turned."""
+
+    def resample_once(self, threads: int) -> None:
+        """Resample all of the volume now, because more than one model or orientation reads it."""
+
+    def window(self, grid: TileGrid, read: Box) -> Tensor:
+        """The part `read` of the volume as padded by reflection; (D, Y, X), normalised, see `Prepared.window`."""
+
+
 class Prepared:
-    """One volume, ready to be read window by window.
+    """One volume in main memory, ready to be read window by window.
 
     Parameters
     ----------
@@ -67,6 +86,11 @@ class Prepared:
         self._resampled: np.ndarray | None = None
         self._shape = shape
         self._orientation = UPRIGHT
+
+    @property
+    def on_device(self) -> bool:
+        """It lies in main memory."""
+        return False
 
     def oriented(self, orientation: Orientation) -> Prepared:
         """This volume, flipped and turned: nothing is measured, resampled or copied for it."""
@@ -92,7 +116,7 @@ class Prepared:
                 resampled = self._resampling.whole(as_float(self._raw), threads=threads)
             self._resampled = resampled
 
-    def window(self, grid: TileGrid, read: Box) -> np.ndarray:
+    def window(self, grid: TileGrid, read: Box) -> Tensor:
         """The part `read` of the volume as padded by reflection, without making the padded volume.
 
         Parameters
@@ -104,21 +128,14 @@ class Prepared:
 
         Returns
         -------
-        ndarray, float32, (D, Y, X)
+        Tensor, float32, (D, Y, X)
             Normalised.
         """
-        # Where each plane, row and column of the window comes from. What lies between the first and the last of these
-        # is prepared once; the padding then repeats some of it.
-        sources = [
-            reflect(np.arange(span.start, span.stop) - axis.before, axis.size)
-            for span, axis in zip(read, grid.axes, strict=True)
-        ]
-        box = per_axis(Span(int(along.min()), int(along.max()) + 1) for along in sources)
+        box, padding = reflected(grid, read)
         part = self._oriented_part(box)
-        if all(span.clip(axis.inside) == span for span, axis in zip(read, grid.axes, strict=True)):
-            return part
-        window: np.ndarray = part[np.ix_(*(along - span.start for along, span in zip(sources, box, strict=True)))]
-        return window
+        if padding is not None:
+            part = np.ascontiguousarray(part[np.ix_(*padding)])
+        return torch.from_numpy(part)
 
     def _oriented_part(self, box: Box) -> np.ndarray:
         """The voxels `box` of the volume as it is oriented."""
@@ -132,6 +149,26 @@ class Prepared:
         source = self._resampling.needed(box)
         values = as_float(self._raw[tuple(span.slice for span in source)])
         return normalise(self._resampling.block(values, source, box), self._statistics)
+
+
+def reflected(grid: TileGrid, read: Box) -> tuple[Box, list[np.ndarray] | None]:
+    """How to make the part `read` of a volume as padded by reflection, without making the padded volume.
+
+    Returns
+    -------
+    Box
+        The voxels of the volume that are needed, each once.
+    list of ndarray, or None
+        Which planes, rows and columns of these to take: the padding repeats some of them. None: all, as they are.
+    """
+    sources = [
+        reflect(np.arange(span.start, span.stop) - axis.before, axis.size)
+        for span, axis in zip(read, grid.axes, strict=True)
+    ]
+    box = per_axis(Span(int(along.min()), int(along.max()) + 1) for along in sources)
+    if all(span.clip(axis.inside) == span for span, axis in zip(read, grid.axes, strict=True)):
+        return box, None
+    return box, [along - span.start for along, span in zip(sources, box, strict=True)]
 
 
 def prepare(

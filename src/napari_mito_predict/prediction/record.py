@@ -37,8 +37,6 @@ def make_record(
     subject: Subject,
     devices: Iterable[Device],
     findings: Sequence[Finding],
-    *,
-    full_hash: bool,
 ) -> PredictionRecord:
     """Put together how one output is made.
 
@@ -49,17 +47,16 @@ def make_record(
     devices : iterable of Device
         What computed, in the order of use; the planned one where nothing was computed yet.
     findings : sequence of Finding
-        About this model, or about all.
-    full_hash : bool
-        Also hash the whole input file, not only its ends.
+        About all models; those about others are left out.
     """
     card = job.model.card
+    findings = [finding for finding in findings if finding.model in ("", job.model.name)]
     return PredictionRecord(
         target=output.target.name,
         stain=output.target.stain,
         disclaimer=card.disclaimer,
         values=_VALUES,
-        input=_input(subject, full_hash=full_hash),
+        input=_input(subject),
         model=_model(card),
         parameters=_parameters(job, subject, findings),
         computed_on=tuple(
@@ -78,13 +75,13 @@ def composite_record(outputs: Sequence[Output], records: Sequence[PredictionReco
     return PredictionRecord(disclaimer=" ".join(disclaimers), channels=tuple(channels))
 
 
-def _input(subject: Subject, *, full_hash: bool) -> InputRecord:
+def _input(subject: Subject) -> InputRecord:
     image = subject.image
     file: dict[str, object] = {}
     if image.path is not None:
         file["path"] = str(image.path)
         with suppress(UnreadableImageError):  # gone since its pixels were read: what they were made from stays known
-            file |= file_signature(image.path, full=full_hash)
+            file |= file_signature(image.path)
     channel = image.channels[subject.channel]
     return InputRecord.model_validate(
         {

@@ -42,12 +42,23 @@ class AxisResampling:
         """Where the centre of target voxel `i` lies on the source grid."""
         return (i + 0.5) * self.step - 0.5
 
+    def gaussian(self) -> np.ndarray:
+        """Weights of the anti-aliasing filter, float64, an odd number of them: those of `scipy.ndimage`."""
+        places = np.arange(-self._reach, self._reach + 1)
+        weights = np.exp(-0.5 / self.sigma**2 * places**2)
+        normalised: np.ndarray = weights / weights.sum()
+        return normalised
+
+    @property
+    def _reach(self) -> int:
+        """How far the anti-aliasing filter reaches, as scipy has it."""
+        return int(_TRUNCATE * self.sigma + 0.5)
+
     def needed(self, target: Span) -> Span:
         """Source voxels that `target` voxels are interpolated from."""
         margin = 0
         if self.source != self.target:
-            # How far scipy's Gaussian reaches, and one voxel for positions that are rounded up.
-            margin = int(_TRUNCATE * self.sigma + 0.5) + 1
+            margin = self._reach + 1  # one voxel for positions that are rounded up
         wanted = Span(floor(self.position(target.start)), ceil(self.position(target.stop - 1)) + 1)
         return wanted.grow(margin, Span(0, self.source))
 

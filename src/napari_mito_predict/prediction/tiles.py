@@ -7,7 +7,7 @@ so that the zeros come at the same place; any other window edge lies at least a 
 Tiles start on the stride grid, otherwise a voxel would fall into another phase of the strided convolutions.
 
 Along one axis tiles may be strips instead, which need no halo: a network that remembers what it saw takes them in order
-(see `napari_mito_predict.prediction.streaming`).
+(see `napari_mito_predict.prediction.unet.streaming`).
 """
 
 from __future__ import annotations

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from napari_mito_predict.errors import PredictionError
-from napari_mito_predict.prediction.folded import can_stream
 from napari_mito_predict.prediction.memory import bytes_per_voxel, choose_strips, choose_tiles
+from napari_mito_predict.prediction.runners import can_stream
 from napari_mito_predict.prediction.tiles import plan_tiles
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from napari_mito_predict.models import Model
     from napari_mito_predict.networks import Network
     from napari_mito_predict.prediction.device import Device
@@ -96,7 +94,7 @@ def _bytes_per_voxel(model: Model) -> float:
     network = model.network
     if network not in _bytes_needed:
         try:
-            needed = bytes_per_voxel(cast("nn.Module", network), ndim=network.ndim, stride=tuple(network.stride))
+            needed = bytes_per_voxel(network, ndim=network.ndim, stride=tuple(network.stride))
         except RuntimeError as error:
             raise PredictionError(f"{model.name} cannot compute even a small volume: {error}") from error
         _bytes_needed[network] = needed

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_mito_predict.errors import OutputError
 from napari_mito_predict.image import check_output, create_ome_zarr
 from napari_mito_predict.image.names import record_path
+from napari_mito_predict.prediction.execute import run
 from napari_mito_predict.prediction.files import (
     channel_axis,
     check_one_grid,
     image_metadata,
 )
 from napari_mito_predict.prediction.record import composite_record
+from napari_mito_predict.prediction.run_state import RunContext
 
 if TYPE_CHECKING:
     from napari_mito_predict.image.zarr_chunks import ChunkWriter
     from napari_mito_predict.models.record import PredictionRecord
-    from napari_mito_predict.prediction.execute import Cancel, OnProgress
+    from napari_mito_predict.prediction.execute import Execution
     from napari_mito_predict.prediction.plan import PredictionPlan
     from napari_mito_predict.prediction.result import Block, Output
+    from napari_mito_predict.prediction.run_state import Cancel, OnProgress
 
 
 def predict_to_zarr(
@@ -36,7 +39,7 @@ def predict_to_zarr(
     on_progress: OnProgress | None = None,
     cancel: Cancel | None = None,
 ) -> list[Path]:
-    """Predict into OME-Zarr, block by block: what `plan.predict` gives and saves, without ever holding the whole.
+    """Predict into OME-Zarr, block by block: what `predict` gives and saves, without ever holding the whole.
 
     Images appear under their names when everything is done, each with its ``<name>.prediction.json``; after an error,
     a cancel or Ctrl-C nothing is left behind, and what was there before is untouched.
@@ -68,6 +71,14 @@ def predict_to_zarr(
     MitoPredictError
         As `predict`.
     """
+    return run_to_zarr(run(plan, RunContext(on_progress, cancel)), paths, overwrite=overwrite)
+
+
+def run_to_zarr(
+    execution: Execution, paths: Mapping[str, str | Path] | str | Path, *, overwrite: bool = False
+) -> list[Path]:
+    """Predict into OME-Zarr as `predict_to_zarr` does, by a run that nothing was asked of; it tells what it found."""
+    plan = execution.plan
     files = _files(plan, paths)
     for file in files:
         check_output(file.path, overwrite=overwrite, needed_bytes=plan.result_bytes)
@@ -77,11 +88,10 @@ def predict_to_zarr(
         for file in files:
             writer = stack.enter_context(file.create(overwrite=overwrite))
             write |= {output.key: file.channel(writer, i) for i, output in enumerate(file.outputs)}
-        blocks = cast("Generator[Block, None, None]", plan.run(on_progress=on_progress, cancel=cancel))
-        for block in stack.enter_context(closing(blocks)):
+        for block in stack.enter_context(closing(execution.blocks())):
             write[block.target](block)
     for file in files:
-        file.record(plan).write(file.path)
+        file.record(execution).write(file.path)
     return [file.path for file in files]
 
 
@@ -108,8 +118,8 @@ class _File:
 
         return write
 
-    def record(self, plan: PredictionPlan) -> PredictionRecord:
-        records = [plan.record(output.key) for output in self.outputs]
+    def record(self, execution: Execution) -> PredictionRecord:
+        records = [execution.record(output.key) for output in self.outputs]
         return composite_record(self.outputs, records) if self.composite else records[0]
 
 

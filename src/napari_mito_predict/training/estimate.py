@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,8 +13,6 @@ from napari_mito_predict.training.losses import make_loss
 from napari_mito_predict.training.start import start_network
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from napari_mito_predict.training.config import TrainingConfig
 
 _TIMED = 3
@@ -35,9 +33,9 @@ def seconds_per_iteration(
         Asked after every iteration; True ends the timing with what is known.
     """
     fabric = make_fabric(config.model_copy(update={"devices": 1}))
-    module = cast("nn.Module", start_network(config, len(patch)))
-    optimiser = torch.optim.Adam(module.parameters())
-    module, optimiser = fabric.setup(module, optimiser)
+    network = start_network(config, len(patch))
+    optimiser = torch.optim.Adam(network.parameters())
+    module, optimiser = fabric.setup(network, optimiser)
     loss = make_loss(config.loss)
     shape = (config.batch_size // config.accumulate, 1, *patch)
     given = fabric.to_device(torch.randn(shape))

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
 from napari_mito_predict.errors import TrainingError
 from napari_mito_predict.models import Model, load_model
 from napari_mito_predict.networks import Network, build_network
 from napari_mito_predict.networks.planar import planar
 from napari_mito_predict.networks.unet import UNet
 from napari_mito_predict.training.config import NetworkConfig, TrainingConfig
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 def start_network(config: TrainingConfig, ndim: int) -> Network:
@@ -25,7 +20,7 @@ def start_network(config: TrainingConfig, ndim: int) -> Network:
     """
     if config.start_from:
         network = start_model(config.start_from, ndim).network
-        cast("nn.Module", network).requires_grad_(True)
+        network.requires_grad_(True)
     else:
         shape = config.network or NetworkConfig()
         network = build_network(shape.kind, shape.arguments(ndim, len(config.targets)))
@@ -61,4 +56,4 @@ def start_model(name_or_path: str, ndim: int) -> Model:
             ),
         }
     )
-    return Model(card, cast("Network", planar(model.network)))
+    return Model(card, planar(model.network))

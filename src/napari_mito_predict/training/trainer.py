@@ -76,7 +76,7 @@ class Trainer:
         self.heartbeat = heartbeat
         torch.manual_seed(config.seed)
         self._card = make_card(config, data, 0)
-        module = cast("nn.Module", start_network(config, data.ndim))
+        module = start_network(config, data.ndim)
         module.to(memory_format=_memory_format(data.ndim))  # type: ignore[call-overload]
         if config.compile:
             module.compile()
@@ -296,9 +296,8 @@ class Trainer:
         source = self._unwrapped
         if self.average is not None:
             source = self.average.module
-        copy = cast("nn.Module", network)
-        copy.load_state_dict({k: v.detach().cpu() for k, v in source.state_dict().items()})
-        copy.eval().requires_grad_(False)
+        network.load_state_dict({k: v.detach().cpu() for k, v in source.state_dict().items()})
+        network.eval().requires_grad_(False)
         return Model(card, network)
 
     def _checkpoint(self) -> None:

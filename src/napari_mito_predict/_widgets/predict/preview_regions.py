@@ -108,10 +108,13 @@ def previewing(plan: PredictionPlan, viewport: Viewport, cache: ModelCache) -> W
     """Work that predicts what is looked at, and no more: yields `Shown` for each block, and when all are there."""
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
+        from napari_mito_predict.prediction import RunContext, run
+
         blocks: dict[str, list[Block]] = {}
         parts: dict[str, PreviewPart] = {}
         with cache.turn(should_stop):
-            for block in plan.first_look(viewport, cancel=should_stop, known=cache.known):
+            context = RunContext(cancel=should_stop, viewport=viewport, known=cache.known)
+            for block in run(plan, context).first_look():
                 blocks.setdefault(block.target, []).append(block)
                 parts[block.target] = _joined(blocks[block.target], plan.outputs[block.target])
                 yield Shown(PreviewRegion(viewport, dict(parts)), complete=False)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_mito_predict._widgets.common.image_layers import lazy_stack
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_mito_predict.image import ImageSource
-    from napari_mito_predict.prediction import PredictionPlan
+    from napari_mito_predict.prediction import Execution, PredictionPlan
 
 _TIFF = ".ome.tif"
 _ZARR = ".ome.zarr"
@@ -99,20 +98,21 @@ class Files:
         for path in self.paths.values():
             check_output(path, overwrite=self._replace, needed_bytes=plan.result_bytes)
 
-    def save(self, plan: PredictionPlan, arrays: dict[str, NDArray[np.float32]]) -> None:
+    def save(self, execution: Execution, arrays: dict[str, NDArray[np.float32]]) -> None:
         """Write what was predicted, each file with its record, completely or not at all."""
         from napari_mito_predict.prediction import Prediction, save_composite
 
-        predictions = {key: Prediction(arrays[key], output, plan.record(key)) for key, output in plan.outputs.items()}
+        predictions = {
+            key: Prediction(arrays[key], output, execution.record(key))
+            for key, output in execution.plan.outputs.items()
+        }
         for key, path in self.paths.items():
             if self._one_file:
                 save_composite(list(predictions.values()), path, overwrite=self._replace)
             else:
                 predictions[key].save(path, overwrite=self._replace)
 
-    def predict(
-        self, plan: PredictionPlan, on_progress: Callable[[int, int, str], None], should_stop: Callable[[], bool]
-    ) -> dict[str, Array]:
+    def predict(self, execution: Execution) -> dict[str, Array]:
         """Predict into the files, block by block, and open what was written: every plane is read when it is shown.
 
         Returns
@@ -121,13 +121,12 @@ class Files:
             (T, Z, Y, X), without T for one time point, for each output.
         """
         from napari_mito_predict.image import open_image
-        from napari_mito_predict.prediction import predict_to_zarr
+        from napari_mito_predict.prediction import run_to_zarr
 
-        how: dict[str, Any] = {"overwrite": self._replace, "on_progress": on_progress, "cancel": should_stop}
         if self._one_file:
             path = next(iter(self.paths.values()))
-            predict_to_zarr(plan, path, **how)
+            run_to_zarr(execution, path, overwrite=self._replace)
             image = open_image(path)
-            return {key: lazy_stack(image, channel) for channel, key in enumerate(plan.outputs)}
-        predict_to_zarr(plan, self.paths, **how)
+            return {key: lazy_stack(image, channel) for channel, key in enumerate(execution.plan.outputs)}
+        run_to_zarr(execution, self.paths, overwrite=self._replace)
         return {key: lazy_stack(open_image(path), 0) for key, path in self.paths.items()}

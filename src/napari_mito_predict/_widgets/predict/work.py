@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_mito_predict.image import ImageSource
     from napari_mito_predict.models.card import Target
     from napari_mito_predict.models.record import PredictionRecord
-    from napari_mito_predict.prediction import PredictionPlan
+    from napari_mito_predict.prediction import Execution, PredictionPlan
     from napari_mito_predict.prediction.viewport import Viewport
 
 _SHOWN_PERCENTILES = (0.5, 99.9)
@@ -174,11 +174,13 @@ def planning(request: Request, cache: ModelCache, viewport: Viewport) -> Work:
     """
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
+        from napari_mito_predict.prediction import RunContext, run
+
         plan = make_plan(request, cache)
         too_large = _too_large(plan)
         yield Planned(plan, cost_of(plan, None), too_large)
         with suppress(MitoPredictError), cache.turn(should_stop):  # said when it is to be predicted
-            plan.measure(viewport, cache.known, cancel=should_stop)
+            run(plan, RunContext(cancel=should_stop, viewport=viewport, known=cache.known)).measure()
         if not should_stop():
             yield Planned(plan, cost_of(plan, cache.seconds_per_voxel(request.models, plan)), too_large)
 
@@ -204,11 +206,10 @@ def predicting(request: Request, planned: PredictionPlan | None, cache: ModelCac
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         start = time.monotonic()
+        plan = planned
         # Somebody may have written into the pixels since the plan was made.
-        if planned is None or as_shown(request.source) is not request.source:
+        if plan is None or as_shown(request.source) is not request.source:
             plan = make_plan(request, cache)
-        else:
-            plan = planned.fresh()
         if request.destination is None:
             plan.check_memory()
             yield from _predict_to_memory(plan, None, start, cache, viewport, should_stop)
@@ -237,16 +238,19 @@ def _predict_to_memory(
 
     The arrays of `Started` are painted here, block by block; whoever shows them only has to look again now and then.
     """
+    from napari_mito_predict.prediction import RunContext, run
+
     canvases = {key: Canvas(output, viewport) for key, output in plan.outputs.items()}
     arrays = {key: canvas.array for key, canvas in canvases.items()}
     live = Live(total=plan.total)
+    execution = run(plan, RunContext(live.report, should_stop, viewport=viewport, known=cache.known))
     yield Started(plan, _records(plan), arrays, live)
     # Wait for what is being measured: then it is known, and not measured a second time.
     with cache.turn(should_stop):
         pass
     with ThreadPoolExecutor(1, thread_name_prefix="blank") as pool:
         blanked = {key: pool.submit(canvas.blank, should_stop) for key, canvas in canvases.items()}
-        for block in plan.run(on_progress=live.report, cancel=should_stop, viewport=viewport, known=cache.known):
+        for block in execution.blocks():
             if not canvases[block.target].is_looked_at(block.slices):
                 blanked[block.target].result()
             arrays[block.target][block.slices] = block.data
@@ -257,25 +261,42 @@ def _predict_to_memory(
     written: tuple[Path, ...] = ()
     if files is not None:
         try:
-            files.save(plan, arrays)
+            files.save(execution, arrays)
             written = tuple(files.paths.values())
         except OutputError as error:  # a full disk, or one that was taken away, costs no results
             unsaved = error
     limits = {key: display_limits(arrays[key], output.target) for key, output in plan.outputs.items()}
-    yield Finished(plan, _records(plan), arrays, limits, time.monotonic() - start, written, unsaved)
+    yield _finished(execution, arrays, limits, start, written, unsaved)
 
 
 def _predict_to_disk(
     plan: PredictionPlan, files: Files, start: float, should_stop: Callable[[], bool]
 ) -> Iterator[object]:
     """Predict into files; what they hold is shown when they are complete."""
+    from napari_mito_predict.prediction import RunContext, run
+
     live = Live(total=plan.total)
     yield Started(plan, _records(plan), {}, live)
-    arrays = files.predict(plan, live.report, should_stop)
+    execution = run(plan, RunContext(live.report, should_stop))
+    arrays = files.predict(execution)
     limits = {}
     for key, output in plan.outputs.items():
         limits[key] = display_limits(_some_planes(arrays[key]), output.target)
-    yield Finished(plan, _records(plan), arrays, limits, time.monotonic() - start, tuple(files.paths.values()))
+    yield _finished(execution, arrays, limits, start, tuple(files.paths.values()))
+
+
+def _finished(
+    execution: Execution,
+    arrays: dict[str, Any],
+    limits: dict[str, tuple[float, float]],
+    start: float,
+    written: tuple[Path, ...],
+    unsaved: MitoPredictError | None = None,
+) -> Finished:
+    """The end of a run that began at `start` (`time.monotonic`), with all that was found on the way."""
+    plan = replace(execution.plan, findings=execution.findings)
+    records = {key: execution.record(key) for key in plan.outputs}
+    return Finished(plan, records, arrays, limits, time.monotonic() - start, written, unsaved)
 
 
 def _too_large(plan: PredictionPlan) -> str:

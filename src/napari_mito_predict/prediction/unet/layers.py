@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from napari_mito_predict.prediction.folding import Kernel
+    from napari_mito_predict.prediction.unet.folding import Kernel
 
 _CONVOLVE = {2: functional.conv2d, 3: functional.conv3d}
 _UPSAMPLE = {2: functional.conv_transpose2d, 3: functional.conv_transpose3d}

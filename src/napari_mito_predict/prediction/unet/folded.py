@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from napari_mito_predict.networks.unet import UNet
-from napari_mito_predict.prediction.cone import part_of_pass
-from napari_mito_predict.prediction.folding import folded_level, folded_output
-from napari_mito_predict.prediction.layers import Layers, channels_last
-from napari_mito_predict.prediction.streaming import UNetStream
 from napari_mito_predict.prediction.tiles import Span
+from napari_mito_predict.prediction.unet.folding import folded_level, folded_output
+from napari_mito_predict.prediction.unet.layers import Layers, channels_last
+from napari_mito_predict.prediction.unet.streaming import UNetStream
+from napari_mito_predict.prediction.unet.window import part_of_pass
 
-
-def can_stream(network: object) -> bool:
-    """Whether `network` can be computed strip by strip: a U-Net, which `FoldedUNet` knows."""
-    return isinstance(network, UNet)
+if TYPE_CHECKING:
+    from napari_mito_predict.networks.unet import UNet
 
 
 class FoldedUNet:

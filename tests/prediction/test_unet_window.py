@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_mito_predict.prediction.folded import FoldedUNet
-from napari_mito_predict.prediction.layers import Layers
 from napari_mito_predict.prediction.tiles import Span
+from napari_mito_predict.prediction.unet import FoldedUNet
+from napari_mito_predict.prediction.unet.layers import Layers
 
 if TYPE_CHECKING:
     import pytest

@@ -18,8 +18,8 @@ from napari_mito_predict.prediction.tiles import Span
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_mito_predict.prediction.folding import Kernel, LevelKernels
-    from napari_mito_predict.prediction.layers import Layers
+    from napari_mito_predict.prediction.unet.folding import Kernel, LevelKernels
+    from napari_mito_predict.prediction.unet.layers import Layers
 
 Spans = Sequence[Span]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, cast
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from napari_mito_predict.prediction.folding import Kernel, LevelKernels
-    from napari_mito_predict.prediction.layers import Layers
+    from napari_mito_predict.prediction.unet.folding import Kernel, LevelKernels
+    from napari_mito_predict.prediction.unet.layers import Layers
 
 Rows = Tensor | None
 """``(N, C, *spatial)``, some rows along the streamed axis; None for none."""
@@ -23,7 +23,7 @@ Rows = Tensor | None
 class UNetStream:
     """Takes an image in strips and gives the output in strips; it is of no use any more when a layer failed.
 
-    The same way through the same U as in `cone`, which says where else.
+    The same way through the same U as in `window`, which says where else.
 
     Parameters
     ----------

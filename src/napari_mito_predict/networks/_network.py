@@ -1,0 +1,63 @@
+"""What every network offers beside being a torch module."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+class Network(nn.Module, ABC):
+    """A module from ``(N, in_channels, *spatial)`` to ``(N, out_channels, *spatial)``.
+
+    Attributes
+    ----------
+    ndim : {2, 3}
+        Number of spatial axes.
+    in_channels, out_channels : int
+        Image channels in, predicted targets out.
+    """
+
+    ndim: int
+    in_channels: int
+    out_channels: int
+
+    @property
+    @abstractmethod
+    def stride(self) -> tuple[int, ...]:
+        """What every spatial size must be divisible by, and where tiles may start; one number per axis."""
+
+    @property
+    @abstractmethod
+    def receptive_field(self) -> tuple[int, ...]:
+        """Extent in voxels, per axis, of the input that an output voxel can depend on through convolutions."""
+
+    @property
+    def contexts(self) -> int | None:
+        """How many averages over the whole field the network needs beside its receptive field.
+
+        None of convolutions alone. A network that needs some is a `FieldNetwork`, and tiles of it are exact. The value
+        None: it looks at the whole field in a way that cannot be put together from tiles.
+        """
+        return 0
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images to predictions."""
+
+
+class FieldNetwork(Network):
+    """A network that looks at the whole field through averages over it, one after the other."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, contexts: Sequence[Tensor] | None = None) -> Tensor:
+        """Map images to predictions; with all averages of the field, a window gets what the field would get there."""
+
+    @abstractmethod
+    def context(self, x: Tensor, core: tuple[slice, ...], given: Sequence[Tensor]) -> Tensor:
+        """Give the next average, after those `given`, over the part `core` of the window `x`.
+
+        `core` are slices on the stride grid, one for each spatial axis. Weighted by their sizes, the averages of parts
+        that divide a field average to that of the field.
+        """

@@ -1,0 +1,114 @@
+"""From what the networks give to blocks on the grid of the image, on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from napari_mito_predict.prediction.assembly import HostAssembly, Kept
+from napari_mito_predict.prediction.memory import is_out_of_memory
+from napari_mito_predict.prediction.on_device.resample import resampled_block
+from napari_mito_predict.prediction.on_device.volume import oriented
+
+if TYPE_CHECKING:
+    from napari_mito_predict.errors import PredictionError
+    from napari_mito_predict.prediction.assembly import Goal, WaitingBlocks
+    from napari_mito_predict.prediction.blocks import OutputBlock
+    from napari_mito_predict.prediction.compute import Pieces
+    from napari_mito_predict.prediction.job import Job
+    from napari_mito_predict.prediction.on_device.transfers import Download, Transfers
+    from napari_mito_predict.prediction.result import Block
+    from napari_mito_predict.prediction.tiles import Box, Tile
+
+T = TypeVar("T")
+
+Failure = Callable[["Box", "BaseException | None"], "PredictionError"]
+"""Makes the error that says what torch complains of, or else that an output is not finite, and where on the grid."""
+
+
+class AssemblyOnDevice:
+    """An `Assembly` on a device: what completes a block is begun at once, and the block is waited for when it is used.
+
+    Parameters
+    ----------
+    goal : Goal
+        What to make.
+    waiting : WaitingBlocks
+        In which parts.
+    transfers : Transfers
+        Fetches the blocks.
+    failure : callable
+        Makes the errors.
+    """
+
+    def __init__(self, goal: Goal, waiting: WaitingBlocks, transfers: Transfers, failure: Failure) -> None:
+        self._goal = goal
+        self._waiting = waiting
+        self._transfers = transfers
+        self._failure = failure
+        self._in_memory: HostAssembly | None = None
+        shape = (len(goal.job.keys), *goal.job.shape)
+        self._data = torch.zeros(shape, dtype=torch.float32, device=transfers.device)
+
+    def leave(self) -> HostAssembly:
+        """Go on in main memory, from what was summed up so far."""
+        if self._in_memory is None:
+            self._in_memory = HostAssembly(self._goal, self._waiting, self._data.cpu().numpy())
+            self._data = torch.empty(0)
+        return self._in_memory
+
+    def add(self, view: Job, pieces: Pieces, done: int, total: int) -> Iterator[Block]:
+        """See `Assembly`."""
+        with torch.inference_mode():
+            for i, (piece, output) in enumerate(pieces):
+                if self._in_memory is not None or not self._tried(self._sum_up, view, piece, output):
+                    left = [(other, values.cpu()) for other, values in pieces[i:]]
+                    return self.leave().add(view, left, done, total)
+            complete = self._waiting.completed(view, pieces)
+            begun = self._tried(lambda: [(block, self._begin(block)) for block in complete])
+            if begun is None:
+                return self.leave().blocks(complete, done, total)
+        return self._fetched(begun, done, total)
+
+    def _sum_up(self, view: Job, piece: Tile, output: Tensor) -> bool:
+        """Add what is kept of a piece where it belongs."""
+        kept = Kept.of(view, piece)
+        values = output[:, *kept.part]
+        for weights in kept.weights:
+            values = values * torch.from_numpy(weights).to(values.device)
+        self._data[:, *kept.place].add_(oriented(values, view.orientation.inverse))
+        return True
+
+    def _tried(self, work: Callable[..., T], *arguments: Any) -> T | None:
+        """What `work` gives; None where the device's memory does not suffice."""
+        try:
+            return work(*arguments)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        return None
+
+    def _begin(self, block: OutputBlock) -> list[Download]:
+        """Begin to make and fetch a block, one download for each target."""
+        source = tuple(span.slice for span in block.source)
+        downloads = []
+        for channel in self._data:
+            values = resampled_block(channel[source], block.source, block.box, self._goal.back)
+            downloads.append(self._transfers.download(values / len(self._goal.job.views)))
+        return downloads
+
+    def _fetched(self, begun: list[tuple[OutputBlock, list[Download]]], done: int, total: int) -> Iterator[Block]:
+        for block, downloads in begun:
+            channels = []
+            for download in downloads:
+                try:
+                    values = download.wait()
+                except RuntimeError as error:  # what went wrong on a GPU is only known when somebody waits for it
+                    raise self._failure(block.source, error) from error
+                if values is None:
+                    raise self._failure(block.source, None)
+                channels.append(values)
+            yield from self._goal.blocks(block.box, channels, done, total)
