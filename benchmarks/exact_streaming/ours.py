@@ -1,6 +1,6 @@
 """Our way: the public engine, and its streamed network alone.
 
-`engine` is all of `run(plan_prediction(...)).predict()` on the raw volume: checks, normalisation by percentiles of the whole
+`engine` is all of `predict` on the raw volume: checks, normalisation by percentiles of the whole
 volume, reflection padding, strips, result. `network_only` takes the normalised volume, as the other ways do.
 """
 

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from napari_mito_predict.models import Model
-from napari_mito_predict.prediction import plan_prediction, predict, run
+from napari_mito_predict.models import Model, Normalisation
+from napari_mito_predict.prediction import RunContext, normalize, plan_prediction, predict, run
+from napari_mito_predict.prediction.on_device import statistics
+from napari_mito_predict.prediction.on_device.resample import resampled
+from napari_mito_predict.prediction.on_device.transfers import Transfers
+from napari_mito_predict.prediction.resample import Resampling
 
 KINDS = [
     pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")),
@@ -69,3 +73,29 @@ def test_real_lack_of_memory_is_survived(model, volume):
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert np.abs(found - expected).max() <= 2e-2 * expected.std()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "f2", "f4", "f8"])
+def test_volumes_are_measured_and_resampled_as_in_main_memory(dtype):
+    volume = np.random.default_rng(0).gamma(2, 60, (9, 300, 310)).clip(0, 250).astype(dtype)
+    ways = Transfers(torch.device("cuda"))
+    with ways.preparing():
+        tensor = ways.upload(volume)
+        found = statistics.measure(tensor, Normalisation(), where="")
+        smaller = resampled(statistics.as_float(tensor), Resampling.between(volume.shape, (12, 210, 250)))
+    expected = normalize.measure(volume, Normalisation())
+    assert (found.low, found.high) == (expected.low, expected.high)
+    assert (found.mean, found.std) == pytest.approx((expected.mean, expected.std), rel=1e-12)
+    whole = Resampling.between(volume.shape, (12, 210, 250)).whole(normalize.as_float(volume))
+    assert np.abs(smaller.cpu().numpy() - whole).max() < 1e-4 * volume.std()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+@pytest.mark.parametrize("voxel_size_um", [(0.3, 0.1, 0.1), (0.3, 0.07, 0.08), (0.3, 0.15, 0.12)])
+def test_what_stays_on_the_device_is_what_comes_window_by_window(model, volume, voxel_size_um):
+    series = np.stack([volume, volume[::-1]])
+    plan = plan_prediction(series, model, voxel_size_um=voxel_size_um, device="cuda", precision="32")
+    expected = run(plan, RunContext(keep_on_device=False)).predict()["mitochondria"].data
+    found = run(plan).predict()["mitochondria"].data
+    assert np.abs(found - expected).max() <= 1e-2 * expected.std()

@@ -107,8 +107,10 @@ def _look_at(volume: NDArray[Any], prefix: str) -> list[Finding]:
     if blank.size:
         message = f"{prefix}{blank.size} of {len(volume)} Z steps are blank: {_numbers(blank)}. {_NOT_RECORDED}"
         found.append(Finding(Level.WARNING, "blank-planes", message, "Crop them away, or record the stack again."))
-    found += _black_areas(volume, blank, prefix)
-    found += _blank_area(np.delete(volume, blank, axis=0), prefix)
+    found += _black_areas(volume, low, blank, prefix)
+    if blank.size:
+        volume = np.delete(volume, blank, axis=0)
+    found += _blank_area(volume, prefix)
     found += _saturation(volume, high.max(), prefix)
     if len(volume) < _THIN:
         found.append(_too_thin(len(volume), prefix))
@@ -203,9 +205,14 @@ def _unusable(volume: NDArray[Any], prefix: str) -> Finding | None:
     return Finding(Level.ERROR, "not-finite", message, "Replace them in the program that made this image.")
 
 
-def _black_areas(volume: NDArray[Any], blank: NDArray[Any], prefix: str) -> list[Finding]:
-    """Find planes with exact zeros where the other planes have none: gaps in a mosaic, lost blocks."""
-    zeros = np.array([(plane == 0).mean() for plane in volume])
+def _black_areas(volume: NDArray[Any], low: NDArray[Any], blank: NDArray[Any], prefix: str) -> list[Finding]:
+    """Find planes with exact zeros where the other planes have none: gaps in a mosaic, lost blocks.
+
+    `low` is the smallest value of each plane, which tells most recordings: cameras add an offset.
+    """
+    zeros = np.zeros(len(volume))
+    for z in np.flatnonzero(low <= 0):
+        zeros[z] = 1 - np.count_nonzero(volume[z]) / volume[z].size
     zeros[blank] = 0
     usual = float(np.median(zeros))
     odd = np.flatnonzero(zeros > usual + _GAP_FRACTION)
@@ -232,7 +239,7 @@ def _blank_area(volume: NDArray[Any], prefix: str) -> list[Finding]:
 def _saturation(volume: NDArray[Any], top: Any, prefix: str) -> list[Finding]:
     if volume.dtype.kind not in "iu" or int(top) not in _TOPS:
         return []
-    fraction = float(np.mean([(plane == top).mean() for plane in volume]))
+    fraction = sum(np.count_nonzero(plane == top) for plane in volume) / volume.size
     if fraction < _SATURATED_FRACTION:
         return []
     message = f"{prefix}{100 * fraction:.1f} % of the pixels are saturated (value {top})."

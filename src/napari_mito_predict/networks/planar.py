@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from torch import nn
 
 from napari_mito_predict.networks.unet import UNet
@@ -24,7 +22,7 @@ def planar(network: UNet) -> UNet:
     flat = UNet(
         ndim=2,
         depth=network.depth,
-        base_channels=cast("nn.Conv3d", network.conv_out).in_channels,
+        base_channels=network.base_channels,
         convs_per_level=network.convs_per_level,
         in_channels=network.in_channels,
         out_channels=network.out_channels,

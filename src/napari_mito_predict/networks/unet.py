@@ -49,6 +49,7 @@ class UNet(Network):
         super().__init__()
         self.ndim = ndim
         self.depth = depth
+        self.base_channels = base_channels
         self.convs_per_level = convs_per_level
         self.in_channels = in_channels
         self.out_channels = out_channels

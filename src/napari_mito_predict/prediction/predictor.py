@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,4 +122,7 @@ def iter_predict(
         tile=tile,
         tta=tta,
     )
-    yield from run(plan, RunContext(on_progress, cancel)).blocks()
+    for block in run(plan, RunContext(on_progress, cancel)).blocks():
+        if plan.device.kind == "cuda":  # it copies to page-locked memory, which is not for keeping
+            block = replace(block, data=block.data.copy())
+        yield block

@@ -60,6 +60,11 @@ def can_stream(network: Network) -> bool:
     return isinstance(network, UNet)
 
 
+def most_channels(network: Network) -> int:
+    """How many channels a voxel of the input has at most, in a network that `can_stream`: at the skip connection."""
+    return 2 * cast("UNet", network).base_channels
+
+
 def make_runner(network: Network, device: Device, before_layer: Callable[..., object]) -> Runner:
     """Make a network ready for a device; the network itself stays where and as it is.
 

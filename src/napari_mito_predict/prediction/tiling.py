@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_mito_predict.errors import PredictionError
 from napari_mito_predict.prediction.memory import bytes_per_voxel, choose_strips, choose_tiles
-from napari_mito_predict.prediction.runners import can_stream
+from napari_mito_predict.prediction.runners import can_stream, most_channels
 from napari_mito_predict.prediction.tiles import plan_tiles
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Tiling:
         if tile == "auto":
             geometry |= {"kind": self._device.kind, "bytes_per_voxel": self._per_voxel(model), "free": self._free}
             if self._halo is None and can_stream(model.network):
-                return choose_strips(shape, **geometry)
+                return choose_strips(shape, channels=most_channels(model.network), **geometry)
             return choose_tiles(shape, halo=self._halo, whole=model.network.contexts != 0, **geometry)
         if tile == "whole":
             tile = shape

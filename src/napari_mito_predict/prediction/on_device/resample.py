@@ -65,7 +65,8 @@ def _filtered(values: Tensor, axis: AxisResampling, dim: int) -> Tensor:
     padded = _taken(values, dim, np.arange(-reach, size + reach).clip(0, size - 1)).double()
     total = padded.narrow(dim, reach, size) * float(weights[reach])
     for i in range(1, reach + 1):
-        total.add_(padded.narrow(dim, reach - i, size) + padded.narrow(dim, reach + i, size), alpha=float(weights[reach + i]))
+        neighbours = padded.narrow(dim, reach - i, size) + padded.narrow(dim, reach + i, size)
+        total.add_(neighbours, alpha=float(weights[reach + i]))
     return total
 
 
