@@ -70,9 +70,9 @@ def test_every_field_is_drawn_equally_often_however_many_volumes_it_has() -> Non
 def test_prefetched_batches_are_the_same_and_the_thread_ends() -> None:
     sampler = PatchSampler(_pairs(), (8, 16, 16), 0, 0.0, EVERYTHING)
     numbers = [range(0, 2), range(2, 4), range(4, 6)]
-    for found, wanted in zip(prefetched(sampler, numbers), numbers, strict=True):
+    for found, wanted in zip(prefetched(sampler.batch, numbers), numbers, strict=True):
         np.testing.assert_array_equal(found.input, sampler.batch(wanted).input)
-    stopped = prefetched(sampler, numbers)
+    stopped = prefetched(sampler.batch, numbers)
     next(stopped)
     stopped.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("patches")]

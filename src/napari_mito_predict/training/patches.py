@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
 from napari_mito_predict.errors import TrainingDataError
-from napari_mito_predict.training.augment import augment
-from napari_mito_predict.training.warp import Warp
+from napari_mito_predict.training.augment import Alteration
+from napari_mito_predict.training.warp import Interpolation, Warp
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,10 +19,15 @@ if TYPE_CHECKING:
     from napari_mito_predict.training.config import Augment
     from napari_mito_predict.training.pairs import Pair
 
+T = TypeVar("T")
+
 Place = tuple[slice, ...]
 """A part of a volume, one slice per axis."""
 
 _CANDIDATES = 4
+
+INPUT_INTERPOLATION: Interpolation = "bicubic"
+"""Bilinear interpolation would blur the finest detail of every image that the network learns from."""
 
 
 class Patch(NamedTuple):
@@ -30,6 +36,25 @@ class Patch(NamedTuple):
     input: NDArray[np.float32]
     truth: NDArray[np.float32]
     field: str
+
+
+class Drawn(NamedTuple):
+    """A patch that is not cut yet: where it lies, and what will be changed of it."""
+
+    pair: Pair
+    place: Place
+    warp: Warp | None
+    alteration: Alteration
+
+    def around(self, warp: Warp) -> tuple[Place, tuple[float, float]]:
+        """The part of the volume that the patch is made of when it is warped, and its middle (y, x) in that part."""
+        rows, columns = self.place[-2:]
+        height, width = self.pair.input.shape[-2:]
+        size = rows.stop - rows.start, columns.stop - columns.start
+        middle = (rows.start + min(rows.stop, height) - 1) / 2, (columns.start + min(columns.stop, width) - 1) / 2
+        source = warp.source(middle, size, (height, width))
+        centre = middle[0] - source[0].start, middle[1] - source[1].start
+        return (*self.place[:-2], *source), centre
 
 
 class Batch(NamedTuple):
@@ -78,9 +103,10 @@ class PatchSampler:
             raise TrainingDataError(f"Fields of another dimension than the {len(shape)}-D network: {', '.join(wrong)}.")
         self.shape = shape
         self.seed = seed
+        self.pairs = tuple(pairs)
+        self.ceiling = ceiling
         self._foreground = foreground
         self._changes = changes
-        self._ceiling = ceiling
         volumes: dict[str, list[Pair]] = {}
         for pair in pairs:
             volumes.setdefault(pair.field, []).append(pair)
@@ -97,18 +123,27 @@ class PatchSampler:
 
     def patch(self, index: int) -> Patch:
         """Patch number `index`."""
+        drawn = self.draw(index)
+        pair, place = drawn.pair, drawn.place
+        if drawn.warp is None:
+            given, truth = pair.input[place][None].astype(np.float32), self._truth(pair, place)
+        else:
+            given, truth = self._warped(drawn, drawn.warp)
+        given, truth = _filled(given, self.shape), _filled(truth, self.shape)
+        return Patch(*drawn.alteration(given, truth), pair.field)
+
+    def draw(self, index: int) -> Drawn:
+        """All that is random about patch number `index`."""
         rng = np.random.default_rng((self.seed, index))
         count = _CANDIDATES if rng.random() < self._foreground else 1
         candidates = [self._place(rng) for _ in range(count)]
-        # By mean, not contrast: the contrast of a few bright points would fill the batch with what cannot be learned.
-        pair, place = max(candidates, key=lambda found: float(self._truth(*found).mean()))
+        pair, place = candidates[0]
+        if count > 1:
+            # By mean, not contrast: the contrast of a few bright points would fill the batch with what cannot be
+            # learned.
+            pair, place = max(candidates, key=lambda found: float(self._truth(*found).mean()))
         warp = Warp.draw(self._changes, rng)
-        if warp is None:
-            given, truth = pair.input[place][None].astype(np.float32), self._truth(pair, place)
-        else:
-            given, truth = self._warped(pair, place, warp)
-        given, truth = _filled(given, self.shape), _filled(truth, self.shape)
-        return Patch(*augment(given, truth, self._changes, rng), pair.field)
+        return Drawn(pair, place, warp, Alteration.draw(self._changes, (1, *self.shape), rng))
 
     def _place(self, rng: np.random.Generator) -> tuple[Pair, Place]:
         """A volume, and the part of it that a patch of this size covers, or all of it where it is smaller."""
@@ -122,23 +157,16 @@ class PatchSampler:
     def _truth(self, pair: Pair, place: Place) -> NDArray[np.float32]:
         """Truth ``(targets, ...)`` at `place`, cut to the ceiling."""
         truth = pair.truth[(slice(None), *place)].astype(np.float32)
-        if self._ceiling is None:
+        if self.ceiling is None:
             return truth
-        return np.minimum(truth, np.float32(self._ceiling))
+        return np.minimum(truth, np.float32(self.ceiling))
 
-    def _warped(self, pair: Pair, place: Place, warp: Warp) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Input and truth about the middle of `place`, turned and stretched alike."""
-        third = place[:-2]
-        rows, columns = place[-2:]
-        plane, size = pair.input.shape[-2:], self.shape[-2:]
-        ends = min(rows.stop, plane[0]), min(columns.stop, plane[1])
-        middle = (rows.start + ends[0] - 1) / 2, (columns.start + ends[1] - 1) / 2
-        source = warp.source(middle, (size[0], size[1]), (plane[0], plane[1]))
-        centre = middle[0] - source[0].start, middle[1] - source[1].start
-        around = (*third, *source)
-        # Bilinear interpolation would blur the finest detail of every image that the network learns from.
-        given = warp(pair.input[around][None], centre, (size[0], size[1]), "bicubic")
-        return given, warp(self._truth(pair, around), centre, (size[0], size[1]))
+    def _warped(self, drawn: Drawn, warp: Warp) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Input and truth about the middle of a place, turned and stretched alike."""
+        around, centre = drawn.around(warp)
+        size = self.shape[-2], self.shape[-1]
+        given = warp(drawn.pair.input[around][None], centre, size, INPUT_INTERPOLATION)
+        return given, warp(self._truth(drawn.pair, around), centre, size)
 
 
 def _filled(image: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -149,18 +177,27 @@ def _filled(image: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.fl
     return np.pad(image, [(0, 0), *missing], mode="symmetric")
 
 
-def prefetched(sampler: PatchSampler, numbers: Iterable[Sequence[int]]) -> Generator[Batch]:
-    """Batches of these patch numbers, each cut by another thread while the one before is being trained on."""
+def prefetched(make: Callable[[Sequence[int]], T], numbers: Iterable[Sequence[int]], threads: int = 1) -> Generator[T]:
+    """What `make` makes of these patch numbers, in their order, made ahead by other threads.
+
+    Parameters
+    ----------
+    make : callable
+        Takes the numbers of the patches of one batch.
+    numbers : iterable of sequence of int
+        Of the batches.
+    threads : int
+        So many batches are made at the same time, and wait to be used, beside the one in use.
+    """
     numbers = iter(numbers)
-    with ThreadPoolExecutor(1, thread_name_prefix="patches") as pool:
+    with ThreadPoolExecutor(threads, thread_name_prefix="patches") as pool:
+        made: deque[Future[T]] = deque()
         try:
-            cut: Future[Batch] | None = None
             for wanted in numbers:
-                following = pool.submit(sampler.batch, wanted)
-                if cut is not None:
-                    yield cut.result()
-                cut = following
-            if cut is not None:
-                yield cut.result()
+                made.append(pool.submit(make, wanted))
+                if len(made) > threads:
+                    yield made.popleft().result()
+            while made:
+                yield made.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)

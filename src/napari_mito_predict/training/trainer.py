@@ -17,7 +17,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from napari_mito_predict.errors import DamagedCheckpointError, TrainingError
 from napari_mito_predict.models import Model
 from napari_mito_predict.networks import build_network
+from napari_mito_predict.prediction.unet import channels_last
+from napari_mito_predict.training.batches import make_batches
 from napari_mito_predict.training.export import make_card, save_best
+from napari_mito_predict.training.loss_reader import LossReader
 from napari_mito_predict.training.losses import make_loss
 from napari_mito_predict.training.pace import Pace
 from napari_mito_predict.training.patches import PatchSampler, prefetched
@@ -29,10 +32,10 @@ from napari_mito_predict.training.validation import save_preview, validate
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+    from napari_mito_predict.training.batches import DeviceBatch
     from napari_mito_predict.training.config import TrainingConfig
     from napari_mito_predict.training.data import TrainingData
     from napari_mito_predict.training.heartbeat import Heartbeat
-    from napari_mito_predict.training.patches import Batch
     from napari_mito_predict.training.run import Run
 
 _log = logging.getLogger(__name__)
@@ -77,20 +80,26 @@ class Trainer:
         torch.manual_seed(config.seed)
         self._card = make_card(config, data, 0)
         module = start_network(config, data.ndim)
-        module.to(memory_format=_memory_format(data.ndim))  # type: ignore[call-overload]
+        module.to(memory_format=channels_last(data.ndim))  # type: ignore[call-overload]
         if config.compile:
             module.compile()
         optimiser = torch.optim.AdamW(
-            module.parameters(), lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+            module.parameters(),
+            lr=config.learning_rate,
+            betas=config.betas,
+            weight_decay=config.weight_decay,
+            fused=_fuses(fabric) or None,
         )
         self.module, self.optimiser = fabric.setup(module, optimiser)
         self.average = None
         if config.average:
             self.average = _running_average(module, config.average)
         self.loss = make_loss(config.loss)
-        self.sampler = PatchSampler(
+        sampler = PatchSampler(
             data.training, data.patch, config.seed, config.foreground, config.augment, config.truth_ceiling
         )
+        self.batches = make_batches(sampler, fabric.device)
+        self._losses = LossReader(fabric.device)
         self.progress = Progress(planned=config.iterations)
         self._pace = Pace(config, data)
         self._saved_at = time.monotonic()
@@ -104,13 +113,13 @@ class Trainer:
         outcome: Outcome | None = None
         if self.progress.validated_at < 0:
             self._validate()
-        with closing(prefetched(self.sampler, self._patch_numbers())) as batches:
-            for batch in batches:
+        with closing(prefetched(self.batches.begin, self._patch_numbers(), self.batches.threads)) as begun:
+            for each in begun:
                 outcome = self._broadcast(self._should_end())
                 if outcome:
                     break
                 began = time.monotonic()
-                self._step(batch)
+                self._step(self.batches.finish(each))
                 self._pace.note(time.monotonic() - began)
                 self._after_iteration()
         if outcome == "paused":
@@ -127,7 +136,7 @@ class Trainer:
             first = iteration * size + self.fabric.global_rank * share
             yield range(first, first + share)
 
-    def _step(self, batch: Batch) -> None:
+    def _step(self, batch: DeviceBatch) -> None:
         """One iteration: gradients of all parts of the batch, then one step."""
         progress = self.progress
         config = self.config
@@ -135,21 +144,15 @@ class Trainer:
             group["lr"] = learning_rate(config, progress.iteration, progress.planned)
         self.module.train()
         self.optimiser.zero_grad(set_to_none=True)
-        parts = list(zip(*(self._tensor(a).chunk(config.accumulate) for a in (batch.input, batch.truth)), strict=True))
-        total = 0.0
+        parts = list(zip(*(a.chunk(config.accumulate) for a in (batch.input, batch.truth)), strict=True))
+        losses = []
         for i, (given, truth) in enumerate(parts, 1):
             with self.fabric.no_backward_sync(self.module, enabled=i < len(parts)):
                 loss = self.loss(self.module(given), truth) / len(parts)
                 self.fabric.backward(loss)
-            total += float(loss.detach())
-        value = self._mean_over_processes(total)
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"the loss became {value} at iteration {progress.iteration}, on patches of "
-                f"{', '.join(sorted(set(batch.fields)))}. The last good model is kept; lower the learning rate, or "
-                "look for damaged places in these fields.",
-                file=self.run.path,
-            )
+            losses.append(loss.detach())
+        self._losses.put(self._mean_over_processes(torch.stack(losses)), progress.iteration, batch.fields)
+        self._read_losses()
         if config.clip_gradient:
             self.fabric.clip_gradients(
                 self.module, self.optimiser, max_norm=config.clip_gradient, error_if_nonfinite=False
@@ -157,9 +160,26 @@ class Trainer:
         self.optimiser.step()
         if self.average is not None:
             self.average.update_parameters(self._unwrapped)
-        progress.loss_sum += value
-        progress.loss_count += 1
         progress.iteration += 1
+
+    def _read_losses(self, *, all_: bool = False) -> None:
+        """Take in the losses that have arrived, or all; on a processor that of the iteration under way.
+
+        Raises
+        ------
+        TrainingError
+            A loss is not finite. What is on disk was written before.
+        """
+        for value, iteration, fields in self._losses.read(all_=all_):
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"the loss became {value} at iteration {iteration}, on patches of "
+                    f"{', '.join(sorted(set(fields)))}. The last good model is kept; lower the learning rate, or "
+                    "look for damaged places in these fields.",
+                    file=self.run.path,
+                )
+            self.progress.loss_sum += value
+            self.progress.loss_count += 1
 
     # ------------------------------------------------------------------ between iterations
 
@@ -177,6 +197,7 @@ class Trainer:
 
     def _validate(self) -> None:
         """Measure on whole fields; keep the model if it is the best so far; write preview and checkpoint."""
+        self._read_losses(all_=True)
         began = time.monotonic()
         self.progress.validated_at = self.progress.iteration
         if self.fabric.is_global_zero:
@@ -257,6 +278,7 @@ class Trainer:
 
     def _log(self, **measured: float) -> None:
         """One line of metrics; the training loss is the mean since the line before."""
+        self._read_losses(all_=True)
         progress = self.progress
         row = {
             "iteration": progress.iteration,
@@ -301,6 +323,7 @@ class Trainer:
         return Model(card, network)
 
     def _checkpoint(self) -> None:
+        self._read_losses(all_=True)  # a state that a loss was not finite in is none to go on from
         self._saved_at = time.monotonic()
         if not self.fabric.is_global_zero:
             return
@@ -362,28 +385,28 @@ class Trainer:
                 file=self.run.path,
             )
 
-    def _tensor(self, array: Any) -> Tensor:
-        """An array (N, C, [D,] Y, X) on the device, in the memory order that convolutions are fastest in."""
-        tensor = torch.from_numpy(array).contiguous(memory_format=_memory_format(array.ndim - 2))
-        moved: Tensor = self.fabric.to_device(tensor)
-        return moved
-
-    def _mean_over_processes(self, value: float) -> float:
+    def _mean_over_processes(self, losses: Tensor) -> Tensor:
+        """The losses of the parts of a batch, or the mean of their sum over all processes."""
         if self.fabric.world_size == 1:
-            return value
-        return float(cast("Tensor", self.fabric.all_reduce(torch.tensor(value), reduce_op="mean")))
+            return losses
+        total = sum(losses.tolist())
+        return cast("Tensor", self.fabric.all_reduce(torch.tensor(total), reduce_op="mean"))
 
 
 def _running_average(module: nn.Module, decay: float) -> AveragedModel:
     """An exponential moving average of the weights, and of buffers such as the statistics of batch normalisation."""
 
-    def update(averaged: Any, current: Any, number: Any) -> None:
-        # The average of a short run would else consist of its first iterations.
-        so_far = (1 + int(number)) / (10 + int(number))
+    def update(averaged: Any, current: Any, _: Any) -> None:
+        # The average of a short run would else consist of its first iterations. The number is asked of the model, where
+        # it lies in main memory: the one that is given here would have to be waited for.
+        number = int(average.n_averaged)
+        so_far = (1 + number) / (10 + number)
         get_ema_multi_avg_fn(min(decay, so_far))(averaged, current, number)  # type: ignore[no-untyped-call]
 
-    return AveragedModel(module, multi_avg_fn=update, use_buffers=True)
+    average = AveragedModel(module, multi_avg_fn=update, use_buffers=True)
+    return average
 
 
-def _memory_format(ndim: int) -> torch.memory_format:
-    return torch.channels_last_3d if ndim == 3 else torch.channels_last
+def _fuses(fabric: Fabric) -> bool:
+    """Whether one kernel updates all weights: on NVIDIA GPUs, but in float16, whose gradients have to be unscaled."""
+    return fabric.device.type == "cuda" and "16-mixed" != fabric.strategy.precision.precision

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from napari_mito_predict.training.config import Augment
 
+
+Interpolation = Literal["bilinear", "bicubic"]
 
 _BICUBIC_MARGIN = 1
 """Pixels beyond the two nearest ones that bicubic interpolation takes in on each side."""
@@ -71,7 +74,7 @@ class Warp:
         image: NDArray[np.floating],
         centre: tuple[float, float],
         size: tuple[int, int],
-        interpolation: Literal["bilinear", "bicubic"] = "bilinear",
+        interpolation: Interpolation = "bilinear",
     ) -> NDArray[np.float32]:
         """Cut a turned and stretched patch out of an image, which is mirrored at its edges.
 
@@ -88,16 +91,22 @@ class Warp:
         -------
         ndarray, float32, (..., *size)
         """
+        planes = torch.from_numpy(np.ascontiguousarray(image, np.float32))
+        return self.sampled(planes, centre, size, interpolation).numpy()
+
+    def sampled(
+        self, image: Tensor, centre: tuple[float, float], size: tuple[int, int], interpolation: Interpolation
+    ) -> Tensor:
+        """What `__call__` gives, of a tensor, float32, wherever it lies."""
         offsets = np.stack(np.meshgrid(*(np.arange(n) - (n - 1) / 2 for n in size), indexing="ij"), axis=-1)
         places = offsets @ self.matrix.T + np.array(centre)
         extent = np.maximum(np.array(image.shape[-2:]) - 1, 1)
         grid = 2 * places / extent - 1  # torch counts from -1 to 1, and x before y
-        planes = np.ascontiguousarray(image, np.float32).reshape(1, -1, *image.shape[-2:])
         warped = functional.grid_sample(
-            torch.from_numpy(planes),
-            torch.from_numpy(grid[None, :, :, ::-1].astype(np.float32)),
+            image.reshape(1, -1, *image.shape[-2:]),
+            torch.from_numpy(grid[None, :, :, ::-1].astype(np.float32)).to(image.device),
             mode=interpolation,
             padding_mode="reflection",
             align_corners=True,
         )
-        return warped.numpy().reshape(*image.shape[:-2], *size)
+        return warped.reshape(*image.shape[:-2], *size)
