@@ -23,12 +23,12 @@ from napari_mito_predict.prediction.forward import Forward
 
 
 class Stopwatch:
-    """Adds up the time that networks take, by standing in for `Forward._guarded`."""
+    """Adds up the time that networks take, by standing in for `Forward.guarded`."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self._compute = Forward._guarded
-        Forward._guarded = self._timed()  # type: ignore[method-assign]
+        self._compute = Forward.guarded
+        Forward.guarded = self._timed()  # type: ignore[method-assign]
 
     def _timed(self) -> Any:
         compute = self._compute

@@ -117,7 +117,11 @@ class _Timed(Trainer):
         self._ends: list[float] = []
 
     def _validate(self) -> None:
+        """Validate nothing; at the end, wait for a device that is still computing."""
         self.progress.validated_at = self.progress.iteration
+        if self._ends and torch.cuda.is_available():
+            torch.cuda.synchronize()
+            self._ends[-1] = time.perf_counter()
 
     def _step(self, batch: Any) -> None:
         began = time.perf_counter()

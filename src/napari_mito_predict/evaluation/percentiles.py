@@ -38,8 +38,9 @@ def outer_percentiles(values: NDArray[Any]) -> tuple[float, float]:
     # The place of a percentile among the sorted values, as NumPy reckons it (its method "linear").
     places = [(values.size - 1) * (percent / 100) for percent in PERCENTILES]
     before = [math.floor(place) for place in places]
-    first, second, third, fourth = order_statistics(values, (before[0], before[0] + 1, before[1], before[1] + 1))
-    return _between(first, second, places[0] - before[0]), _between(third, fourth, places[1] - before[1])
+    found = order_statistics(values, (before[0], before[0] + 1, before[1], before[1] + 1))
+    low, high = found[:2], found[2:]
+    return _between(low, places[0] - before[0]), _between(high, places[1] - before[1])
 
 
 def order_statistics(values: NDArray[Any], ranks: Sequence[int]) -> list[Any]:
@@ -110,8 +111,9 @@ def _beyond_bounds(values: NDArray[Any], ranks: Sequence[int]) -> list[Any] | No
     return [lower[rank] if rank in lower else upper[rank - not_above] for rank in ranks]
 
 
-def _between(below: Any, above: Any, weight: float) -> float:
+def _between(neighbours: Sequence[Any], weight: float) -> float:
     """From one value towards the next, with NumPy's own roundings: from the nearer one, the span in their dtype."""
+    below, above = neighbours
     if _counts_as_float32(below.dtype):
         below, above = np.float32(below), np.float32(above)
     span = float(above - below)

@@ -66,4 +66,4 @@ class LossReader:
             waiting = self._waiting.popleft()
             if waiting.arrived is not None:
                 waiting.arrived.synchronize()
-            yield IterationLoss(float(waiting.losses.double().sum()), waiting.iteration, waiting.fields)
+            yield IterationLoss(sum(waiting.losses.reshape(-1).tolist()), waiting.iteration, waiting.fields)
