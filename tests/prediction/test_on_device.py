@@ -337,3 +337,31 @@ def test_the_processor_keeps_to_main_memory(make_model, make_unet, noise, stored
 def test_half_precision_is_equal_too(make_model, make_unet, noise):
     model = make_model(make_unet(3, 2))
     both_ways(plan_prediction(noise(5, 70, 40), model, device="cpu", precision="bf16"), 1e-6)
+
+
+def test_what_left_the_device_is_checked_in_main_memory(make_model, make_fake, noise, monkeypatch):
+    """Nobody has seen it there: an output that is not finite is refused wherever its block is made."""
+    fake, calls = make_fake(), []
+
+    def on_call(x):
+        calls.append(1)
+        if len(calls) == 3:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return torch.full_like(x, torch.nan) if len(calls) == 2 else None
+
+    plan = plan_prediction(noise(4, 64, 64), make_model(fake), voxel_size_um=(0.3, 0.09, 0.1), tile=(64, 32, 32), **CPU)
+    calls.clear()
+    fake.on_call = on_call
+    with pytest.raises(PredictionError, match=r"NaN or infinite"):
+        run(plan, on_device()).predict()
+
+
+@pytest.mark.parametrize("place", ["upload", "_begin"])
+def test_whatever_else_a_gpu_complains_of_is_ours(make_model, make_fake, noise, monkeypatch, place):
+    def broken(*_):
+        raise RuntimeError("CUDA error: unspecified launch failure\nCompile with TORCH_USE_CUDA_DSA")
+
+    monkeypatch.setattr(Transfers if place == "upload" else AssemblyOnDevice, place, broken)
+    with pytest.raises(PredictionError, match="unspecified launch failure") as caught:
+        run(plan_prediction(noise(4, 32, 32), make_model(make_fake()), **CPU), on_device()).predict()
+    assert "Compile" not in str(caught.value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -12,12 +12,17 @@ from napari_mito_predict.prediction.orientations import UPRIGHT
 from napari_mito_predict.prediction.result import Block
 
 if TYPE_CHECKING:
+    from napari_mito_predict.errors import PredictionError
     from napari_mito_predict.prediction.blocks import OutputBlock
     from napari_mito_predict.prediction.compute import Pieces
     from napari_mito_predict.prediction.job import Job
     from napari_mito_predict.prediction.resample import Resampling
     from napari_mito_predict.prediction.tiles import Box, Tile
     from napari_mito_predict.prediction.volumes import Subject, Volume
+
+
+Failure = Callable[["Box", "BaseException | None"], "PredictionError"]
+"""Makes the error that says what torch complains of, or else that an output is not finite, and where on the grid."""
 
 
 class Assembly(Protocol):
@@ -99,11 +104,16 @@ class HostAssembly:
         In which parts.
     data : ndarray, float32, (targets, D, Y, X), optional
         What was summed up elsewhere so far.
+    failure : callable, optional
+        Makes the error about a block that is not finite, where nobody has looked at the outputs before.
     """
 
-    def __init__(self, goal: Goal, waiting: WaitingBlocks, data: np.ndarray | None = None) -> None:
+    def __init__(
+        self, goal: Goal, waiting: WaitingBlocks, *, data: np.ndarray | None = None, failure: Failure | None = None
+    ) -> None:
         self._goal = goal
         self._waiting = waiting
+        self._failure = failure
         if data is None:
             data = np.zeros((len(goal.job.keys), *goal.job.shape), np.float32)
         self._data = data
@@ -128,6 +138,8 @@ class HostAssembly:
         for channel in self._data:
             data = self._goal.back.block(channel[source], block.source, block.box)
             data /= len(self._goal.job.views)
+            if self._failure is not None and not np.isfinite(data).all():
+                raise self._failure(block.source, None)
             yield data
 
 

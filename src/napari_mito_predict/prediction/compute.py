@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -87,9 +88,8 @@ class Computation:
             if contexts.wanted(piece):
                 self._take_averages(job, piece, prepared, contexts)
             window = prepared.window(job.grid, piece.read)
-            return self._apply(
-                job, piece, prepared, lambda network: network(window, piece.kept_of_read, contexts.of(piece))
-            )
+            compute = partial(self._network(job), window, piece.kept_of_read, contexts.of(piece))
+            return self._apply(job, piece, compute, stays=prepared.on_device)
 
         return predict
 
@@ -100,7 +100,7 @@ class Computation:
             core, given = core_within(part, job.flat), contexts.of(part)
             window = prepared.window(job.grid, part.read)
             # The average is summed up in main memory, wherever the volume lies.
-            return self._apply(job, part, None, lambda network: network.context(window, core, given))
+            return self._apply(job, part, partial(self._network(job).context, window, core, given), stays=False)
 
         for tiles, average in contexts.passes(piece):
             if not job.in_parts:  # it was to be done in one piece, but memory ran out
@@ -119,14 +119,11 @@ class Computation:
         kept[axis] = slice(None)
         unfinished = _UnfinishedStrips(band, axis)
         push = self._network(job).strips(axis)
-
-        def take(window: Tensor, last: bool) -> Callable[[Forward], Tensor | None]:
-            return lambda _: push(window, last)
-
         # The next window is prepared while the network is at work on this one.
         with closing(prefetch(prepared.window(job.grid, tile.read) for tile in band)) as windows:
             for tile, window in zip(band, windows, strict=True):
-                rows = self._apply(job, tile, prepared, take(window, tile is band[-1]))
+                compute = partial(push, window, tile is band[-1])
+                rows = self._apply(job, tile, compute, stays=prepared.on_device)
                 if rows is None:
                     if not self._store.evict():  # or else there is more room for the strips of the next band
                         self._too_large_strips = job.grid.held
@@ -169,21 +166,17 @@ class Computation:
             self._too_large = size
         return output
 
-    def _apply(
-        self, job: Job, piece: Tile, prepared: PreparedVolume | None, compute: Callable[[Forward], Tensor | None]
-    ) -> Tensor | None:
-        """What `compute` makes of the network of `job`; its errors say where in the image they happened.
+    def _apply(self, job: Job, piece: Tile, compute: Callable[[], Tensor | None], *, stays: bool) -> Tensor | None:
+        """What `compute` gives by the network of `job`; its errors say where in the image they happened.
 
-        In main memory, and finite, but where a volume is `prepared` on the device: then what is made of it stays there,
-        and is checked when it is fetched.
+        In main memory, and finite; or, if it `stays`, on the device, where it is checked when it is fetched.
         """
         self._state.check_cancelled()
-        network = self._network(job)
         try:
-            output = compute(network)
-            if output is None or (prepared is not None and prepared.on_device):
+            output = compute()
+            if output is None or stays:
                 return output
-            return network.to_host(output)
+            return self._network(job).to_host(output)
         except PredictionError as error:
             raise self._located(error, job.place_of(piece)) from error.__cause__
 

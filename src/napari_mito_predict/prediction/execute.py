@@ -192,7 +192,7 @@ class Execution:
         self._state.check_cancelled()
         self._state.report(f"Preparing {volume.where}")
         where = f"{self._subject.image.name}, {volume.where}"
-        on_device = self._store.prepare(raw, job, where, self._known)
+        on_device = self._store.prepare(raw, job, where)
         return on_device or prepare(raw, job, where=where, known=self._known, threads=torch.get_num_threads())
 
     def _first(

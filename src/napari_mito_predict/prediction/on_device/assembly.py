@@ -12,21 +12,18 @@ from napari_mito_predict.prediction.assembly import HostAssembly, Kept
 from napari_mito_predict.prediction.memory import is_out_of_memory
 from napari_mito_predict.prediction.on_device.resample import resampled_block
 from napari_mito_predict.prediction.on_device.volume import oriented
+from napari_mito_predict.prediction.tiles import Span, per_axis
 
 if TYPE_CHECKING:
-    from napari_mito_predict.errors import PredictionError
-    from napari_mito_predict.prediction.assembly import Goal, WaitingBlocks
+    from napari_mito_predict.prediction.assembly import Failure, Goal, WaitingBlocks
     from napari_mito_predict.prediction.blocks import OutputBlock
     from napari_mito_predict.prediction.compute import Pieces
     from napari_mito_predict.prediction.job import Job
     from napari_mito_predict.prediction.on_device.transfers import Download, Transfers
     from napari_mito_predict.prediction.result import Block
-    from napari_mito_predict.prediction.tiles import Box, Tile
+    from napari_mito_predict.prediction.tiles import Tile
 
 T = TypeVar("T")
-
-Failure = Callable[["Box", "BaseException | None"], "PredictionError"]
-"""Makes the error that says what torch complains of, or else that an output is not finite, and where on the grid."""
 
 
 class AssemblyOnDevice:
@@ -56,7 +53,8 @@ class AssemblyOnDevice:
     def leave(self) -> HostAssembly:
         """Go on in main memory, from what was summed up so far."""
         if self._in_memory is None:
-            self._in_memory = HostAssembly(self._goal, self._waiting, self._data.cpu().numpy())
+            data = self._data.cpu().numpy()
+            self._in_memory = HostAssembly(self._goal, self._waiting, data=data, failure=self._failure)
             self._data = torch.empty(0)
         return self._in_memory
 
@@ -88,7 +86,7 @@ class AssemblyOnDevice:
             return work(*arguments)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
-                raise
+                raise self._failure(per_axis(Span(0, size) for size in self._goal.job.shape), error) from error
         return None
 
     def _begin(self, block: OutputBlock) -> list[Download]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from napari_mito_predict.errors import PredictionError
 from napari_mito_predict.prediction.memory import empty_cache, free_memory, is_out_of_memory
 from napari_mito_predict.prediction.normalize import EXACT_IN_FLOAT32
 from napari_mito_predict.prediction.normalize import as_float as as_float_in_memory
@@ -25,12 +26,9 @@ from napari_mito_predict.prediction.resample import Resampling
 if TYPE_CHECKING:
     import numpy as np
 
-    from napari_mito_predict.prediction.assembly import Goal, WaitingBlocks
+    from napari_mito_predict.prediction.assembly import Failure, Goal, WaitingBlocks
     from napari_mito_predict.prediction.device import Device
     from napari_mito_predict.prediction.job import Job
-    from napari_mito_predict.prediction.normalize import Statistics
-    from napari_mito_predict.prediction.on_device.assembly import Failure
-    from napari_mito_predict.prediction.prepare import KnownStatistics
 
 _log = logging.getLogger(__name__)
 
@@ -61,10 +59,11 @@ class DeviceStore:
         self._held: weakref.WeakSet[VolumeOnDevice | AssemblyOnDevice] = weakref.WeakSet()
         self._uploaded: tuple[np.ndarray, Tensor] | None = None  # shared by models that take a volume differently
 
-    def prepare(self, raw: np.ndarray, job: Job, where: str, known: KnownStatistics | None) -> VolumeOnDevice | None:
-        """Bring a volume to the device, measure it there, unless it is `known`, and make it ready.
+    def prepare(self, raw: np.ndarray, job: Job, where: str) -> VolumeOnDevice | None:
+        """Bring a volume to the device, measure it there and make it ready.
 
-        Takes and raises what `napari_mito_predict.prediction.prepare.prepare` does.
+        Takes and raises what `napari_mito_predict.prediction.prepare.prepare` does. Statistics that are known are of no
+        use here: to find them by the values of the volume takes longer than to measure it.
 
         Returns
         -------
@@ -74,10 +73,11 @@ class DeviceStore:
         if not self._wanted or not self._fits(raw, job):
             return None
         try:
-            return self._prepared(raw, job, where, known)
+            return self._prepared(raw, job, where)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
-                raise
+                reason = str(error).strip().partition("\n")[0] or type(error).__name__
+                raise PredictionError(f"{where} could not be prepared on {self._device.name}: {reason}") from error
             _log.info("a volume does not fit on %s: %s", self._device.name, error)
         self._uploaded = None
         empty_cache(self._device)
@@ -124,7 +124,7 @@ class DeviceStore:
         needed = raw.nbytes + resampled_bytes + voxels * per_voxel + job.network_bytes + _WORKING_BYTES
         return needed < _SHARE * free_memory(self._device)
 
-    def _prepared(self, raw: np.ndarray, job: Job, where: str, known: KnownStatistics | None) -> VolumeOnDevice:
+    def _prepared(self, raw: np.ndarray, job: Job, where: str) -> VolumeOnDevice:
         resampling = Resampling.between(raw.shape, job.shape)
         ways = self._ways()
         # Its tensors are used by the thread that computes: they are not bound to the mode of this one.
@@ -132,7 +132,7 @@ class DeviceStore:
             volume = self._on_device(raw)
             if not resampling.identity:
                 volume = resampled(as_float(volume), resampling)
-            statistics = self._statistics(raw, volume, job, where, known)
+            statistics = measure(volume, job.model.card.input.normalisation, where=where)
             values = normalised(volume, statistics, self._device.dtype)
         if values.is_cuda:
             values.record_stream(torch.cuda.default_stream(values.device))
@@ -140,19 +140,6 @@ class DeviceStore:
         with self._lock:
             self._held.add(prepared)
         return prepared
-
-    def _statistics(
-        self, raw: np.ndarray, volume: Tensor, job: Job, where: str, known: KnownStatistics | None
-    ) -> Statistics:
-        normalisation = job.model.card.input.normalisation
-        if known is None:
-            return measure(volume, normalisation, where=where)
-        key = known.key(raw, job)
-        found = known.get(key)
-        if found is None:
-            found = measure(volume, normalisation, where=where)
-            known.put(key, found)
-        return found
 
     def _on_device(self, raw: np.ndarray) -> Tensor:
         """The volume as it is, in types that float32 does not hold as float64; uploaded once for all models."""
