@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -365,3 +367,84 @@ def test_whatever_else_a_gpu_complains_of_is_ours(make_model, make_fake, noise, 
     with pytest.raises(PredictionError, match="unspecified launch failure") as caught:
         run(plan_prediction(noise(4, 32, 32), make_model(make_fake()), **CPU), on_device()).predict()
     assert "Compile" not in str(caught.value)
+
+
+class _Gpu:
+    """What is asked of CUDA, without one: everything is done when it is asked for, and what is forgotten is noticed.
+
+    A copy from or to page-locked memory happens only when somebody waits for its event: a buffer that is used again
+    before that, or a result that is looked at, would hold something else.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.under_way: list[tuple[torch.Tensor, torch.Tensor]] = []
+        gpu, empty, copy = self, torch.empty, torch.Tensor.copy_
+
+        class Event:
+            def __init__(self, **_: object) -> None:
+                self.copies: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+            def record(self) -> None:
+                self.copies, gpu.under_way = gpu.under_way, []
+
+            def synchronize(self) -> None:
+                for target, source in self.copies:
+                    copy(target, source)
+                self.copies = []
+
+        class Stream:
+            def __init__(self, *_: object) -> None:
+                self.waited = 0
+
+            def wait_stream(self, other: object) -> None:
+                self.waited += 1
+
+            def synchronize(self) -> None:
+                gpu.finish()
+
+        def late(target, source, *, non_blocking=False):
+            if not non_blocking:
+                return copy(target, source)
+            gpu.under_way.append((target, source))
+            return target
+
+        self.events: list[Event] = []
+        monkeypatch.setattr(torch.cuda, "Event", lambda **options: self.events.append(Event()) or self.events[-1])
+        monkeypatch.setattr(torch.cuda, "Stream", Stream)
+        monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+        monkeypatch.setattr(torch.cuda, "current_stream", lambda *_: Stream())
+        monkeypatch.setattr(torch, "empty", lambda *a, pin_memory=False, **options: empty(*a, **options).fill_(1))
+        monkeypatch.setattr(torch.Tensor, "copy_", late)
+        monkeypatch.setattr(torch.Tensor, "record_stream", lambda *_: None)
+
+    def finish(self) -> None:
+        for event in self.events:
+            event.synchronize()
+
+
+def _ways(monkeypatch: pytest.MonkeyPatch) -> Transfers:
+    _Gpu(monkeypatch)
+    ways = Transfers(torch.device("cpu"))
+    ways._is_gpu, ways._up, ways._down = True, torch.cuda.Stream(), torch.cuda.Stream()
+    return ways
+
+
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 128, 129, 1000])
+def test_what_is_staged_piece_by_piece_arrives(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr("napari_mito_predict.prediction.on_device.transfers._STAGED", 64)
+    array = np.random.default_rng(0).integers(0, 60_000, size).astype(">u2")
+    ways = _ways(monkeypatch)
+    for _ in range(2):  # with the buffers of the first time
+        with ways.preparing():
+            tensor = ways.upload(array)
+        np.testing.assert_array_equal(tensor.numpy(), array)
+
+
+def test_downloads_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = _ways(monkeypatch)
+    first, second = (ways.download(torch.full((3, 4, 5), value)) for value in (2.0, 3.0))
+    bad = ways.download(torch.tensor([1.0, float("inf")]))
+    assert ways._down.waited == 3, "nothing is fetched before it is computed"
+    assert (second.wait() == 3).all()
+    assert (first.wait() == 2).all()
+    assert bad.wait() is None

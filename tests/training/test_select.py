@@ -17,8 +17,8 @@ from napari_mito_predict.models import Model, load_model, save_model
 from napari_mito_predict.models.card import Architecture
 from napari_mito_predict.networks import build_network
 from napari_mito_predict.training import Run, TrainingConfig, train, trainer
+from napari_mito_predict.training.average import RunningAverage
 from napari_mito_predict.training.preflight import check_fields
-from napari_mito_predict.training.trainer import _running_average
 from napari_mito_predict.training.validation import Validation, validate
 
 NOT_HELD_BACK = {"test": 0.25, "validation": 0}
@@ -82,7 +82,7 @@ def test_the_average_of_a_short_run_forgets_where_it_began() -> None:
     module = torch.nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         module.weight.fill_(0.0)
-        average = _running_average(module, 0.998)
+        average = RunningAverage(module, 0.998)
         average.update_parameters(module)
         module.weight.fill_(1.0)
         for _ in range(50):
@@ -94,7 +94,7 @@ def test_the_average_of_a_long_run_is_exponential() -> None:
     module = torch.nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         module.weight.fill_(0.0)
-        average = _running_average(module, 0.9)
+        average = RunningAverage(module, 0.9)
         for _ in range(200):
             average.update_parameters(module)
         module.weight.fill_(1.0)

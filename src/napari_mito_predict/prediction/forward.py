@@ -171,7 +171,7 @@ class Forward:
         return window.to(self.device.torch_device, non_blocking=True)
 
     def _tensors(self, arrays: Sequence[np.ndarray]) -> list[Tensor]:
-        return [torch.from_numpy(array).to(self.device.torch_device) for array in arrays]
+        return [torch.from_numpy(array).to(self.device.torch_device, non_blocking=True) for array in arrays]
 
     def _stop_if_asked(self) -> None:
         if self._should_stop():

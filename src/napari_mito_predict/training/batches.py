@@ -187,7 +187,7 @@ class BatchesCutThere:
 
     def _each(self, values: Sequence[float], given: Tensor) -> Tensor:
         """One value for each patch, for arithmetic with all of them."""
-        tensor = torch.tensor(values, dtype=torch.float32).to(self._device)
+        tensor = torch.tensor(values, dtype=torch.float32).to(self._device, non_blocking=True)
         return tensor.view(-1, *(1,) * (given.ndim - 1))
 
     def _upload(self, array: NDArray[np.float16]) -> Tensor:
@@ -198,7 +198,7 @@ def _blurred(given: Tensor, sigmas: Sequence[float]) -> Tensor:
     """Each patch by its own Gaussian in y and x, as `scipy.ndimage.gaussian_filter` does it with ``mode="nearest"``."""
     reach = max(int(BLUR_TRUNCATE * sigma + 0.5) for sigma in sigmas)
     rows = torch.tensor(np.stack([_gaussian(sigma, reach) for sigma in sigmas]), dtype=torch.float32)
-    weights = rows.to(given.device).view(len(sigmas), -1, *(1,) * (given.ndim - 1))
+    weights = rows.to(given.device, non_blocking=True).view(len(sigmas), -1, *(1,) * (given.ndim - 1))
     for dim in (given.ndim - 2, given.ndim - 1):
         size = given.shape[dim]
         places = torch.arange(-reach, size + reach, device=given.device).clamp(0, size - 1)
@@ -237,7 +237,7 @@ def _filled(image: Tensor, shape: tuple[int, ...]) -> Tensor:
         if have < want:
             there_and_back = np.concatenate((np.arange(have), np.arange(have)[::-1]))
             places = there_and_back[np.arange(want) % (2 * have)]
-            image = image.index_select(dim, torch.from_numpy(places).to(image.device))
+            image = image.index_select(dim, torch.from_numpy(places).to(image.device, non_blocking=True))
     return image
 
 

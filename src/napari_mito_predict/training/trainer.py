@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_mito_predict.errors import DamagedCheckpointError, TrainingError
 from napari_mito_predict.models import Model
 from napari_mito_predict.networks import build_network
 from napari_mito_predict.prediction.unet import channels_last
+from napari_mito_predict.training.average import RunningAverage
 from napari_mito_predict.training.batches import make_batches
 from napari_mito_predict.training.export import make_card, save_best
 from napari_mito_predict.training.loss_reader import LossReader
@@ -93,7 +93,7 @@ class Trainer:
         self.module, self.optimiser = fabric.setup(module, optimiser)
         self.average = None
         if config.average:
-            self.average = _running_average(module, config.average)
+            self.average = RunningAverage(module, config.average)
         self.loss = make_loss(config.loss)
         sampler = PatchSampler(
             data.training, data.patch, config.seed, config.foreground, config.augment, config.truth_ceiling
@@ -391,20 +391,6 @@ class Trainer:
             return losses
         total = sum(losses.tolist())
         return cast("Tensor", self.fabric.all_reduce(torch.tensor(total), reduce_op="mean"))
-
-
-def _running_average(module: nn.Module, decay: float) -> AveragedModel:
-    """An exponential moving average of the weights, and of buffers such as the statistics of batch normalisation."""
-
-    def update(averaged: Any, current: Any, _: Any) -> None:
-        # The average of a short run would else consist of its first iterations. The number is asked of the model, where
-        # it lies in main memory: the one that is given here would have to be waited for.
-        number = int(average.n_averaged)
-        so_far = (1 + number) / (10 + number)
-        get_ema_multi_avg_fn(min(decay, so_far))(averaged, current, number)  # type: ignore[no-untyped-call]
-
-    average = AveragedModel(module, multi_avg_fn=update, use_buffers=True)
-    return average
 
 
 def _fuses(fabric: Fabric) -> bool:

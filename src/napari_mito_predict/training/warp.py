@@ -104,7 +104,7 @@ class Warp:
         grid = 2 * places / extent - 1  # torch counts from -1 to 1, and x before y
         warped = functional.grid_sample(
             image.reshape(1, -1, *image.shape[-2:]),
-            torch.from_numpy(grid[None, :, :, ::-1].astype(np.float32)).to(image.device),
+            torch.from_numpy(grid[None, :, :, ::-1].astype(np.float32)).to(image.device, non_blocking=True),
             mode=interpolation,
             padding_mode="reflection",
             align_corners=True,

@@ -11,6 +11,7 @@ from torch import Tensor
 from napari_mito_predict.prediction.assembly import HostAssembly, Kept
 from napari_mito_predict.prediction.memory import is_out_of_memory
 from napari_mito_predict.prediction.on_device.resample import resampled_block
+from napari_mito_predict.prediction.on_device.transfers import sent
 from napari_mito_predict.prediction.on_device.volume import oriented
 from napari_mito_predict.prediction.tiles import Span, per_axis
 
@@ -76,7 +77,7 @@ class AssemblyOnDevice:
         kept = Kept.of(view, piece)
         values = output[:, *kept.part]
         for weights in kept.weights:
-            values = values * torch.from_numpy(weights).to(values.device)
+            values = values * sent(weights, values.device)
         self._data[:, *kept.place].add_(oriented(values, view.orientation.inverse))
         return True
 

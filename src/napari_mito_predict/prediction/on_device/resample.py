@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_mito_predict.prediction.tiles import Box, Span
+from napari_mito_predict.prediction.on_device.transfers import sent
+from napari_mito_predict.prediction.tiles import Box, Span, per_axis
 
 if TYPE_CHECKING:
     from napari_mito_predict.prediction.resample import AxisResampling, Resampling
@@ -24,9 +25,9 @@ _AT_ONCE = 1 << 24
 
 def resampled(volume: Tensor, resampling: Resampling) -> Tensor:
     """All of `volume` (D, Y, X) on the target grid, float32 or float64 as the volume."""
-    source = tuple(Span(0, axis.source) for axis in resampling.axes)
-    target = tuple(Span(0, axis.target) for axis in resampling.axes)
-    return resampled_block(volume, source, target, resampling)  # type: ignore[arg-type]
+    source = per_axis(Span(0, axis.source) for axis in resampling.axes)
+    target = per_axis(Span(0, axis.target) for axis in resampling.axes)
+    return resampled_block(volume, source, target, resampling)
 
 
 def resampled_block(window: Tensor, at: Box, target: Box, resampling: Resampling) -> Tensor:
@@ -79,13 +80,13 @@ def _interpolated(values: Tensor, dim: int, start: float, step: float, count: in
         return values
     shape = [1] * values.ndim
     shape[dim] = count
-    weight = torch.from_numpy(places - below).to(values.device).view(shape)
+    weight = sent(places - below, values.device).view(shape)
     above = _taken(values, dim, np.minimum(below + 1, last))
     return torch.lerp(_taken(values, dim, below), above, weight)
 
 
 def _taken(values: Tensor, dim: int, places: np.ndarray) -> Tensor:
-    return values.index_select(dim, torch.from_numpy(places).to(values.device))
+    return values.index_select(dim, sent(places, values.device))
 
 
 def _groups(span: Span, size: int) -> Iterator[Span]:

@@ -97,6 +97,11 @@ class Transfers:
         return Download(fetched, fetched_finite, done)
 
 
+def sent(array: np.ndarray, device: torch.device) -> Tensor:
+    """A small array on a device. Nobody waits for what the device computes, as torch would do without being told."""
+    return torch.from_numpy(array).to(device, non_blocking=True)
+
+
 class Download:
     """Values on their way to main memory."""
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from napari_mito_predict.prediction.on_device.statistics import parts
+from napari_mito_predict.prediction.on_device.transfers import sent
 from napari_mito_predict.prediction.orientations import UPRIGHT, Orientation
 from napari_mito_predict.prediction.prepare import reflected
 
@@ -65,7 +66,7 @@ class VolumeOnDevice:
         window = oriented(values[tuple(span.slice for span in upright)], self._orientation)
         for dim, places in enumerate(padding or ()):
             if len(places) != window.shape[dim] or (places[1:] < places[:-1]).any():
-                window = window.index_select(dim, torch.from_numpy(places).to(window.device))
+                window = window.index_select(dim, sent(places, window.device))
         return window
 
 
