@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isnan, nan
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -69,16 +70,20 @@ class Bench:
         return self.device.type == "cuda"
 
     def seconds(self, work: Callable[[], object], *, warm_up: int = 2) -> float:
-        """Median of some repetitions, all kernels included."""
-        for _ in range(warm_up):
-            work()
+        """Median of some repetitions, all kernels included; NaN where the card's memory does not suffice."""
         found = []
-        for _ in range(self.repeats):
-            self.wait()
-            began = time.perf_counter()
-            work()
-            self.wait()
-            found.append(time.perf_counter() - began)
+        try:
+            for i in range(-warm_up, self.repeats):
+                self.wait()
+                began = time.perf_counter()
+                work()
+                self.wait()
+                if i >= 0:
+                    found.append(time.perf_counter() - began)
+        except torch.OutOfMemoryError:
+            found = [nan]
+        if isnan(found[0]):  # outside of the block, whose error holds what did not fit
+            torch.cuda.empty_cache()
         return median(found)
 
     def wait(self) -> None:
@@ -115,8 +120,19 @@ def main() -> int:
     results["kernels"] = measure_first_convolution(bench)
     results["training"] = measure_training(bench)
     if options.output:
-        options.output.write_text(json.dumps(results, indent=1), encoding="utf-8")
+        options.output.write_text(json.dumps(without_nan(results), indent=1), encoding="utf-8")
     return 0
+
+
+def without_nan(value: Any) -> Any:
+    """The same with None for what could not be measured: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: without_nan(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [without_nan(each) for each in value]
+    if isinstance(value, float) and isnan(value):
+        return None
+    return value
 
 
 def networks(bench: Bench) -> dict[str, Model]:
@@ -197,10 +213,8 @@ def network_only(bench: Bench, model: Model, raw: np.ndarray, precision: str, *,
         if compiled:
             began = time.perf_counter()
             faster = torch.compile(bare)
-            faster(given)
-            bench.wait()
-            found["compiling"] = time.perf_counter() - began
             found["compiled"] = bench.seconds(lambda: faster(given))
+            found["compiling"] = time.perf_counter() - began - (2 + bench.repeats) * found["compiled"]
     return found
 
 
@@ -279,7 +293,8 @@ def peak(bench: Bench, work: Callable[[], object]) -> float:
         return 0.0
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
-    work()
+    if isnan(bench.seconds(work, warm_up=0)):
+        return nan
     return torch.cuda.max_memory_allocated() / 2**30
 
 

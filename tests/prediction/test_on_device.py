@@ -14,12 +14,12 @@ from napari_mito_predict.errors import ImageContentError, PredictionError
 from napari_mito_predict.image import from_array
 from napari_mito_predict.models import Normalisation
 from napari_mito_predict.prediction import RunContext, memory, normalize, plan_prediction, run
+from napari_mito_predict.prediction.known_statistics import KnownStatistics
 from napari_mito_predict.prediction.on_device import DeviceStore, statistics, store
 from napari_mito_predict.prediction.on_device.assembly import AssemblyOnDevice
 from napari_mito_predict.prediction.on_device.resample import resampled, resampled_block
 from napari_mito_predict.prediction.on_device.transfers import Transfers
 from napari_mito_predict.prediction.on_device.volume import normalised
-from napari_mito_predict.prediction.prepare import KnownStatistics
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.prediction.tiles import Span
 from napari_mito_predict.prediction.unet import UNetStream

@@ -9,7 +9,8 @@ import pytest
 
 from napari_mito_predict.image import from_array
 from napari_mito_predict.prediction import plan_prediction
-from napari_mito_predict.prediction.prepare import KnownStatistics, measured, prepare
+from napari_mito_predict.prediction.known_statistics import KnownStatistics
+from napari_mito_predict.prediction.prepare import measured, prepare
 from napari_mito_predict.prediction.tiles import plan_tiles
 
 CPU = {"device": "cpu", "precision": "32"}

@@ -7,7 +7,7 @@ import pytest
 
 from napari_mito_predict.image import from_array
 from napari_mito_predict.prediction import RunContext, memory, plan_prediction, run
-from napari_mito_predict.prediction.prepare import KnownStatistics
+from napari_mito_predict.prediction.known_statistics import KnownStatistics
 from napari_mito_predict.prediction.tiles import Span
 from napari_mito_predict.prediction.viewport import Viewport
 

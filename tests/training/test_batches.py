@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from napari_mito_predict.errors import TrainingError
 from napari_mito_predict.models import verify_model
 from napari_mito_predict.training import Run, train
-from napari_mito_predict.training.batches import BatchesCutHere, BatchesCutThere, make_batches
+from napari_mito_predict.training.batches import DeviceBatches, HostBatches, make_batches
 from napari_mito_predict.training.config import Augment
 from napari_mito_predict.training.loss_reader import LossReader
 from napari_mito_predict.training.pairs import Pair
@@ -30,7 +30,7 @@ def _sampler(shape: tuple[int, ...], patch: tuple[int, ...], changes: Augment, *
 
 
 def _both(sampler: PatchSampler, numbers: range) -> None:
-    here, there = BatchesCutHere(sampler, CPU), BatchesCutThere(sampler, CPU)
+    here, there = HostBatches(sampler, CPU), DeviceBatches(sampler, CPU)
     expected, found = here.finish(here.begin(numbers)), there.finish(there.begin(numbers))
     assert found.fields == expected.fields
     for a, b in zip(found[:2], expected[:2], strict=True):
@@ -73,14 +73,14 @@ def test_a_flat_patch_is_left_as_it_is() -> None:
 
 def test_a_processor_cuts_in_main_memory() -> None:
     batches = make_batches(_sampler((10, 40, 30), (8, 16, 16), Augment()), CPU)
-    assert isinstance(batches, BatchesCutHere)
+    assert isinstance(batches, HostBatches)
     assert batches.threads == 1
 
 
 def test_a_gpu_cuts_where_all_fields_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     sampler, gpu = _sampler((10, 40, 30), (8, 16, 16), Augment()), torch.device("cuda")
-    monkeypatch.setattr(BatchesCutThere, "_upload", lambda self, array: torch.zeros(1))
-    for free, kind in ((2**20, BatchesCutThere), (2**16, BatchesCutHere)):
+    monkeypatch.setattr(DeviceBatches, "_upload", lambda self, array: torch.zeros(1))
+    for free, kind in ((2**22, DeviceBatches), (2**16, HostBatches)):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, free))
         assert isinstance(make_batches(sampler, gpu), kind)
 
@@ -110,7 +110,7 @@ def late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Train by the way of a GPU: patches cut on the device, losses read some iterations later."""
     from napari_mito_predict.training import trainer
 
-    monkeypatch.setattr(trainer, "make_batches", BatchesCutThere)
+    monkeypatch.setattr(trainer, "make_batches", DeviceBatches)
     monkeypatch.setattr(trainer, "LossReader", lambda device: LossReader(device, behind=4))
 
 

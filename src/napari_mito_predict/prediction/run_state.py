@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from napari_mito_predict.image import Finding
     from napari_mito_predict.prediction.device import Device
     from napari_mito_predict.prediction.job import Job
+    from napari_mito_predict.prediction.known_statistics import KnownStatistics
     from napari_mito_predict.prediction.plan import PredictionPlan
-    from napari_mito_predict.prediction.prepare import KnownStatistics
     from napari_mito_predict.prediction.viewport import Viewport
 
 OnProgress = Callable[[int, int, str], object]

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from napari_mito_predict.training.patches import Drawn, PatchSampler, Place
 
 _MOST_THREADS = 8
-_SHARE = 0.3
+_SHARE = 0.1
 """Of a GPU's free memory that fields may take; the network needs the rest."""
 
 
-class DeviceBatch(NamedTuple):
+class TensorBatch(NamedTuple):
     """Patches on the device, channels last: input ``(N, 1, *shape)``, truth ``(N, targets, *shape)``, float32."""
 
     input: Tensor
@@ -58,7 +58,7 @@ class Batches(Protocol):
     def begin(self, numbers: Sequence[int]) -> Any:
         """Do what can be done ahead, in a thread of its own."""
 
-    def finish(self, begun: Any) -> DeviceBatch:
+    def finish(self, begun: Any) -> TensorBatch:
         """Give the batch that was begun; in the thread that trains."""
 
 
@@ -67,11 +67,11 @@ def make_batches(sampler: PatchSampler, device: torch.device) -> Batches:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         if sum(pair.input.nbytes + pair.truth.nbytes for pair in sampler.pairs) < _SHARE * free:
-            return BatchesCutThere(sampler, device)
-    return BatchesCutHere(sampler, device)
+            return DeviceBatches(sampler, device)
+    return HostBatches(sampler, device)
 
 
-class BatchesCutHere:
+class HostBatches:
     """Cut in main memory.
 
     On a processor one batch is cut ahead while the network works. A GPU is so fast that it takes several threads to
@@ -83,22 +83,22 @@ class BatchesCutHere:
         self._sampler = sampler
         self._device = device
 
-    def begin(self, numbers: Sequence[int]) -> DeviceBatch:
+    def begin(self, numbers: Sequence[int]) -> TensorBatch:
         """Cut the patches of these numbers."""
         batch = self._sampler.batch(numbers)
-        return DeviceBatch(self._tensor(batch.input), self._tensor(batch.truth), batch.fields)
+        return TensorBatch(self._tensor(batch.input), self._tensor(batch.truth), batch.fields)
 
-    def finish(self, begun: DeviceBatch) -> DeviceBatch:
+    def finish(self, begun: TensorBatch) -> TensorBatch:
         """Upload them."""
         given, truth = (tensor.to(self._device, non_blocking=True) for tensor in begun[:2])
-        return DeviceBatch(given, truth, begun.fields)
+        return TensorBatch(given, truth, begun.fields)
 
     def _tensor(self, array: NDArray[np.float32]) -> Tensor:
         tensor = torch.from_numpy(array).contiguous(memory_format=channels_last(array.ndim - 2))
         return _page_locked(tensor, self._device)
 
 
-class BatchesCutThere:
+class DeviceBatches:
     """Cut on the device, where all fields lie; only what is random is made in main memory.
 
     Parameters
@@ -128,7 +128,7 @@ class BatchesCutThere:
             noises.append(noise)
         return DrawnBatch(patches, noises)
 
-    def finish(self, begun: DrawnBatch) -> DeviceBatch:
+    def finish(self, begun: DrawnBatch) -> TensorBatch:
         """Cut and change them."""
         alterations = [drawn.alteration for drawn in begun.patches]
         cut = [self._cut(drawn) for drawn in begun.patches]
@@ -140,7 +140,7 @@ class BatchesCutThere:
                 image += noise.to(self._device, non_blocking=True)
         given = given.contiguous(memory_format=layout)
         fields = tuple(drawn.pair.field for drawn in begun.patches)
-        return DeviceBatch(given, truth.contiguous(memory_format=layout), fields)
+        return TensorBatch(given, truth.contiguous(memory_format=layout), fields)
 
     def _cut(self, drawn: Drawn) -> tuple[Tensor, Tensor]:
         """Input and truth of one patch, turned and flipped, but not changed in brightness."""

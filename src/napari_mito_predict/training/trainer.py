@@ -32,7 +32,7 @@ from napari_mito_predict.training.validation import save_preview, validate
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from napari_mito_predict.training.batches import DeviceBatch
+    from napari_mito_predict.training.batches import TensorBatch
     from napari_mito_predict.training.config import TrainingConfig
     from napari_mito_predict.training.data import TrainingData
     from napari_mito_predict.training.heartbeat import Heartbeat
@@ -136,7 +136,7 @@ class Trainer:
             first = iteration * size + self.fabric.global_rank * share
             yield range(first, first + share)
 
-    def _step(self, batch: DeviceBatch) -> None:
+    def _step(self, batch: TensorBatch) -> None:
         """One iteration: gradients of all parts of the batch, then one step."""
         progress = self.progress
         config = self.config

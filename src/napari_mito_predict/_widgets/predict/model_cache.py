@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_mito_predict.errors import PredictionCancelled
-from napari_mito_predict.prediction.prepare import KnownStatistics
+from napari_mito_predict.prediction.known_statistics import KnownStatistics
 
 if TYPE_CHECKING:
     from napari_mito_predict.models import Model
