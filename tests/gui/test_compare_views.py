@@ -150,7 +150,9 @@ def test_the_stack_on_screen_decides_the_contrast(viewer):
 
 
 def test_a_difference_without_content_is_refused(panel, viewer, layers, qtbot):
-    layers[3].data = np.ones(TRUTH.shape, np.float32)
+    # Other pixels switch all views off, a moment later: nobody clicks before that, but a test would.
+    with qtbot.waitSignal(panel._of_prediction.changed, timeout=60_000):
+        layers[3].data = np.ones(TRUTH.shape, np.float32)
     panel.difference.click()
     qtbot.waitUntil(lambda: not panel.views.failure.isHidden(), timeout=60_000)
     assert "the same value everywhere" in panel.views.failure.what.text()
