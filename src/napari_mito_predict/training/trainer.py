@@ -395,4 +395,4 @@ class Trainer:
 
 def _fuses(fabric: Fabric) -> bool:
     """Whether one kernel updates all weights: on NVIDIA GPUs, but in float16, whose gradients have to be unscaled."""
-    return fabric.device.type == "cuda" and "16-mixed" != fabric.strategy.precision.precision
+    return fabric.device.type == "cuda" and fabric.strategy.precision.precision != "16-mixed"
