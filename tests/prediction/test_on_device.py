@@ -264,14 +264,14 @@ def test_memory_that_runs_out_for_the_result(make_model, make_unet, noise, thin,
 def test_what_does_not_fit_is_computed_window_by_window(make_model, make_unet, noise, monkeypatch, stored):
     plan = plan_prediction(noise(5, 90, 40), make_model(make_unet(3, 2)), **CPU)
     expected = run(plan).predict()["mitochondria"].data
-    monkeypatch.setattr(store, "free_memory", lambda device: 1000)
-    np.testing.assert_array_equal(run(plan, on_device()).predict()["mitochondria"].data, expected)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "free_memory", lambda device: 1000)
+        np.testing.assert_array_equal(run(plan, on_device()).predict()["mitochondria"].data, expected)
     assert stored[-1] is None
 
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.undo()
     monkeypatch.setattr(Transfers, "upload", full)
     np.testing.assert_array_equal(run(plan, on_device()).predict()["mitochondria"].data, expected)
 

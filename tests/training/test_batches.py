@@ -105,19 +105,19 @@ def test_losses_are_read_in_their_order_and_not_too_late() -> None:
     assert not list(reader.read(all_=True))
 
 
-@pytest.fixture
-def late(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train by the way of a GPU: patches cut on the device, losses read some iterations later."""
+def _train_as_on_a_gpu(patched: pytest.MonkeyPatch) -> None:
+    """Cut patches on the device, and read losses some iterations later."""
     from napari_mito_predict.training import trainer
 
-    monkeypatch.setattr(trainer, "make_batches", DeviceBatches)
-    monkeypatch.setattr(trainer, "LossReader", lambda device: LossReader(device, behind=4))
+    patched.setattr(trainer, "make_batches", DeviceBatches)
+    patched.setattr(trainer, "LossReader", lambda device: LossReader(device, behind=4))
 
 
-def test_a_training_on_a_device_is_the_one_in_main_memory(fields, make_config, monkeypatch, late) -> None:
+def test_a_training_on_a_device_is_the_one_in_main_memory(fields, make_config, monkeypatch) -> None:
     settings = {"iterations": 6, "validate_every": 3, "augment": {"flip": True, "noise": 0.2}, "precision": "32"}
-    there = train(make_config(fields, "there", **settings))
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        _train_as_on_a_gpu(patched)
+        there = train(make_config(fields, "there", **settings))
     here = train(make_config(fields, "here", **settings))
     assert [row["iteration"] for row in there.metrics] == [row["iteration"] for row in here.metrics]
     for a, b in zip(there.metrics, here.metrics, strict=True):
@@ -125,10 +125,11 @@ def test_a_training_on_a_device_is_the_one_in_main_memory(fields, make_config, m
             assert a.get(name, 0.0) == pytest.approx(b.get(name, 0.0), rel=1e-3, abs=1e-3)
 
 
-def test_a_loss_that_is_read_late_still_names_its_fields(fields, make_config, monkeypatch, late) -> None:
+def test_a_loss_that_is_read_late_still_names_its_fields(fields, make_config, monkeypatch) -> None:
     """The iterations after it are lost, which were no good any more; what is on disk was written before."""
     from napari_mito_predict.training import trainer
 
+    _train_as_on_a_gpu(monkeypatch)
     losses = iter([1, 1, float("nan"), *[1] * 100])
     monkeypatch.setattr(trainer, "make_loss", lambda name: lambda a, b: (a - b).square().mean() * next(losses))
     config = make_config(fields, "run", iterations=40, validate_every=40)
