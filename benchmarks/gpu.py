@@ -200,7 +200,7 @@ def ours(bench: Bench, model: Model, raw: np.ndarray, precision: str, factor: fl
 def network_only(bench: Bench, model: Model, raw: np.ndarray, precision: str, *, compiled: bool) -> dict[str, float]:
     """The network by itself, from and to the device's memory."""
     dtype = DTYPES[precision]
-    given = normalised(raw).to(bench.device, dtype)[None, None]
+    given = normalised(raw, model).to(bench.device, dtype)[None, None]
     bare = nn.Module.to(copy.deepcopy(model.network), bench.device, dtype)
     bare = bare.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     folded = FoldedUNet(unet(model), dtype, bench.device)
@@ -261,7 +261,7 @@ def with_monai(bench: Bench, model: Model, raw: np.ndarray, precision: str) -> f
     dtype = DTYPES[precision]
     bare = nn.Module.to(copy.deepcopy(model.network), bench.device, dtype)
     bare = bare.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    given = normalised(raw)[None, None]
+    given = normalised(raw, model)[None, None]
     window = tuple(min(a, b) for a, b in zip(WINDOW, raw.shape, strict=True))
 
     def work() -> np.ndarray:
@@ -274,11 +274,10 @@ def with_monai(bench: Bench, model: Model, raw: np.ndarray, precision: str) -> f
         return bench.seconds(work, warm_up=1)
 
 
-def normalised(raw: np.ndarray) -> Tensor:
+def normalised(raw: np.ndarray, model: Model) -> Tensor:
     """As the network takes it, float32."""
-    return torch.from_numpy(
-        normalize.normalise(raw, normalize.measure(raw, load_model("mito-z").card.input.normalisation))
-    )
+    statistics_ = normalize.measure(raw, model.card.input.normalisation)
+    return torch.from_numpy(normalize.normalise(raw, statistics_))
 
 
 def unet(model: Model) -> UNet:

@@ -203,7 +203,8 @@ def test_other_errors_of_torch_are_not_retried(make_model, make_fake, noise, tex
     assert len(sizes) == 1
 
 
-def test_values_that_are_not_finite_are_refused_with_their_place(make_model, make_fake, noise):
+@pytest.mark.parametrize("on_device", [False, True])
+def test_values_that_are_not_finite_are_refused_with_their_place(make_model, make_fake, noise, on_device):
     fake, calls = make_fake(), []
 
     def on_call(x):
@@ -214,19 +215,21 @@ def test_values_that_are_not_finite_are_refused_with_their_place(make_model, mak
     calls.clear()
     fake.on_call = on_call
     with pytest.raises(PredictionError, match=r"NaN or infinite.*begins at z 0, y 32, x 0"):
-        run(plan).predict()
+        run(plan, RunContext(keep_on_device=on_device)).predict()
 
 
+@pytest.mark.parametrize("on_device", [False, True])
 @pytest.mark.parametrize(
     ("value", "text"), [(np.nan, "not numbers"), (np.inf, "not numbers"), (None, "no contrast")], ids=str
 )
-def test_pixels_without_meaning_are_refused(make_model, make_fake, value, text):
+def test_pixels_without_meaning_are_refused(make_model, make_fake, value, text, on_device):
     volume = np.ones((4, 16, 16), np.float32)
     if value is not None:
         volume[:] = np.random.default_rng(0).normal(size=volume.shape)
         volume[1, 2, 3] = value
+    plan = plan_prediction(volume, make_model(make_fake()), **CPU)
     with pytest.raises(ImageContentError, match=text):
-        predict(volume, make_model(make_fake()), **CPU)
+        run(plan, RunContext(keep_on_device=on_device)).predict()
 
 
 def test_complex_values_are_refused(make_model, make_fake):

@@ -142,3 +142,14 @@ def test_a_loss_that_is_read_late_still_names_its_fields(fields, make_config, mo
     state = run.load_checkpoint()
     assert state is not None
     assert all(torch.isfinite(t).all() for t in state["model"].values() if t.is_floating_point())
+
+
+@pytest.mark.parametrize(("kind", "beside"), [("cuda", True), ("mps", False)])
+def test_only_what_is_page_locked_is_copied_beside(monkeypatch: pytest.MonkeyPatch, kind: str, beside: bool) -> None:
+    """An Apple GPU would read a batch whose memory is long used again."""
+    asked = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: self)
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, *_, non_blocking: asked.append(non_blocking) or self)
+    batches = HostBatches(_sampler((10, 40, 30), (8, 16, 16), Augment()), torch.device(kind))
+    batches.finish(batches.begin(range(2)))
+    assert asked == [beside] * 2

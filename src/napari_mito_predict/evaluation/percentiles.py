@@ -101,14 +101,16 @@ def _beyond_bounds(values: NDArray[Any], ranks: Sequence[int]) -> list[Any] | No
         above.append(part[part >= high])
     lowest, highest = np.concatenate(below), np.concatenate(above)
     not_above = values.size - highest.size
-    # Where each rank is to be found: among the lowest, or among the highest.
     low_ranks = [rank for rank in ranks if rank < values.size / 2]
-    high_ranks = [rank - not_above for rank in ranks if rank >= values.size / 2]
-    if any(rank >= lowest.size for rank in low_ranks) or any(rank < 0 for rank in high_ranks):
+    high_ranks = [rank for rank in ranks if rank >= values.size / 2]
+    if any(rank >= lowest.size for rank in low_ranks) or any(rank < not_above for rank in high_ranks):
         return None
-    lower = dict(zip(low_ranks, np.partition(lowest, low_ranks)[low_ranks], strict=True)) if low_ranks else {}
-    upper = dict(zip(high_ranks, np.partition(highest, high_ranks)[high_ranks], strict=True)) if high_ranks else {}
-    return [lower[rank] if rank in lower else upper[rank - not_above] for rank in ranks]
+    found: dict[int, Any] = {}
+    for end, first, wanted in ((lowest, 0, low_ranks), (highest, not_above, high_ranks)):
+        places = [rank - first for rank in wanted]
+        if places:
+            found |= zip(wanted, np.partition(end, places)[places], strict=True)
+    return [found[rank] for rank in ranks]
 
 
 def _between(neighbours: Sequence[Any], weight: float) -> float:

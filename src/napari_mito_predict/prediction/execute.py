@@ -103,7 +103,10 @@ class Execution:
         return {key: Prediction(data[key], output, self.record(key)) for key, output in self.plan.outputs.items()}
 
     def blocks(self) -> Generator[Block]:
-        """All blocks of all outputs, after those that are looked at; see `iter_predict`."""
+        """All blocks of all outputs, after those that are looked at; see `iter_predict`.
+
+        A GPU copies them to page-locked memory, of which there should never be much: copy what is to be kept.
+        """
         return self._released(self._all())
 
     def first_look(self) -> Generator[Block]:

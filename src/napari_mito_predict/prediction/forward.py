@@ -164,23 +164,33 @@ class Forward:
             self._runner = make_runner(self._network, self.device, self._stop_if_asked)
         return self._runner
 
+    @property
+    def _copies_beside(self) -> bool:
+        """Whether the device copies while the host goes on. An Apple GPU would read memory that is long used again."""
+        return self.device.kind == "cuda"
+
     def _placed(self, window: Tensor) -> Tensor:
         """A window on the device."""
-        if self.device.kind == "cuda" and not window.is_cuda:
-            window = window.pin_memory()  # copied while the host goes on
-        return window.to(self.device.torch_device, non_blocking=True)
+        if self._copies_beside and not window.is_cuda:
+            window = window.pin_memory()
+        return window.to(self.device.torch_device, non_blocking=self._copies_beside)
 
     def _tensors(self, arrays: Sequence[np.ndarray]) -> list[Tensor]:
-        return [torch.from_numpy(array).to(self.device.torch_device, non_blocking=True) for array in arrays]
+        return [self._placed(torch.from_numpy(array)) for array in arrays]
 
     def _stop_if_asked(self) -> None:
         if self._should_stop():
             raise PredictionCancelled("Cancelled; nothing was written.")
 
     def explained(self, error: BaseException) -> PredictionError:
-        """What torch said, as an error of ours: the first line of it, which is the only one for people."""
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        message = f"{self.name} failed on {self.device.name}: {lines[0]}."
-        if self.device.kind == "cuda" and "device-side assert" in str(error):
-            message += " The GPU cannot be used again before napari (or Python) is restarted."
-        return PredictionError(message)
+        """What torch said, as an error of ours."""
+        return explained(error, self.name, self.device)
+
+
+def explained(error: BaseException, what: str, device: Device) -> PredictionError:
+    """What torch said when `what` failed, as an error of ours: its first line, which is the only one for people."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    message = f"{what} failed on {device.name}: {lines[0]}."
+    if device.kind == "cuda" and "device-side assert" in str(error):
+        message += " The GPU cannot be used again before napari (or Python) is restarted."
+    return PredictionError(message)

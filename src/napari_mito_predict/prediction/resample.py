@@ -44,10 +44,7 @@ class AxisResampling:
 
     def gaussian(self) -> np.ndarray:
         """Weights of the anti-aliasing filter, float64, an odd number of them: those of `scipy.ndimage`."""
-        places = np.arange(-self._reach, self._reach + 1)
-        weights = np.exp(-0.5 / self.sigma**2 * places**2)
-        normalised: np.ndarray = weights / weights.sum()
-        return normalised
+        return gaussian_weights(self.sigma, _TRUNCATE)
 
     @property
     def _reach(self) -> int:
@@ -137,6 +134,17 @@ class Resampling:
         else:
             _interpolate(window, steps, starts, block)
         return block
+
+
+def gaussian_weights(sigma: float, truncate: float) -> np.ndarray:
+    """Weights of a Gaussian that ends at `truncate` standard deviations, as `scipy.ndimage` has it; float64."""
+    reach = int(truncate * sigma + 0.5)
+    if reach == 0:
+        return np.ones(1)
+    places = np.arange(-reach, reach + 1)
+    weights: np.ndarray = np.exp(-0.5 / sigma**2 * places**2)
+    weights /= weights.sum()
+    return weights
 
 
 def _interpolate(window: np.ndarray, steps: list[float], starts: list[float], result: np.ndarray) -> None:

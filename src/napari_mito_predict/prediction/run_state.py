@@ -58,6 +58,8 @@ class RunState:
 
     Attributes
     ----------
+    plan, context : PredictionPlan, RunContext
+        What is run, and what it is given.
     done, total : int
         Tiles that are computed, and tiles in all; more of them where memory runs out.
     findings : list of Finding

@@ -16,7 +16,7 @@ from napari_mito_predict.prediction.unet import FoldedUNet, channels_last
 if TYPE_CHECKING:
     from napari_mito_predict.networks import FieldNetwork, Network
     from napari_mito_predict.prediction.device import Device
-    from napari_mito_predict.prediction.tiles import Box
+    from napari_mito_predict.prediction.tiles import Box, Span
     from napari_mito_predict.prediction.unet import UNetStream
 
 
@@ -98,7 +98,7 @@ class UNetRunner:
         return self._axes.volume(output).float()
 
     def context(self, window: Tensor, core: tuple[slice, ...], given: Sequence[Tensor]) -> Tensor:
-        raise NotImplementedError("A U-Net is convolutions alone, and takes no averages of the field.")
+        raise TypeError("A U-Net is convolutions alone, and takes no averages of the field.")
 
     def strips(self, axis: int) -> StripRunner:
         stream = self._folded.stream(self._axes.spatial_index(axis), self._before_layer)
@@ -154,7 +154,7 @@ class ModuleRunner:
             return network.context(self._batch(window), core, given).float()
 
     def strips(self, axis: int) -> StripRunner:
-        raise NotImplementedError("Only a U-Net can be computed strip by strip.")
+        raise TypeError("Only a U-Net can be computed strip by strip.")
 
     def _batch(self, window: Tensor) -> Tensor:
         return self._axes.batch(window).to(torch.float32, memory_format=self._layout)
@@ -184,7 +184,7 @@ class _Axes:
         """The planes that the network has to be given for those that are kept."""
         return slice(None) if self._volumetric else kept[0].slice
 
-    def spatial(self, kept: Box) -> Sequence[Any]:
+    def spatial(self, kept: Box) -> Sequence[Span]:
         """What is kept, along the axes that the network knows."""
         return kept if self._volumetric else kept[1:]
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_mito_predict.prediction.resample import gaussian_weights
 from napari_mito_predict.prediction.unet import channels_last
 from napari_mito_predict.training.augment import BLUR_TRUNCATE
 from napari_mito_predict.training.patches import INPUT_INTERPOLATION
@@ -90,7 +91,9 @@ class HostBatches:
 
     def finish(self, begun: TensorBatch) -> TensorBatch:
         """Upload them."""
-        given, truth = (tensor.to(self._device, non_blocking=True) for tensor in begun[:2])
+        # Not on an Apple GPU, which would read memory that is long used again.
+        beside = self._device.type == "cuda"
+        given, truth = (tensor.to(self._device, non_blocking=beside) for tensor in begun[:2])
         return TensorBatch(given, truth, begun.fields)
 
     def _tensor(self, array: NDArray[np.float32]) -> Tensor:
@@ -196,8 +199,10 @@ class DeviceBatches:
 
 def _blurred(given: Tensor, sigmas: Sequence[float]) -> Tensor:
     """Each patch by its own Gaussian in y and x, as `scipy.ndimage.gaussian_filter` does it with ``mode="nearest"``."""
-    reach = max(int(BLUR_TRUNCATE * sigma + 0.5) for sigma in sigmas)
-    rows = torch.tensor(np.stack([_gaussian(sigma, reach) for sigma in sigmas]), dtype=torch.float32)
+    gaussians = [gaussian_weights(sigma, BLUR_TRUNCATE) for sigma in sigmas]
+    reach = max(len(gaussian) // 2 for gaussian in gaussians)
+    padded_rows = [np.pad(gaussian, reach - len(gaussian) // 2) for gaussian in gaussians]
+    rows = torch.tensor(np.stack(padded_rows), dtype=torch.float32)
     weights = rows.to(given.device, non_blocking=True).view(len(sigmas), -1, *(1,) * (given.ndim - 1))
     for dim in (given.ndim - 2, given.ndim - 1):
         size = given.shape[dim]
@@ -207,17 +212,6 @@ def _blurred(given: Tensor, sigmas: Sequence[float]) -> Tensor:
         for i in range(1, 2 * reach + 1):
             given = given.addcmul(padded.narrow(dim, i, size), weights[:, i])
     return given
-
-
-def _gaussian(sigma: float, reach: int) -> NDArray[np.float64]:
-    """Weights from ``-reach`` to ``reach``; zero beyond where scipy ends a Gaussian of this width."""
-    places = np.arange(-reach, reach + 1)
-    if sigma == 0:
-        return np.where(places == 0, 1.0, 0.0)
-    within = np.abs(places) <= int(BLUR_TRUNCATE * sigma + 0.5)
-    weights: NDArray[np.float64] = np.exp(-0.5 / sigma**2 * places**2) * within
-    weights /= weights.sum()
-    return weights
 
 
 def _turned(image: Tensor, alteration: Alteration) -> Tensor:
@@ -235,8 +229,7 @@ def _filled(image: Tensor, shape: tuple[int, ...]) -> Tensor:
     for dim, want in enumerate(shape, 1):
         have = image.shape[dim]
         if have < want:
-            there_and_back = np.concatenate((np.arange(have), np.arange(have)[::-1]))
-            places = there_and_back[np.arange(want) % (2 * have)]
+            places = np.pad(np.arange(have), (0, want - have), mode="symmetric")
             image = image.index_select(dim, torch.from_numpy(places).to(image.device, non_blocking=True))
     return image
 

@@ -43,9 +43,9 @@ class LossReader:
 
     def __init__(self, device: torch.device, behind: int | None = None) -> None:
         self._is_gpu = device.type == "cuda"
-        self._behind = behind
         if behind is None:
-            self._behind = 8 if self._is_gpu else 0
+            behind = 8 if self._is_gpu else 0
+        self._behind = behind
         self._waiting: deque[_Waiting] = deque()
 
     def put(self, losses: Tensor, iteration: int, fields: tuple[str, ...]) -> None:
@@ -61,7 +61,7 @@ class LossReader:
 
     def read(self, *, all_: bool = False) -> Iterator[IterationLoss]:
         """Give those that are too far behind, or all; whatever is needed is waited for."""
-        allowed = 0 if all_ else self._behind or 0
+        allowed = 0 if all_ else self._behind
         while len(self._waiting) > allowed:
             waiting = self._waiting.popleft()
             if waiting.arrived is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from napari_mito_predict.errors import PredictionError
+from napari_mito_predict.prediction.forward import explained
 from napari_mito_predict.prediction.memory import empty_cache, free_memory, is_out_of_memory
 from napari_mito_predict.prediction.normalize import EXACT_IN_FLOAT32
 from napari_mito_predict.prediction.normalize import as_float as as_float_in_memory
@@ -76,8 +76,7 @@ class DeviceStore:
             return self._prepared(raw, job, where)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
-                reason = str(error).strip().partition("\n")[0] or type(error).__name__
-                raise PredictionError(f"{where} could not be prepared on {self._device.name}: {reason}") from error
+                raise explained(error, f"Preparing {where}", self._device) from error
             _log.info("a volume does not fit on %s: %s", self._device.name, error)
         self._uploaded = None
         empty_cache(self._device)
@@ -89,7 +88,7 @@ class DeviceStore:
             assembly = AssemblyOnDevice(goal, waiting, self._ways(), failure)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
-                raise
+                raise explained(error, goal.job.model.name, self._device) from error
             return None
         with self._lock:
             self._held.add(assembly)
