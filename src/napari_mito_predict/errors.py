@@ -50,12 +50,20 @@ class UnreadableImageError(ImageError):
     """The file is missing, empty, damaged, incomplete, or no image at all."""
 
 
+class IncompleteImageError(UnreadableImageError):
+    """Planes that were asked for were never recorded, or did not all arrive; the rest of the image can be used."""
+
+
 class UnsupportedImageError(ImageError):
-    """A sound image that cannot be predicted from: RGB, raw Airyscan, complex values."""
+    """A sound image that cannot be predicted from: colour, raw Airyscan, complex values, a compression nobody reads."""
 
 
-class UnknownAxesError(ImageError):
-    """A plain TIFF that does not say which of its axes is z, time or channel."""
+class MetadataError(ImageError):
+    """The pixels may be sound, but what the file says about them is not understood, or cannot be."""
+
+
+class UnknownAxesError(MetadataError):
+    """A file that does not say which of its axes is z, time or channel."""
 
 
 class SceneNotFoundError(ImageError):

@@ -118,7 +118,7 @@ def test_planes_never_acquired(make_czi: MakeCzi, reader: str) -> None:
     image = open_image(path, reader=reader)
     assert "2 planes were never acquired" in image.warnings[0]
     assert "T1 C0 Z1" in image.warnings[0]
-    with pytest.raises(UnreadableImageError, match="Z 1-2 of channel 0 at time point 1 was never acquired"):
+    with pytest.raises(UnreadableImageError, match="Z 1-2 of ESID-T1 at time point 1 was never recorded"):
         image.read(1, 0)
     np.testing.assert_array_equal(image.read(0, 0), data[0, 0])
     np.testing.assert_array_equal(image.read(1, 0, z=0), data[1, 0, :1])

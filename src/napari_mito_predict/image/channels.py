@@ -299,18 +299,20 @@ def _contains(tokens: list[str], phrase: list[str]) -> bool:
 
 
 def _by_name(channels: Sequence[Channel], which: str, image: str) -> Channel:
-    """Find a channel by name, from the strictest reading to the loosest; a number that is no name is an index."""
+    """Find a channel from the strictest reading to the loosest: a number is first a name, and only then an index."""
     wanted = _tokens(which)
     named = [(channel, _tokens(channel.name)) for channel in channels if channel.name and wanted]
+    number = int(which) if which.strip().isdecimal() else -1
     readings: tuple[list[Channel], ...] = (
         [channel for channel in channels if channel.name == which],
         [channel for channel, tokens in named if tokens == wanted],
         [channel for channel in channels if channel.role == which.strip().casefold()],
+        [channel for channel in channels if channel.index == number],
         [channel for channel, tokens in named if _contains(tokens, wanted)],
     )
     matches = next(filter(None, readings), [])
-    if not matches and which.strip().isdecimal():
-        return find_channel(channels, int(which), image)
+    if not matches and number >= 0:
+        return find_channel(channels, number, image)
     return _only(matches, f'channel "{which}"', channels, image)
 
 

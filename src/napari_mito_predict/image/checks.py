@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import StrEnum
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -137,8 +138,9 @@ def check_image(image: ImageSource, channel: int | str | ChannelRole | None = No
     Returns
     -------
     list of Finding
-        Errors: ``unsupported`` (RGB, raw Airyscan), ``wrong-dtype``. Warnings: ``reader`` (what looked wrong when
-        opening), ``voxel-size-unknown``, ``many-channels``, ``not-transmitted``. Info: ``time-step-unknown``.
+        Errors: ``unsupported`` (colour, raw Airyscan), ``wrong-dtype``, ``incomplete``. Warnings: ``reader`` (what
+        looked wrong when opening), ``voxel-size-unknown``, ``many-channels``, ``not-transmitted``. Info:
+        ``time-step-unknown``.
 
     Raises
     ------
@@ -150,6 +152,10 @@ def check_image(image: ImageSource, channel: int | str | ChannelRole | None = No
         found.append(Finding(Level.ERROR, "unsupported", f"{image.name}: {image.unsupported}"))
         return found
     chosen = light_of(image, channel)
+    reason = image.why_unsupported(chosen)
+    if reason:
+        found.append(Finding(Level.ERROR, "unsupported", f"{image.name}, {chosen.label}: {reason}"))
+    found += _incomplete(image, chosen)
     if not _is_real(image.dtype):
         found.append(_wrong_dtype(image.dtype, ""))
     if chosen.role is not ChannelRole.TRANSMITTED:
@@ -259,6 +265,39 @@ def _missing_sizes(image: ImageSource) -> list[Finding]:
     return found
 
 
+def _incomplete(image: ImageSource, channel: Channel) -> list[Finding]:
+    """Say which stacks of a channel lack planes, and which time points can be used."""
+    lacking = sorted({t for t, c, _ in image.missing if c == channel.index})
+    if not lacking:
+        return []
+    message = (
+        f"{len(lacking)} of {image.sizes['T']} time points of {channel.label} are incomplete: {_numbers(lacking)} "
+        "(counted from 0). Planes of them were never recorded."
+    )
+    complete = complete_times(image, channel)
+    if complete is None:
+        fix = "Use the Z steps that were recorded (--planes FIRST-LAST)."
+    else:
+        fix = f"Use those that are complete (--times {complete[0]}-{complete[-1]})."
+    return [Finding(Level.ERROR, "incomplete", message, fix)]
+
+
+def complete_times(image: ImageSource, channel: Channel | None = None) -> range | None:
+    """The longest run of time points of which all planes were recorded; None where there is none.
+
+    Parameters
+    ----------
+    image : ImageSource
+        The image.
+    channel : Channel, optional
+        Only this one counts; all of them where absent.
+    """
+    lacking = {t for t, c, _ in image.missing if channel is None or c == channel.index}
+    borders = [-1, *sorted(lacking), image.sizes["T"]]
+    runs = [range(before + 1, after) for before, after in pairwise(borders)]
+    return max(runs, key=len) or None
+
+
 def _is_real(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "biuf"
 
@@ -268,8 +307,8 @@ def _wrong_dtype(dtype: np.dtype[Any], prefix: str) -> Finding:
     return Finding(Level.ERROR, "wrong-dtype", message, "Convert the image, for example to 16 bits.")
 
 
-def _numbers(planes: NDArray[Any], most: int = 8) -> str:
+def _numbers(planes: Sequence[int] | NDArray[Any], most: int = 8) -> str:
     listed = ", ".join(str(int(plane)) for plane in planes[:most])
-    if planes.size <= most:
+    if len(planes) <= most:
         return listed
-    return f"{listed} and {planes.size - most} more"
+    return f"{listed} and {len(planes) - most} more"

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from napari_mito_predict.errors import MissingReaderError, UnreadableImageError
+from napari_mito_predict.errors import MissingReaderError
 from napari_mito_predict.image import czi_metadata
 from napari_mito_predict.image.czi_metadata import CziScene, open_czi
 from napari_mito_predict.image.czi_structure import check_tiles, damaged_czi
@@ -53,8 +53,6 @@ class CziBackend:
         The file.
     library : {"bioio", "aicsimageio"}
         Which of the two reads the pixels.
-    missing_as_zeros : bool
-        Give zeros for planes that were never acquired, instead of an error.
 
     Raises
     ------
@@ -64,10 +62,9 @@ class CziBackend:
         The file is damaged, or holds no pixels.
     """
 
-    def __init__(self, path: Path, library: Library = "bioio", *, missing_as_zeros: bool = False) -> None:
+    def __init__(self, path: Path, library: Library = "bioio") -> None:
         self.path = path
         self._library = library
-        self._missing_as_zeros = missing_as_zeros
         self._readers: dict[int, Any] = {}
         self._layouts: dict[int, CziScene] = {}
         with open_czi(path):  # a damaged file fails here, with our message
@@ -103,41 +100,23 @@ class CziBackend:
                 is_rgb=is_rgb,
                 simulated=czi_metadata.custom_attribute(xml, "simulated_by") == "napari-mito-predict",
                 unsupported=_unsupported(layout, is_rgb=is_rgb),
+                missing=frozenset(layout.missing),
                 warnings=_czi_warnings(layout, names, czi_metadata.declared_sizes(xml), len(self.scenes)),
             )
 
     def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
         layout = self._layouts[scene]
         planes = list(range(layout.sizes.get("Z", 1))) if z is None else [z]
-        absent = [plane for plane in planes if (t, c, plane) in layout.missing]
-        if absent and not self._missing_as_zeros:
-            raise UnreadableImageError(
-                f"Z {_ranges(absent)} of channel {c} at time point {t} was never acquired (the recording "
-                "was probably stopped early). Use the time points that are complete.",
-                file=self.path,
-            )
-        present = [plane for plane in planes if plane not in absent]
-        check_tiles(self.path, chain.from_iterable(layout.tiles[t, c, plane] for plane in present))
+        check_tiles(self.path, chain.from_iterable(layout.tiles[t, c, plane] for plane in planes))
         read = self._read_single_tiles if layout.box is None else self._read_stitched
         try:
             with czi_metadata.LIBCZI:
-                data = read(scene, t, c, present) if present else self._blank(layout)
+                data = read(scene, t, c, planes)
         except _LIBRARY_ERRORS as error:
             raise damaged_czi(self.path, error) from error
-        if len(data) != len(present):
-            raise damaged_czi(self.path, f"{len(data)} planes came back instead of {len(present)}")
-        if not absent:
-            return data
-        filled = np.zeros((len(planes), *data.shape[1:]), data.dtype)
-        for position, plane in enumerate(present):
-            filled[planes.index(plane)] = data[position]
-        return filled
-
-    def _blank(self, layout: CziScene) -> NDArray[Any]:
-        with open_czi(self.path) as czi:
-            dtype = czi_metadata.pixel_dtype(czi, czi.meta)
-        sizes = layout.tczyx()
-        return np.zeros((0, sizes["Y"], sizes["X"]), dtype)
+        if len(data) != len(planes):
+            raise damaged_czi(self.path, f"{len(data)} planes came back instead of {len(planes)}")
+        return data
 
     def _read_single_tiles(self, scene: int, t: int, c: int, planes: list[int]) -> NDArray[Any]:
         """Read planes that are one tile each, ``(Z, Y, X)``."""
@@ -222,14 +201,3 @@ def _listed(planes: tuple[tuple[int, int, int], ...], most: int = 6) -> str:
     """Name the first planes as "T1 C0 Z2", and count the rest."""
     text = ", ".join(f"T{t} C{c} Z{z}" for t, c, z in planes[:most])
     return text + (f" and {len(planes) - most} more" if len(planes) > most else "")
-
-
-def _ranges(planes: list[int]) -> str:
-    """Write ``[0, 1, 2, 5]`` as "0-2, 5"."""
-    runs: list[list[int]] = []
-    for plane in planes:
-        if runs and plane == runs[-1][-1] + 1:
-            runs[-1].append(plane)
-        else:
-            runs.append([plane])
-    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)

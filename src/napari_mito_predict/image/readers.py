@@ -49,7 +49,7 @@ def open_image(
     reader : {"auto", "bioio", "aicsimageio"}
         Which library reads CZI files; "auto" is BioIO.
     missing_as_zeros : bool
-        Read planes of a CZI that were never acquired as zeros, instead of refusing them.
+        Read planes that were never recorded as zeros, instead of refusing them.
 
     Returns
     -------
@@ -67,8 +67,9 @@ def open_image(
         An optional package is needed for this format.
     """
     path = Path(path)
-    backend = _GuardedBackend(_backend(path, axes, reader, missing_as_zeros=missing_as_zeros))
-    return ImageSource(backend, scene if scene is not None else 0, name=image_stem(path))
+    backend = _GuardedBackend(_backend(path, axes, reader))
+    first = 0 if scene is None else scene
+    return ImageSource(backend, first, name=image_stem(path), missing_as_zeros=missing_as_zeros)
 
 
 def is_predicted_file(path: Path) -> bool:
@@ -80,13 +81,13 @@ def is_predicted_file(path: Path) -> bool:
     return all(channel.prediction is not None for channel in channels)
 
 
-def _backend(path: Path, axes: str | None, reader: ReaderName, *, missing_as_zeros: bool) -> Backend:
+def _backend(path: Path, axes: str | None, reader: ReaderName) -> Backend:
     if path.is_dir():
         return ZarrBackend(path)
     head = _first_bytes(path)
     if head.startswith(_CZI_MAGIC):
         library: Literal["bioio", "aicsimageio"] = "aicsimageio" if reader == "aicsimageio" else "bioio"
-        return CziBackend(path, library, missing_as_zeros=missing_as_zeros)
+        return CziBackend(path, library)
     if head[:4] in _TIFF_MAGIC:
         return TiffBackend(path, axes)
     if head.startswith(PNG_MAGIC):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from napari_mito_predict.errors import ImageIndexError, SceneNotFoundError, UnsupportedImageError
+from napari_mito_predict.errors import (
+    ImageIndexError,
+    IncompleteImageError,
+    SceneNotFoundError,
+    UnsupportedImageError,
+)
 from napari_mito_predict.image.channels import Channel, ChannelHints, ChannelRole, describe_channels, find_channel
 from napari_mito_predict.image.predicted import find_marks
 
@@ -42,6 +47,12 @@ class SceneInfo:
         Seconds between time points.
     unsupported : str
         Why nothing can be read for prediction, in a sentence; empty for sound images.
+    unsupported_channels : dict of int to str
+        The same for single channels, where others can be read.
+    missing : frozenset of (int, int, int)
+        (t, c, z) of the planes that were never recorded; readers are not asked for them.
+    first_time_point, first_z_step : int
+        Where in the file this begins: not 0 in a part of an image, see `ImageSource.crop`.
     text : str
         What the file says about itself in free text, such as its description.
     """
@@ -55,6 +66,10 @@ class SceneInfo:
     is_rgb: bool = False
     simulated: bool = False
     unsupported: str = ""
+    unsupported_channels: Mapping[int, str] = field(default_factory=dict)
+    missing: frozenset[tuple[int, int, int]] = frozenset()
+    first_time_point: int = 0
+    first_z_step: int = 0
     warnings: tuple[str, ...] = field(default=())
     text: str = ""
 
@@ -74,7 +89,10 @@ class Backend(Protocol):
         """Describe a scene without reading pixels."""
 
     def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
-        """Read ``(Z, Y, X)``, or ``(1, Y, X)`` for one `z`, in the file's own dtype; indices are valid."""
+        """Read ``(Z, Y, X)``, or ``(1, Y, X)`` for one `z`, in the file's own dtype; indices are valid.
+
+        Nobody asks for planes that `info` calls missing, nor for channels that it calls unsupported.
+        """
 
 
 class ImageSource:
@@ -92,6 +110,8 @@ class ImageSource:
         File stem or layer name, for messages and results.
     channels : tuple of Channel, optional
         Where they are known already; else they are found out, for which the record beside a file is read.
+    missing_as_zeros : bool
+        Read planes that were never recorded as zeros, instead of refusing them.
 
     Attributes
     ----------
@@ -117,6 +137,8 @@ class ImageSource:
         True for files written by this package's own simulator.
     unsupported : str
         Why this image cannot be predicted from; empty when it can.
+    missing : frozenset of (int, int, int)
+        (t, c, z) of the planes that were never recorded.
     warnings : tuple of str
         What looked wrong when opening.
     backend : Backend
@@ -126,9 +148,16 @@ class ImageSource:
     """
 
     def __init__(
-        self, backend: Backend, scene: int | str = 0, *, name: str, channels: tuple[Channel, ...] | None = None
+        self,
+        backend: Backend,
+        scene: int | str = 0,
+        *,
+        name: str,
+        channels: tuple[Channel, ...] | None = None,
+        missing_as_zeros: bool = False,
     ) -> None:
         self.backend = backend
+        self._missing_as_zeros = missing_as_zeros
         self.path = backend.path
         self.name = name
         self.scenes = backend.scenes
@@ -143,6 +172,7 @@ class ImageSource:
         self.is_rgb = info.is_rgb
         self.simulated = info.simulated
         self.unsupported = info.unsupported
+        self.missing = info.missing
         self.warnings = info.warnings
 
     def __repr__(self) -> str:
@@ -158,11 +188,34 @@ class ImageSource:
         SceneNotFoundError
             There is no such scene; the message lists those there are.
         """
-        return ImageSource(self.backend, scene, name=self.name)
+        return ImageSource(self.backend, scene, name=self.name, missing_as_zeros=self._missing_as_zeros)
+
+    def crop(self, *, times: range | None = None, planes: range | None = None) -> ImageSource:
+        """Give a part of the image: some of its time points, some of its Z steps; every method counts from its start.
+
+        Parameters
+        ----------
+        times, planes : range, optional
+            Which time points and Z steps, such as ``range(0, 2)`` for the first two; all of them where absent.
+
+        Returns
+        -------
+        ImageSource
+            Its other scenes are parts in the same way.
+
+        Raises
+        ------
+        ImageIndexError
+            The image has no such time points or Z steps.
+        """
+        part = CroppedBackend(self.backend, times, planes)
+        return ImageSource(
+            part, self.scene, name=self.name, channels=self.channels, missing_as_zeros=self._missing_as_zeros
+        )
 
     def with_roles(self, roles: Mapping[int, ChannelRole]) -> ImageSource:
         """Give the same image with the user's word on what some channels show; ``{index: role}``."""
-        other = ImageSource(self.backend, self.scene, name=self.name)
+        other = ImageSource(self.backend, self.scene, name=self.name, missing_as_zeros=self._missing_as_zeros)
         channels = list(self.channels)
         for index, role in roles.items():
             found = find_channel(channels, index, self._where)
@@ -213,17 +266,42 @@ class ImageSource:
         ChannelNotFoundError, AmbiguousChannelError
             See `channel`.
         UnsupportedImageError
-            Colour images and raw Airyscan data.
+            Colour images, raw Airyscan data, and compressions that nobody here reads.
+        IncompleteImageError
+            Planes of this stack were never recorded.
         UnreadableImageError
-            The file is damaged, incomplete, or changed since it was opened.
+            The file is damaged, or changed since it was opened.
         """
         found = self.channel(channel)
         self._check_index("T", t, "time point")
         if z is not None:
             self._check_index("Z", z, "Z step")
-        if self.unsupported:
-            raise UnsupportedImageError(self.unsupported, file=self._where)
-        return self.backend.read(self.scene, t, found.index, z)
+        reason = self.why_unsupported(found)
+        if reason:
+            raise UnsupportedImageError(reason, file=self._where)
+        wanted = range(self.sizes["Z"]) if z is None else range(z, z + 1)
+        absent = [step for step in wanted if (t, found.index, step) in self.missing]
+        if not absent:
+            return self.backend.read(self.scene, t, found.index, z)
+        if self._missing_as_zeros:
+            return self._read_around(t, found.index, wanted)
+        raise IncompleteImageError(
+            f"Z {_ranges(absent)} of {found.label} at time point {t} was never recorded (the recording was probably "
+            "stopped early). Use the time points, or the Z steps, that are complete.",
+            file=self._where,
+        )
+
+    def why_unsupported(self, channel: Channel) -> str:
+        """Why a channel cannot be read; empty when it can."""
+        return self.unsupported or self.info.unsupported_channels.get(channel.index, "")
+
+    def _read_around(self, t: int, channel: int, steps: range) -> NDArray[Any]:
+        """Read a stack with zeros in the place of what was never recorded."""
+        stack = np.zeros((len(steps), self.sizes["Y"], self.sizes["X"]), self.dtype)
+        for position, step in enumerate(steps):
+            if (t, channel, step) not in self.missing:
+                stack[position] = self.backend.read(self.scene, t, channel, step)[0]
+        return stack
 
     def lazy(self, channel: int | str | ChannelRole | None = None) -> dask.array.Array:
         """Give one channel as a dask array ``(T, Z, Y, X)`` whose chunks are whole stacks, read when computed."""
@@ -258,10 +336,73 @@ def _read_block(image: ImageSource, channel: int, block_id: tuple[int, ...] = (0
     return image.read(block_id[0], channel)[None].astype(image.dtype, casting="safe", copy=False)
 
 
+class CroppedBackend:
+    """Part of what another backend reads, see `ImageSource.crop`."""
+
+    def __init__(self, whole: Backend, times: range | None, planes: range | None) -> None:
+        self._whole = whole
+        self._times = times
+        self._planes = planes
+        self.path = whole.path
+        self.scenes = whole.scenes
+
+    def info(self, scene: int) -> SceneInfo:
+        """Describe the part."""
+        whole = self._whole.info(scene)
+        times = self._part(self._times, whole.sizes["T"], "time points")
+        planes = self._part(self._planes, whole.sizes["Z"], "Z steps")
+        missing = frozenset(
+            (t - times.start, c, z - planes.start) for t, c, z in whole.missing if t in times and z in planes
+        )
+        return replace(
+            whole,
+            sizes=whole.sizes | {"T": len(times), "Z": len(planes)},
+            missing=missing,
+            first_time_point=whole.first_time_point + times.start,
+            first_z_step=whole.first_z_step + planes.start,
+        )
+
+    def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
+        """Read a stack of the part, or one Z step of it."""
+        if self._times is not None:
+            t += self._times.start
+        if self._planes is None:
+            return self._whole.read(scene, t, c, z)
+        if z is not None:
+            return self._whole.read(scene, t, c, self._planes[z])
+        return np.concatenate([self._whole.read(scene, t, c, step) for step in self._planes])
+
+    def _part(self, wanted: range | None, size: int, what: str) -> range:
+        if wanted is None:
+            return range(size)
+        if wanted.step == 1 and 0 <= wanted.start < wanted.stop <= size:
+            return wanted
+        raise ImageIndexError(
+            f"there are no {what} {wanted.start} to {wanted.stop - 1}; valid are 0 to {size - 1} (counted from 0), one "
+            "after the other.",
+            file=self.path,
+        )
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Write ``[0, 1, 2, 5]`` as "0-2, 5"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
 def _scene_index(scenes: tuple[str, ...], scene: int | str, where: str) -> int:
+    """Position of a scene, by name before number."""
     if isinstance(scene, str):
         if scene in scenes:
             return scenes.index(scene)
+        alike = [index for index, name in enumerate(scenes) if name.strip().casefold() == scene.strip().casefold()]
+        if len(alike) == 1:
+            return alike[0]
         if scene.isdecimal():
             scene = int(scene)
     if isinstance(scene, int) and 0 <= scene < len(scenes):
