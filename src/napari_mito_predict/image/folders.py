@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_PICTURES = (".png",)
+from napari_mito_predict.image.bioio_reader import BIOIO_SUFFIXES
+
+_PICTURES = (".png", ".jpg", ".jpeg")
 """Recordings at times, and pictures of them far more often."""
-IMAGE_SUFFIXES = (".czi", ".tif", ".tiff", ".zarr", *_PICTURES)
+IMAGE_SUFFIXES = (".czi", ".tif", ".tiff", ".zarr", *BIOIO_SUFFIXES, *_PICTURES)
 
 
 def list_images(folder: Path) -> list[Path]:
     """Images directly in `folder`, sorted; hidden files, such as those macOS leaves beside others, are none.
 
-    PNGs count only where there is nothing else: beside recordings they are screenshots and figures.
+    Pictures count only where there is nothing else: beside recordings they are screenshots and figures.
 
     Parameters
     ----------

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_mito_predict.errors import ImageError, UnreadableImageError
+from napari_mito_predict.image.bioio_reader import BioioBackend, is_for_bioio
 from napari_mito_predict.image.czi_reader import CziBackend
 from napari_mito_predict.image.names import image_stem
-from napari_mito_predict.image.png_reader import PNG_MAGIC, PngBackend
+from napari_mito_predict.image.picture_reader import JPEG_MAGIC, PNG_MAGIC, JpegBackend, PngBackend
 from napari_mito_predict.image.predicted import has_record
 from napari_mito_predict.image.source import Backend, ImageSource, SceneInfo
 from napari_mito_predict.image.tiff_reader import TiffBackend
@@ -22,7 +23,6 @@ ReaderName = Literal["auto", "bioio", "aicsimageio"]
 _CZI_MAGIC = b"ZISRAWFILE"
 # Classic and BigTIFF, little- and big-endian.
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_JPEG_MAGIC = b"\xff\xd8\xff"
 _GIB = 2**30
 # A file this much smaller than what its header announces is damaged: no compression used for images gets there.
 _LARGEST_RATIO = 5000
@@ -41,7 +41,8 @@ def open_image(
     Parameters
     ----------
     path : str or Path
-        CZI, OME-TIFF, TIFF (ImageJ, tifffile or plain), OME-Zarr or PNG.
+        CZI, OME-TIFF, TIFF (ImageJ, LSM, Micro-Manager, plain ...), OME-Zarr, PNG or JPEG; anything else through
+        readers of BioIO that are installed.
     scene : int or str, optional
         Scene index or name; the first by default.
     axes : str, optional
@@ -92,12 +93,10 @@ def _backend(path: Path, axes: str | None, reader: ReaderName) -> Backend:
         return TiffBackend(path, axes)
     if head.startswith(PNG_MAGIC):
         return PngBackend(path)
-    if head.startswith(_JPEG_MAGIC):
-        raise UnreadableImageError(
-            "a JPEG, whose compression has changed the pixels in blocks of 8: fine structure is lost, and a network "
-            "would learn the blocks. Save the recording as TIFF or PNG from the program that made it.",
-            file=path,
-        )
+    if head.startswith(JPEG_MAGIC):
+        return JpegBackend(path)
+    if is_for_bioio(path):
+        return BioioBackend(path)
     raise UnreadableImageError(f"not an image we can read (it starts with {head[:8]!r}).", file=path)
 
 

@@ -1,4 +1,4 @@
-"""PNG files as people have them: 8 and 16 bits, grey as colour, pictures, half a file."""
+"""PNG and JPEG files as people have them: 8 and 16 bits, grey as colour, pictures, half a file."""
 
 from __future__ import annotations
 
@@ -77,16 +77,43 @@ def test_half_a_file_is_no_image(tmp_path: Path) -> None:
         open_image(cut)
 
 
-def test_a_jpeg_is_refused_whatever_it_is_called(tmp_path: Path) -> None:
-    path = tmp_path / "plane.png"
-    path.write_bytes(imagecodecs.jpeg8_encode(GREY8))
-    with pytest.raises(UnreadableImageError, match=r"plane\.png.*a JPEG, whose compression"):
-        open_image(path)
+def _write_jpeg(path: Path, pixels: np.ndarray) -> Path:
+    path.write_bytes(imagecodecs.jpeg8_encode(pixels))
+    return path
 
 
-def test_pngs_count_in_a_folder_without_recordings(tmp_path: Path) -> None:
-    for name in ("a.png", "b.PNG", "c.txt"):
+@pytest.mark.parametrize("samples", [1, 3], ids=["grey", "RGB"])
+def test_a_grey_jpeg_is_read_and_its_compression_said_whatever_it_is_called(tmp_path: Path, samples: int) -> None:
+    flat = np.full((20, 30), 100, np.uint8)
+    image = open_image(_write_jpeg(tmp_path / "plane.png", flat if samples == 1 else _opaque(flat, samples)))
+    assert image.sizes == {"T": 1, "C": 1, "Z": 1, "Y": 20, "X": 30}
+    assert "a JPEG: its compression" in image.warnings[0]
+    read = image.read()
+    assert (read.dtype, read.shape) == (np.uint8, (1, 20, 30))
+    np.testing.assert_array_equal(read[0], flat)
+
+
+def test_a_colour_jpeg_is_refused_with_the_reason(tmp_path: Path) -> None:
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[..., 0] = 200
+    image = open_image(_write_jpeg(tmp_path / "photo.jpg", pixels))
+    assert image.name == "photo"
+    with pytest.raises(UnsupportedImageError, match=r"photo\.jpg.*RGB colour"):
+        image.read()
+
+
+def test_half_a_jpeg_is_no_image(tmp_path: Path) -> None:
+    whole = imagecodecs.jpeg8_encode(GREY8)
+    cut = tmp_path / "cut.jpg"
+    for length in (4, 100, len(whole) // 2, len(whole) - 40):
+        cut.write_bytes(whole[:length])
+        with pytest.raises(UnreadableImageError, match=r"cut\.jpg.*JPEG is damaged or incomplete"):
+            open_image(cut).read()
+
+
+def test_pictures_count_in_a_folder_without_recordings(tmp_path: Path) -> None:
+    for name in ("a.png", "b.PNG", "c.jpeg", "d.txt"):
         (tmp_path / name).touch()
-    assert [path.name for path in list_images(tmp_path)] == ["a.png", "b.PNG"]
-    (tmp_path / "d.czi").touch()
-    assert [path.name for path in list_images(tmp_path)] == ["d.czi"], "pictures beside a recording"
+    assert [path.name for path in list_images(tmp_path)] == ["a.png", "b.PNG", "c.jpeg"]
+    (tmp_path / "e.czi").touch()
+    assert [path.name for path in list_images(tmp_path)] == ["e.czi"], "pictures beside a recording"
