@@ -13,7 +13,6 @@ import typer
 
 from napari_mito_predict.cli import _console
 from napari_mito_predict.errors import UnwritableOutputError
-from napari_mito_predict.image import ChannelRole
 
 
 @pytest.mark.parametrize(
@@ -34,12 +33,15 @@ def test_parse_tile_refuses(text):
         _console.parse_tile(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "meant"),
-    [(None, None), ("0", 0), ("12", 12), ("TMRM", "TMRM"), ("-1", "-1"), ("DNA", ChannelRole.DNA)],
-)
-def test_channel_choice(text, meant):
-    assert _console.channel_choice(text) == meant
+@pytest.mark.parametrize(("text", "meant"), [(None, None), ("3", range(3, 4)), ("0-12", range(13))])
+def test_parse_range(text, meant):
+    assert _console.parse_range(text) == meant
+
+
+@pytest.mark.parametrize("text", ["", "-1", "2-1", "1-", "a", "1:2", "1-2-3"])
+def test_parse_range_refuses(text):
+    with pytest.raises(typer.BadParameter, match="like 0-12"):
+        _console.parse_range(text)
 
 
 def test_json_knows_no_nan(capsys):

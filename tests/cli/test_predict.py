@@ -372,3 +372,67 @@ def test_a_prediction_is_no_input(mito_predict, installed, tmp_path):
     assert outcome.code == 1
     assert "prediction by mito-z" in outcome.err
     assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.fixture
+def stopped(make_czi):
+    """Three time points, the last of which was stopped at Z 5."""
+    data = np.random.default_rng(1).integers(100, 4000, (3, 2, 8, 36, 44), np.uint16)
+    skip = {(2, c, z) for c in (0, 1) for z in (5, 6, 7)}
+    return make_czi("cells.czi", data, scale_um=VOXEL_UM, skip=skip)[0]
+
+
+def test_what_is_complete_of_a_stopped_recording_is_predicted(mito_predict, installed, stopped, tmp_path):
+    refused = mito_predict("predict", stopped, "-o", tmp_path / "out", "-m", "tiny")
+    assert refused.code == 1
+    assert "1 of 3 time points of ESID-T1 are incomplete: 2" in refused.err
+    assert "Use the time points 0 to 1 (counted from 0), which are complete. (--times, --planes)" in refused.err
+    assert not list((tmp_path / "out").iterdir()), "nothing was computed"
+    done = mito_predict("predict", stopped, "-o", tmp_path / "out", "-m", "tiny", "--times", "0-1")
+    assert done.code == 0, done.err
+    image = open_image(tmp_path / "out" / "cells_mitochondria.ome.tif")
+    assert image.sizes == {"T": 2, "C": 1, "Z": 8, "Y": 36, "X": 44}
+    record = json.loads((tmp_path / "out" / "cells_mitochondria.prediction.json").read_text(encoding="utf-8"))
+    assert (record["input"]["time_points"], record["input"]["z_steps"]) == ([0, 1], None)
+    scored = mito_predict("evaluate", tmp_path / "out", stopped, "--json")
+    assert scored.code == 0, scored.err
+
+
+def test_some_z_steps_of_all_time_points(mito_predict, installed, stopped, tmp_path):
+    done = mito_predict("predict", stopped, "-o", tmp_path / "out", "-m", "tiny", "--planes", "1-4")
+    assert done.code == 0, done.err
+    part = open_image(tmp_path / "out" / "cells_mitochondria.ome.tif")
+    assert (part.sizes["T"], part.sizes["Z"]) == (3, 4)
+    whole = open_image(stopped).crop(planes=range(1, 5)).read(2)
+    expected = predict(whole, "tiny", voxel_size_um=VOXEL_UM)["mitochondria"].data
+    np.testing.assert_allclose(part.read(2), expected, atol=1e-4)
+
+
+def test_a_part_that_is_not_there_is_refused(mito_predict, installed, stopped, tmp_path):
+    outcome = mito_predict("predict", stopped, "-o", tmp_path / "out", "-m", "tiny", "--times", "2-3")
+    assert outcome.code == 1
+    assert "there are no time points 2 to 3; valid are 0 to 2" in outcome.err
+
+
+@pytest.mark.parametrize("size", ["0", "nan", "-0.1", "inf", "1e-4", "2000"])
+def test_voxel_sizes_that_cannot_be_are_refused(mito_predict, installed, stack, tmp_path, size):
+    outcome = mito_predict("predict", stack, "-o", tmp_path / "out", "-m", "tiny", "--voxel-size", "0.15", "0.11", size)
+    assert outcome.code == 1
+    assert "cannot be: give each size in micrometres, from 0.001 to 1000" in outcome.err
+
+
+@pytest.mark.parametrize(("pixel", "why"), [("0.01", "8 x 36 x 44 to 8 x 3 x 4"), ("2", "x 655 x 800")])
+def test_a_voxel_size_that_leaves_nothing_to_see_is_refused(mito_predict, installed, stack, tmp_path, pixel, why):
+    outcome = mito_predict("predict", stack, "-o", tmp_path / "out", "-m", "tiny", "--voxel-size", "0.15", pixel, pixel)
+    assert outcome.code == 1
+    assert why in outcome.err
+    assert "Check the voxel size" in outcome.err
+
+
+def test_a_laser_line_is_a_name(mito_predict, installed, make_czi, tmp_path):
+    data = np.random.default_rng(1).integers(100, 4000, (1, 3, 8, 36, 44), np.uint16)
+    path, _ = make_czi("lasers.czi", data, scale_um=VOXEL_UM, channel_names=("405", "488", "640"))
+    outcome = mito_predict("predict", path, "-o", tmp_path / "out", "-m", "tiny", "--channel", "640")
+    assert outcome.code == 0, outcome.err
+    record = json.loads((tmp_path / "out" / "lasers_mitochondria.prediction.json").read_text(encoding="utf-8"))
+    assert record["input"]["channel"] == {"index": 2, "name": "640"}

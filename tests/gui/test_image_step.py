@@ -139,3 +139,43 @@ def test_another_scene_replaces_the_layers_of_the_first_only(dock, viewer, qtbot
     qtbot.waitUntil(lambda: dock.image.input is not None and dock.image.input.source.scene == 1, timeout=60_000)
     np.testing.assert_array_equal(viewer.layers[-1].data, stack(1))
     assert list(viewer.layers) == [mine, viewer.layers[-1]]
+
+
+@pytest.fixture
+def stopped(make_czi):
+    """Four time points, the last of which was stopped at Z 2."""
+    data = np.random.default_rng(3).integers(0, 4000, (4, 2, 3, 20, 28), np.uint16)
+    return make_czi("stopped.czi", data, skip={(3, 0, 2), (3, 1, 2)})
+
+
+def test_what_is_complete_of_a_stopped_recording_is_opened(dock, viewer, qtbot, stopped):
+    path, data = stopped
+    dock.image.open_file(path)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2 and dock.image.input is not None, timeout=60_000)
+    np.testing.assert_array_equal(viewer.layers[0].data, data[:3, 0])
+    times = dock.image.times
+    assert not times.isHidden()
+    assert (times.first.value(), times.last.value(), times.last.maximum()) == (0, 2, 3)
+    times.first.setValue(1)  # as the user does
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2 and len(viewer.layers[0].data) == 2, timeout=60_000)
+    np.testing.assert_array_equal(viewer.layers[0].data, data[1:3, 0])
+    assert viewer.layers[0].translate[0] == viewer.layers[0].scale[0], "it lies where it lies in the whole"
+    assert dock.image.input.source.info.times == range(1, 3)
+
+
+def test_the_z_steps_of_a_stopped_stack(dock, viewer, qtbot, stopped):
+    path, data = stopped
+    dock.image.open_file(path)
+    qtbot.waitUntil(lambda: dock.image.input is not None, timeout=60_000)
+    assert not dock.image.planes.isHidden()
+    dock.image.times.last.setValue(3)
+    qtbot.waitUntil(lambda: not dock.image.failure.isHidden(), timeout=60_000)
+    assert "never recorded" in dock.image.failure.what.text()
+    dock.image.planes.last.setValue(1)
+    qtbot.waitUntil(lambda: viewer.layers[0].data.shape[:2] == (4, 2), timeout=60_000)
+    np.testing.assert_array_equal(viewer.layers[0].data, data[:, 0, :2])
+
+
+def test_complete_stacks_have_no_boxes_for_parts(ready):
+    assert ready.image.times.isHidden()
+    assert ready.image.planes.isHidden()

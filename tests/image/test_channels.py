@@ -180,6 +180,21 @@ def test_the_exact_name_wins_over_a_similar_one() -> None:
         find_channel(channels, "tmrm")
 
 
+def test_a_number_is_a_name_before_it_is_an_index() -> None:
+    lasers = describe_channels(["405", "488", "640", "TL 1"])
+    assert find_channel(lasers, "640").index == 2
+    assert find_channel(lasers, "2").index == 2
+    assert find_channel(lasers, "1").index == 1, "an index before a word of another name"
+    assert find_channel(lasers, 1).index == 1
+    assert find_channel(lasers, 640).index == 2, "no index, so a name: as in a configuration"
+    swapped = describe_channels(["1", "0"])
+    assert find_channel(swapped, "0").index == 1
+    assert find_channel(swapped, 0).index == 0
+    assert find_channel(describe_channels(["EM 405", "EM 640"]), "640").index == 1
+    with pytest.raises(ChannelNotFoundError, match="there is no channel 7"):
+        find_channel(lasers, "7")
+
+
 @given(
     st.sampled_from([*TRANSMITTED[:20], *MITOCHONDRIA, *DNA, *OTHER]),
     st.integers(1, 99),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import TYPE_CHECKING
 
 import dask.array as da
 import numpy as np
@@ -8,8 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_mito_predict.errors import ImageError, UnknownAxesError, UnsupportedImageError
-from napari_mito_predict.image import check_image, from_array
+from napari_mito_predict.errors import ImageError, SceneNotFoundError, UnknownAxesError, UnsupportedImageError
+from napari_mito_predict.image import ImageSource, check_image, from_array
+from napari_mito_predict.image.source import SceneInfo
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SIZES = {"T": 2, "C": 3, "Z": 4, "Y": 5, "X": 6}
 ARRAY = np.arange(720, dtype=np.int32).reshape(tuple(SIZES.values()))
@@ -109,3 +114,33 @@ def test_the_name_of_an_image(name: str, stem: str) -> None:
     from napari_mito_predict.image.names import image_stem
 
     assert image_stem(f"folder/{name}") == stem
+
+
+def test_a_scene_is_found_by_name_before_number() -> None:
+    class Scenes:
+        path = None
+        scenes = ("1", "0", "Well A")
+
+        def info(self, scene: int) -> SceneInfo:
+            return SceneInfo(dict.fromkeys("TCZYX", 1), np.dtype("u1"), (None,))
+
+        def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[np.uint8]:
+            return np.full((1, 1, 1), scene, np.uint8)
+
+    image = ImageSource(Scenes(), name="cells")
+    assert image.with_scene("0").scene == 1
+    assert image.with_scene(0).scene == 0
+    assert image.with_scene("2").scene == 2
+    assert image.with_scene("well a").scene == 2
+    with pytest.raises(SceneNotFoundError, match='it has 0 "1", 1 "0", 2 "Well A"'):
+        image.with_scene("3")
+
+
+@pytest.mark.parametrize(("size", "axes"), [((0.3, 2e-6, 2e-6), "y, x"), ((5000.0, 0.1, 0.1), "z")])
+def test_voxel_sizes_that_cannot_be_are_said(size: tuple[float, float, float], axes: str) -> None:
+    image = from_array(ARRAY[0, 0], axes="ZYX", voxel_size_um=size)
+    (finding,) = check_image(image)
+    assert (finding.level, finding.code) == ("error", "voxel-size-impossible")
+    assert f"cannot be along {axes}" in finding.message
+    plane = from_array(ARRAY[0, 0, 0], axes="YX", voxel_size_um=(5000.0, 0.1, 0.1))
+    assert check_image(plane) == [], "one plane has no step"

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,16 @@ from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Mo
 from napari_mito_predict.networks.gvtnet import GVTNet
 from napari_mito_predict.networks.gvto import GVTO
 from napari_mito_predict.networks.unet import UNet
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_planes_may_shrink() -> Iterator[None]:
+    """Arithmetic is tested on planes of a few pixels; that no real one shrinks to so few is tested with commands."""
+    from napari_mito_predict.prediction import fit
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "_SMALLEST_PLANE", 1)
+        yield
 
 
 class Fake(nn.Module):

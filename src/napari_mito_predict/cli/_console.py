@@ -101,20 +101,14 @@ def prepare_folder(folder: Path) -> None:
         ) from error
 
 
-def index_or_name(text: str | None) -> int | str | None:
-    """``"0"`` is the index 0, ``"TMRM"`` a name."""
-    if text is not None and text.isdecimal():
-        return int(text)
-    return text
-
-
-def channel_choice(text: str | None) -> int | str | None:
-    """A channel as people type it: number from 0, role (``mitochondria``), or name; ``None`` stays."""
-    from napari_mito_predict.image import ChannelRole
-
-    if text is not None and text.lower() in set(ChannelRole):
-        return ChannelRole(text.lower())
-    return index_or_name(text)
+def parse_range(text: str | None) -> range | None:
+    """``3-20`` are the numbers from 3 to 20, ``3`` is that one alone, and none means all."""
+    if text is None:
+        return None
+    numbers = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", text.strip())
+    if numbers is None or int(numbers[2] or numbers[1]) < int(numbers[1]):
+        raise typer.BadParameter(f"'{text}' is neither a number from 0 nor a first and a last one, like 0-12")
+    return range(int(numbers[1]), int(numbers[2] or numbers[1]) + 1)
 
 
 def parse_tile(text: str) -> str | tuple[int, int, int]:

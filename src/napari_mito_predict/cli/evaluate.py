@@ -13,8 +13,6 @@ import typer
 
 from napari_mito_predict.cli._console import (
     OnProgress,
-    channel_choice,
-    index_or_name,
     print_json,
     print_table,
     progress,
@@ -120,8 +118,8 @@ def evaluate(
     files = CaseFiles(
         paths[:-1],
         paths[-1],
-        truth_channel=channel_choice(truth_channel),
-        scene=index_or_name(scene),
+        truth_channel=truth_channel,
+        scene=scene,
         allow_prediction_as_truth=allow_prediction_as_truth,
         strict=one_pair,
     )

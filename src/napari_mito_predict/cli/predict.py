@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_mito_predict.cli._console import channel_choice, index_or_name, parse_tile, prepare_folder, print_json, say
+from napari_mito_predict.cli._console import parse_range, parse_tile, prepare_folder, print_json, say
 from napari_mito_predict.cli._predicting import OutputFormat, PredictionJob
 from napari_mito_predict.errors import (
+    IncompleteImageError,
+    MetadataError,
     MitoPredictError,
     OutputExistsError,
     PredictedInputError,
     PredictionCancelled,
     ResultTooLargeError,
+    UnknownAxesError,
     UnreadableImageError,
 )
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
 def predict(
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUT...", help="Images (CZI, TIFF, OME-Zarr, PNG), or folders of them.")
+        list[Path], typer.Argument(metavar="INPUT...", help="Images (CZI, TIFF, OME-Zarr, ...), or folders of them.")
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the predictions; made if missing.")
@@ -46,6 +49,13 @@ def predict(
     ] = None,
     scene: Annotated[
         str | None, typer.Option("--scene", help="Scene by name or number from 0, or `all`. Default: the first.")
+    ] = None,
+    times: Annotated[
+        str | None,
+        typer.Option("--times", metavar="FIRST-LAST", help="Only these time points, from 0: 0-12, or one like 3."),
+    ] = None,
+    planes: Annotated[
+        str | None, typer.Option("--planes", metavar="FIRST-LAST", help="Only these Z steps, from 0: 2-20.")
     ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps ...")] = "auto",
     precision: Annotated[
@@ -95,13 +105,14 @@ def predict(
     Examples: `mito-predict predict cells.czi -o predicted`, `mito-predict predict scans/ -o predicted -m mito-z`.
     """
     options = {
-        "channel": channel_choice(channel),
+        "channel": channel,
         "voxel_size_um": voxel_size,
         "device": device,
         "precision": precision,
         "tile": parse_tile(tile),
         "tta": tta,
     }
+    part = {"times": parse_range(times), "planes": parse_range(planes)}
     job = PredictionJob(output, format_, overwrite, composite, tuple(models or ()), options)
     prepare_folder(output)
     files = list(chain.from_iterable(_images_in(entry) for entry in inputs))
@@ -110,7 +121,7 @@ def predict(
     for file in files:
         try:
             for image in _scenes(file, scene, axes):
-                job.run(image)
+                job.run(image.crop(**part) if any(part.values()) else image)
         except PredictionCancelled:
             raise
         except MitoPredictError as error:
@@ -139,6 +150,12 @@ def _option_that_helps(error: MitoPredictError) -> str:
     """Name the option for what an error advises: errors are read in the dock as well, which has no options."""
     if isinstance(error, OutputExistsError):
         return "(--overwrite)"
+    if isinstance(error, IncompleteImageError):
+        return "(--times, --planes)"
+    if isinstance(error, UnknownAxesError):
+        return "(--axes)"
+    if isinstance(error, MetadataError):
+        return "(--voxel-size)"
     if isinstance(error, ResultTooLargeError):
         return "(--format ome-zarr)"
     return ""
@@ -167,7 +184,7 @@ def _scenes(file: Path, scene: str | None, axes: str | None) -> Iterator[ImageSo
     from napari_mito_predict.image import open_image
 
     if scene != "all":
-        image = open_image(file, scene=index_or_name(scene), axes=axes)
+        image = open_image(file, scene=scene, axes=axes)
         if scene is None and len(image.scenes) > 1:
             say(f"{file.name} holds {len(image.scenes)} scenes; this is the first. Others: --scene NAME or all.")
         yield image

@@ -122,7 +122,7 @@ def open_case(
     predicted = open_image(prediction)
     if scene is None:
         scene = _scene(truth, record)
-    real = open_image(truth, scene=scene)
+    real = _same_part(open_image(truth, scene=scene), record)
     if truth_channel is None:
         channel = find_truth(predicted, real, record)
     else:
@@ -286,6 +286,15 @@ def _scene(truth: Path, record: PredictionRecord) -> str | None:
     return None
 
 
+def _same_part(real: ImageSource, record: PredictionRecord) -> ImageSource:
+    """The time points and Z steps of a truth that were predicted, where only some of them were."""
+    wanted = {}
+    for axis, name, part in (("T", "times", record.input.time_points), ("Z", "planes", record.input.z_steps)):
+        if part is not None and part[1] < real.sizes[axis]:  # else the truth was cropped before
+            wanted[name] = range(part[0], part[1] + 1)
+    return real.crop(**wanted) if wanted else real
+
+
 def _made_from(truth: Path, record: PredictionRecord) -> tuple[bool, str]:
     """Whether the prediction was made from this very file, and a note if it was made from another of its name."""
     source = record.input
@@ -317,6 +326,7 @@ def _light(real: ImageSource, record: PredictionRecord, made_from_it: bool) -> t
         other = open_image(path)
         if source.scene in other.scenes:
             other = other.with_scene(source.scene)
+        other = _same_part(other, record)
     except ImageError:
         return None, 0
     on_one_grid = all(other.sizes[axis] == real.sizes[axis] for axis in "TZYX")

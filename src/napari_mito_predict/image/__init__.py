@@ -2,7 +2,7 @@
 
 from napari_mito_predict.image.arrays import from_array
 from napari_mito_predict.image.channels import Channel, ChannelRole, Modality
-from napari_mito_predict.image.checks import Finding, Level, check_image, check_volume, complete_times, light_of
+from napari_mito_predict.image.checks import Finding, Level, check_image, check_volume, light_of
 from napari_mito_predict.image.folders import IMAGE_SUFFIXES, list_images
 from napari_mito_predict.image.output import check_output
 from napari_mito_predict.image.predicted import PredictionMark
@@ -24,7 +24,6 @@ __all__ = [
     "check_image",
     "check_output",
     "check_volume",
-    "complete_times",
     "create_ome_zarr",
     "file_signature",
     "from_array",

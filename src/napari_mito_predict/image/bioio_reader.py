@@ -28,6 +28,8 @@ _READERS = {
 }
 """Which package reads files of this suffix, for those who have none."""
 BIOIO_SUFFIXES = tuple(_READERS)
+_READ_HERE = (".czi", ".tif", ".tiff", ".lsm", ".stk", ".png", ".jpg", ".jpeg")
+"""Whatever is called so and is none inside is no image: no other reader guesses what it may be."""
 
 
 class BioioBackend:
@@ -127,7 +129,8 @@ class BioioBackend:
 
 def is_for_bioio(path: Path) -> bool:
     """Whether a file is left to BioIO: its suffix is one of a microscope, or of a reader that is installed."""
-    return path.suffix.lower() in _READERS or _has_reader(path)
+    suffix = path.suffix.lower()
+    return suffix in _READERS or (suffix not in _READ_HERE and _has_reader(path))
 
 
 def _has_reader(path: Path) -> bool:

@@ -201,7 +201,8 @@ def find_channel(
         All channels of the image.
     which : int, str, ChannelRole or None
         Index from 0; a name (case and ZEN's ``-T1`` do not matter, and one whole word of it is enough); a role;
-        None asks for the transmitted light. Where several channels fit, predictions stand back.
+        None asks for the transmitted light. Text is a name first, and an index where no channel is called so; a number
+        that is no index may be a name. Where several channels fit, predictions stand back.
     image : str
         What to call the image in messages.
 
@@ -224,6 +225,9 @@ def find_channel(
     if isinstance(which, str):
         return _by_name(channels, which, image)
     if not 0 <= which < len(channels):
+        named = [channel for channel in channels if channel.name == str(which)]
+        if len(named) == 1:  # 640 in a configuration, where a wavelength is the name
+            return named[0]
         raise ChannelNotFoundError(
             f"there is no channel {which}; its channels are 0 to {len(channels) - 1} ({_listed(channels)}).", file=image
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import StrEnum
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,12 @@ import numpy as np
 from napari_mito_predict.errors import PredictedInputError
 from napari_mito_predict.image.blank import blank_area
 from napari_mito_predict.image.channels import Channel, ChannelRole
+from napari_mito_predict.image.metadata import (
+    LARGEST_VOXEL_UM,
+    SMALLEST_VOXEL_UM,
+    describe_size,
+    impossible_axes,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -138,9 +143,9 @@ def check_image(image: ImageSource, channel: int | str | ChannelRole | None = No
     Returns
     -------
     list of Finding
-        Errors: ``unsupported`` (colour, raw Airyscan), ``wrong-dtype``, ``incomplete``. Warnings: ``reader`` (what
-        looked wrong when opening), ``voxel-size-unknown``, ``many-channels``, ``not-transmitted``. Info:
-        ``time-step-unknown``.
+        Errors: ``unsupported`` (colour, raw Airyscan), ``wrong-dtype``, ``incomplete``, ``voxel-size-impossible``.
+        Warnings: ``reader`` (what looked wrong when opening), ``voxel-size-unknown``, ``many-channels``,
+        ``not-transmitted``. Info: ``time-step-unknown``.
 
     Raises
     ------
@@ -253,7 +258,7 @@ def _saturation(volume: NDArray[Any], top: Any, prefix: str) -> list[Finding]:
 
 
 def _missing_sizes(image: ImageSource) -> list[Finding]:
-    found = []
+    found = _impossible_sizes(image)
     sizes = dict(zip("ZYX", image.voxel_size_um, strict=True))
     unknown = [axis for axis, size in sizes.items() if size is None and (axis != "Z" or image.sizes["Z"] > 1)]
     if unknown:
@@ -274,28 +279,29 @@ def _incomplete(image: ImageSource, channel: Channel) -> list[Finding]:
         f"{len(lacking)} of {image.sizes['T']} time points of {channel.label} are incomplete: {_numbers(lacking)} "
         "(counted from 0). Planes of them were never recorded."
     )
-    complete = complete_times(image, channel)
-    if complete is None:
-        fix = "Use the Z steps that were recorded (--planes FIRST-LAST)."
-    else:
-        fix = f"Use those that are complete (--times {complete[0]}-{complete[-1]})."
-    return [Finding(Level.ERROR, "incomplete", message, fix)]
+    return [Finding(Level.ERROR, "incomplete", message, _what_is_complete(image, channel))]
 
 
-def complete_times(image: ImageSource, channel: Channel | None = None) -> range | None:
-    """The longest run of time points of which all planes were recorded; None where there is none.
+def _what_is_complete(image: ImageSource, channel: Channel) -> str:
+    """Advice: which time points, or else which Z steps, can be used."""
+    complete = image.complete_times([channel])
+    what = "time points"
+    if not complete:
+        complete, what = image.complete_planes([channel]), "Z steps"
+    if not complete:
+        return "Choose another channel."
+    return f"Use the {what} {complete[0]} to {complete[-1]} (counted from 0), which are complete."
 
-    Parameters
-    ----------
-    image : ImageSource
-        The image.
-    channel : Channel, optional
-        Only this one counts; all of them where absent.
-    """
-    lacking = {t for t, c, _ in image.missing if channel is None or c == channel.index}
-    borders = [-1, *sorted(lacking), image.sizes["T"]]
-    runs = [range(before + 1, after) for before, after in pairwise(borders)]
-    return max(runs, key=len) or None
+
+def _impossible_sizes(image: ImageSource) -> list[Finding]:
+    impossible = [axis for axis in impossible_axes(image.voxel_size_um) if axis != "z" or image.sizes["Z"] > 1]
+    if not impossible:
+        return []
+    message = (
+        f"The file says that a voxel is {describe_size(image.voxel_size_um)}, which cannot be along "
+        f"{', '.join(impossible)}: light microscopes have voxels of {SMALLEST_VOXEL_UM:g} to {LARGEST_VOXEL_UM:g} µm."
+    )
+    return [Finding(Level.ERROR, "voxel-size-impossible", message, "Give the voxel size in micrometres.")]
 
 
 def _is_real(dtype: np.dtype[Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from xml.etree import ElementTree
 
 # How many of a unit make a micrometre (or a second), as OME, ImageJ and OME-Zarr spell them. Division, because
@@ -24,6 +25,11 @@ _PER_SECOND = {
 }
 
 
+SMALLEST_VOXEL_UM = 1e-3
+LARGEST_VOXEL_UM = 1e3
+"""Voxels of light microscopes lie between. What is outside has another unit, or is a resolution for print."""
+
+
 def parse_xml(text: str) -> ElementTree.Element:
     """Parse XML; entity bombs are stopped by expat itself (2.4.1 and later, in every Python we support)."""
     return ElementTree.fromstring(text)  # noqa: S314
@@ -36,6 +42,17 @@ def known_size(value: object) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if math.isfinite(number) and number > 0 else None
+
+
+def impossible_axes(voxel_size_um: Sequence[float | None]) -> list[str]:
+    """Those of z, y, x along which a voxel size is known and cannot be that of a light microscope."""
+    sizes = zip("zyx", voxel_size_um, strict=True)
+    return [axis for axis, size in sizes if size is not None and not SMALLEST_VOXEL_UM <= size <= LARGEST_VOXEL_UM]
+
+
+def describe_size(voxel_size_um: Sequence[float | None]) -> str:
+    """Voxel sizes for people: ``0.3 x 0.1 x 0.1 µm (z, y, x)``, with ? for what is not known."""
+    return " x ".join("?" if size is None else f"{size:.3g}" for size in voxel_size_um) + " µm (z, y, x)"
 
 
 def length_um(value: object, unit: str | None) -> float | None:

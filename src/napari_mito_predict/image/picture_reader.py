@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 JPEG_MAGIC = b"\xff\xd8\xff"
 _PNG_LAYOUT = struct.Struct(">12x4sIIBB")
-"""Behind the signature and a length: name of the first chunk, columns, rows, bits, kind of colour."""
+"""Behind the signature and a length, as `_PngHeader`."""
 _PNG_GREY = 0
 _JPEG_GREY = "L"
 _TRANSPARENT = "some pixels are transparent, which is ignored: they are taken as they are stored."
@@ -35,6 +35,16 @@ class _Header(NamedTuple):
     rows: int
     dtype: np.dtype[Any]
     is_grey: bool
+
+
+class _PngHeader(NamedTuple):
+    """What the first chunk of a PNG says."""
+
+    chunk: bytes
+    columns: int
+    rows: int
+    bits: int
+    colour: int
 
 
 class _PictureBackend:
@@ -112,11 +122,11 @@ class PngBackend(_PictureBackend):
             head = stream.read(_PNG_LAYOUT.size)
         if len(head) < _PNG_LAYOUT.size:
             raise self._damaged("it ends within its header")
-        chunk, columns, rows, bits, colour = _PNG_LAYOUT.unpack(head)
-        if chunk != b"IHDR" or not columns or not rows:
+        header = _PngHeader(*_PNG_LAYOUT.unpack(head))
+        if header.chunk != b"IHDR" or not header.columns or not header.rows:
             raise self._damaged("its header is not one of a PNG")
-        dtype = np.dtype(np.uint16 if bits == 16 else np.uint8)
-        return _Header(columns, rows, dtype, colour == _PNG_GREY)
+        dtype = np.dtype(np.uint16 if header.bits == 16 else np.uint8)
+        return _Header(header.columns, header.rows, dtype, header.colour == _PNG_GREY)
 
     def _pixels(self) -> NDArray[Any]:
         # Not Pillow, which takes 16 bits of colour for 8.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -51,8 +52,8 @@ class SceneInfo:
         The same for single channels, where others can be read.
     missing : frozenset of (int, int, int)
         (t, c, z) of the planes that were never recorded; readers are not asked for them.
-    first_time_point, first_z_step : int
-        Where in the file this begins: not 0 in a part of an image, see `ImageSource.crop`.
+    times, planes : range or None
+        Which time points and Z steps of the file these are, in a part of an image; None where it is not cropped there.
     text : str
         What the file says about itself in free text, such as its description.
     """
@@ -68,8 +69,8 @@ class SceneInfo:
     unsupported: str = ""
     unsupported_channels: Mapping[int, str] = field(default_factory=dict)
     missing: frozenset[tuple[int, int, int]] = frozenset()
-    first_time_point: int = 0
-    first_z_step: int = 0
+    times: range | None = None
+    planes: range | None = None
     warnings: tuple[str, ...] = field(default=())
     text: str = ""
 
@@ -213,6 +214,14 @@ class ImageSource:
             part, self.scene, name=self.name, channels=self.channels, missing_as_zeros=self._missing_as_zeros
         )
 
+    @property
+    def whole(self) -> ImageSource:
+        """The image that this is a part of, see `crop`; itself where it is none."""
+        backend = self.backend
+        if not isinstance(backend, CroppedBackend):
+            return self
+        return ImageSource(backend.whole, self.scene, name=self.name, missing_as_zeros=self._missing_as_zeros).whole
+
     def with_roles(self, roles: Mapping[int, ChannelRole]) -> ImageSource:
         """Give the same image with the user's word on what some channels show; ``{index: role}``."""
         other = ImageSource(self.backend, self.scene, name=self.name, missing_as_zeros=self._missing_as_zeros)
@@ -291,6 +300,44 @@ class ImageSource:
             file=self._where,
         )
 
+    def complete_times(self, channels: Sequence[Channel] | None = None) -> range:
+        """The longest run of time points of which all planes of `channels` (of all) were recorded; may be empty."""
+        return self._longest_run("T", {t for t, c, _ in self.missing if _is_among(c, channels)})
+
+    def complete_planes(self, channels: Sequence[Channel] | None = None) -> range:
+        """The longest run of Z steps that were recorded of `channels` (of all) at all time points; may be empty."""
+        return self._longest_run("Z", {z for _, c, z in self.missing if _is_among(c, channels)})
+
+    def complete_part(self) -> ImageSource:
+        """Give the time points that are complete, or else the Z steps; of a complete image all, which is itself.
+
+        Channels that cannot be read, or of which no time point is complete, do not count.
+
+        Raises
+        ------
+        IncompleteImageError
+            Neither a time point nor a Z step is complete.
+        """
+        readable = [channel for channel in self.channels if not self.why_unsupported(channel)]
+        if not any(_is_among(c, readable) for _, c, _ in self.missing):
+            return self
+        whole = [channel for channel in readable if self.complete_times([channel])]
+        times = self.complete_times(whole)
+        if whole and times:
+            return self if len(times) == self.sizes["T"] else self.crop(times=times)
+        planes = self.complete_planes(readable)
+        if planes:
+            return self.crop(planes=planes)
+        raise IncompleteImageError(
+            "of every time point and of every Z step something was never recorded. Open the file in the program that "
+            "recorded it, and save the part that is complete.",
+            file=self._where,
+        )
+
+    def _longest_run(self, axis: str, lacking: set[int]) -> range:
+        borders = [-1, *sorted(lacking), self.sizes[axis]]
+        return max((range(before + 1, after) for before, after in pairwise(borders)), key=len)
+
     def why_unsupported(self, channel: Channel) -> str:
         """Why a channel cannot be read; empty when it can."""
         return self.unsupported or self.info.unsupported_channels.get(channel.index, "")
@@ -340,7 +387,7 @@ class CroppedBackend:
     """Part of what another backend reads, see `ImageSource.crop`."""
 
     def __init__(self, whole: Backend, times: range | None, planes: range | None) -> None:
-        self._whole = whole
+        self.whole = whole
         self._times = times
         self._planes = planes
         self.path = whole.path
@@ -348,7 +395,7 @@ class CroppedBackend:
 
     def info(self, scene: int) -> SceneInfo:
         """Describe the part."""
-        whole = self._whole.info(scene)
+        whole = self.whole.info(scene)
         times = self._part(self._times, whole.sizes["T"], "time points")
         planes = self._part(self._planes, whole.sizes["Z"], "Z steps")
         missing = frozenset(
@@ -358,8 +405,8 @@ class CroppedBackend:
             whole,
             sizes=whole.sizes | {"T": len(times), "Z": len(planes)},
             missing=missing,
-            first_time_point=whole.first_time_point + times.start,
-            first_z_step=whole.first_z_step + planes.start,
+            times=_within(whole.times, _unless_all(self._times, whole.sizes["T"])),
+            planes=_within(whole.planes, _unless_all(self._planes, whole.sizes["Z"])),
         )
 
     def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
@@ -367,10 +414,10 @@ class CroppedBackend:
         if self._times is not None:
             t += self._times.start
         if self._planes is None:
-            return self._whole.read(scene, t, c, z)
+            return self.whole.read(scene, t, c, z)
         if z is not None:
-            return self._whole.read(scene, t, c, self._planes[z])
-        return np.concatenate([self._whole.read(scene, t, c, step) for step in self._planes])
+            return self.whole.read(scene, t, c, self._planes[z])
+        return np.concatenate([self.whole.read(scene, t, c, step) for step in self._planes])
 
     def _part(self, wanted: range | None, size: int, what: str) -> range:
         if wanted is None:
@@ -382,6 +429,21 @@ class CroppedBackend:
             "after the other.",
             file=self.path,
         )
+
+
+def _is_among(channel: int, channels: Sequence[Channel] | None) -> bool:
+    return channels is None or any(channel == each.index for each in channels)
+
+
+def _within(outer: range | None, inner: range | None) -> range | None:
+    """A part of a part, counted as the whole is."""
+    if outer is None or inner is None:
+        return inner or outer
+    return outer[inner.start : inner.stop]
+
+
+def _unless_all(part: range | None, size: int) -> range | None:
+    return None if part == range(size) else part
 
 
 def _ranges(numbers: Sequence[int]) -> str:

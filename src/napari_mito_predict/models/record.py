@@ -41,6 +41,10 @@ class InputRecord(_Part):
     scene: str | None = None
     channel: ChannelReference | None = None
     sizes: dict[str, int] = Field(default_factory=dict)
+    time_points: tuple[int, int] | None = None
+    """First and last, counted from 0, where only some were predicted from."""
+    z_steps: tuple[int, int] | None = None
+    """In the same way."""
     dtype: str | None = None
     voxel_size_um: tuple[float | None, ...] = ()
     time_step_s: float | None = None

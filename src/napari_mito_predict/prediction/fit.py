@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from napari_mito_predict.image import Finding, Level, Modality
@@ -18,6 +19,9 @@ _NEAR_ESTIMATE = 1.5  # an estimated pixel size is not known any better
 _TIME_TOLERANCE = 0.2
 _WORTH_A_WARNING = 0.1
 _MANY_VOXELS = 10**6
+# Resampled to fewer pixels than this along a side, no cell is left to be seen.
+_SMALLEST_PLANE = 16
+_MOST_GROWTH = 100
 
 
 class Described(Protocol):
@@ -229,7 +233,24 @@ def _voxel_size(subject: Subject, model: Described) -> Iterator[Finding]:
         )
     ratios = {axis: has / wants for axis, has, wants in sizes if has and _is_resampled(has, wants)}
     if ratios:
-        yield _other_voxel_size(subject, model, ratios)
+        yield _impossible_resampling(subject, model) or _other_voxel_size(subject, model, ratios)
+
+
+def _impossible_resampling(subject: Subject, model: Described) -> Finding | None:
+    """A plan that leaves nothing to see, or makes most of what is seen up: the voxel size cannot be right."""
+    shape = subject.volume_shape(subject.layout(model.card))
+    resampled = subject.model_shape(model.card)
+    too_small = min(resampled[1:]) < min(_SMALLEST_PLANE, *shape[1:])
+    if not too_small and prod(resampled) <= _MOST_GROWTH * prod(shape):
+        return None
+    return Finding(
+        Level.ERROR,
+        "voxel-size-implausible",
+        f"Voxels are {_um(subject.voxel_size_um)}, {model.name} was trained at {_um(model.card.input.voxel_size_um)}: "
+        f"the image would be resampled from {' x '.join(map(str, shape))} to {' x '.join(map(str, resampled))} voxels, "
+        "of which nothing can be predicted.",
+        "Check the voxel size, and give the right one.",
+    )
 
 
 def _is_resampled(has: float, wants: float) -> bool:

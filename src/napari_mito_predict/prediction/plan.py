@@ -14,6 +14,8 @@ import numpy as np
 
 from napari_mito_predict.errors import (
     ImageError,
+    IncompleteImageError,
+    MetadataError,
     ModelMismatchError,
     PredictionError,
     ResultTooLargeError,
@@ -29,6 +31,7 @@ from napari_mito_predict.image import (
     light_of,
     open_image,
 )
+from napari_mito_predict.image.metadata import LARGEST_VOXEL_UM, SMALLEST_VOXEL_UM, describe_size, impossible_axes
 from napari_mito_predict.models import Model, load_model
 from napari_mito_predict.prediction.context import in_parts
 from napari_mito_predict.prediction.device import Device, choose_device
@@ -45,6 +48,7 @@ from napari_mito_predict.prediction.volumes import Subject, VoxelSize
 if TYPE_CHECKING:
     from napari_mito_predict.models.record import PredictionRecord
 
+_ERRORS = {"incomplete": IncompleteImageError, "voxel-size-impossible": MetadataError}
 _ARRAY_AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
 # Bytes per voxel: the input as read (16 bit), the same resampled, and one result per target.
 _BYTES_RAW = 2
@@ -123,6 +127,8 @@ def plan_prediction(
     *,
     channel: int | str | ChannelRole | None = None,
     scene: int | str | None = None,
+    times: range | None = None,
+    planes: range | None = None,
     voxel_size_um: Sequence[float | None] | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -134,7 +140,7 @@ def plan_prediction(
 
     Parameters
     ----------
-    image_or_array, model_or_models, channel, scene, voxel_size_um, device, precision, tile, tta
+    image_or_array, model_or_models, channel, scene, times, planes, voxel_size_um, device, precision, tile, tta
         See `napari_mito_predict.prediction.predict`.
     halo : int, optional
         Context around each tile in voxels, where it shall be smaller than the network's reach: faster, and
@@ -149,7 +155,8 @@ def plan_prediction(
     DeviceUnavailableError
         See `choose_device`.
     """
-    subject = _subject(image_or_array, channel, scene, voxel_size_um)
+    image_or_array = _chosen_part(image_or_array, scene, times, planes)
+    subject = _subject(image_or_array, channel, voxel_size_um)
     models = _models(model_or_models)
     found = _findings(subject, models)
     chosen = choose_device(device, precision)
@@ -207,13 +214,23 @@ def _peak_bytes(job: Job, subject: Subject) -> int:
     return held + job.network_bytes
 
 
-def _subject(given: Any, channel: Any, scene: Any, voxel_size_um: Sequence[float | None] | None) -> Subject:
+def _chosen_part(given: Any, scene: int | str | None, times: range | None, planes: range | None) -> Any:
+    """Open a path, and take the scene, time points and Z steps that are wanted; an array as it is."""
     if isinstance(given, str | Path):
         given = open_image(given)
     if isinstance(given, ImageSource):
-        image = given
         if scene is not None:
-            image = image.with_scene(scene)
+            given = given.with_scene(scene)
+        if times is not None or planes is not None:
+            given = given.crop(times=times, planes=planes)
+    elif times is not None or planes is not None:
+        raise ImageError("Time points and Z steps are chosen of images. Give the part of the array that you want.")
+    return given
+
+
+def _subject(given: Any, channel: Any, voxel_size_um: Sequence[float | None] | None) -> Subject:
+    if isinstance(given, ImageSource):
+        image = given
         if image.unsupported:  # before anybody is asked which of its channels to use
             raise UnsupportedImageError(f"{image.name}: {image.unsupported}")
         index = light_of(image, channel).index
@@ -232,21 +249,26 @@ def _subject(given: Any, channel: Any, scene: Any, voxel_size_um: Sequence[float
 
 
 def _voxel_size(given: Sequence[float | None] | None) -> VoxelSize | None:
-    """Three sizes, with None for what is unknown or impossible."""
+    """Three sizes, with None for what is unknown.
+
+    Raises
+    ------
+    ImageError
+        Another number of them, or sizes that no voxel can have.
+    """
     if given is None:
         return None
-    sizes = [_possible_size(size) for size in given]
+    sizes = [None if size is None else float(size) for size in given]
     if len(sizes) == 2:
         sizes = [None, *sizes]
     if len(sizes) != 3:
         raise ImageError(f"The voxel size {tuple(given)} has {len(sizes)} numbers: expected z, y, x in micrometres.")
+    if impossible_axes(sizes):
+        raise ImageError(
+            f"A voxel of {describe_size(sizes)} cannot be: give each size in micrometres, from {SMALLEST_VOXEL_UM:g} "
+            f"to {LARGEST_VOXEL_UM:g}, and none where it is not known."
+        )
     return sizes[0], sizes[1], sizes[2]
-
-
-def _possible_size(size: float | None) -> float | None:
-    if size is None or not np.isfinite(size) or size <= 0:
-        return None
-    return float(size)
 
 
 def _models(given: Any) -> list[Model]:
@@ -278,10 +300,11 @@ def _findings(subject: Subject, models: list[Model]) -> list[Finding]:
         # Said below with what it means for the model, where it means something; an array has no channel names.
         if finding.code != "voxel-size-unknown"
         and not (of_array and finding.code in ("not-transmitted", "many-channels"))
+        and not (finding.code == "voxel-size-impossible" and not impossible_axes(subject.voxel_size_um))
     ]
     for finding in found:
         if finding.level is Level.ERROR:
-            raise UnsupportedImageError(finding.advice)
+            raise _ERRORS.get(finding.code, UnsupportedImageError)(finding.advice)
     for model in models:
         for finding in fit_findings(subject, model, planes_rows_columns(model.network.stride)[0]):
             if finding.level is Level.ERROR:

@@ -24,6 +24,8 @@ def predict(
     *,
     channel: int | str | ChannelRole | None = None,
     scene: int | str | None = None,
+    times: range | None = None,
+    planes: range | None = None,
     voxel_size_um: Sequence[float | None] | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -44,6 +46,8 @@ def predict(
         The transmitted-light channel of an image; found by its role when absent.
     scene : int or str, optional
         Scene of an image that has several.
+    times, planes : range, optional
+        Only these time points and Z steps of an image, such as ``range(0, 2)`` for the first two.
     voxel_size_um : tuple of float, optional
         z, y, x in micrometres, where the image does not know or is wrong. Unknown: the model's own sampling.
     device : {"auto", "cpu", "cuda", "cuda:N", "mps"}
@@ -79,6 +83,8 @@ def predict(
         model_or_models,
         channel=channel,
         scene=scene,
+        times=times,
+        planes=planes,
         voxel_size_um=voxel_size_um,
         device=device,
         precision=precision,
@@ -94,6 +100,8 @@ def iter_predict(
     *,
     channel: int | str | ChannelRole | None = None,
     scene: int | str | None = None,
+    times: range | None = None,
+    planes: range | None = None,
     voxel_size_um: Sequence[float | None] | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -116,6 +124,8 @@ def iter_predict(
         model_or_models,
         channel=channel,
         scene=scene,
+        times=times,
+        planes=planes,
         voxel_size_um=voxel_size_um,
         device=device,
         precision=precision,

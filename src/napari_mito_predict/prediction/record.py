@@ -90,11 +90,19 @@ def _input(subject: Subject) -> InputRecord:
             "scene": image.scenes[image.scene],
             "channel": ChannelReference(index=subject.channel, name=channel.name),
             "sizes": dict(image.sizes),
+            "time_points": _first_and_last(image.info.times),
+            "z_steps": _first_and_last(image.info.planes),
             "dtype": str(image.dtype),
             "voxel_size_um": subject.voxel_size_um,
             "time_step_s": image.time_step_s,
         }
     )
+
+
+def _first_and_last(part: range | None) -> tuple[int, int] | None:
+    if part is None:
+        return None
+    return part[0], part[-1]
 
 
 def _model(card: ModelCard) -> ModelRecord:

@@ -230,15 +230,8 @@ def _refuse_short_rows(path: Path, rows: Mapping[int, Mapping[str, str]], wanted
 
 def _table_row_czi(folder: Path, row: Mapping[str, str]) -> Field:
     file = folder / row["path_czi"]
-    given, truth = (_number_or_name(row[key]) for key in ("channel_signal", "channel_target"))
+    given, truth = (row[key].strip() for key in ("channel_signal", "channel_target"))
     return Field(image_stem(file), Place(file, given), (Place(file, truth),))
-
-
-def _number_or_name(text: str) -> Channel:
-    text = text.strip()
-    if text.isdecimal():
-        return int(text)
-    return text
 
 
 def _own(data: Data) -> Channel | None:

@@ -51,7 +51,7 @@ _ORDERS = ("Z", "T", "C", "TZ", "CZ", "ZC", "TC", "CT", "ZT", "TCZ", "TZC", "CTZ
 
 
 def file_layers(source: ImageSource, *, for_overlay: bool = False) -> list[LayerData]:
-    """Make one napari layer per channel, with scale, units and axis labels.
+    """Make one napari layer per channel that can be read, with scale, units and axis labels.
 
     Small images are read at once; of large ones every plane is read when it is looked at.
 
@@ -76,7 +76,7 @@ def file_layers(source: ImageSource, *, for_overlay: bool = False) -> list[Layer
     sizes = source.sizes
     is_small = math.prod(sizes.values()) * source.dtype.itemsize <= _IN_MEMORY
     layers: list[LayerData] = []
-    for channel in source.channels:
+    for channel in _shown_channels(source):
         plane = source.read(sizes["T"] // 2, channel.index, sizes["Z"] // 2)[0]
         read = _all_planes if is_small else _lazy_planes
         origin = Origin(source, channel.index)
@@ -90,6 +90,13 @@ def file_layers(source: ImageSource, *, for_overlay: bool = False) -> list[Layer
     return layers
 
 
+def _shown_channels(source: ImageSource) -> Sequence[Channel]:
+    """Channels that can be read as a whole; all of them where none can, and then reading says why."""
+    lacking = {c for _, c, _ in source.missing}
+    readable = [c for c in source.channels if not source.why_unsupported(c) and c.index not in lacking]
+    return readable or source.channels
+
+
 def _keywords(source: ImageSource, channel: Channel, plane: NDArray[Any]) -> dict[str, Any]:
     if channel.role in (ChannelRole.MITOCHONDRIA, ChannelRole.DNA):
         name, colormap = channel.label, _TRUTH_COLORMAP
@@ -98,10 +105,13 @@ def _keywords(source: ImageSource, channel: Channel, plane: NDArray[Any]) -> dic
     axes = "zyx"
     steps = [*source.voxel_size_um]
     units = ["micrometer"] * 3
+    starts = [_start(source.info.planes), 0, 0]
     if source.sizes["T"] > 1:
         axes = f"t{axes}"
         steps.insert(0, source.time_step_s)
         units.insert(0, "second")
+        starts.insert(0, _start(source.info.times))
+    scale = [step or 1.0 for step in steps]
     metadata = metadata_of(InputFacts(str(source.path), source.scene, channel.index, channel.role, channel.reason))
     prediction = prediction_in(source, channel.index)
     if prediction is not None:
@@ -113,12 +123,18 @@ def _keywords(source: ImageSource, channel: Channel, plane: NDArray[Any]) -> dic
         "colormap": colormap,
         "blending": "additive",
         "contrast_limits": contrast_of(plane),
-        "scale": [step or 1.0 for step in steps],
+        "scale": scale,
+        # A part of an image lies where it lies in the whole.
+        "translate": [start * step for start, step in zip(starts, scale, strict=True)],
         # A step that is not known counts in pixels.
         "units": [unit if step else "pixel" for step, unit in zip(steps, units, strict=True)],
         "axis_labels": list(axes),
         "metadata": metadata,
     }
+
+
+def _start(part: range | None) -> int:
+    return 0 if part is None else part.start
 
 
 def contrast_of(plane: NDArray[Any]) -> tuple[float, float]:

@@ -28,7 +28,7 @@ def read_layers(path: str | Sequence[str]) -> list[tuple[Any, dict[str, Any], st
 
     layers: list[tuple[Any, dict[str, Any], str]] = []
     for each in _paths(path):
-        layers += file_layers(open_image(each))
+        layers += file_layers(open_image(each).complete_part())
     return layers
 
 

@@ -31,16 +31,17 @@ from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.common.wrapped import Elided, Wrapped
 from napari_mito_predict._widgets.predict.choosing import Input, NapariFiles, newest_transmitted, truth_beside
-from napari_mito_predict._widgets.predict.opening import NotOpened, Opened, opening
+from napari_mito_predict._widgets.predict.opening import ALL, NotOpened, Opened, Part, opening
 from napari_mito_predict._widgets.predict.output_layers import Grid
+from napari_mito_predict._widgets.predict.part import RangeBoxes
 from napari_mito_predict._widgets.predict.voxel_size import VoxelSizeBoxes, is_unknown, sizes_line
-from napari_mito_predict.image import ChannelRole, ImageSource
+from napari_mito_predict.image import IMAGE_SUFFIXES, ChannelRole, ImageSource
 
 if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
 
-_FILES = "Images (*.czi *.ome.tif *.ome.tiff *.tif *.tiff *.png);;All files (*)"
+_FILES = f"Images ({' '.join(f'*{suffix}' for suffix in IMAGE_SUFFIXES)});;All files (*)"
 _DROP_HINT = "or drop files here"
 
 
@@ -85,6 +86,8 @@ class ImageStep(Step):
         self._form = form()
         self.body.addLayout(self._form)
         self.scene = Combo()
+        self.times = RangeBoxes("time point")
+        self.planes = RangeBoxes("Z step")
         self.transmitted = LayerCombo(self._viewer, is_input, "choose…")
         self.axes = Combo()
         self.channel = Combo()
@@ -94,6 +97,8 @@ class ImageStep(Step):
         }
         self.voxel = VoxelSizeBoxes()
         self._add_row("Scene", self.scene, "The file holds several positions or regions.")
+        self._add_row("Time points", self.times, "Only these time points are opened and predicted.")
+        self._add_row("Z steps", self.planes, "Only these Z steps are opened and predicted.")
         self._add_row("Transmitted light", self.transmitted, "What the prediction is made from.")
         self._add_row("Planes are", self.axes, "The layer does not say what its planes are.")
         self._add_row("Channel", self.channel, "The layer holds several channels: the one with transmitted light.")
@@ -113,6 +118,8 @@ class ImageStep(Step):
 
     def _follow_choices(self) -> None:
         self.scene.activated.connect(self._change_scene)
+        self.times.changed.connect(self._change_part)
+        self.planes.changed.connect(self._change_part)
         self.transmitted.picked.connect(self._light_picked)
         self.channel.currentIndexChanged.connect(lambda _: self._update())
         self.axes.currentIndexChanged.connect(lambda _: self._update())
@@ -136,16 +143,16 @@ class ImageStep(Step):
 
     # ------------------------------------------------------------------ opening files
 
-    def open_file(self, path: Path, scene: int | None = None) -> None:
+    def open_file(self, path: Path, part: Part = ALL) -> None:
         """Open a file and add its channels as layers; reading happens in another thread."""
-        self.open_files([path], scene)
+        self.open_files([path], part)
 
-    def open_files(self, paths: Sequence[Path], scene: int | None = None) -> None:
+    def open_files(self, paths: Sequence[Path], part: Part = ALL) -> None:
         """Open files one after the other; the last one that can be read is predicted from."""
         self.failure.show_failure(None)
         self.file_label.setText(paths[-1].name)
         self.file_label.setToolTip("\n".join(map(str, paths)))
-        self._opening.start(opening(paths, scene))
+        self._opening.start(opening(paths, part))
 
     def _opened(self, result: Opened | NotOpened) -> None:
         if isinstance(result, NotOpened):
@@ -183,7 +190,12 @@ class ImageStep(Step):
 
     def _change_scene(self, index: int) -> None:
         if self.input is not None and self.input.source.path is not None and index != self.input.source.scene:
-            self.open_file(self.input.source.path, index)
+            self.open_file(self.input.source.path, Part(index))
+
+    def _change_part(self) -> None:
+        if self.input is not None and self.input.source.path is not None:
+            part = Part(self.input.source.scene, self.times.value(), self.planes.value())
+            self.open_file(self.input.source.path, part)
 
     def _ask_for_file(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Open an image", "", _FILES)
@@ -358,6 +370,7 @@ class ImageStep(Step):
 
     def _show_nothing(self, problem: str) -> None:
         self._show_scenes((), 0)
+        self._show_part(None)
         self._show_row(self.voxel, False)
         self._show_sizes("")
         self.set_summary(problem, "warning" if self._has_layers else "idle")
@@ -365,6 +378,7 @@ class ImageStep(Step):
     def _show_input(self, chosen: Input) -> None:
         source = chosen.source
         self._show_scenes(source.scenes, source.scene)
+        self._show_part(chosen.layer)
         self._show_row(self.voxel, is_unknown(source))
         self._show_sizes(sizes_line(source, chosen.voxel_size_um))
         self.transmitted.setToolTip(role_of(chosen.layer)[1])
@@ -380,6 +394,19 @@ class ImageStep(Step):
     def _show_sizes(self, text: str) -> None:
         self.sizes.say(text)
         self.sizes.setToolTip(text)
+
+    def _show_part(self, layer: Image | None) -> None:
+        """Offer parts of a time series, and of stacks that were not recorded as a whole."""
+        origin = None if layer is None else origin_of(values_of(layer))
+        self._show_row(self.times, False)
+        self._show_row(self.planes, False)
+        if origin is None or origin.source.path is None:
+            return
+        shown, whole = origin.source.info, origin.source.whole
+        self.times.show_range(shown.times, whole.sizes["T"])
+        self.planes.show_range(shown.planes, whole.sizes["Z"])
+        self._show_row(self.times, whole.sizes["T"] > 1)
+        self._show_row(self.planes, whole.sizes["Z"] > 1 and bool(whole.missing))
 
     def _show_scenes(self, scenes: Sequence[str], current: int) -> None:
         if [self.scene.itemText(i) for i in range(self.scene.count())] != list(scenes):

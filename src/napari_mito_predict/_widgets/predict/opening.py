@@ -33,7 +33,19 @@ class NotOpened:
     failure: Failure
 
 
-def opening(paths: Sequence[Path], scene: int | None = None) -> Work:
+@dataclass(frozen=True)
+class Part:
+    """Which part of a file is opened; None for the first scene, and for all that is complete of it."""
+
+    scene: int | None = None
+    times: range | None = None
+    planes: range | None = None
+
+
+ALL = Part()
+
+
+def opening(paths: Sequence[Path], part: Part) -> Work:
     """Work that opens files, and yields `Opened` or `NotOpened` for each."""
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
@@ -41,9 +53,16 @@ def opening(paths: Sequence[Path], scene: int | None = None) -> Work:
             if should_stop():
                 return
             try:
-                source = open_image(path, scene=scene)
+                whole = open_image(path, scene=part.scene)
+                source = _part_of(whole, part)
                 yield Opened(source, file_layers(source, for_overlay=True))
             except MitoPredictError as error:
                 yield NotOpened(path, describe(error))
 
     return work
+
+
+def _part_of(whole: ImageSource, part: Part) -> ImageSource:
+    if part.times is None and part.planes is None:
+        return whole.complete_part()
+    return whole.crop(times=part.times, planes=part.planes)

@@ -8,6 +8,7 @@ from qtpy.QtCore import QSize, Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QWidget
 
 from napari_mito_predict._widgets.common.layouts import column
+from napari_mito_predict.image.metadata import impossible_axes
 
 if TYPE_CHECKING:
     from napari_mito_predict.image import ImageSource
@@ -39,7 +40,7 @@ class VoxelSizeBoxes(QWidget):
         """What the image says, completed by what was typed; None where the image knows all."""
         if not is_unknown(source):
             return None
-        known = source.voxel_size_um
+        known = _possible(source)
         typed = (self.z.value(), self.xy.value(), self.xy.value())
         # A box that was left alone says zero, which is unknown.
         completed = [said or box or None for said, box in zip(known, typed, strict=True)]
@@ -47,11 +48,19 @@ class VoxelSizeBoxes(QWidget):
 
 
 def is_unknown(source: ImageSource) -> bool:
-    """Whether a voxel size that matters is missing: Z only matters where there are several planes."""
-    sizes = source.voxel_size_um
+    """Whether a voxel size that matters is missing or cannot be: Z only matters where there are several planes."""
+    sizes = _possible(source)
     if source.sizes["Z"] > 1:
         return None in sizes
     return None in sizes[1:]
+
+
+def _possible(source: ImageSource) -> VoxelSize:
+    """What the image says, without what no voxel can be."""
+    impossible = impossible_axes(source.voxel_size_um)
+    sizes = zip("zyx", source.voxel_size_um, strict=True)
+    possible = [None if axis in impossible else size for axis, size in sizes]
+    return possible[0], possible[1], possible[2]
 
 
 def sizes_line(source: ImageSource, typed: VoxelSize | None) -> str:

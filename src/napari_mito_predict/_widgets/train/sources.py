@@ -15,7 +15,7 @@ from napari_mito_predict._widgets.common.controls import Combo
 from napari_mito_predict._widgets.common.layouts import column, form
 from napari_mito_predict._widgets.common.wrapped import Elided, ElidedButton
 from napari_mito_predict._widgets.train.layer_pairs import LayersForm
-from napari_mito_predict.image import Channel, ChannelRole, list_images
+from napari_mito_predict.image import IMAGE_SUFFIXES, Channel, ChannelRole, list_images
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -28,7 +28,7 @@ _KINDS = {
     "table": "A table (CSV) of files",
     "layers": "Layers that are open",
 }
-_FILTER = "Images (*.czi *.ome.tif *.ome.tiff *.tif *.tiff *.png);;All files (*)"
+_FILTER = f"Images ({' '.join(f'*{suffix}' for suffix in IMAGE_SUFFIXES)});;All files (*)"
 _NOTHING = "nothing chosen yet"
 
 
