@@ -21,7 +21,7 @@ def info(
     ] = None,
     axes: Annotated[
         str | None,
-        typer.Option("--axes", help="For a TIFF that does not say what its axes are, for example ZYX or TYX."),
+        typer.Option("--axes", help="For a TIFF or OME-Zarr that does not say what its axes are, like ZYX or TYX."),
     ] = None,
     pixels: Annotated[
         bool, typer.Option("--pixels", help="Also read the transmitted light, and look for blank planes, NaN and more.")
