@@ -162,21 +162,26 @@ def _of_bioformats2raw(folder: Path) -> Images:
     from yaozarrs.v04 import Series
 
     ome = folder / "OME"
-    metadata = ome_metadata(attributes_of(ome), ome)
-    if "series" not in metadata:
+    notes: tuple[str, ...] = ()
+    groups: list[str] | None = None
+    try:
+        metadata = ome_metadata(attributes_of(ome), ome)
+        if "series" in metadata:
+            groups = validated(Series, {"series": metadata["series"]}, "OME").series
+    except ImageError as error:
+        notes = (f"Its list of series is not understood ({error}): its images are those that are there.",)
+    if groups is None:
         groups = _groups_with_images(folder)
-        return Images(_named(groups, _names_in_xml(ome, len(groups))))
-    declared = validated(Series, {"series": metadata["series"]}, "OME").series
-    if len(declared) > _MOST_IMAGES:
+    if len(groups) > _MOST_IMAGES:
         raise UnsupportedImageError(
-            f"its metadata name {len(declared):,} series; more than {_MOST_IMAGES:,} are not read.", file=folder
+            f"its metadata name {len(groups):,} series; more than {_MOST_IMAGES:,} are not read.", file=folder
         )
-    places = _named(declared, _names_in_xml(ome, len(declared)))
+    places = _named(groups, _names_in_xml(ome, len(groups)))
     there = tuple(place for place in places if folder_within(folder, place.group).is_dir())
-    missing = [place.name for place in places if place not in there]
-    if not there:
+    missing = [place.name for place in places if not folder_within(folder, place.group).is_dir()]
+    if missing and not there:
         raise MetadataError(f"none of the series is there that its metadata name ({_some(missing)}).", file=folder)
-    return Images(there, _left_out("series", missing))
+    return Images(there, notes + _left_out("series", missing))
 
 
 def _named(groups: Sequence[str], names: Sequence[str]) -> tuple[Place, ...]:

@@ -132,10 +132,8 @@ def describe(metadata: dict[str, Any], multiscale: dict[str, Any], ndim: int) ->
             f"The voxel size is not understood ({error}), and so counts as unknown: say it with --voxel-size or in the "
             "dock."
         )
-    units = {axis.unit for axis in axes or () if axis.unit}
-    strange = sorted(unit for unit in units if not knows_unit(unit))
-    if strange and steps:
-        notes.append(f"The unit {', '.join(map(repr, strange))} is not known, and so are sizes in it.")
+    strange = {axis.unit for axis in axes or () if axis.unit and not knows_unit(axis.unit)}
+    notes += [f"The unit {unit!r} is not understood; sizes in it count as unknown." for unit in sorted(strange)]
     return Described(axes, why, steps, _labels(metadata, notes), tuple(notes))
 
 
@@ -200,11 +198,12 @@ def _axis(declared: dict[str, Any] | str, what: str) -> Axis:
 
     if isinstance(declared, str):
         return _axes_from_names([declared])[0]
-    found = validated(CustomAxis, declared, what)
+    unit = declared.get("unit")
+    found = validated(CustomAxis, {key: value for key, value in declared.items() if key != "unit"}, what)
     letter = _LETTERS.get(found.name.strip().lower(), "")
     if letter and found.type in _TYPES.values() and found.type != _TYPES[letter]:
         raise MetadataError(f"{what}: {clean_text(found.name)} is of type {found.type}")
-    return Axis(clean_text(found.name), letter, found.unit and clean_text(found.unit))
+    return Axis(clean_text(found.name), letter, None if unit is None else clean_text(unit))
 
 
 def _steps(multiscale: dict[str, Any], ndim: int) -> tuple[float, ...] | None:

@@ -6,6 +6,7 @@ import itertools
 import math
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ class StoredChunks:
         shape = tuple(array.shape)
         grid = tuple(array.shards or array.chunks)
         codecs = [] if array.shards else list(array.compressors)
-        blosc = "blosc" in "".join(map(str, codecs[-1:])).lower()
+        blosc = bool(codecs) and "blosc" in type(codecs[-1]).__name__.lower()
         files = _files_in(folder)
         names = None
         if files is not None:
@@ -146,9 +147,12 @@ class StoredChunks:
     def _size_of(self, name: str) -> int:
         """Bytes of a file, 0 where there is none; anything else under its name would let zarr wait forever."""
         path = self.folder / name
-        if os.path.lexists(path) and not is_regular_file(path):
-            raise UnreadableImageError("this should be a chunk of an image, and is no file.", file=path)
-        return _size(path)
+        size = _size(path)
+        if not size and os.path.lexists(path) and not is_regular_file(path):
+            raise UnreadableImageError(
+                "this should be a chunk of the image, and is no file, or a link to one that is not there.", file=path
+            )
+        return size
 
     def _is_whole(self, path: Path) -> bool:
         """Whether a file is there and, where its own header says so, has its length.
@@ -180,9 +184,10 @@ class StoredChunks:
 def _size(path: Path) -> int:
     """Bytes of a file; 0 where there is none: an empty shard reads like a missing one."""
     try:
-        return path.stat().st_size if is_regular_file(path) else 0
+        state = path.stat()
     except OSError:
         return 0
+    return state.st_size if stat.S_ISREG(state.st_mode) else 0
 
 
 def _files_in(folder: Path) -> list[str] | None:
