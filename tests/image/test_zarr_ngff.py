@@ -491,6 +491,24 @@ def test_missing_shards_are_counted_as_files(tmp_path: Path) -> None:
     assert "1 of 3 chunks are missing" in open_image(path).warnings[0]
 
 
+@pytest.mark.parametrize("location", ["start", "end"])
+def test_chunks_that_are_not_in_their_shard_are_counted(tmp_path: Path, location: str) -> None:
+    """Of nine chunks in three shards, each of which has room for more; zarr leaves out those of zeros."""
+    data = STACK.copy()
+    data[1] = 0
+    data[1, 0, 0] = 1
+    shards = zarr.codecs.ShardingCodec(chunk_shape=(1, 9, 13), index_location=location)
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
+    group.attrs["ome"] = {"multiscales": [multiscale()]}
+    array = group.create_array(
+        "0", shape=data.shape, dtype="u2", chunks=(2, 27, 26), serializer=shards, compressors=None, filters=None
+    )
+    array[:] = data
+    image = open_image(tmp_path / "a.zarr")
+    assert "3 chunks are missing in shards and read as zeros" in image.warnings[0]
+    np.testing.assert_array_equal(image.read(), data)
+
+
 @pytest.mark.parametrize("separator", [".", "/"])
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("fill_value", [0, 7])
@@ -527,7 +545,9 @@ def test_more_files_than_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("napari_mito_predict.image.zarr_stored._MOST_COUNTED", 2)
     path = write_v3(tmp_path / "a.zarr", {"multiscales": [multiscale()]}, chunks=(1, 18, 26))
     image = open_image(path)
-    assert image.warnings == ("It has too many chunks to be counted; any that are missing are read as zeros.",)
+    assert image.warnings == (
+        "Its chunks were not counted, as they are too many; any that are missing are read as zeros.",
+    )
     np.testing.assert_array_equal(image.read(), STACK)
 
 

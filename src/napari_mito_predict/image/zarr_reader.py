@@ -276,15 +276,25 @@ class ZarrBackend:
     def _missing_chunks(self, scene: int, array: Any) -> tuple[str, ...]:
         """Say that chunks are not there: writers may leave out blank ones, ours never does."""
         stored = self._stored_chunks(scene, array)
-        if stored.missing == 0 or (stored.missing is None and stored.complete):
+        if stored.complete:
+            if stored.missing:
+                raise UnreadableImageError(
+                    f"{stored.missing} of {stored.expected} chunks are missing, so this file is incomplete. "
+                    "Copy it again.",
+                    file=self.path,
+                )
             return ()
         read_as = "zeros" if not array.fill_value else f"the fill value {array.fill_value}"
-        if stored.missing is None:
-            return (f"It has too many chunks to be counted; any that are missing are read as {read_as}.",)
-        found = f"{stored.missing} of {stored.expected} chunks are missing"
-        if stored.complete:
-            raise UnreadableImageError(f"{found}, so this file is incomplete. Copy it again.", file=self.path)
-        return (f"{found} and read as {read_as}; that is right only if they were blank when written.",)
+        if stored.missing is None or stored.absent_in_shards is None:
+            return (f"Its chunks were not counted, as they are too many; any that are missing are read as {read_as}.",)
+        found = []
+        if stored.missing:
+            found.append(f"{stored.missing} of {stored.expected} chunks are missing")
+        if stored.absent_in_shards:
+            found.append(f"{stored.absent_in_shards} chunks are missing in shards")
+        return tuple(
+            f"{each} and read as {read_as}; that is right only if they were blank when written." for each in found
+        )
 
     def _notes_on_axes(self, letters: str, described: Described) -> list[str]:
         if self._given is not None or described.axes is None:

@@ -8,12 +8,13 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from napari_mito_predict.errors import UnreadableImageError
 from napari_mito_predict.image.zarr_files import is_regular_file
+from napari_mito_predict.image.zarr_shards import count_absent
 
 NameOf = Callable[[tuple[int, ...]], str]
 
@@ -36,8 +37,7 @@ class StoredChunks:
     """The files of an array as they were when it was opened.
 
     zarr reads the fill value where a file is missing: a writer may have left out blank chunks. One that was there and
-    is gone was not blank. What is missing within a shard is left to zarr, which reads the fill value there as well:
-    shards are written at once, so that none is incomplete by accident.
+    is gone was not blank.
 
     Attributes
     ----------
@@ -53,6 +53,8 @@ class StoredChunks:
         Whether all were written, blank ones too.
     blosc : bool
         Whether each file is one block of Blosc.
+    absent_in_shards : int or None
+        How many chunks the shards that are there do not hold; None where it was not counted.
     """
 
     folder: Path
@@ -62,6 +64,7 @@ class StoredChunks:
     names: frozenset[str] | None
     complete: bool
     blosc: bool
+    absent_in_shards: int | None = None
 
     @classmethod
     def of(cls, folder: Path, array: Any, *, complete: bool) -> StoredChunks:
@@ -70,12 +73,15 @@ class StoredChunks:
         grid = tuple(array.shards or array.chunks)
         codecs = [] if array.shards else list(array.compressors)
         blosc = bool(codecs) and "blosc" in type(codecs[-1]).__name__.lower()
+        stored = cls(folder, shape, grid, array.dtype.itemsize, None, complete, blosc)
         files = _files_in(folder)
-        names = None
-        if files is not None:
-            counts = [-(-size // part) for size, part in zip(shape, grid, strict=True)]
-            names = frozenset(name for name in files if _is_chunk(name, counts, array.metadata.encode_chunk_key))
-        return cls(folder, shape, grid, array.dtype.itemsize, names, complete, blosc)
+        if files is None:
+            return stored
+        counts = [-(-size // part) for size, part in zip(shape, grid, strict=True)]
+        name_of = array.metadata.encode_chunk_key
+        places = {name: place for name in files if (place := _place(name, counts, name_of)) is not None}
+        absent = count_absent(folder, array, places.values(), name_of) if array.shards else 0
+        return replace(stored, names=frozenset(places), absent_in_shards=absent)
 
     @property
     def expected(self) -> int:
@@ -212,9 +218,9 @@ def _files_in(folder: Path) -> list[str] | None:
     return found
 
 
-def _is_chunk(name: str, counts: Sequence[int], name_of: NameOf) -> bool:
-    """Whether a file is a chunk of an array with so many along each axis, and called as zarr calls it."""
+def _place(name: str, counts: Sequence[int], name_of: NameOf) -> tuple[int, ...] | None:
+    """Where in a grid of so many along each axis a file belongs; None where it is none of its chunks."""
     place = tuple(int(number) for number in re.findall(r"\d+", name))
     if len(place) != len(counts) or any(index >= count for index, count in zip(place, counts, strict=True)):
-        return False
-    return name_of(place) == name
+        return None
+    return place if name_of(place) == name else None
