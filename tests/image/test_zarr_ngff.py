@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import os
@@ -578,6 +579,22 @@ def test_declared_sizes_are_judged_before_anything_is_made_of_them(tmp_path: Pat
     with pytest.raises(ImageError, match=said):
         open_image(path).read()
     assert time.monotonic() - start < 5
+
+
+def test_a_chunk_that_would_grow_without_end(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "a.zarr")
+    metadata = json.loads((path / "0" / ".zarray").read_text(encoding="utf-8"))
+    write(path / "0" / ".zarray", metadata | {"compressor": {"id": "gzip", "level": 1}})
+    (path / "0" / "0.0.0").write_bytes(gzip.compress(bytes(2**20)) + bytes(2**21))
+    with pytest.raises(UnreadableImageError, match=r"a chunk of it is a file of .* bytes, and holds 2,808"):
+        open_image(path).read()
+
+
+def test_resolutions_that_are_not_in_order_are_said(tmp_path: Path) -> None:
+    coarse, fine = ({"path": "0", "coordinateTransformations": scaled(0.3, step, step)} for step in (0.2, 0.1))
+    image = open_image(write_image(tmp_path / "a.zarr", described=multiscale(datasets=[coarse, fine])))
+    assert "another one is finer than the first" in image.warnings[0]
+    assert open_image(write_image(tmp_path / "b.zarr", described=multiscale(datasets=[fine, coarse]))).warnings == ()
 
 
 def test_a_compression_that_nobody_reads_is_no_damage(tmp_path: Path) -> None:

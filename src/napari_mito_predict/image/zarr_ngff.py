@@ -7,6 +7,7 @@ are read as 0.4 with less in it: axes were names (0.3), or always t, c, z, y, x 
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import warnings
@@ -134,6 +135,8 @@ def describe(metadata: dict[str, Any], multiscale: dict[str, Any], ndim: int) ->
         )
     strange = {axis.unit for axis in axes or () if axis.unit and not knows_unit(axis.unit)}
     notes += [f"The unit {unit!r} is not understood; sizes in it count as unknown." for unit in sorted(strange)]
+    if _has_finer(multiscale["datasets"]):
+        notes.append("Its resolutions are not in order: another one is finer than the first, which is what is read.")
     return Described(axes, why, steps, _labels(metadata, notes), tuple(notes))
 
 
@@ -225,6 +228,23 @@ def _steps(multiscale: dict[str, Any], ndim: int) -> tuple[float, ...] | None:
             before = steps or (1.0,) * ndim
             steps = tuple(step * factor for step, factor in zip(before, scale, strict=True))
     return steps
+
+
+def _has_finer(datasets: Any) -> bool:
+    """Whether a resolution behind the first, which has to be the full one, has smaller steps."""
+    scales = [_scale_of(dataset) for dataset in datasets] if isinstance(datasets, list) else []
+    if not scales or scales[0] is None:
+        return False
+    return any(scale is not None and math.prod(scale) < math.prod(scales[0]) for scale in scales[1:])
+
+
+def _scale_of(dataset: Any) -> list[float] | None:
+    from yaozarrs.v04 import ScaleTransformation
+
+    try:
+        return validated(ScaleTransformation, dataset["coordinateTransformations"][0], "scale").scale
+    except (MetadataError, LookupError, TypeError):
+        return None
 
 
 def _labels(metadata: dict[str, Any], notes: list[str]) -> tuple[str | None, ...]:

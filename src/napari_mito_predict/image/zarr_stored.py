@@ -27,6 +27,7 @@ _MOST_TOUCHED = 2**20
 """Files of one stack."""
 _MANY = 10_000
 _FEW = 1 / 1000
+_MIB = 2**20
 _GIB = 2**30
 # Pixels this much larger than the files they are in: no compression used for images gets there.
 _LARGEST_RATIO = 5000
@@ -142,7 +143,14 @@ class StoredChunks:
                 "size is wrong, or nearly all of the pixels are lost. Copy it again.",
                 file=self.folder,
             )
-        declared = len(names) * math.prod(self.grid) * self.itemsize
+        each = math.prod(self.grid) * self.itemsize
+        if max(sizes, default=0) > _MOST_WIDENED * each + _MIB:
+            raise UnreadableImageError(
+                f"a chunk of it is a file of {max(sizes):,} bytes, and holds {each:,} by its metadata, so that one of "
+                "them is damaged.",
+                file=self.folder,
+            )
+        declared = len(names) * each
         if declared > _GIB and declared > _LARGEST_RATIO * sum(sizes):
             raise UnreadableImageError(
                 f"its metadata announce stacks of {declared / _GIB:.0f} GiB in files of {sum(sizes)} bytes, so they "
