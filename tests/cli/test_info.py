@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tifffile
 from typer.testing import CliRunner, Result
 
@@ -36,6 +37,22 @@ def test_json_for_scripts(make_czi: MakeCzi) -> None:
     assert [channel["role"] for channel in scene["channels"]] == ["transmitted", "mitochondria"]
     assert "voxel-size-unknown" in {finding["code"] for finding in scene["findings"]}
     assert len(json.loads(info(path, path, "--json").stdout)) == 2
+
+
+def test_a_scene_that_does_not_open_is_said_beside_the_others(tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr", minversion="3", exc_type=ImportError)
+    well = zarr.open_group(tmp_path / "well", mode="w", zarr_format=2)
+    well.attrs["well"] = {"images": [{"path": "0"}, {"path": "1"}, {"path": "2"}]}
+    for name in ("0", "2"):
+        field = well.create_group(name)
+        field.attrs["multiscales"] = [{"axes": ["z", "y", "x"], "datasets": [{"path": "0"}]}]
+        field.create_array("0", shape=(2, 8, 9), dtype="u2", chunks=(2, 8, 9))[:] = 1
+    result = info(tmp_path / "well")
+    assert result.exit_code == 1
+    assert result.stdout.count("T 1, C 1, Z 2, Y 8, X 9") == 2
+    assert "Scene 1: 1\n  Error: " in result.stdout
+    scenes = json.loads(info(tmp_path / "well", "--json").stdout)["scenes"]
+    assert ["error" in scene for scene in scenes] == [False, True, False]
 
 
 def test_unknown_is_said(make_czi: MakeCzi) -> None:

@@ -228,6 +228,34 @@ def test_all_scenes(mito_predict, installed, tmp_path):
     assert names == ["scenes_mitochondria.ome.tif", "scenes_scene1_mitochondria.ome.tif"]
 
 
+def test_fields_of_a_plate(mito_predict, installed, tmp_path):
+    """A field is predicted by its folder or by its name; on the plate the names are said."""
+    zarr = pytest.importorskip("zarr", minversion="3", exc_type=ImportError)
+    plate = zarr.open_group(tmp_path / "plate", mode="w", zarr_format=2)
+    plate.attrs["plate"] = {"wells": [{"path": "A/1"}, {"path": "B/12"}]}
+    axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "zyx"]
+    scale = [{"type": "scale", "scale": [0.15, 0.11, 0.11]}]
+    multiscales = [{"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}]
+    noise = np.random.default_rng(2).integers(100, 4000, (8, 36, 44), np.uint16)
+    for well in ("A/1", "B/12"):
+        plate.create_group(well).attrs["well"] = {"images": [{"path": "0"}]}
+        field = plate.create_group(f"{well}/0")
+        field.attrs.update({"multiscales": multiscales, "omero": {"channels": [{"label": "BF"}]}})
+        field.create_array("0", shape=noise.shape, dtype="u2", chunks=(1, 36, 44))[:] = noise
+    first = mito_predict("predict", tmp_path / "plate", "-o", tmp_path / "first", "-m", "tiny")
+    assert first.code == 0, first.err
+    assert 'plate holds 2 scenes: A/1/0, B/12/0. This is the first. Others: --scene "B/12/0"' in first.err
+    for number, arguments in enumerate([["plate/A/1/0"], ["plate/B/12"], ["plate", "--scene", "B/12/0"]]):
+        outcome = mito_predict(
+            "predict", tmp_path / arguments[0], "-o", tmp_path / str(number), "-m", "tiny", *arguments[1:]
+        )
+        assert outcome.code == 0, outcome.err
+        assert len(list((tmp_path / str(number)).glob("*.ome.tif"))) == 1
+    row = mito_predict("predict", tmp_path / "plate" / "A", "-o", tmp_path / "row", "-m", "tiny")
+    assert (row.code, row.err.count("\n")) == (1, 1)
+    assert "no OME-Zarr image" in row.err
+
+
 def test_a_time_series_gets_the_bundled_pair_for_series(mito_predict, make_czi, tmp_path):
     data = np.random.default_rng(1).integers(100, 4000, (8, 1, 1, 36, 44), np.uint16)
     path, _ = make_czi("series.czi", data, channel_names=["ESID"])

@@ -6,18 +6,23 @@ with them, so those cases run in a process of their own and must end without a s
 
 from __future__ import annotations
 
+import json
 import os
+import random
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 
 from napari_mito_predict.errors import ImageError, MitoPredictError, UnreadableImageError
-from napari_mito_predict.image import open_image
+from napari_mito_predict.image import open_image, write_ome_zarr
 
 STACK = np.random.default_rng(0).integers(0, 60000, (8, 64, 48), np.uint16)
 Damage = Callable[[Path], None]
@@ -249,9 +254,11 @@ from napari_mito_predict.image import open_image
 for path in sys.argv[1:]:
     try:
         image = open_image(path)
-        for t in range(image.sizes["T"]):
-            for channel in range(image.sizes["C"]):
-                image.read(t, channel)
+        for scene in range(len(image.scenes)):
+            one = image.with_scene(scene)
+            for t in range(min(3, one.sizes["T"])):
+                for channel in range(min(3, one.sizes["C"])):
+                    one.read(t, channel)
         print("\\nRESULT loaded")
     except MitoPredictError as error:
         print("\\nRESULT", type(error).__name__, ascii(str(error)))
@@ -293,6 +300,94 @@ def test_damaged_czi(make_czi: Callable[..., tuple[Path, np.ndarray]]) -> None:
         assert any(words in line for words in said.split("|")), f"{fault}: {line}"
     for line in lines[len(named) :]:
         assert line == "loaded" or line.startswith("UnreadableImageError"), line
+
+
+# -------------------------------------------------------------------------------------------------------- OME-Zarr
+FOREIGN_VALUES = [
+    None, True, -1, 0, 3, 2**31, 2**62, 10**400, 1e308, float("nan"), "", "x", "../..", "/etc", "\ud800", "0" * 5000,
+    [], {}, [None], {"a": 1}, [1, 2, 3],
+]  # fmt: skip
+
+
+def edit_json(path: Path, rng: random.Random) -> None:
+    """Put something else into a random place of a JSON file."""
+    found = {"all": json.loads(path.read_text(encoding="utf-8"))}
+    container, key = rng.choice(list(places(found)))
+    if rng.random() < 0.2:
+        del container[key]
+    else:
+        container[key] = rng.choice(FOREIGN_VALUES)
+    path.write_text(json.dumps(found.get("all")), encoding="utf-8")
+
+
+def places(value: object) -> Iterator[tuple[Any, Any]]:
+    """Every place in a JSON value, as a container and an index or key in it."""
+    keys: Any = range(len(value)) if isinstance(value, list) else value
+    for key in list(keys):
+        yield value, key
+        if isinstance(value[key], dict | list):  # type: ignore[index]
+            yield from places(value[key])  # type: ignore[index]
+
+
+def harm(path: Path, rng: random.Random) -> None:
+    """Damage one file of a folder."""
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    metadata = [file for file in files if file.suffix == ".json" or file.name in (".zarray", ".zattrs")]
+    file = rng.choice(files)
+    kind = rng.choice(["edit", "edit", "edit", "cut", "noise", "gone", "deep", "pipe"])
+    if kind == "edit":
+        edit_json(rng.choice(metadata), rng)
+    elif kind == "cut":
+        cut(rng.random())(file)
+    elif kind == "noise":
+        overwrite_at(rng.random(), rng.randbytes(8))(file)
+    elif kind == "deep":
+        rng.choice(metadata).write_text('{"multiscales": ' + "[" * 10_000 + "]" * 10_000 + "}", encoding="utf-8")
+    else:
+        file.unlink()
+        if kind == "pipe":
+            os.mkfifo(file)
+
+
+def zarrs(folder: Path) -> list[Path]:
+    """A file of our own, one in shards, and a plate."""
+    zarr = pytest.importorskip("zarr", minversion="3", exc_type=ImportError)
+    own = write_ome_zarr(
+        folder / "own.ome.zarr", STACK, axes="ZYX", channel_names=["BF"], voxel_size_um=(0.3, 0.1, 0.1)
+    )
+    described = zarr.open_group(own).attrs["ome"]
+    sharded = zarr.open_group(folder / "sharded.zarr", mode="w", zarr_format=3)
+    sharded.attrs["ome"] = described
+    sharded.create_array("0", shape=STACK.shape, dtype="u2", chunks=(1, 32, 24), shards=(4, 64, 48))[:] = STACK
+    plate = zarr.open_group(folder / "plate.zarr", mode="w", zarr_format=2)
+    plate.attrs["plate"] = {"wells": [{"path": "A/1", "rowIndex": 0, "columnIndex": 0}]}
+    well = plate.create_group("A/1")
+    well.attrs["well"] = {"images": [{"path": "0"}]}
+    image = well.create_group("0")
+    image.attrs.update(described)
+    image.create_array("0", shape=STACK.shape, dtype="u2", chunks=(1, 64, 48))[:] = STACK
+    return [own, folder / "sharded.zarr", folder / "plate.zarr"]
+
+
+def test_damaged_zarr(tmp_path: Path) -> None:
+    """Random damage is a named error or harmless, and over in a moment."""
+    pytest.importorskip("resource", reason="limits the memory of the process; not on Windows")
+    sound = zarrs(tmp_path)
+    rng = random.Random(0)
+    damaged = [tmp_path / f"{number}.zarr" for number in range(120)]
+    for path in damaged:
+        shutil.copytree(rng.choice(sound), path)
+        harm(path, rng)
+    start = time.monotonic()
+    lines = in_a_process(*sound, *damaged)
+    assert time.monotonic() - start < 60
+    assert len(lines) == len(sound) + len(damaged), lines
+    assert lines[: len(sound)] == ["loaded"] * len(sound)
+    named = ("UnreadableImageError", "UnsupportedImageError", "UnknownAxesError", "MetadataError")
+    for line in lines:
+        assert line == "loaded" or line.startswith(named), line
+        assert ".zarr" in line or line == "loaded"
+        assert "\\n" not in line
 
 
 def test_every_image_error_can_be_caught_as_one() -> None:

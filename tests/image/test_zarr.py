@@ -123,5 +123,14 @@ def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "zarr", None)
     with pytest.raises(MissingReaderError, match=r"napari-mito-predict\[zarr\]"):
         open_image(tmp_path)
+    (tmp_path / "plate.zarr" / "A" / "1").mkdir(parents=True)
+    (tmp_path / "plate.zarr" / ".zattrs").write_text('{"plate": {"wells": [{"path": "A/1"}]}}')
+    (tmp_path / "plate.zarr" / "A" / "1" / ".zattrs").write_text('{"well": {"images": [{"path": "0"}]}}')
+    (tmp_path / "plate.zarr" / "A" / "1" / "0").mkdir()
+    (tmp_path / "plate.zarr" / "A" / "1" / "0" / ".zattrs").write_text(
+        '{"multiscales": [{"datasets": [{"path": "0"}]}]}'
+    )
+    with pytest.raises(MissingReaderError, match=r"napari-mito-predict\[zarr\]"):
+        open_image(tmp_path / "plate.zarr")
     with pytest.raises(MissingReaderError, match=r"napari-mito-predict\[zarr\]"):
         write_ome_zarr(tmp_path / "a.ome.zarr", np.zeros((2, 2)), axes="YX")

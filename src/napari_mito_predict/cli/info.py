@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +22,7 @@ def info(
     ] = None,
     axes: Annotated[
         str | None,
-        typer.Option("--axes", help="For a TIFF that does not say what its axes are, for example ZYX or TYX."),
+        typer.Option("--axes", help="For a TIFF or OME-Zarr that does not say what its axes are, like ZYX or TYX."),
     ] = None,
     pixels: Annotated[
         bool, typer.Option("--pixels", help="Also read the transmitted light, and look for blank planes, NaN and more.")
@@ -36,7 +37,8 @@ def info(
     """Show scenes, sizes, channels, voxel size and time step of images, and problems found.
 
     Nothing is read but the description of the images, so this is quick for the largest file. Channels come with what
-    we take them for and why; `mito-predict predict --channel` overrides it.
+    we take them for and why; `mito-predict predict --channel` overrides it. Of several scenes, such as the fields of a
+    plate, one that cannot be opened says why, and the others are shown.
     """
     if not files and not device:
         raise typer.BadParameter("give at least one FILE, or --device", param_hint="FILE")
@@ -51,6 +53,7 @@ def info(
                 raise
             say(f"Error: {error}")
             failed = True
+    failed = failed or any("error" in scene for scene in chain.from_iterable(record["scenes"] for record in records))
     if json and device:
         print_json({"device": computes, "files": records})
     elif json and len(files or []) == 1:
@@ -79,8 +82,15 @@ def _record(file: Path, axes: str | None, pixels: bool) -> dict[str, Any]:
     from napari_mito_predict.image import open_image
 
     image = open_image(file, axes=axes)
-    scenes = [image.with_scene(index) for index in range(len(image.scenes))]
-    return {"file": file, "scenes": [_scene(scene, pixels) for scene in scenes]}
+    scenes = []
+    for index, name in enumerate(image.scenes):
+        try:
+            scenes.append(_scene(image.with_scene(index), pixels))
+        except ImageError as error:
+            if len(image.scenes) == 1:
+                raise
+            scenes.append({"index": index, "name": name, "error": error.reason_about(file)})
+    return {"file": file, "scenes": scenes}
 
 
 def _scene(image: ImageSource, pixels: bool) -> dict[str, Any]:
@@ -130,6 +140,9 @@ def _show(record: dict[str, Any]) -> None:
     for scene in record["scenes"]:
         if len(record["scenes"]) > 1:
             typer.echo(f"Scene {scene['index']}: {scene['name']}")
+        if "error" in scene:
+            typer.echo(f"  Error: {scene['error']}")
+            continue
         sizes = ", ".join(f"{axis} {size}" for axis, size in scene["sizes"].items())
         rows = [
             ("Size", f"{sizes} ({scene['dtype']})"),

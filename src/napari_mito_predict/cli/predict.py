@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +25,9 @@ from napari_mito_predict.errors import (
 
 if TYPE_CHECKING:
     from napari_mito_predict.image import ImageSource
+
+_MOST_NAMED = 8
+"""Scenes of a file, of which a plate has thousands."""
 
 
 def predict(
@@ -84,7 +87,7 @@ def predict(
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace predictions that exist.")] = False,
     axes: Annotated[
-        str | None, typer.Option("--axes", help="Axes of a TIFF that does not say them, like ZYX or TYX.")
+        str | None, typer.Option("--axes", help="Axes of a TIFF or OME-Zarr that does not say them, like ZYX or TYX.")
     ] = None,
     voxel_size: Annotated[
         tuple[float, float, float] | None,
@@ -153,7 +156,7 @@ def _option_that_helps(error: MitoPredictError) -> str:
     if isinstance(error, IncompleteImageError):
         return "(--times, --planes)"
     if isinstance(error, UnknownAxesError):
-        return "(--axes)"
+        return "" if "--axes" in str(error) else "(--axes)"
     if isinstance(error, MetadataError):
         return "(--voxel-size)"
     if isinstance(error, ResultTooLargeError):
@@ -163,10 +166,10 @@ def _option_that_helps(error: MitoPredictError) -> str:
 
 def _images_in(entry: Path) -> list[Path]:
     """`entry` itself, or what looks like an image in that folder."""
-    if not entry.is_dir() or entry.suffix == ".zarr":
-        return [entry]
-    from napari_mito_predict.image import list_images
+    from napari_mito_predict.image import is_zarr, list_images
 
+    if not entry.is_dir() or is_zarr(entry):
+        return [entry]
     found = list_images(entry)
     if not found:
         raise UnreadableImageError("no CZI, TIFF, OME-Zarr or PNG image in this folder.", file=entry)
@@ -180,13 +183,21 @@ def _is_prediction(file: Path, error: MitoPredictError) -> bool:
     return isinstance(error, PredictedInputError) or is_predicted_file(file)
 
 
+def _named(scenes: Sequence[str]) -> str:
+    """Say which scenes there are, and how to choose one or all of them."""
+    names = ", ".join(scenes[:_MOST_NAMED])
+    if len(scenes) > _MOST_NAMED:
+        names += ", ..."
+    return f'{len(scenes)} scenes: {names}. This is the first. Others: --scene "{scenes[1]}", for example, or all.'
+
+
 def _scenes(file: Path, scene: str | None, axes: str | None) -> Iterator[ImageSource]:
     from napari_mito_predict.image import open_image
 
     if scene != "all":
         image = open_image(file, scene=scene, axes=axes)
         if scene is None and len(image.scenes) > 1:
-            say(f"{file.name} holds {len(image.scenes)} scenes; this is the first. Others: --scene NAME or all.")
+            say(f"{file.name} holds {_named(image.scenes)}")
         yield image
         return
     first = open_image(file, axes=axes)

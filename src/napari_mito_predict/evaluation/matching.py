@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import EvaluationError, UnreadableImageError
-from napari_mito_predict.image import file_signature, is_predicted_file, list_images
+from napari_mito_predict.image import file_signature, is_predicted_file, is_zarr, list_images
 from napari_mito_predict.image.names import image_stem
 from napari_mito_predict.models.record import read_record
 
@@ -107,7 +107,7 @@ def truths_in(folder: Path) -> list[Path]:
 
 def is_image(path: Path) -> bool:
     """A file or an OME-Zarr, not a folder of images."""
-    return path.suffix.lower() == ".zarr" or not path.is_dir()
+    return not path.is_dir() or is_zarr(path)
 
 
 def match_repeats(repeats: Sequence[Path], truths: Path) -> tuple[dict[Path, list[Path]], list[str]]:

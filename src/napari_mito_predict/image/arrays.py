@@ -36,7 +36,7 @@ class ArrayBackend:
         return read_stack(self._array, self._axes, t, c, z)
 
 
-def read_stack(array: Any, axes: str, t: int, c: int, z: int | None) -> NDArray[Any]:
+def read_stack(array: Any, axes: str, t: int, c: int, z: int | None, r: int = 0) -> NDArray[Any]:
     """Cut one stack, or one Z step, out of an array with any order of axes.
 
     Parameters
@@ -44,28 +44,30 @@ def read_stack(array: Any, axes: str, t: int, c: int, z: int | None) -> NDArray[
     array : array-like
         Anything that takes integers and slices and becomes a numpy array: numpy, dask, zarr.
     axes : str
-        One letter of ``TCZYX`` per axis.
+        One letter per axis: of ``TCZYX``, ``R`` for one more, and ``_`` for those of which the first entry is read.
     t, c : int
         Time point and channel; ignored where the array has no such axis.
     z : int or None
         One Z step, or None for all.
+    r : int
+        Where along ``R``.
 
     Returns
     -------
     numpy.ndarray
         ``(Z, Y, X)``, a new array.
     """
-    block = np.array(array[stack_region(axes, t, c, z)])
-    spatial = [axis for axis in axes if axis in "ZYX"]  # T and C are gone: they were indexed with integers
+    block = np.array(array[stack_region(axes, t, c, z, r)])
+    spatial = [axis for axis in axes if axis in "ZYX"]  # the others are gone: they were indexed with integers
     volume = block.transpose([spatial.index(axis) for axis in "ZYX" if axis in spatial])
     if "Z" not in spatial:
         return volume[np.newaxis]
     return volume
 
 
-def stack_region(axes: str, t: int, c: int, z: int | None) -> tuple[slice | int, ...]:
+def stack_region(axes: str, t: int, c: int, z: int | None, r: int = 0) -> tuple[slice | int, ...]:
     """Index of one stack, or one Z step, in an array of these axes; parameters as `read_stack`."""
-    index: dict[str, slice | int] = {"T": t, "C": c}
+    index: dict[str, slice | int] = {"T": t, "C": c, "R": r, "_": 0}
     if z is not None:
         index["Z"] = slice(z, z + 1)  # an integer would remove the axis
     return tuple(index.get(axis, slice(None)) for axis in axes)

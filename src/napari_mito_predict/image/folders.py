@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_mito_predict.image.bioio_reader import BIOIO_SUFFIXES
+from napari_mito_predict.image.zarr_files import is_zarr
 
 _PICTURES = (".png", ".jpg", ".jpeg")
 """Recordings at times, and pictures of them far more often."""
@@ -21,6 +22,7 @@ def list_images(folder: Path) -> list[Path]:
     folder : Path
         Has to exist.
     """
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+    visible = (path for path in folder.iterdir() if not path.name.startswith("."))
+    found = sorted(path for path in visible if path.suffix.lower() in IMAGE_SUFFIXES or is_zarr(path))
     recordings = [path for path in found if path.suffix.lower() not in _PICTURES]
     return recordings or found

@@ -65,6 +65,12 @@ def time_s(value: object, unit: str | None) -> float | None:
     return _convert(value, unit, _PER_SECOND)
 
 
+def knows_unit(unit: str) -> bool:
+    """Whether sizes in a unit, of length or of time, can be converted."""
+    name = unit.strip().lower()
+    return name in _PER_UM or name in _PER_SECOND
+
+
 def _convert(value: object, unit: str | None, table: dict[str, float]) -> float | None:
     number, divisor = known_size(value), table.get((unit or "").strip().lower())
     return number / divisor if number is not None and divisor is not None else None

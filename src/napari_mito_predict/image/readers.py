@@ -46,7 +46,8 @@ def open_image(
     scene : int or str, optional
         Scene index or name; the first by default.
     axes : str, optional
-        For TIFFs that do not say what their axes are, such as ``"ZYX"`` or ``"TYX"``.
+        For a TIFF or OME-Zarr that does not say what its axes are, or wrongly, such as ``"ZYX"`` or ``"TYX"``. In an
+        OME-Zarr ``R`` is an axis of which each entry is a scene of its own.
     reader : {"auto", "bioio", "aicsimageio"}
         Which library reads CZI files; "auto" is BioIO.
     missing_as_zeros : bool
@@ -61,7 +62,9 @@ def open_image(
     UnreadableImageError
         Missing, empty, damaged, incomplete, or no image at all.
     UnknownAxesError
-        A TIFF that does not say which axis is z, time or channel; pass `axes`.
+        A TIFF or OME-Zarr that does not say which axis is z, time or channel; pass `axes`.
+    MetadataError
+        What it says of itself is not understood.
     SceneNotFoundError
         No such scene.
     MissingReaderError
@@ -84,7 +87,7 @@ def is_predicted_file(path: Path) -> bool:
 
 def _backend(path: Path, axes: str | None, reader: ReaderName) -> Backend:
     if path.is_dir():
-        return ZarrBackend(path)
+        return ZarrBackend(path, axes)
     head = _first_bytes(path)
     if head.startswith(_CZI_MAGIC):
         library: Literal["bioio", "aicsimageio"] = "aicsimageio" if reader == "aicsimageio" else "bioio"

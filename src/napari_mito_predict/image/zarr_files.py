@@ -2,32 +2,79 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
-import re
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PureWindowsPath
+from typing import Any, Literal
 
 import numpy as np
 
 from napari_mito_predict.errors import UnreadableImageError, UnsupportedImageError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 _V3 = "zarr.json"
 _ARRAY_V2 = ".zarray"
 _ATTRIBUTES_V2 = ".zattrs"
+_METADATA_FILES = (_V3, ".zgroup", _ATTRIBUTES_V2, _ARRAY_V2)
 _NUMBERS = "biufc"
 # Codecs of numcodecs that make Python objects of bytes. Pixels never need them, and unpickling runs what it is told to.
 _OBJECT_CODECS = frozenset(
     ["pickle", "json", "json2", "msgpack", "msgpack2", "vlen-array", "vlen-bytes", "vlen-utf8", "categorize"]
 )
-_BLOSC_HEADER_BYTES = 16
-_CHUNK_NAME = re.compile(r"(c[./])?\d+([./]\d+)*")
+_SHARDING = "sharding_indexed"
+_MIB = 2**20
+_GIB = 2**30
+# The metadata of a plate repeat those of all its arrays where a writer consolidates them: some MiB.
+_LARGEST_JSON_BYTES = 32 * _MIB
+# Real metadata are about ten levels deep; Python gives up, in one way or another, at about a thousand.
+_DEEPEST_JSON = 100
+_LARGEST_CHUNK_BYTES = 8 * _GIB
+_LARGEST_SIZE = 2**62
+
+
+def is_zarr(folder: Path) -> bool:
+    """Whether a folder is a group or array of zarr, or at least called one."""
+    if not folder.is_dir():
+        return False
+    return folder.suffix.lower() == ".zarr" or any(is_regular_file(folder / name) for name in _METADATA_FILES)
+
+
+def is_regular_file(path: Path) -> bool:
+    """Whether there is a file, and neither a folder nor a pipe or device, at which reading would wait forever."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def folder_within(folder: Path, path: str) -> Path:
+    """The folder that metadata name by a path, which may not leave the folder they are of.
+
+    Raises
+    ------
+    UnsupportedImageError
+        It is absolute, goes up, or is a link to somewhere else.
+    """
+    named = PureWindowsPath(path)  # knows drive letters, and separators of both kinds
+    if not path or named.drive or named.root or ".." in named.parts:
+        raise _leads_outside(folder, path)
+    found = folder / path
+    try:
+        inside = found.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError) as error:  # a circle of links, or no path at all
+        raise _leads_outside(folder, path) from error
+    if not inside:
+        raise _leads_outside(folder, path)
+    return found
+
+
+def _leads_outside(folder: Path, path: str) -> UnsupportedImageError:
+    return UnsupportedImageError(
+        f"its metadata name {path!r:.80} as a part of it, which leads out of this folder and is not followed.",
+        file=folder,
+    )
 
 
 def attributes_of(folder: Path) -> dict[str, Any]:
@@ -88,110 +135,139 @@ def refuse_code(folder: Path) -> None:
 
 
 @dataclass(frozen=True)
-class StoredChunks:
-    """The files of an array as they were when it was opened.
-
-    zarr reads zeros where a file is missing: a writer may have left out blank chunks. One that was there and is gone
-    was not blank.
+class DeclaredArray:
+    """What the metadata of an array declare, before anything of that size is made.
 
     Attributes
     ----------
-    folder : Path
-        Of the array.
-    shape, grid : tuple of int
-        Of the array, and of what one file holds: a chunk, or a shard of several.
-    names : frozenset of str
-        Relative to the folder.
-    complete : bool
-        Whether all were written, blank ones too.
-    blosc : bool
-        Whether each file is one block of Blosc.
+    zarr_format : int
+        2 or 3.
+    shape : tuple of int
+        At least 1 along every axis.
+    dimension_names : tuple of str
+        Empty where the array does not name them all.
     """
 
-    folder: Path
+    zarr_format: Literal[2, 3]
     shape: tuple[int, ...]
-    grid: tuple[int, ...]
-    names: frozenset[str]
-    complete: bool
-    blosc: bool
-
-    @classmethod
-    def of(cls, folder: Path, array: Any, *, complete: bool) -> StoredChunks:
-        """Look at the files of a zarr array."""
-        found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if _has_content(path))
-        names = frozenset(name for name in found if _CHUNK_NAME.fullmatch(name))
-        grid = tuple(array.shards or array.chunks)
-        codecs = [] if array.shards else list(array.compressors)
-        blosc = "blosc" in "".join(map(str, codecs[-1:])).lower()
-        return cls(folder, tuple(array.shape), grid, names, complete, blosc=blosc)
-
-    @property
-    def expected(self) -> int:
-        """How many files there are where no chunk was left out."""
-        return math.prod(-(-size // part) for size, part in zip(self.shape, self.grid, strict=True))
-
-    @property
-    def missing(self) -> int:
-        """How many of them are not there."""
-        return max(0, self.expected - len(self.names))
-
-    def lost(self, region: Sequence[slice | int], name_of: Callable[[tuple[int, ...]], str]) -> list[str]:
-        """Names of the files within `region` that should be there and are not, or are cut short; looked for now.
-
-        Parameters
-        ----------
-        region : sequence of slice or int
-            One for each axis of the array, without steps.
-        name_of : callable
-            Gives the name of the file at a place in the grid.
-        """
-        names = (name_of(place) for place in itertools.product(*self._touched(region)))
-        wanted = (name for name in names if self.complete or name in self.names)
-        return [name for name in wanted if not self._is_whole(self.folder / name)]
-
-    def _is_whole(self, path: Path) -> bool:
-        """Whether a file is there and, where its own header says so, has its length.
-
-        Blosc trusts the length in the header: of a block that was cut it decodes whatever memory comes behind it.
-        """
-        if not self.blosc:
-            return _has_content(path)
-        try:
-            with path.open("rb") as stream:
-                header = stream.read(_BLOSC_HEADER_BYTES)
-            length = int.from_bytes(header[12:16], "little")
-            return len(header) == _BLOSC_HEADER_BYTES and path.stat().st_size >= length
-        except OSError:
-            return False
-
-    def _touched(self, region: Sequence[slice | int]) -> Iterator[range]:
-        for part, size, step in zip(region, self.shape, self.grid, strict=True):
-            if isinstance(part, int):
-                yield range(part // step, part // step + 1)
-            else:
-                start, stop = part.indices(size)[:2]
-                yield range(start // step, -(-stop // step))
+    dimension_names: tuple[str, ...] = ()
 
 
-def _has_content(path: Path) -> bool:
-    """Whether a file is there and not empty: an empty shard reads as zeros, too."""
+def declared_array(folder: Path) -> DeclaredArray | None:
+    """Read what an array declares; None where the folder is no array.
+
+    Raises
+    ------
+    UnreadableImageError
+        The metadata cannot be read, or declare sizes that no array has.
+    UnsupportedImageError
+        The array is divided in a way, or into chunks of a size, that is not read.
+    """
+    metadata = _json(folder / _V3)
+    if metadata is not None:
+        if metadata.get("node_type") != "array":
+            return None
+        names = metadata.get("dimension_names")
+        chunks = _chunks_v3(metadata, folder)
+        data_type = metadata.get("data_type")
+        return _declared(3, metadata.get("shape"), chunks, data_type, names, folder)
+    metadata = _json(folder / _ARRAY_V2)
+    if metadata is None:
+        return None
+    attributes = _json(folder / _ATTRIBUTES_V2) or {}
+    names = attributes.get("_ARRAY_DIMENSIONS")  # as xarray writes them
+    return _declared(2, metadata.get("shape"), metadata.get("chunks"), metadata.get("dtype"), names, folder)
+
+
+def _chunks_v3(metadata: dict[str, Any], folder: Path) -> object:
+    """The shape of what is decoded at once: of a chunk, or of one of those in a shard."""
     try:
-        return path.is_file() and path.stat().st_size > 0
-    except OSError:
-        return False
+        codecs = metadata["codecs"]
+        if codecs and isinstance(codecs[0], dict) and codecs[0].get("name") == _SHARDING:
+            return codecs[0]["configuration"]["chunk_shape"]
+        return metadata["chunk_grid"]["configuration"]["chunk_shape"]
+    except (LookupError, TypeError) as error:
+        raise UnsupportedImageError(
+            "its metadata do not say, in a way that is read here, how the pixels are divided into chunks.", file=folder
+        ) from error
+
+
+def _declared(
+    zarr_format: Literal[2, 3], shape: object, chunks: object, dtype: object, names: object, folder: Path
+) -> DeclaredArray:
+    sizes = _sizes(shape, "sizes", folder)
+    chunk = _sizes(chunks, "sizes of chunks", folder)
+    if len(chunk) != len(sizes):
+        raise UnreadableImageError(
+            f"its metadata are damaged: chunks of {len(chunk)} axes in an array of {len(sizes)}.", file=folder
+        )
+    if 0 in sizes or 0 in chunk:
+        raise UnreadableImageError(
+            f"an axis is empty (shape {sizes}, chunks {chunk}), so there is nothing to read.", file=folder
+        )
+    if _is_number(dtype):
+        _refuse_huge_chunks(chunk, np.dtype(str(dtype)).itemsize, folder)
+    if not isinstance(names, list) or len(names) != len(sizes) or not all(isinstance(name, str) for name in names):
+        names = []
+    return DeclaredArray(zarr_format, sizes, tuple(names))
+
+
+def _sizes(value: object, what: str, folder: Path) -> tuple[int, ...]:
+    """Sizes as metadata declare them: whole numbers, one for each axis."""
+    if not isinstance(value, list) or not all(type(size) is int and 0 <= size < _LARGEST_SIZE for size in value):
+        raise UnreadableImageError(f"its metadata are damaged: the {what} are {value!r:.60}.", file=folder)
+    return tuple(value)
+
+
+def _refuse_huge_chunks(chunk: tuple[int, ...], itemsize: int, folder: Path) -> None:
+    """Refuse chunks that would not fit into memory: a chunk is decoded as a whole."""
+    size = math.prod(chunk) * itemsize
+    if size > _LARGEST_CHUNK_BYTES:
+        raise UnsupportedImageError(
+            f"it declares chunks of {' x '.join(map(str, chunk))} ({size / _GIB:.3g} GiB each); those of more than "
+            f"{_LARGEST_CHUNK_BYTES // _GIB} GiB are not read.",
+            file=folder,
+        )
 
 
 def _json(path: Path) -> dict[str, Any] | None:
     """A JSON object, or None where there is no such file."""
     try:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise UnreadableImageError("cannot be read: it is no file.", file=path)
+        if state.st_size > _LARGEST_JSON_BYTES:
+            raise UnreadableImageError(
+                f"cannot be read: {state.st_size / _MIB:.0f} MiB, and metadata of more than "
+                f"{_LARGEST_JSON_BYTES // _MIB} MiB are not read.",
+                file=path,
+            )
         found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, RecursionError) as error:
         raise UnreadableImageError(f"cannot be read ({' '.join(str(error).split())[:120]}).", file=path) from error
+    if _is_deep(found):
+        raise UnreadableImageError(f"damaged: its values are nested more than {_DEEPEST_JSON} deep.", file=path)
     if not isinstance(found, dict):
         raise UnreadableImageError(f"damaged: expected an object, found {found!r:.40}.", file=path)
     return found
+
+
+def _is_deep(value: object) -> bool:
+    """Whether lists and objects are nested deeper than anybody means them to be; found out level by level."""
+    level = [value]
+    for _ in range(_DEEPEST_JSON):
+        inner: list[object] = []
+        for container in level:
+            if isinstance(container, dict):
+                inner += container.values()
+            elif isinstance(container, list):
+                inner += container
+        level = [each for each in inner if isinstance(each, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _is_number(dtype: object) -> bool:

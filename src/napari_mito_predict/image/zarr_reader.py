@@ -1,99 +1,159 @@
-"""OME-Zarr (NGFF 0.4 and 0.5) folders, with the extra ``zarr``."""
+"""OME-Zarr (NGFF 0.1 to 0.5) folders: images, plates, wells, collections and bare arrays, with the extra ``zarr``."""
 
 from __future__ import annotations
 
 import lzma
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_mito_predict.errors import MissingReaderError, UnknownAxesError, UnreadableImageError
+from napari_mito_predict.errors import (
+    MissingReaderError,
+    UnknownAxesError,
+    UnreadableImageError,
+    UnsupportedImageError,
+)
 from napari_mito_predict.image.arrays import read_stack, stack_region
 from napari_mito_predict.image.metadata import length_um, time_s
 from napari_mito_predict.image.source import AXES, SceneInfo
-from napari_mito_predict.image.zarr_files import StoredChunks, attributes_of, refuse_code
+from napari_mito_predict.image.zarr_collections import Place, find_images
+from napari_mito_predict.image.zarr_files import (
+    DeclaredArray,
+    attributes_of,
+    declared_array,
+    folder_within,
+    refuse_code,
+)
+from napari_mito_predict.image.zarr_ngff import (
+    Described,
+    clean_text,
+    dataset_path,
+    describe,
+    describe_array,
+    multiscales_of,
+    ome_metadata,
+)
+from napari_mito_predict.image.zarr_stored import StoredChunks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-
+# What zarr raises on metadata that it does not understand.
+_OPEN_ERRORS = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, RuntimeError,
+    ImportError, MemoryError,
+)  # fmt: skip
 # What codecs raise on chunks that are damaged or cut short.
-_DECODE_ERRORS = (RuntimeError, ValueError, LookupError, TypeError, EOFError, zlib.error, lzma.LZMAError)
+_DECODE_ERRORS = (
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    EOFError,
+    ArithmeticError,
+    zlib.error,
+    lzma.LZMAError,
+)
+_GIVEN = set("TCZYXR")
+_MOST = {"T": 1_000_000, "C": 10_000, "Z": 1_000_000}
+_MOST_SCENES = 100_000
+_ADVICE = 'Say what they are with `axes`, such as "CZYX" or "RZYX"; R: each entry is a scene of its own.'
 
 
 class ZarrBackend:
-    """An OME-Zarr folder; each multiscale image of it is a scene, read at full resolution.
+    """An OME-Zarr folder; each image of it is a scene, opened when it is asked for and read at full resolution.
 
     Parameters
     ----------
     path : Path
-        The folder.
+        The folder: an image, a plate, a well, a collection, or an array.
+    axes : str, optional
+        One letter per axis, of TCZYX, and ``R`` for one of which each entry is a scene of its own; where the metadata
+        do not say it, or wrongly.
 
     Raises
     ------
     MissingReaderError
         zarr is not installed.
     UnsupportedImageError
-        It holds no numbers, or decoding it might run code.
+        It holds no numbers, decoding it might run code, or its metadata lead out of the folder.
+    MetadataError
+        What it says of itself is not understood; `UnknownAxesError` where that is helped by `axes`.
     UnreadableImageError
         No OME-Zarr, or, in one of our own files, chunks are missing.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, axes: str | None = None) -> None:
         self.path = path
+        self._given = axes
         attributes = attributes_of(path)
-        self._images = _images(path, attributes)
-        for scene in range(len(self._images)):
-            refuse_code(self._folder(scene))
-        import_zarr(path)
-        if not self._images:
-            raise UnreadableImageError(
-                "this folder is no OME-Zarr image (no multiscales metadata). Open the image itself, "
-                "not the folder or plate around it.",
-                file=path,
-            )
-        self.scenes = tuple(str(image.multiscale.get("name") or f"Image:{i}") for i, image in enumerate(self._images))
         # Our own files hold all chunks, see `zarr_metadata.ome_attributes`; other writers may leave out blank ones.
         self._complete = "napari_mito_predict" in attributes
-        self._stored: dict[int, StoredChunks] = {}
+        self._attributes = {"": attributes}
+        self._stored: dict[Path, StoredChunks] = {}
+        found = find_images(path, attributes)
+        if not found.places:
+            import_zarr(path)
+            raise UnreadableImageError(
+                "this folder is no OME-Zarr image (no metadata of multiscales, a plate, a well or a collection). "
+                "Open the image itself, not the folder around it.",
+                file=path,
+            )
+        self._notes = found.notes
+        self._places = found.places
+        # Of each scene, along the axis that the user calls R.
+        self._positions: tuple[int, ...] = (0,) * len(found.places)
+        if axes is not None and "R" in axes.upper():
+            self._divide_along_r(axes.upper())
+        self.scenes = tuple(place.name for place in self._places)
 
     def info(self, scene: int) -> SceneInfo:
-        image = self._images[scene].multiscale
-        array = self._array(scene)
-        axes = _axes(self.path, image, array.ndim)
-        by_axis = dict(zip(axes, array.shape, strict=True))
-        sizes = {axis: int(by_axis.get(axis, 1)) for axis in AXES}
-        channels = self._images[scene].omero.get("channels", [])
-        names: tuple[str | None, ...] = (None,) * sizes["C"]
-        if len(channels) == sizes["C"]:
-            names = tuple(str(channel.get("label") or "").strip() or None for channel in channels)
-        scales = _scales(image, axes)
+        declared = self._declared(scene)
+        described = self._described(scene, declared)
+        letters = self._find_letters(scene, declared, described)
+        by_axis = dict(zip(letters, declared.shape, strict=True))
+        sizes = {axis: by_axis.get(axis, 1) for axis in AXES}
+        self._refuse_sizes(sizes)
+        array = self._array(scene, declared)
+        scales = _scales(letters, described)
+        names, notes = _channel_names(described, sizes["C"])
         return SceneInfo(
             sizes=sizes,
             dtype=np.dtype(array.dtype),
             channel_names=names,
             voxel_size_um=(length_um(*scales["Z"]), length_um(*scales["Y"]), length_um(*scales["X"])),
             time_step_s=time_s(*scales["T"]),
-            warnings=self._missing_chunks(scene, array),
-            text=self._images[scene].text,
+            warnings=(
+                *self._missing_chunks(scene, array),
+                *self._notes,
+                *described.notes,
+                *notes,
+                *self._notes_on_axes(letters, described),
+                *self._notes_on_group(scene),
+            ),
+            text=_description(self._attributes_of(scene)),
         )
 
     def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
-        array = self._array(scene)
-        axes = _axes(self.path, self._images[scene].multiscale, array.ndim)
-        stored, region = self._stored_chunks(scene, array), stack_region(axes, t, c, z)
+        declared = self._declared(scene)
+        letters = self._find_letters(scene, declared, self._described(scene, declared))
+        array = self._array(scene, declared)
+        stored = self._stored_chunks(scene, array)
+        r = self._positions[scene]
+        touched = stored.touched(stack_region(letters, t, c, z, r), array.metadata.encode_chunk_key)
+        wanted = stored.wanted(touched)
         # Before, because codecs trust their chunks; and after, because one that vanished meanwhile was read as zeros.
-        self._refuse_lost(stored.lost(region, array.metadata.encode_chunk_key), t, c)
+        self._refuse_lost(stored.lost(wanted), t, c)
         try:
-            stack = read_stack(array, axes, t, c, z)
+            stack = read_stack(array, letters, t, c, z, r)
         except _DECODE_ERRORS as error:
-            said = " ".join(str(error).split())[:120]
+            said = clean_text(error)
             raise UnreadableImageError(
-                f"a chunk of channel {c}, time point {t} is damaged ({said}).", file=self.path
+                f"a chunk of channel {c}, time point {t} is damaged ({said:.120}).", file=self.path
             ) from error
-        self._refuse_lost(stored.lost(region, array.metadata.encode_chunk_key), t, c)
+        self._refuse_lost(stored.lost(wanted), t, c)
         return stack
 
     def _refuse_lost(self, lost: list[str], t: int, c: int) -> None:
@@ -105,93 +165,189 @@ class ZarrBackend:
                 file=self.path,
             )
 
-    def _folder(self, scene: int) -> Path:
-        image = self._images[scene]
-        try:
-            dataset = str(image.multiscale["datasets"][0]["path"])
-        except (KeyError, IndexError, TypeError) as error:
-            raise UnreadableImageError(
-                "its multiscales metadata do not say where the pixels are (no path of a dataset).", file=self.path
-            ) from error
-        return self.path / image.group / dataset
+    def _divide_along_r(self, axes: str) -> None:
+        """Make a scene of each entry along the axis that the user calls R."""
+        places: list[Place] = []
+        positions: list[int] = []
+        for scene, place in enumerate(self._places):
+            declared = self._declared(scene)
+            described = self._described(scene, declared)
+            at = _given_letters(axes, declared.shape, self.path).index("R")
+            name = described.axes[at].name if described.axes else "R"
+            count = declared.shape[at]
+            if len(places) + count > _MOST_SCENES:
+                raise UnsupportedImageError(f"more than {_MOST_SCENES:,} scenes are not read.", file=self.path)
+            places += [place._replace(name=f"{place.name}, {name} {position}") for position in range(count)]
+            positions += range(count)
+        self._places = tuple(places)
+        self._positions = tuple(positions)
 
-    def _array(self, scene: int) -> Any:
+    def _attributes_of(self, scene: int) -> dict[str, Any]:
+        """Attributes of the group of an image, as they were when they were first asked for."""
+        group = self._places[scene].group
+        if group not in self._attributes:
+            self._attributes[group] = attributes_of(folder_within(self.path, group))
+        return self._attributes[group]
+
+    def _multiscales(self, scene: int) -> list[dict[str, Any]]:
+        group = self.path / self._places[scene].group
+        return multiscales_of(ome_metadata(self._attributes_of(scene), group), group)
+
+    def _folder(self, scene: int) -> Path:
+        """Of the array that holds the full resolution."""
+        group, number = self._places[scene].group, self._places[scene].number
+        folder = folder_within(self.path, group) if group else self.path
+        if number is None:
+            return folder
+        multiscales = self._multiscales(scene)
+        if not multiscales:
+            raise UnreadableImageError("there is no OME-Zarr image (no multiscales metadata).", file=folder)
+        return folder_within(folder, dataset_path(multiscales[number], folder))
+
+    def _declared(self, scene: int) -> DeclaredArray:
+        """What the array of a scene declares now; refused if it holds no numbers, or could run code."""
         folder = self._folder(scene)
         refuse_code(folder)
+        import_zarr(self.path)
+        declared = declared_array(folder)
+        if declared is None:
+            raise UnreadableImageError("this folder is no OME-Zarr array, or is no longer there.", file=folder)
+        return declared
+
+    def _described(self, scene: int, declared: DeclaredArray) -> Described:
+        number = self._places[scene].number
+        if number is None:
+            return describe_array(declared.dimension_names)
+        metadata = ome_metadata(self._attributes_of(scene), self.path)
+        return describe(metadata, self._multiscales(scene)[number], len(declared.shape))
+
+    def _find_letters(self, scene: int, declared: DeclaredArray, described: Described) -> str:
+        """One letter per axis: of TCZYX, R for that of the scenes, and _ for others, which have one entry."""
+        shape = declared.shape
+        if self._given is not None:
+            return _given_letters(self._given, shape, self.path)
+        if described.axes is None:
+            raise UnknownAxesError(f"{described.why_no_axes} (shape {shape}). {_ADVICE}", file=self._where(scene))
+        others = [axis.name for axis, size in zip(described.axes, shape, strict=True) if not axis.letter and size > 1]
+        letters = "".join(axis.letter or "_" for axis in described.axes)
+        named = letters.replace("_", "")
+        if others or len(set(named)) != len(named) or not {"Y", "X"} <= set(named):
+            names = [axis.name for axis in described.axes]
+            raise UnknownAxesError(
+                f"its axes are {names} (shape {shape}); only t, c, z, y and x are understood, each once, with y and x "
+                f"among them. {_ADVICE}",
+                file=self._where(scene),
+            )
+        return letters
+
+    def _where(self, scene: int) -> Path:
+        return self.path / self._places[scene].group
+
+    def _refuse_sizes(self, sizes: dict[str, int]) -> None:
+        """Refuse sizes that no image has, before lists of that length are made."""
+        for axis, most in _MOST.items():
+            if sizes[axis] > most:
+                raise UnsupportedImageError(
+                    f"it declares {sizes[axis]:,} entries along {axis}; more than {most:,} are not read.",
+                    file=self.path,
+                )
+
+    def _array(self, scene: int, declared: DeclaredArray) -> Any:
+        folder = self._folder(scene)
         try:
-            return import_zarr(self.path).open_array(str(folder), mode="r")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return import_zarr(self.path).open_array(str(folder), mode="r", zarr_format=declared.zarr_format)
+        except _OPEN_ERRORS as error:
+            said = clean_text(error)
+            if type(error).__name__ == "UnknownCodecError":
+                raise UnsupportedImageError(
+                    f"its pixels are stored in a compression that is not read here ({said:.120}).", file=folder
+                ) from error
             raise UnreadableImageError(
-                f"this folder is no OME-Zarr array, or it is damaged ({' '.join(str(error).split())[:120]}).",
-                file=folder,
+                f"this folder is no OME-Zarr array, or it is damaged ({said:.120}).", file=folder
             ) from error
 
     def _stored_chunks(self, scene: int, array: Any) -> StoredChunks:
         """The chunks that were there when the scene was opened."""
-        if scene not in self._stored:
-            self._stored[scene] = StoredChunks.of(self._folder(scene), array, complete=self._complete)
-        return self._stored[scene]
+        folder = self._folder(scene)
+        if folder not in self._stored:
+            self._stored[folder] = StoredChunks.of(folder, array, complete=self._complete)
+        return self._stored[folder]
 
     def _missing_chunks(self, scene: int, array: Any) -> tuple[str, ...]:
         """Say that chunks are not there: writers may leave out blank ones, ours never does."""
         stored = self._stored_chunks(scene, array)
-        if not stored.missing:
-            return ()
-        found = f"{stored.missing} of {stored.expected} chunks are missing"
         if stored.complete:
-            raise UnreadableImageError(f"{found}, so this file is incomplete. Copy it again.", file=self.path)
-        return (f"{found} and read as zeros; that is right only if they were blank when written.",)
+            if stored.missing:
+                raise UnreadableImageError(
+                    f"{stored.missing} of {stored.expected} chunks are missing, so this file is incomplete. "
+                    "Copy it again.",
+                    file=self.path,
+                )
+            return ()
+        read_as = "zeros" if not array.fill_value else f"the fill value {array.fill_value}"
+        if stored.missing is None or stored.absent_in_shards is None:
+            return (f"Its chunks were not counted, as they are too many; any that are missing are read as {read_as}.",)
+        found = []
+        if stored.missing:
+            found.append(f"{stored.missing} of {stored.expected} chunks are missing")
+        if stored.absent_in_shards:
+            found.append(f"{stored.absent_in_shards} chunks are missing in shards")
+        return tuple(
+            f"{each} and read as {read_as}; that is right only if they were blank when written." for each in found
+        )
+
+    def _notes_on_axes(self, letters: str, described: Described) -> list[str]:
+        if self._given is not None or described.axes is None:
+            return []
+        dropped = [axis.name for axis, letter in zip(described.axes, letters, strict=True) if letter == "_"]
+        return [f"The axis {name!r} is not known; it has one entry, so that nothing is lost." for name in dropped]
+
+    def _notes_on_group(self, scene: int) -> list[str]:
+        group = self._places[scene].group
+        if not group or len(self._multiscales(scene)) == 1:
+            return []
+        return [
+            f"{group} holds {len(self._multiscales(scene))} images; this is the first. "
+            f"Open {self.path / group} for the others."
+        ]
 
 
-class _Image(NamedTuple):
-    """An image of a store: its group, what multiscales and omero say of it, and the description that we wrote."""
-
-    group: str
-    multiscale: dict[str, Any]
-    omero: dict[str, Any]
-    text: str = ""
-
-
-def _images(path: Path, attributes: dict[str, Any]) -> list[_Image]:
-    """Find every image; bioformats2raw puts each into a numbered subgroup."""
-    metadata = attributes.get("ome", attributes)
-    groups = [""]
-    if "bioformats2raw.layout" in metadata and "multiscales" not in metadata:
-        groups = sorted((child.name for child in path.iterdir() if child.name.isdecimal()), key=int)
-    found = []
-    for group in groups:
-        own = attributes_of(path / group) if group else attributes
-        text = _described(own)
-        own = own.get("ome", own)
-        found += [_Image(group, multiscale, own.get("omero", {}), text) for multiscale in own.get("multiscales", [])]
-    return found
+def _given_letters(axes: str, shape: tuple[int, ...], path: Path) -> str:
+    letters = axes.upper()
+    if len(letters) != len(shape) or len(set(letters)) != len(letters) or not {"Y", "X"} <= set(letters) <= _GIVEN:
+        raise UnknownAxesError(
+            f'axes "{axes}" do not fit an image of shape {shape}. Give one letter per axis out of T (time), '
+            "C (channel), Z, Y, X, and R for one of which each entry is a scene of its own; each once, with Y and X "
+            "among them.",
+            file=path,
+        )
+    return letters
 
 
-def _described(attributes: dict[str, Any]) -> str:
+def _scales(letters: str, described: Described) -> dict[str, tuple[float | None, str | None]]:
+    """Give (step, unit) per axis; without a unit the step means nothing."""
+    scales: dict[str, tuple[float | None, str | None]] = dict.fromkeys(AXES, (None, None))
+    if described.axes is not None and described.steps is not None:
+        for letter, axis, step in zip(letters, described.axes, described.steps, strict=True):
+            scales[letter] = (step, axis.unit)
+    return scales
+
+
+def _channel_names(described: Described, count: int) -> tuple[tuple[str | None, ...], list[str]]:
+    """Names of the channels, and that they are left out because they are not one for each."""
+    labels = described.labels
+    if len(labels) == count:
+        return labels, []
+    notes = []
+    if labels:
+        notes.append(f"Its metadata describe {len(labels)} channels, and it has {count}: their names are left out.")
+    return (None,) * count, notes
+
+
+def _description(attributes: dict[str, Any]) -> str:
     """The description that our writers put there."""
     ours = attributes.get("napari_mito_predict")
     return str(ours.get("description") or "") if isinstance(ours, dict) else ""
-
-
-def _axes(path: Path, image: dict[str, Any], ndim: int) -> str:
-    """Give one letter per axis; NGFF before 0.4 always has five, in this order."""
-    named = [axis["name"] if isinstance(axis, dict) else str(axis) for axis in image.get("axes", list("tczyx"))]
-    axes = "".join(named).upper()
-    if len(axes) != ndim or len(named) != ndim or not {"Y", "X"} <= set(axes) <= set(AXES):
-        raise UnknownAxesError(f"its axes are {named}; only t, c, z, y and x can be read.", file=path)
-    return axes
-
-
-def _scales(image: dict[str, Any], axes: str) -> dict[str, tuple[float | None, str | None]]:
-    """Give (step, unit) per axis; without a unit the step means nothing."""
-    units = [axis.get("unit") if isinstance(axis, dict) else None for axis in image.get("axes", axes)]
-    steps = np.ones(len(axes))
-    for transforms in (image, image["datasets"][0]):
-        for transform in transforms.get("coordinateTransformations", []):
-            if transform.get("type") == "scale":
-                steps = steps * np.asarray(transform["scale"], float)
-    known = {axis: (float(step), unit) for axis, step, unit in zip(axes, steps, units, strict=True)}
-    return {axis: known.get(axis, (None, None)) for axis in AXES}
 
 
 def import_zarr(path: str | Path) -> Any:

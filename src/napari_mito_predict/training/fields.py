@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import ImageError, TrainingDataError
-from napari_mito_predict.image import list_images, open_image
+from napari_mito_predict.image import is_zarr, list_images, open_image
 from napari_mito_predict.image.names import image_stem
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ def _scenes(path: Path, axes: str | None) -> tuple[str, ...]:
 def _images_in(pattern: str) -> list[Path]:
     """Images in a folder, or at all paths of a pattern."""
     found = _matching(pattern)
-    if found == [Path(pattern)] and found[0].is_dir() and found[0].suffix.lower() != ".zarr":
+    if found == [Path(pattern)] and found[0].is_dir() and not is_zarr(found[0]):
         found = list_images(found[0])
     if not found:
         raise TrainingDataError(f"{pattern}: no images there (CZI, TIFF, OME-Zarr, PNG). Check the path.")

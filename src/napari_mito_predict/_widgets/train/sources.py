@@ -15,7 +15,7 @@ from napari_mito_predict._widgets.common.controls import Combo
 from napari_mito_predict._widgets.common.layouts import column, form
 from napari_mito_predict._widgets.common.wrapped import Elided, ElidedButton
 from napari_mito_predict._widgets.train.layer_pairs import LayersForm
-from napari_mito_predict.image import IMAGE_SUFFIXES, Channel, ChannelRole, list_images
+from napari_mito_predict.image import IMAGE_SUFFIXES, Channel, ChannelRole, is_zarr, list_images
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -285,7 +285,7 @@ def _named(files: Sequence[Path]) -> str:
 
 def _images(path: Path) -> list[Path]:
     path = path.absolute()
-    if not path.is_dir() or path.suffix.lower() == ".zarr":
+    if not path.is_dir() or is_zarr(path):
         return [path]
     return list_images(path)
 
