@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict.errors import ImageError, UnreadableImageError
-from napari_mito_predict.image.czi_reader import CziBackend
+from napari_mito_predict.image.czi_reader import CziBackend, LibraryName
 from napari_mito_predict.image.names import image_stem
 from napari_mito_predict.image.png_reader import PNG_MAGIC, PngBackend
 from napari_mito_predict.image.predicted import has_record
@@ -16,8 +16,6 @@ from napari_mito_predict.image.zarr_reader import ZarrBackend
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-ReaderName = Literal["auto", "bioio", "aicsimageio"]
 
 _CZI_MAGIC = b"ZISRAWFILE"
 # Classic and BigTIFF, little- and big-endian.
@@ -33,7 +31,7 @@ def open_image(
     *,
     scene: int | str | None = None,
     axes: str | None = None,
-    reader: ReaderName = "auto",
+    reader: LibraryName = "auto",
     missing_as_zeros: bool = False,
 ) -> ImageSource:
     """Open an image file without reading its pixels.
@@ -46,8 +44,9 @@ def open_image(
         Scene index or name; the first by default.
     axes : str, optional
         For TIFFs that do not say what their axes are, such as ``"ZYX"`` or ``"TYX"``.
-    reader : {"auto", "bioio", "aicsimageio"}
-        Which library reads CZI files; "auto" is BioIO.
+    reader : {"auto", "czifile", "bioio", "aicsimageio"}
+        Which library reads CZI files. "auto" is czifile, and on Python 3.11, for which there is no such czifile,
+        BioIO. BioIO and AICSImageIO are for that Python only.
     missing_as_zeros : bool
         Read planes that were never recorded as zeros, instead of refusing them.
 
@@ -81,13 +80,12 @@ def is_predicted_file(path: Path) -> bool:
     return all(channel.prediction is not None for channel in channels)
 
 
-def _backend(path: Path, axes: str | None, reader: ReaderName) -> Backend:
+def _backend(path: Path, axes: str | None, reader: LibraryName) -> Backend:
     if path.is_dir():
         return ZarrBackend(path)
     head = _first_bytes(path)
     if head.startswith(_CZI_MAGIC):
-        library: Literal["bioio", "aicsimageio"] = "aicsimageio" if reader == "aicsimageio" else "bioio"
-        return CziBackend(path, library)
+        return CziBackend(path, reader)
     if head[:4] in _TIFF_MAGIC:
         return TiffBackend(path, axes)
     if head.startswith(PNG_MAGIC):
