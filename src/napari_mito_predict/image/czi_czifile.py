@@ -106,7 +106,7 @@ class CzifileLibrary:
         with self._open("pixels") as czi:
             for target, plane in zip(stack, planes, strict=True):
                 for tile in scene.tiles[plane]:
-                    _lay_down(czi, tile, target, scene.box)
+                    _lay_down(czi, tile, tile.within(target, scene.box))
         return stack
 
     @contextmanager
@@ -197,20 +197,15 @@ def _subblock(czi: CziFile, tile: Tile) -> CziSubBlockSegmentData:
     return block
 
 
-def _lay_down(czi: CziFile, tile: Tile, target: NDArray[Any], corner: tuple[int, int] | None) -> None:
-    """Write the pixels of a tile into its plane."""
+def _lay_down(czi: CziFile, tile: Tile, part: NDArray[Any]) -> None:
+    """Write the pixels of a tile into its part of a plane."""
     block = _subblock(czi, tile)
     pixels = block.data(copy=False)
-    if pixels.size != tile.width * tile.height or pixels.dtype != tile.dtype:
+    if pixels.size != part.size or pixels.dtype != tile.dtype:
         raise ValueError(
-            f"{pixels.size} pixels of {tile.width} x {tile.height} in the sub-block at byte {tile.position}"
+            f"{pixels.size} pixels instead of {tile.width} x {tile.height} in the sub-block at byte {tile.position}"
         )
-    pixels = pixels.reshape(tile.height, tile.width)
-    if corner is None:
-        target[...] = pixels
-        return
-    left, top = tile.along("X") - corner[0], tile.along("Y") - corner[1]
-    part = target[top : top + tile.height, left : left + tile.width]
+    pixels = pixels.reshape(part.shape)
     mask = block.mask()
     if mask is None:
         part[...] = pixels

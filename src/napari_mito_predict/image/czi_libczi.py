@@ -218,10 +218,27 @@ def _reader_class(name: str) -> Any:
 
 
 def _stitched(czi: Any, scene: CziScene, plane: Plane) -> NDArray[Any]:
-    """Read a plane as libCZI stitches it; gaps between tiles are 0.
+    """Read a plane tile by tile; gaps are 0.
 
     Straight from aicspylibczi: both libraries would first build a graph with a node for every tile of the file.
     """
+    tiles = scene.tiles[plane]
+    without = "XY" if czi.is_mosaic() else "XYM"
+    if len({tile.at.get("M") for tile in tiles}) < len(tiles):
+        return _stitched_by_libczi(czi, scene, plane)
+    image = np.zeros((scene.sizes["Y"], scene.sizes["X"]), np.result_type(*{tile.dtype for tile in tiles}))
+    for tile in tiles:
+        index = {letter: number for letter, number in tile.at.items() if letter not in without}
+        pixels = czi.read_image(cores=1, **index)[0]
+        part = tile.within(image, scene.box)
+        if pixels.size != part.size:
+            raise ValueError(f"{pixels.size} pixels in the sub-block at byte {tile.position}")
+        part[...] = pixels.reshape(part.shape)
+    return image
+
+
+def _stitched_by_libczi(czi: Any, scene: CziScene, plane: Plane) -> NDArray[Any]:
+    """Read a plane of tiles that have no numbers; libCZI does not tell scenes apart that lie over each other."""
     first = scene.tiles[plane][0]
     index = {letter: number for letter, number in first.at.items() if letter not in "SMXY"}
     left, top = scene.box or (first.along("X"), first.along("Y"))

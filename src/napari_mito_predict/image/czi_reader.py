@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from napari_mito_predict.errors import MissingReaderError
+from napari_mito_predict.errors import MissingReaderError, UnreadableImageError
 from napari_mito_predict.image.czi_metadata import acquisition_time, mean_step_s, read_facts
 from napari_mito_predict.image.czi_scenes import CziScene, Plane, Tile, damaged_czi, find_scenes
 from napari_mito_predict.image.source import RGB, SceneInfo
@@ -134,7 +134,11 @@ class CziBackend:
 
     def _first_acquisition(self, scene: CziScene, t: int) -> datetime | None:
         tiles = scene.tiles_of([plane for plane in scene.tiles if plane[0] == t])
-        times = map(acquisition_time, self._library.tile_xml(tiles))
+        try:
+            texts = self._library.tile_xml(tiles)
+        except UnreadableImageError:
+            return None  # it is said when that plane is read: the others may be sound
+        times = map(acquisition_time, texts)
         return min((time for time in times if time is not None), default=None)
 
 
@@ -156,8 +160,8 @@ def open_library(path: Path, library: LibraryName = "auto") -> CziLibrary:
         )
     if library == "czifile" and not _HAS_CZIFILE:
         raise MissingReaderError(
-            f'czifile reads CZI files on Python 3.12 and newer, and this is {_python()}: ask for the reader "auto" or '
-            '"bioio".',
+            f"CZI files are read by czifile on Python 3.12 and newer, and this is {_python()}: ask for the reader "
+            '"auto" or "bioio".',
             file=path,
         )
     try:

@@ -13,12 +13,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from napari_mito_predict.errors import UnreadableImageError
 from napari_mito_predict.image.source import RGB
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Plane = tuple[int, int, int]
 """t, c, z, counted from 0."""
@@ -90,6 +93,13 @@ class Tile(NamedTuple):
     def along(self, letter: str) -> int:
         """Its index along a dimension; 0 where it has none."""
         return self.at.get(letter, 0)
+
+    def within(self, plane: NDArray[Any], corner: tuple[int, int] | None) -> NDArray[Any]:
+        """Give the part of a plane that it covers; the plane begins at x, y of a mosaic, or is this tile."""
+        if corner is None:
+            return plane
+        left, top = self.along("X") - corner[0], self.along("Y") - corner[1]
+        return plane[top : top + self.height, left : left + self.width]
 
     @property
     def dtype(self) -> np.dtype[Any]:
