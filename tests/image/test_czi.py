@@ -180,7 +180,7 @@ def test_a_channel_beside_raw_airyscan_is_read(make_czi: MakeCzi, reader: str) -
 )
 def test_each_index_of_a_further_dimension_is_a_scene(make_czi: MakeCzi, reader: str, letter: str, word: str) -> None:
     if letter == "Q" and reader != "czifile":
-        pytest.skip("a dimension that libCZI does not know")
+        pytest.skip("libCZI does not know such a dimension")
     path, data = make_czi()
     _rename_dimension(path, "T", letter)
     image = open_image(path, reader=reader)

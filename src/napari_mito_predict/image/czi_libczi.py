@@ -13,11 +13,14 @@ import importlib
 import struct
 import threading
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from napari_mito_predict.errors import UnsupportedImageError
 from napari_mito_predict.image.czi_scenes import CziScene, Plane, Tile, damaged_czi
 
 if TYPE_CHECKING:
@@ -42,12 +45,14 @@ _READERS = {
 _LIBRARY_ERRORS = (RuntimeError, ValueError, LookupError, SyntaxError)  # an XML that is none is a SyntaxError
 _FILE_ERRORS = (struct.error, ValueError, OverflowError)
 
-_SEGMENT_HEADER = 32
 _DIRECTORY_POSITION_AT = 84
+_METADATA_POSITION_AT = 92
 _ATTACHMENTS_POSITION_AT = 104
 _DIRECTORY_FIXED_PART = 128
 _ATTACHMENT_FIXED_PART = 256
 _SUBBLOCK_FIXED_PART = 256
+# Magic, allocated and used size.
+_SEGMENT_HEADER = struct.Struct("<16sqq")
 _POSITION = struct.Struct("<q")
 _COUNT = struct.Struct("<i")
 # Schema, pixel type, position in the file, file part, compression, pyramid type, number of dimensions.
@@ -57,8 +62,8 @@ _DIMENSION = struct.Struct("<4siifi")
 # Magic, allocated and used size of the segment; sizes of metadata, attachment and pixels.
 _SUBBLOCK = struct.Struct("<16sqqiiq")
 _ATTACHMENT = struct.Struct("<2s10xqi16s8s80s")
+_DIMENSIONS = frozenset("XYZCTRSIHVBM")
 _MOST_DIMENSIONS = 40
-_MOST_ENTRIES = 50_000_000
 _MOST_STAMPS = 100_000
 
 
@@ -82,8 +87,6 @@ class LibCziLibrary:
         self._readers: dict[int, Any] = {}
         self._first_scene = 0
         _reader_class(reader)
-        with self._open():  # a damaged file fails here, with our message
-            pass
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_readers": {}}
@@ -92,15 +95,26 @@ class LibCziLibrary:
         """Read the sub-block directory."""
         try:
             with self.path.open("rb") as stream:
-                start = _unpack(stream, _DIRECTORY_POSITION_AT, _POSITION)[0] + _SEGMENT_HEADER
+                _check_segment(stream, _unpack(stream, _METADATA_POSITION_AT, _POSITION)[0], b"ZISRAWMETADATA")
+                position = _unpack(stream, _DIRECTORY_POSITION_AT, _POSITION)[0]
+                _check_segment(stream, position, b"ZISRAWDIRECTORY")
+                start = position + _SEGMENT_HEADER.size
                 count = _unpack(stream, start, _COUNT)[0]
-                if not 0 <= count < _MOST_ENTRIES:
+                room = stream.seek(0, 2) - start
+                if not 0 <= count * _ENTRY.size <= room:
                     raise ValueError(f"{count} sub-blocks")
                 stream.seek(start + _DIRECTORY_FIXED_PART)
-                entries = stream.read(count * (_ENTRY.size + _MOST_DIMENSIONS * _DIMENSION.size))
+                entries = stream.read(min(room, count * (_ENTRY.size + _MOST_DIMENSIONS * _DIMENSION.size)))
             tiles = _parse_directory(entries, count)
         except _FILE_ERRORS as error:
             raise damaged_czi(self.path, f"sub-block directory: {error}") from error
+        strange = set(chain.from_iterable(tile.at for tile in tiles)) - _DIMENSIONS
+        if strange and strange <= set(ascii_uppercase):  # others are damage
+            raise UnsupportedImageError(
+                f"it has a dimension {', '.join(sorted(strange))}, which libCZI does not know. Open it on Python 3.12 "
+                "or newer, where another library reads CZI files.",
+                file=self.path,
+            )
         self._first_scene = min((tile.at.get("S", 0) for tile in tiles), default=0)
         return tiles
 
@@ -133,7 +147,7 @@ class LibCziLibrary:
                 size = _unpack(stream, tile.position, _SUBBLOCK)[3]
                 dimensions = _unpack(stream, tile.position + _SUBBLOCK.size, _ENTRY)[-1]
                 fixed = max(_SUBBLOCK_FIXED_PART, 16 + _ENTRY.size + dimensions * _DIMENSION.size)
-                stream.seek(tile.position + _SEGMENT_HEADER + fixed)
+                stream.seek(tile.position + _SEGMENT_HEADER.size + fixed)
                 texts.append(stream.read(size).decode(errors="replace"))
         return texts
 
@@ -195,7 +209,7 @@ class LibCziLibrary:
                     header[0].rstrip(b"\0") == b"ZISRAWSUBBLOCK"
                     and _is_sound(entry)
                     and min(lengths) >= 0
-                    and tile.position + _SEGMENT_HEADER + sum(lengths) <= size
+                    and tile.position + _SEGMENT_HEADER.size + sum(lengths) <= size
                 )
                 if not sound:
                     raise damaged_czi(self.path, f"sub-block at byte {tile.position}")
@@ -276,6 +290,14 @@ def _tile(entry: tuple[Any, ...], dimensions: bytes) -> Tile:
     return Tile(index, width, height, planes, reduced, entry[1], entry[4], entry[2])
 
 
+def _check_segment(stream: BinaryIO, position: int, magic: bytes) -> None:
+    """Look at the header of a segment, from which libCZI takes how much memory it needs."""
+    header = _unpack(stream, position, _SEGMENT_HEADER)
+    room = stream.seek(0, 2) - position
+    if header[0].rstrip(b"\0") != magic or not 0 <= header[2] <= room or not 0 <= header[1] <= room:
+        raise ValueError(f"{magic.decode()} at byte {position}")
+
+
 def _is_sound(entry: tuple[Any, ...]) -> bool:
     """Whether a directory entry is of the only kind there is, with a possible number of dimensions."""
     schema, dimensions = entry[0], entry[-1]
@@ -284,17 +306,19 @@ def _is_sound(entry: tuple[Any, ...]) -> bool:
 
 def _find_time_stamps(stream: BinaryIO, directory: int) -> int | None:
     """Find where the payload of the TimeStamps attachment starts."""
-    count = _unpack(stream, directory + _SEGMENT_HEADER, _COUNT)[0]
+    count = _unpack(stream, directory + _SEGMENT_HEADER.size, _COUNT)[0]
     for index in range(min(count, _MOST_STAMPS)):
-        start = directory + _SEGMENT_HEADER + _ATTACHMENT_FIXED_PART + index * _ATTACHMENT.size
+        start = directory + _SEGMENT_HEADER.size + _ATTACHMENT_FIXED_PART + index * _ATTACHMENT.size
         entry = _unpack(stream, start, _ATTACHMENT)
         position, kind = entry[1], entry[4]
         if kind.rstrip(b"\0") == b"CZTIMS":
-            return int(position) + _SEGMENT_HEADER + _ATTACHMENT_FIXED_PART
+            return int(position) + _SEGMENT_HEADER.size + _ATTACHMENT_FIXED_PART
     return None
 
 
 def _unpack(stream: BinaryIO, position: int, layout: struct.Struct) -> tuple[Any, ...]:
     """Read one structure at a position of a file."""
+    if not 0 <= position < stream.seek(0, 2):
+        raise ValueError(f"there is no byte {position}")
     stream.seek(position)
     return layout.unpack(stream.read(layout.size))

@@ -77,12 +77,11 @@ class CziBackend:
     def __init__(self, path: Path, library: LibraryName = "auto") -> None:
         self.path = path
         self._library = open_library(path, library)
-        tiles = self._library.tiles()
+        self._scenes = find_scenes(self._library.tiles(), self._library.compressions, path)
         try:
             self._facts = read_facts(self._library.xml(), path)
         except (ValueError, SyntaxError) as error:  # a ParseError is a SyntaxError
             raise damaged_czi(path, f"its metadata: {error}") from error
-        self._scenes = find_scenes(tiles, self._library.compressions, path)
         self.scenes = tuple(scene.name(self._facts.scene_names, path.stem) for scene in self._scenes)
 
     def info(self, scene: int) -> SceneInfo:

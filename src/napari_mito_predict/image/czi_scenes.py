@@ -186,6 +186,7 @@ def find_scenes(tiles: Sequence[Tile], compressions: Collection[int], path: Path
         The file holds no pixels, or indices that cannot be.
     """
     letters = sorted(set(chain.from_iterable(tile.at for tile in tiles)) - _AXES - _WITHIN_A_PLANE)
+    _check_letters(letters, tiles, path)
     by_scene: dict[tuple[int, ...], list[Tile]] = defaultdict(list)
     for tile in _without_pyramids(tiles, letters):
         by_scene[_place(tile, letters)].append(tile)
@@ -208,6 +209,15 @@ def damaged_czi(path: Path, said: object) -> UnreadableImageError:
     return UnreadableImageError(
         f"this CZI file is damaged or incomplete ({text}). Copy it again from the microscope.", file=path
     )
+
+
+def _check_letters(letters: Sequence[str], tiles: Sequence[Tile], path: Path) -> None:
+    for letter in letters:
+        if not (len(letter) == 1 and letter.isascii() and letter.isupper()):
+            raise damaged_czi(path, f"there is no dimension {letter!r}")
+        span = len(_range([tile.along(letter) for tile in tiles]))
+        if span > _MOST_MISSING * len(tiles) + _MISSING_WITHOUT_DOUBT:
+            raise damaged_czi(path, f"{span} indices of dimension {letter}, but {len(tiles)} sub-blocks")
 
 
 def _without_pyramids(tiles: Sequence[Tile], letters: Sequence[str]) -> list[Tile]:
