@@ -237,7 +237,7 @@ CZI_FAULTS = {
     "cut-90": (cut(0.9), "damaged or incomplete"),
     "cut-99": (cut(0.99), "damaged or incomplete"),
     "no-pixels": (empty_directory, "holds no pixel data|damaged or incomplete"),
-    "dimensions-without-end": (dimensions_without_end, "sub-block at byte"),
+    "dimensions-without-end": (dimensions_without_end, "sub-block at byte|dimensions at byte"),
     "huge-tiles": (huge_tiles, "damaged"),
 }
 

@@ -11,6 +11,7 @@ import logging
 import os
 import struct
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,8 @@ _ENTRY_FIXED_PART = 32
 _DIMENSIONS_AT = 28
 _DIMENSION = 20
 _MOST_DIMENSIONS = 40
+# Decompressing takes longer than reading, and goes on beside it.
+_THREADS = min(8, os.cpu_count() or 1)
 # What czifile logs is either an error of ours, or of no consequence; without a handler Python would print it.
 logging.getLogger("czifile").addHandler(logging.NullHandler())
 
@@ -103,11 +106,21 @@ class CzifileLibrary:
         tiles = scene.tiles_of(planes)
         dtype = np.result_type(*{tile.dtype for tile in tiles})
         stack = np.zeros((len(planes), scene.sizes["Y"], scene.sizes["X"]), dtype)
-        with self._open("pixels") as czi:
-            for target, plane in zip(stack, planes, strict=True):
-                for tile in scene.tiles[plane]:
-                    _lay_down(czi, tile, tile.within(target, scene.box))
+        jobs = [(scene.tiles[plane], target, scene.box) for plane, target in zip(planes, stack, strict=True)]
+        if any(tile.compression for tile in tiles) and len(jobs) > 1:
+            with ThreadPoolExecutor(min(_THREADS, len(jobs))) as pool:
+                for _ in pool.map(self._read_plane, *zip(*jobs, strict=True)):
+                    pass
+        else:
+            for job in jobs:
+                self._read_plane(*job)
         return stack
+
+    def _read_plane(self, tiles: Sequence[Tile], target: NDArray[Any], corner: tuple[int, int] | None) -> None:
+        """Fill a plane. The file is opened for each: czifile is not made for several threads."""
+        with self._open("pixels") as czi:
+            for tile in tiles:
+                _lay_down(czi, tile, tile.within(target, corner))
 
     @contextmanager
     def _open(self, what: str) -> Iterator[CziFile]:
