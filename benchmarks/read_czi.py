@@ -1,4 +1,4 @@
-"""How long opening and reading a CZI of 32 x 1024 x 1024 takes, plain and by Zstandard, with the library of this Python.
+"""How long opening and reading a CZI of 32 x 1024 x 1024 takes with the library of this Python, plain and by Zstandard.
 
     python benchmarks/read_czi.py [OTHER_PYTHON]
 
