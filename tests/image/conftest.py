@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
-LIBRARIES = {"bioio": "bioio_czi", "aicsimageio": "aicsimageio"}
+LIBRARIES = (
+    {"czifile": "czifile"} if sys.version_info >= (3, 12) else {"bioio": "bioio_czi", "aicsimageio": "aicsimageio"}
+)
+WANTED = os.environ.get("MITO_PREDICT_READER")
 
 
-@pytest.fixture(params=LIBRARIES)
+@pytest.fixture(params=sorted({*LIBRARIES, WANTED} - {None}))
 def reader(request: pytest.FixtureRequest) -> str:
-    """Every library that can read a CZI; the one named by MITO_PREDICT_READER must be there, the others may."""
-    if os.environ.get("MITO_PREDICT_READER") != request.param:
-        pytest.importorskip(LIBRARIES[request.param], reason=f"{request.param} is not installed here")
-    return str(request.param)
+    """Every library that reads CZI files on this Python; the one named by MITO_PREDICT_READER must be there."""
+    name = str(request.param)
+    if name != WANTED:
+        pytest.importorskip(LIBRARIES[name], reason=f"{name} is not installed here")
+    return name

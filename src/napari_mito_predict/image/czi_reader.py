@@ -1,45 +1,57 @@
-"""CZI through BioIO or AICSImageIO: one adapter, since BioIO is the successor with the same interface."""
+"""CZI files: one backend, and a library behind it that knows the container and decompresses the pixels."""
 
 from __future__ import annotations
 
 import importlib
-from itertools import chain
+import sys
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import numpy as np
-
-from napari_mito_predict.errors import MissingReaderError
-from napari_mito_predict.image import czi_metadata
-from napari_mito_predict.image.czi_metadata import CziScene, open_czi
-from napari_mito_predict.image.czi_structure import check_tiles, damaged_czi
+from napari_mito_predict.errors import MissingReaderError, UnreadableImageError
+from napari_mito_predict.image.czi_metadata import acquisition_time, mean_step_s, read_facts
+from napari_mito_predict.image.czi_scenes import CziScene, Plane, Tile, damaged_czi, find_scenes
 from napari_mito_predict.image.source import RGB, SceneInfo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Library = Literal["bioio", "aicsimageio"]
+LibraryName = Literal["auto", "czifile", "bioio", "aicsimageio"]
 
-
-class _ReaderClass(NamedTuple):
-    """Where a reader is, and what has to be installed for it."""
-
-    module: str
-    name: str
-    requirement: str
-
-
-_READERS = {
-    "bioio": _ReaderClass("bioio_czi", "Reader", "bioio-czi"),
-    "aicsimageio": _ReaderClass("aicsimageio.readers.czi_reader", "CziReader", "napari-mito-predict[aicsimageio]"),
+_HAS_CZIFILE = sys.version_info >= (3, 12)
+"""Whether there is a czifile for this Python that reads scenes and today's compressions."""
+_REQUIREMENTS = {
+    "czifile": '"czifile>=2026.8.16"',
+    "bioio": '"bioio-czi>=3.0.1" "aicspylibczi>=4.0"',
+    "aicsimageio": '"napari-mito-predict[aicsimageio]"',
 }
-# What both libraries and the XML parser raise on damaged files.
-_LIBRARY_ERRORS = (RuntimeError, ValueError, LookupError, ElementTree.ParseError)
-AIRYSCAN = (
-    "this is raw, unprocessed Airyscan data (one image per detector element). "
-    "Run Airyscan Processing in ZEN and open the processed file."
-)
+
+
+class CziLibrary(Protocol):
+    """What a library has to say of one file; implementations are thread-safe and picklable, and keep nothing open.
+
+    Whatever is wrong with the file is an `UnreadableImageError`.
+    """
+
+    @property
+    def compressions(self) -> Collection[int]:
+        """Numbers of those that it decompresses."""
+
+    def tiles(self) -> list[Tile]:
+        """Read the sub-block directory."""
+
+    def xml(self) -> str:
+        """Read the metadata."""
+
+    def time_stamps_s(self) -> Sequence[float]:
+        """Read when the time points were taken from the attachment that says so; empty where there is none."""
+
+    def tile_xml(self, tiles: Sequence[Tile]) -> list[str]:
+        """Read the metadata of single tiles; an empty one where there is none."""
+
+    def read(self, scene: CziScene, planes: Sequence[Plane]) -> NDArray[Any]:
+        """Read planes of one channel, ``(Z, Y, X)``; gaps in a mosaic are 0."""
 
 
 class CziBackend:
@@ -51,8 +63,8 @@ class CziBackend:
     ----------
     path : Path
         The file.
-    library : {"bioio", "aicsimageio"}
-        Which of the two reads the pixels.
+    library : {"auto", "czifile", "bioio", "aicsimageio"}
+        Which one reads it.
 
     Raises
     ------
@@ -62,142 +74,136 @@ class CziBackend:
         The file is damaged, or holds no pixels.
     """
 
-    def __init__(self, path: Path, library: Library = "bioio") -> None:
+    def __init__(self, path: Path, library: LibraryName = "auto") -> None:
         self.path = path
-        self._library = library
-        self._readers: dict[int, Any] = {}
-        self._layouts: dict[int, CziScene] = {}
-        with open_czi(path):  # a damaged file fails here, with our message
-            reader = _reader_class(library)(str(path))
+        self._library = open_library(path, library)
+        self._scenes = find_scenes(self._library.tiles(), self._library.compressions, path)
         try:
-            self.scenes = tuple(str(name) for name in reader.scenes)
-        except _LIBRARY_ERRORS as error:
-            raise damaged_czi(path, error) from error
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_readers": {}}
+            self._facts = read_facts(self._library.xml(), path)
+        except (ValueError, SyntaxError) as error:  # a ParseError is a SyntaxError
+            raise damaged_czi(path, f"its metadata: {error}") from error
+        self.scenes = tuple(scene.name(self._facts.scene_names, path.stem) for scene in self._scenes)
 
     def info(self, scene: int) -> SceneInfo:
-        try:
-            return self._describe(scene)
-        except _LIBRARY_ERRORS as error:
-            raise damaged_czi(self.path, error) from error
-
-    def _describe(self, scene: int) -> SceneInfo:
-        with open_czi(self.path) as czi:
-            xml = czi.meta
-            layout = self._layouts.setdefault(scene, czi_metadata.scene_layout(czi, scene, self.path))
-            sizes = layout.tczyx()
-            names, hints = czi_metadata.channel_facts(xml, sizes["C"])
-            is_rgb = "A" in layout.sizes
-            return SceneInfo(
-                sizes=sizes,
-                dtype=czi_metadata.pixel_dtype(czi, xml),
-                channel_names=names,
-                hints=hints,
-                voxel_size_um=czi_metadata.voxel_size_um(xml),
-                time_step_s=czi_metadata.time_step_s(czi, xml, layout, self.path),
-                is_rgb=is_rgb,
-                simulated=czi_metadata.custom_attribute(xml, "simulated_by") == "napari-mito-predict",
-                unsupported=_unsupported(layout, is_rgb=is_rgb),
-                missing=frozenset(layout.missing),
-                warnings=_czi_warnings(layout, names, czi_metadata.declared_sizes(xml), len(self.scenes)),
-            )
+        found = self._scenes[scene]
+        facts = self._facts
+        names, hints = facts.channels(found.first_channel, found.sizes["C"])
+        reasons = list(found.unsupported.values())
+        is_unsupported = len(reasons) == found.sizes["C"]
+        return SceneInfo(
+            sizes=found.sizes,
+            dtype=found.dtype,
+            channel_names=names,
+            hints=hints,
+            voxel_size_um=facts.voxel_size_um,
+            time_step_s=self._time_step_s(found) or facts.simulated_step_s,
+            is_rgb=is_unsupported and set(reasons) == {RGB},
+            simulated=facts.simulated,
+            unsupported=reasons[0] if is_unsupported else "",
+            unsupported_channels=found.unsupported,
+            missing=frozenset(found.missing),
+            warnings=(*found.warnings(), *_warnings(found, names, facts.declared)),
+        )
 
     def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
-        layout = self._layouts[scene]
-        planes = list(range(layout.sizes.get("Z", 1))) if z is None else [z]
-        check_tiles(self.path, chain.from_iterable(layout.tiles[t, c, plane] for plane in planes))
-        read = self._read_single_tiles if layout.box is None else self._read_stitched
+        found = self._scenes[scene]
+        steps = range(found.sizes["Z"]) if z is None else [z]
+        return self._library.read(found, [(t, c, step) for step in steps])
+
+    def _time_step_s(self, scene: CziScene) -> float | None:
+        """Find the mean seconds between time points: where they were taken is believed before what was asked for."""
+        count = scene.sizes["T"]
+        if count == 1:
+            return None
+        return (
+            self._time_step_from_tiles(scene)
+            or mean_step_s(self._facts.time_offsets_s, count)
+            or self._facts.time_increment_s
+            or mean_step_s(self._library.time_stamps_s(), count)
+        )
+
+    def _time_step_from_tiles(self, scene: CziScene) -> float | None:
+        """Mean interval from the first acquisition of the first time point to that of the last one."""
+        count = scene.sizes["T"]
+        first = self._first_acquisition(scene, 0)
+        last = self._first_acquisition(scene, count - 1)
+        if first is None or last is None or last <= first:
+            return None
+        return (last - first).total_seconds() / (count - 1)
+
+    def _first_acquisition(self, scene: CziScene, t: int) -> datetime | None:
+        tiles = scene.tiles_of([plane for plane in scene.tiles if plane[0] == t])
         try:
-            with czi_metadata.LIBCZI:
-                data = read(scene, t, c, planes)
-        except _LIBRARY_ERRORS as error:
-            raise damaged_czi(self.path, error) from error
-        if len(data) != len(planes):
-            raise damaged_czi(self.path, f"{len(data)} planes came back instead of {len(planes)}")
-        return data
-
-    def _read_single_tiles(self, scene: int, t: int, c: int, planes: list[int]) -> NDArray[Any]:
-        """Read planes that are one tile each, ``(Z, Y, X)``."""
-        reader = self._readers.get(scene)
-        if reader is None:
-            # AICSImageIO reads whole chunks: planes of their own, so that one never acquired leaves the others.
-            options = {"chunk_dims": ["Y", "X"]} if self._library == "aicsimageio" else {}
-            reader = _reader_class(self._library)(str(self.path), **options)
-            reader.set_scene(scene)
-            self._readers[scene] = reader
-        if self._library == "bioio":
-            return np.asarray(reader.get_image_data("ZYX", T=t, C=c, Z=planes))
-        return np.asarray(reader.get_image_dask_data("ZYX", T=t, C=c, Z=planes).compute(scheduler="synchronous"))
-
-    def _read_stitched(self, scene: int, t: int, c: int, planes: list[int]) -> NDArray[Any]:
-        """Read planes of a mosaic as ZEN stitched them, ``(Z, Y, X)``; gaps between tiles are 0.
-
-        Straight from aicspylibczi: both libraries would first build a graph with a node for every tile of the file.
-        """
-        layout = self._layouts[scene]
-        index = {axis: first for axis, first in layout.begin.items() if axis not in "SMXYA"}
-        stack = []
-        with open_czi(self.path) as czi:
-            for z in planes:
-                wanted = {"T": t, "C": c, "Z": z}
-                plane = {axis: first + wanted.get(axis, 0) for axis, first in index.items()}
-                image = czi.read_mosaic(region=layout.box, scale_factor=1.0, **plane)
-                stack.append(image.reshape(image.shape[-2:]))
-        return np.stack(stack)
+            texts = self._library.tile_xml(tiles)
+        except UnreadableImageError:
+            return None  # it is said when that plane is read: the others may be sound
+        times = map(acquisition_time, texts)
+        return min((time for time in times if time is not None), default=None)
 
 
-def _unsupported(layout: CziScene, *, is_rgb: bool) -> str:
-    """Why nothing can be predicted from a scene; empty for sound ones."""
-    if is_rgb:
-        return RGB
-    return AIRYSCAN if layout.sizes.get("H", 1) > 1 else ""
+def open_library(path: Path, library: LibraryName = "auto") -> CziLibrary:
+    """Choose the library for this Python; the module behind it is imported only then.
 
-
-def _reader_class(library: Library) -> Any:
-    reader = _READERS[library]
+    Raises
+    ------
+    MissingReaderError
+        It is not installed, or not made for this Python.
+    """
+    if library == "auto":
+        library = "czifile" if _HAS_CZIFILE else "bioio"
+    if _HAS_CZIFILE and library != "czifile":
+        raise MissingReaderError(
+            f'on this Python ({_python()}) CZI files are read by czifile: ask for the reader "auto" or "czifile". '
+            f'"{library}" reads them on Python 3.11.',
+            file=path,
+        )
+    if library == "czifile" and not _HAS_CZIFILE:
+        raise MissingReaderError(
+            f"CZI files are read by czifile on Python 3.12 and newer, and this is {_python()}: ask for the reader "
+            '"auto" or "bioio".',
+            file=path,
+        )
     try:
-        return getattr(importlib.import_module(reader.module), reader.name)
+        if library == "czifile":
+            found: CziLibrary = importlib.import_module("napari_mito_predict.image.czi_czifile").CzifileLibrary(path)
+        else:
+            found = importlib.import_module("napari_mito_predict.image.czi_libczi").LibCziLibrary(path, library)
     except ImportError as error:
         raise MissingReaderError(
-            f'Reading CZI files needs one more package: pip install "{reader.requirement}".'
+            f"reading CZI files needs one more package: pip install {_REQUIREMENTS[library]} ({error}).", file=path
         ) from error
+    return found
 
 
-def _czi_warnings(
-    layout: CziScene, names: tuple[str | None, ...], declared: dict[str, int], scenes: int
-) -> tuple[str, ...]:
-    sizes = layout.tczyx()
+def _python() -> str:
+    return ".".join(map(str, sys.version_info[:2]))
+
+
+def _warnings(scene: CziScene, names: Sequence[str | None], declared: dict[str, int]) -> list[str]:
     found = []
-    if layout.missing:
+    if scene.missing:
         found.append(
-            f"{len(layout.missing)} planes were never acquired, so the recording was probably stopped early: "
-            f"{_listed(layout.missing)}. Reading them is an error."
+            f"{len(scene.missing)} planes were never acquired, so the recording was probably stopped early: "
+            f"{_listed(scene.missing)}. Reading them is an error."
         )
-    if layout.partial:
+    if scene.partial:
         found.append(
-            f"{len(layout.partial)} mosaic planes have fewer tiles than the others, so they hold black gaps: "
-            f"{_listed(layout.partial)}."
+            f"{len(scene.partial)} mosaic planes have fewer tiles than the others, so they hold black gaps: "
+            f"{_listed(scene.partial)}."
         )
     words = {"T": "time points", "C": "channels", "Z": "Z steps"}
     for axis, word in words.items():
-        if declared.get(axis, 0) > sizes[axis]:
-            found.append(f"The file announces {declared[axis]} {word}, but holds {sizes[axis]}.")
-    if layout.sizes.get("S", 1) > scenes:
-        found.append(
-            f"The file holds {layout.sizes['S']} scenes but describes only {scenes}: the others cannot be read. "
-            "Open it in ZEN and save it again."
-        )
+        if declared.get(axis, 0) > scene.sizes[axis]:
+            found.append(f"The file announces {declared[axis]} {word}, but holds {scene.sizes[axis]}.")
     if len(names) > 1 and not any(names):
         found.append(
             f"None of the {len(names)} channels has a name. Check that channels and Z steps were not exchanged "
-            f"when the file was made ({sizes['C']} channels, {sizes['Z']} Z steps)."
+            f"when the file was made ({scene.sizes['C']} channels, {scene.sizes['Z']} Z steps)."
         )
-    return tuple(found)
+    return found
 
 
-def _listed(planes: tuple[tuple[int, int, int], ...], most: int = 6) -> str:
+def _listed(planes: Sequence[Plane], most: int = 6) -> str:
     """Name the first planes as "T1 C0 Z2", and count the rest."""
     text = ", ".join(f"T{t} C{c} Z{z}" for t, c, z in planes[:most])
     return text + (f" and {len(planes) - most} more" if len(planes) > most else "")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict.errors import ImageError, UnreadableImageError
 from napari_mito_predict.image.bioio_reader import BioioBackend, is_for_bioio
-from napari_mito_predict.image.czi_reader import CziBackend
+from napari_mito_predict.image.czi_reader import CziBackend, LibraryName
 from napari_mito_predict.image.names import image_stem
 from napari_mito_predict.image.picture_reader import JPEG_MAGIC, PNG_MAGIC, JpegBackend, PngBackend
 from napari_mito_predict.image.predicted import has_record
@@ -17,8 +17,6 @@ from napari_mito_predict.image.zarr_reader import ZarrBackend
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-ReaderName = Literal["auto", "bioio", "aicsimageio"]
 
 _CZI_MAGIC = b"ZISRAWFILE"
 # Classic and BigTIFF, little- and big-endian.
@@ -33,7 +31,7 @@ def open_image(
     *,
     scene: int | str | None = None,
     axes: str | None = None,
-    reader: ReaderName = "auto",
+    reader: LibraryName = "auto",
     missing_as_zeros: bool = False,
 ) -> ImageSource:
     """Open an image file without reading its pixels.
@@ -46,10 +44,11 @@ def open_image(
     scene : int or str, optional
         Scene index or name; the first by default.
     axes : str, optional
-        For a TIFF or OME-Zarr that does not say what its axes are, or wrongly, such as ``"ZYX"`` or ``"TYX"``. In an
-        OME-Zarr ``R`` is an axis of which each entry is a scene of its own.
-    reader : {"auto", "bioio", "aicsimageio"}
-        Which library reads CZI files; "auto" is BioIO.
+        For a TIFF or OME-Zarr that does not say what its axes are, or wrongly, such as ``"ZYX"`` or ``"TYX"``. ``R``
+        is an axis of which each entry is a scene of its own.
+    reader : {"auto", "czifile", "bioio", "aicsimageio"}
+        Which library reads CZI files. "auto" is czifile, and on Python 3.11, for which there is no such czifile,
+        BioIO. BioIO and AICSImageIO are for that Python only.
     missing_as_zeros : bool
         Read planes that were never recorded as zeros, instead of refusing them.
 
@@ -85,13 +84,12 @@ def is_predicted_file(path: Path) -> bool:
     return all(channel.prediction is not None for channel in channels)
 
 
-def _backend(path: Path, axes: str | None, reader: ReaderName) -> Backend:
+def _backend(path: Path, axes: str | None, reader: LibraryName) -> Backend:
     if path.is_dir():
         return ZarrBackend(path, axes)
     head = _first_bytes(path)
     if head.startswith(_CZI_MAGIC):
-        library: Literal["bioio", "aicsimageio"] = "aicsimageio" if reader == "aicsimageio" else "bioio"
-        return CziBackend(path, library)
+        return CziBackend(path, reader)
     if head[:4] in _TIFF_MAGIC:
         return TiffBackend(path, axes)
     if head.startswith(PNG_MAGIC):
