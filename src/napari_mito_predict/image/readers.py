@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from napari_mito_predict.errors import ImageError, UnreadableImageError
 from napari_mito_predict.image.czi_reader import CziBackend
 from napari_mito_predict.image.names import image_stem
+from napari_mito_predict.image.ome_xml import is_ome_xml
 from napari_mito_predict.image.png_reader import PNG_MAGIC, PngBackend
 from napari_mito_predict.image.predicted import has_record
 from napari_mito_predict.image.source import Backend, ImageSource, SceneInfo
-from napari_mito_predict.image.tiff_reader import TiffBackend
+from napari_mito_predict.image.tiff_reader import TIFF_MAGIC, TiffBackend
 from napari_mito_predict.image.zarr_reader import ZarrBackend
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 ReaderName = Literal["auto", "bioio", "aicsimageio"]
 
 _CZI_MAGIC = b"ZISRAWFILE"
-# Classic and BigTIFF, little- and big-endian.
-_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _JPEG_MAGIC = b"\xff\xd8\xff"
 _GIB = 2**30
 # A file this much smaller than what its header announces is damaged: no compression used for images gets there.
@@ -41,7 +40,7 @@ def open_image(
     Parameters
     ----------
     path : str or Path
-        CZI, OME-TIFF, TIFF (ImageJ, tifffile or plain), OME-Zarr or PNG.
+        CZI, OME-TIFF (or the companion of a set), other TIFF, LSM, STK, OME-Zarr or PNG.
     scene : int or str, optional
         Scene index or name; the first by default.
     axes : str, optional
@@ -88,7 +87,7 @@ def _backend(path: Path, axes: str | None, reader: ReaderName) -> Backend:
     if head.startswith(_CZI_MAGIC):
         library: Literal["bioio", "aicsimageio"] = "aicsimageio" if reader == "aicsimageio" else "bioio"
         return CziBackend(path, library)
-    if head[:4] in _TIFF_MAGIC:
+    if head[:4] in TIFF_MAGIC or is_ome_xml(head):
         return TiffBackend(path, axes)
     if head.startswith(PNG_MAGIC):
         return PngBackend(path)

@@ -286,7 +286,7 @@ class ImageSource:
         if self._missing_as_zeros:
             return self._read_around(t, found.index, wanted)
         raise IncompleteImageError(
-            f"Z {_ranges(absent)} of {found.label} at time point {t} was never recorded (the recording was probably "
+            f"Z {ranges(absent)} of {found.label} at time point {t} was never recorded (the recording was probably "
             "stopped early). Use the time points, or the Z steps, that are complete.",
             file=self._where,
         )
@@ -384,7 +384,7 @@ class CroppedBackend:
         )
 
 
-def _ranges(numbers: Sequence[int]) -> str:
+def ranges(numbers: Sequence[int]) -> str:
     """Write ``[0, 1, 2, 5]`` as "0-2, 5"."""
     runs: list[list[int]] = []
     for number in numbers:

@@ -1,0 +1,59 @@
+"""Pages of TIFF files that are closed between reads: opened for a read, by as many threads as want to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class PageReader:
+    """Reads pages as tifffile found and corrected them when it put the series together.
+
+    tifffile's pages know their file, and read from it once it is open again. Nothing is parsed a second time, so that
+    a plane of a file of thousands of pages is read as quickly as one of a few.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._users: dict[Any, int] = {}
+
+    @contextmanager
+    def opened(self, page: Any) -> Iterator[None]:
+        """Keep the file of a page open; it is closed when the last user is done."""
+        handle = page.parent.filehandle
+        with self._lock:
+            if not self._users.get(handle):
+                handle.open()
+            self._users[handle] = self._users.get(handle, 0) + 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users[handle] -= 1
+                if not self._users[handle]:
+                    handle.close()
+
+    def read(self, page: Any) -> NDArray[Any]:
+        """Read one page, in its own shape."""
+        with self.opened(page):
+            return np.asarray(page.asarray(lock=self._lock))
+
+
+def described_page(page: Any) -> Any:
+    """The same page with all that its own directory says: of most pages tifffile reads only where they are."""
+    handle = page.parent.filehandle
+    was_closed = handle.closed
+    if was_closed:  # parts of a set are
+        handle.open()
+    try:
+        return page.aspage()
+    finally:
+        if was_closed:
+            handle.close()
