@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_mito_predict.image.metadata import known_size, length_um, time_s
+from napari_mito_predict.image.micromanager import recording_summary
 
 if TYPE_CHECKING:
     from napari_mito_predict.image.channels import ChannelHints
@@ -67,12 +68,12 @@ def series_facts(tiff: Any, kind: str, image: OmeImage | None) -> TiffFacts:
 def _first_known(first: TiffFacts, second: TiffFacts) -> TiffFacts:
     """What the first says, and where that is silent, the second."""
     pairs = zip(first.voxel_size_um, second.voxel_size_um, strict=True)
-    z, y, x = (one if one is not None else other for one, other in pairs)
+    sizes = [one if one is not None else other for one, other in pairs]
     return TiffFacts(
         name=first.name or second.name,
         channel_names=first.channel_names if any(first.channel_names) else second.channel_names,
         hints=first.hints,
-        voxel_size_um=(z, y, x),
+        voxel_size_um=(sizes[0], sizes[1], sizes[2]),
         time_step_s=first.time_step_s if first.time_step_s is not None else second.time_step_s,
         text=first.text or second.text,
     )
@@ -93,7 +94,7 @@ def _from_ome(image: OmeImage | None) -> TiffFacts:
 
 
 def _from_micromanager(tiff: Any) -> TiffFacts:
-    summary = micromanager_summary(tiff)
+    summary = recording_summary(tiff)
     page = tiff.pages.first.tags.valueof("MicroManagerMetadata")
     page = page if isinstance(page, dict) else {}
     pixel = _first_of(summary.get("PixelSize_um"), page.get("PixelSizeUm"), summary.get("PixelSizeUm"))
@@ -105,13 +106,6 @@ def _from_micromanager(tiff: Any) -> TiffFacts:
     )
 
 
-def micromanager_summary(tiff: Any) -> dict[str, Any]:
-    """What Micro-Manager says of a whole recording; empty for files of other programs."""
-    settings = tiff.micromanager_metadata
-    summary = settings.get("Summary") if isinstance(settings, dict) else None
-    return summary if isinstance(summary, dict) else {}
-
-
 def _first_of(*values: Any) -> float | None:
     """The first that is a size."""
     return next((size for size in map(known_size, values) if size is not None), None)
@@ -119,7 +113,7 @@ def _first_of(*values: Any) -> float | None:
 
 # ---------------------------------------------------------------- Zeiss LSM
 def _from_lsm(lsm: dict[str, Any]) -> TiffFacts:
-    z, y, x = (length_um(lsm.get(f"VoxelSize{axis}"), "m") for axis in "ZYX")
+    sizes = [length_um(lsm.get(f"VoxelSize{axis}"), "m") for axis in "ZYX"]
     stamps = lsm.get("TimeStamps")
     step = _mean_step(stamps) if stamps is not None and len(stamps) == lsm.get("DimensionTime") else None
     colours = lsm.get("ChannelColors")
@@ -127,7 +121,7 @@ def _from_lsm(lsm: dict[str, Any]) -> TiffFacts:
     return TiffFacts(
         name=str(lsm.get("Name", "")),
         channel_names=tuple(str(name).strip() or None for name in names),
-        voxel_size_um=(z, y, x),
+        voxel_size_um=(sizes[0], sizes[1], sizes[2]),
         time_step_s=step if step is not None else known_size(lsm.get("TimeIntervall")),
     )
 
@@ -207,8 +201,7 @@ def _from_resolution(page: Any) -> VoxelSize:
         per_centimetre = _resolution(page, axis)
         size = length_um(1 / per_centimetre, "cm") if per_centimetre is not None else None
         sizes.append(size if size is not None and size <= _LARGEST_SILENT_PIXEL_UM else None)
-    z, y, x = sizes
-    return z, y, x
+    return sizes[0], sizes[1], sizes[2]
 
 
 def _resolution(page: Any, axis: str) -> float | None:

@@ -46,14 +46,15 @@ class PageReader:
             return np.asarray(page.asarray(lock=self._lock))
 
 
-def described_page(page: Any) -> Any:
-    """The same page with all that its own directory says: of most pages tifffile reads only where they are."""
+@contextmanager
+def described_page(page: Any) -> Iterator[Any]:
+    """The same page with all that its own directory says, to be asked within: of most, tifffile reads only the place."""
     handle = page.parent.filehandle
     was_closed = handle.closed
     if was_closed:  # parts of a set are
         handle.open()
     try:
-        return page.aspage()
+        yield page.aspage()
     finally:
         if was_closed:
             handle.close()

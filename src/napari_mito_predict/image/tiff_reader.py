@@ -31,6 +31,7 @@ from napari_mito_predict.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
+from napari_mito_predict.image.micromanager import position_names
 from napari_mito_predict.image.ome_xml import (
     OmeDocument,
     OmeImage,
@@ -47,8 +48,8 @@ from napari_mito_predict.image.tiff_series import (
     Plane,
     Series,
     check_axes,
+    first_pages,
     missing_planes,
-    position_names,
     read_series,
     scene_words,
 )
@@ -204,10 +205,19 @@ def _read_scenes(path: Path, axes: str | None) -> list[_Scene]:
                 problem = error
             # The description may be at fault, and not the pixels: a file of plain pages needs none.
             note = f"What the file says about itself is not understood ({_one_line(problem)}), and left aside."
-            return _scenes_of(path, file, axes, messages, _PLAIN, (note,))
+            scenes = _scenes_of(path, file, axes, messages, _PLAIN, (note,))
+            return [_with_reason(scene, note, path) for scene in scenes]
         except _DECODE_ERRORS as error:
             _refuse_damage(path, messages)
             raise _damaged(path, error) from error
+
+
+def _with_reason(scene: _Scene, note: str, path: Path) -> _Scene:
+    """Say why nothing is known of a scene that has to be explained by the user."""
+    if scene.problem is None:
+        return scene
+    problem = type(scene.problem)(f"{note} So {scene.problem.reason_about(path)}", file=path)
+    return replace(scene, problem=problem)
 
 
 def _described_file(path: Path) -> tuple[Path, str | None]:
@@ -355,7 +365,7 @@ def _scenes_along(
         return []
     sizes = series.scene_axes
     counted = " and ".join(f"{size} {words[axis]}s" for axis, size in sizes.items())
-    names = position_names(series, described) if kind == "mmstack" and "R" in words else ()
+    names = position_names(first_pages(series, "R"), described) if kind == "mmstack" and "R" in words else ()
     scenes, never = [], []
     for position in product(*map(range, sizes.values())):
         at = dict(zip(sizes, position, strict=True))
@@ -394,8 +404,10 @@ def _info(series: Series, at: dict[str, int], facts: TiffFacts, notes: tuple[str
     if series.alpha:
         notes += (_ALPHA,)
     if missing:
-        missing, sizes["T"], more = _recorded_times(missing, sizes, names)
-        notes += more
+        planned = sizes["T"]
+        sizes["T"] = _recorded_times(missing, sizes)
+        notes += _words_on(missing, planned, sizes["T"], names)
+        missing = frozenset(plane for plane in missing if plane[0] < sizes["T"])
     return SceneInfo(
         sizes=sizes,
         dtype=series.dtype,
@@ -411,32 +423,34 @@ def _info(series: Series, at: dict[str, int], facts: TiffFacts, notes: tuple[str
     )
 
 
-def _recorded_times(
-    missing: frozenset[Plane], sizes: dict[str, int], names: Sequence[str | None]
-) -> tuple[frozenset[Plane], int, tuple[str, ...]]:
-    """Leave out time points of which nothing was recorded at the end; give what is missing, their number, and words."""
-    planned, each = sizes["T"], sizes["C"] * sizes["Z"]
+def _recorded_times(missing: frozenset[Plane], sizes: dict[str, int]) -> int:
+    """Number of time points up to the last one of which anything was recorded."""
     lacking = Counter(t for t, _, _ in missing)
-    recorded = planned
-    while recorded > 1 and lacking[recorded - 1] == each:
+    recorded = sizes["T"]
+    while recorded > 1 and lacking[recorded - 1] == sizes["C"] * sizes["Z"]:
         recorded -= 1
+    return recorded
+
+
+def _words_on(missing: frozenset[Plane], planned: int, recorded: int, names: Sequence[str | None]) -> tuple[str, ...]:
+    """Say which time points and planes were never recorded."""
     notes = []
     if recorded < planned:
         notes.append(f"The recording was stopped: of {planned} time points {recorded} were recorded.")
-    missing = frozenset(plane for plane in missing if plane[0] < recorded)
-    if missing:
-        incomplete = sorted({t for t, _, _ in missing})
-        said = [f"time point {t} lacks {_lacking(missing, t, names)}" for t in incomplete[:_MOST_LISTED]]
+    lacking = {plane for plane in missing if plane[0] < recorded}
+    if lacking:
+        incomplete = sorted({t for t, _, _ in lacking})
+        said = [f"time point {t} lacks {_lacking(lacking, t, names)}" for t in incomplete[:_MOST_LISTED]]
         if len(incomplete) > _MOST_LISTED:
             said.append(f"and {len(incomplete) - _MOST_LISTED} more lack planes")
         notes.append(
-            f"{len(missing)} planes were never recorded, so the recording was probably stopped early: "
+            f"{len(lacking)} planes were never recorded, so the recording was probably stopped early: "
             f"{'; '.join(said)} (counted from 0). What is complete can be used."
         )
-    return missing, recorded, tuple(notes)
+    return tuple(notes)
 
 
-def _lacking(missing: frozenset[Plane], t: int, names: Sequence[str | None]) -> str:
+def _lacking(missing: set[Plane], t: int, names: Sequence[str | None]) -> str:
     """Which planes of a time point are missing, such as "Z 7-11 of BF and Z 7-11 of DAPI"."""
     parts = []
     for channel, name in enumerate(names):
@@ -452,7 +466,10 @@ def _refuse_incomplete_imagej(path: Path, tiff: Any, messages: list[str]) -> Non
     if not any(_IMAGEJ_INCOMPLETE in message for message in messages):
         return
     declared = (tiff.imagej_metadata or {}).get("images", 1)
-    stored = sum(page.samplesperpixel for page in map(described_page, tiff.pages) if not page.is_reduced)
+    stored = 0
+    for page in tiff.pages:
+        with described_page(page) as described:
+            stored += 0 if described.is_reduced else described.samplesperpixel
     if isinstance(declared, int) and stored < declared:
         raise UnreadableImageError(
             f"the file is incomplete: its description declares {declared} planes, and it has room for {stored}. Copy "

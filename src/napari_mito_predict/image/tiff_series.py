@@ -8,7 +8,6 @@ the recording was stopped, is missing: the rest of the image can be used.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -19,7 +18,7 @@ import numpy as np
 import tifffile
 
 from napari_mito_predict.errors import UnknownAxesError, UnreadableImageError, UnsupportedImageError
-from napari_mito_predict.image.tiff_metadata import micromanager_summary
+from napari_mito_predict.image.micromanager import is_recorded_in_part, whole_recording
 from napari_mito_predict.image.tiff_pages import PageReader, described_page
 
 if TYPE_CHECKING:
@@ -43,10 +42,6 @@ _SCENE_AXES = {
 }
 Plane = tuple[int, int, int]
 """Time point, channel and Z step."""
-_MICROMANAGER_COLUMNS = "CZTR"
-"""Of the index map of Micro-Manager's files."""
-_MICROMANAGER_SIZES = {"C": "Channels", "Z": "Slices", "T": "Frames", "R": "Positions"}
-_MICROMANAGER_FILE = re.compile(r"_MMStack_(.+?)(?:_\d+)?\.ome\.tiff?$", re.IGNORECASE)
 _HEADER_BYTES = 8
 _ADVICE = (
     'Say what each axis is, for example axes="ZYX" for a z-stack or axes="TYX" for a time series (--axes ZYX on the '
@@ -105,16 +100,16 @@ class Series:
 
     def page_index(self, index: dict[str, int]) -> int:
         """Number of the page that holds a plane."""
-        leading = self.axes[: self._covered]
+        leading = self.axes[: self.along_pages]
         if not leading:
             return 0
-        return int(np.ravel_multi_index([index.get(axis, 0) for axis in leading], self.shape[: self._covered]))
+        return int(np.ravel_multi_index([index.get(axis, 0) for axis in leading], self.shape[: self.along_pages]))
 
     def plane(self, reader: PageReader, index: dict[str, int]) -> NDArray[Any]:
         """Read one plane ``(Y, X)``; `index` has the position along each other axis, and 0 where it has none."""
         if self.block is not None and self.axes.endswith("YX"):
             return self._plane_of_block(self.block, index)
-        first = self._covered if {"Y", "X"} <= set(self.axes[self._covered :]) else 0
+        first = self.along_pages if {"Y", "X"} <= set(self.axes[self.along_pages :]) else 0
         if first or len(self.pages) == 1:
             pixels = reader.read(self.pages[self.page_index(index)])
         else:  # rows or columns along the pages: rare
@@ -127,7 +122,8 @@ class Series:
         return plane.astype(self.dtype, casting="safe", copy=False)
 
     def _plane_of_block(self, block: tuple[Path, int, np.dtype[Any]], index: dict[str, int]) -> NDArray[Any]:
-        file, offset, stored = block
+        file, offset = block[:2]
+        stored = block[2]
         height, width = self.shape[-2:]
         leading = self.axes[:-2]
         number = 0
@@ -138,10 +134,10 @@ class Series:
         return plane.reshape(height, width).astype(self.dtype, copy=False)
 
     @property
-    def _covered(self) -> int:
+    def along_pages(self) -> int:
         """How many leading axes run along the pages; the others lie within each page."""
         pages, position = 1, 0
-        while pages < len(self.pages):
+        while pages < len(self.pages) and position < len(self.shape):
             pages *= self.shape[position]
             position += 1
         return position
@@ -173,13 +169,16 @@ def read_series(path: Path, tiff: Any, one: Any, axes: str | None, *, planes: in
         An axis that is neither declared nor given.
     """
     pages = list(one.pages)
-    shape, letters = tuple(int(size) for size in one.shape), str(one.axes)
-    refuse_damage(path, one, pages, recorded_in_part=one.kind in ("mmstack", "ndtiff"), planes=planes)
+    shape = tuple(int(size) for size in one.shape)
+    letters = str(one.axes)
+    refuse_damage(path, one, pages, recorded_in_part=is_recorded_in_part(tiff, one.kind), planes=planes)
     notes: tuple[str, ...] = ()
+    if one.kind == "lsm":
+        shape, letters = _with_channels_in_pages(one.keyframe, shape, letters)
     if one.kind == "mmstack":
-        shape, letters = tuple(int(size) for size in one.get_shape(False)), str(one.get_axes(False))
-        pages, shape, notes = _whole_recording(tiff, pages, shape, letters)
-        shape, letters = _without_single(shape, letters)
+        recording = whole_recording(tiff, pages, shape, letters)
+        pages, notes = recording.pages, recording.notes
+        shape, letters = _without_single(recording.shape, recording.axes)
     block = _block(one, pages)
     if block is None:
         pages = _with_own_types(path, one.kind, pages)
@@ -188,6 +187,12 @@ def read_series(path: Path, tiff: Any, one: Any, axes: str | None, *, planes: in
     declared = check_axes(path, letters, shape, given)
     shape, declared = _without_single(shape, declared)
     series = Series(declared, shape, dtype, tuple(pages), block, notes=notes)
+    if block is None and math.prod(shape[: series.along_pages]) != len(pages):
+        raise UnsupportedImageError(
+            f"its {len(pages)} pages are not laid out as its description says (axes {declared}, shape {shape}). Save "
+            "it as OME-TIFF, for example in ImageJ.",
+            file=path,
+        )
     if series.sizes.get("S", 1) == 1:
         return series
     is_colour = _is_colour(one.keyframe, one.kind)
@@ -281,9 +286,9 @@ def _with_own_types(path: Path, kind: str, pages: list[Any]) -> list[Any]:
     own = list(pages)
     for position, page in enumerate(pages):
         if isinstance(page, tifffile.TiffFrame) and page.offset > 0:
-            described = described_page(page)
-            if described.hash != page.hash:
-                own[position] = described
+            with described_page(page) as described:
+                if described.hash != page.hash:
+                    own[position] = described
     shapes = {page.shape for page in own if page is not None}
     if len(shapes) > 1:
         sizes = " and ".join(str(shape) for shape in sorted(shapes)[:2])
@@ -306,64 +311,14 @@ def _common_type(path: Path, one: Any, pages: Iterable[Any]) -> np.dtype[Any]:
     return np.dtype(np.result_type(*types)).newbyteorder("=")
 
 
-# ---------------------------------------------------------------- Micro-Manager
-def _whole_recording(
-    tiff: Any, pages: list[Any], shape: tuple[int, ...], axes: str
-) -> tuple[list[Any], tuple[int, ...], tuple[str, ...]]:
-    """Put a recording that was stopped, of which tifffile gives the recorded part, into the one that was planned."""
-    summary = micromanager_summary(tiff)
-    index_map = tiff.micromanager_metadata["IndexMap"]
-    leading = axes[: len(_MICROMANAGER_COLUMNS)]
-    here = dict(zip(leading, shape, strict=False))
-    planned = {axis: max(here[axis], int(summary.get(_MICROMANAGER_SIZES[axis], 1))) for axis in leading}
-    notes: tuple[str, ...] = ()
-    if planned["R"] > here["R"]:
-        notes = (
-            f"The recording has {planned['R']} positions, of which {here['R']} are here: the files of the others are "
-            "not in this folder, or they were never recorded.",
-        )
-        planned["R"] = here["R"]
-    recorded = np.empty(len(pages), dtype=object)
-    recorded[:] = pages
-    whole = np.full(tuple(planned.values()), None, dtype=object)
-    region = []
-    for axis in leading:
-        first = 0
-        if planned[axis] > here[axis]:
-            first = int(index_map[:, _MICROMANAGER_COLUMNS.index(axis)].min())
-        region.append(slice(first, first + here[axis]))
-    whole[tuple(region)] = recorded.reshape(tuple(here.values()))
-    return list(whole.flat), (*planned.values(), *shape[len(leading) :]), notes
-
-
-def position_names(series: Series, described: Sequence[str]) -> tuple[str, ...]:
-    """What the positions of a Micro-Manager recording are called, each once; empty where that is not known.
-
-    Parameters
-    ----------
-    series : Series
-        With an axis R.
-    described : sequence of str
-        Names in the description of the file, which may be of one position only.
-    """
-    if len(described) == series.sizes["R"] == len(set(described)) and all(described):
-        return tuple(described)
-    found = []
-    for position in range(series.sizes["R"]):
-        numbers = (series.page_index({"R": position, "T": t, "C": c, "Z": z}) for t, c, z in _all_planes(series))
-        page = next((series.pages[number] for number in numbers if series.pages[number] is not None), None)
-        found.append(_position_name(page) if page is not None else f"position {position + 1}")
-    return tuple(found) if all(found) and len(set(found)) == len(found) else ()
-
-
-def _position_name(page: Any) -> str:
-    """The name in the words that Micro-Manager adds to each plane, or in the name of the file for one position."""
-    said = described_page(page).tags.valueof("MicroManagerMetadata")
-    name = said.get("PositionName") if isinstance(said, dict) else None
-    if name:
-        return str(name)
-    in_name = _MICROMANAGER_FILE.search(page.parent.filehandle.name)
-    return in_name[1] if in_name else ""
+# ---------------------------------------------------------------- LSM
+def _with_channels_in_pages(page: Any, shape: tuple[int, ...], axes: str) -> tuple[tuple[int, ...], str]:
+    """Put the channels where they are, within each page; older versions of tifffile put them first."""
+    if page.planarconfig != tifffile.PLANARCONFIG.SEPARATE or "C" not in axes or not axes.endswith("YX"):
+        return shape, axes
+    sizes = dict(zip(axes, shape, strict=True))
+    axes = axes.replace("C", "").removesuffix("YX") + "CYX"
+    return tuple(sizes[axis] for axis in axes), axes
 
 
 # ---------------------------------------------------------------- damage
@@ -432,3 +387,16 @@ def _all_planes(series: Series) -> Iterator[Plane]:
     sizes = series.sizes
     channels = sizes.get("C", 1) * series.samples
     return product(range(sizes.get("T", 1)), range(channels), range(sizes.get("Z", 1)))
+
+
+def first_pages(series: Series, axis: str) -> list[Any]:
+    """For each position along an axis, the first page that was recorded; None without any."""
+    return [
+        next((page for page in _pages_at(series, {axis: position}) if page is not None), None)
+        for position in range(series.sizes[axis])
+    ]
+
+
+def _pages_at(series: Series, at: dict[str, int]) -> Iterator[Any]:
+    for t, c, z in _all_planes(series):
+        yield series.pages[series.page_index(at | {"T": t, "C": c // series.samples, "Z": z})]
