@@ -161,6 +161,8 @@ class TiffBackend:
         steps: Sequence[int] = range(series.sizes.get("Z", 1)) if z is None else [z]
         channel, sample = divmod(c, series.samples)
         index = found.at | {"T": t, "C": channel, "S": sample}
+        if series.block is not None:
+            return self._read_block(series, index, steps)
         first = series.pages[series.page_index(index | {"Z": steps[0]})]
         with _logged() as messages:
             try:
@@ -172,6 +174,13 @@ class TiffBackend:
                 raise self._unreadable(error) from error
         _refuse_damage(self.path, messages)
         return stack
+
+    def _read_block(self, series: Series, index: dict[str, int], steps: Sequence[int]) -> NDArray[Any]:
+        """Read pixels that lie there as they are: nothing to decode, and no page to look at."""
+        try:
+            return np.stack([series.plane(self._reader, index | {"Z": step}) for step in steps])
+        except ValueError as error:  # fewer than there were
+            raise _damaged(self.path, error) from error
 
     def _unreadable(self, error: Exception) -> MitoPredictError:
         said = str(error)

@@ -19,7 +19,7 @@ import tifffile
 
 from napari_mito_predict.errors import UnknownAxesError, UnreadableImageError, UnsupportedImageError
 from napari_mito_predict.image.micromanager import is_recorded_in_part, whole_recording
-from napari_mito_predict.image.tiff_pages import PageReader, described_page
+from napari_mito_predict.image.tiff_pages import PageReader, described_page, stored_form
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,7 +107,7 @@ class Series:
 
     def plane(self, reader: PageReader, index: dict[str, int]) -> NDArray[Any]:
         """Read one plane ``(Y, X)``; `index` has the position along each other axis, and 0 where it has none."""
-        if self.block is not None and self.axes.endswith("YX"):
+        if self.block is not None:
             return self._plane_of_block(self.block, index)
         first = self.along_pages if {"Y", "X"} <= set(self.axes[self.along_pages :]) else 0
         if first or len(self.pages) == 1:
@@ -179,11 +179,11 @@ def read_series(path: Path, tiff: Any, one: Any, axes: str | None, *, planes: in
         recording = whole_recording(tiff, pages, shape, letters)
         pages, notes = recording.pages, recording.notes
         shape, letters = _without_single(recording.shape, recording.axes)
-    block = _block(one, pages)
+    given = axes if axes is not None and len(axes) == len(shape) else None
+    block = _block(one, pages, given or letters)
     if block is None:
         pages = _with_own_types(path, one.kind, pages)
     dtype = _common_type(path, one, pages)
-    given = axes if axes is not None and len(axes) == len(shape) else None
     declared = check_axes(path, letters, shape, given)
     shape, declared = _without_single(shape, declared)
     series = Series(declared, shape, dtype, tuple(pages), block, notes=notes)
@@ -268,9 +268,9 @@ def _has_alpha(page: Any) -> bool:
 
 
 # ---------------------------------------------------------------- pages
-def _block(one: Any, pages: Sequence[Any]) -> tuple[Path, int, np.dtype[Any]] | None:
+def _block(one: Any, pages: Sequence[Any], axes: str) -> tuple[Path, int, np.dtype[Any]] | None:
     """Where pixels lie one after the other; None where they do not, or in several files."""
-    if one.dataoffset is None or one.is_multifile or None in pages or not one.axes.endswith("YX"):
+    if one.dataoffset is None or one.is_multifile or None in pages or not axes.upper().endswith("YX"):
         return None
     parent = pages[0].parent
     return Path(parent.filehandle.path), int(one.dataoffset), np.dtype(one.dtype).newbyteorder(parent.byteorder)
@@ -284,8 +284,14 @@ def _with_own_types(path: Path, kind: str, pages: list[Any]) -> list[Any]:
     if kind not in ("ome", "imagej", "uniform", "shaped"):  # of the others tifffile corrects what the pages say
         return pages
     own = list(pages)
+    forms: dict[int, bytes] = {}
     for position, page in enumerate(pages):
         if isinstance(page, tifffile.TiffFrame) and page.offset > 0:
+            first = page.keyframe
+            if id(first) not in forms:
+                forms[id(first)] = stored_form(first)
+            if stored_form(page) == forms.get(id(first)):
+                continue
             with described_page(page) as described:
                 if described.hash != page.hash:
                     own[position] = described
