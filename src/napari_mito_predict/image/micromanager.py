@@ -7,6 +7,7 @@ part that holds all of it.
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,8 +17,21 @@ from napari_mito_predict.image.tiff_pages import described_page
 
 _COLUMNS = "CZTR"
 """Of the index map."""
+_INDEX_HEADER = 54773648
+_INDEX_AT = 8
+"""Where the file says where the index map is: behind the header of the TIFF."""
 _SIZES = {"C": "Channels", "Z": "Slices", "T": "Frames", "R": "Positions"}
 _FILE_NAME = re.compile(r"_MMStack_(.+?)(?:_\d+)?\.ome\.tiff?$", re.IGNORECASE)
+
+
+def has_lost_index(tiff: Any) -> bool:
+    """Whether the index map that a file says it has is not whole: then the file was cut short."""
+    settings = tiff.micromanager_metadata if tiff.is_micromanager else None
+    if not isinstance(settings, dict) or "IndexMap" in settings:
+        return False
+    tiff.filehandle.seek(_INDEX_AT)
+    header, offset = struct.unpack(f"{tiff.byteorder}2I", tiff.filehandle.read(8))
+    return bool(header == _INDEX_HEADER and offset > 0)
 
 
 class Recording(NamedTuple):

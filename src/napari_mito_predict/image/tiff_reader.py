@@ -31,7 +31,7 @@ from napari_mito_predict.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
-from napari_mito_predict.image.micromanager import position_names
+from napari_mito_predict.image.micromanager import has_lost_index, position_names
 from napari_mito_predict.image.ome_xml import (
     OmeDocument,
     OmeImage,
@@ -304,6 +304,8 @@ def _scenes_of(
         found = [one for one in tiff.series if not one.keyframe.is_reduced] or list(tiff.series)
         _refuse_damage(path, messages)
         _refuse_incomplete_imagej(path, tiff, messages)
+        if has_lost_index(tiff):
+            raise _damaged(path, ValueError("Micro-Manager's index of planes is not whole"))
         document = _ome_document(tiff)
         notes += (*document.warnings, *_unread_tags(messages))
         if axes is not None and found and not any(len(one.shape) == len(axes) for one in found):
