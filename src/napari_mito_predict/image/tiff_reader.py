@@ -74,8 +74,9 @@ _DAMAGED_TAG = re.compile(r"TiffTag (\d+)\b.*(?:invalid value offset (\d+)|corru
 _PIXEL_TAGS = frozenset(
     (256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 317, 322, 323, 324, 325, 338, 339, 347, 529, 530)
 )
-_DESCRIPTION_TAG = 270
-"""Behind the pixels in many files: where it points beyond the end, the file was cut. Others may never be filled in."""
+# What says how many planes there are: description, UIC2 of STK, CZ_LSMINFO. They lie behind the pixels in many files:
+# where one points beyond the end, the file was cut. An offset of 0 was never filled in.
+_COUNTING_TAGS = (270, 33629, 34412)
 _IMAGEJ_INCOMPLETE = "ImageJ series metadata invalid"
 # What tifffile and its codecs raise on damaged data.
 _DECODE_ERRORS = (
@@ -493,7 +494,7 @@ def _refuse_damage(path: Path, messages: list[str]) -> None:
     for message in messages:
         tag = _DAMAGED_TAG.search(message)
         code, offset = (int(number or 0) for number in tag.groups()) if tag is not None else (0, 0)
-        is_cut = code == _DESCRIPTION_TAG and offset > 0
+        is_cut = code in _COUNTING_TAGS and offset > 0
         if any(word in message for word in _DAMAGE) or code in _PIXEL_TAGS or is_cut:
             raise _damaged(path, ValueError(message))
 
