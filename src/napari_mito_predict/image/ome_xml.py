@@ -199,7 +199,8 @@ def _parse(text: str) -> tuple[Any, list[str]]:
         try:
             return kind(**understood)
         except ValidationError:  # something is absent that has to be there
-            return kind.model_construct(**understood)
+            required = (name for name, field in kind.model_fields.items() if field.is_required())
+            return kind.model_construct(**(dict.fromkeys(required) | understood))
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # each problem is said by us
