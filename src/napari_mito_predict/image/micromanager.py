@@ -51,13 +51,22 @@ def is_recorded_in_part(tiff: Any, kind: str) -> bool:
     return isinstance(settings, dict) and "IndexMap" in settings and len(tiff.pages) >= len(settings["IndexMap"])
 
 
+def planned_sizes(tiff: Any, shape: tuple[int, ...], axes: str) -> dict[str, int]:
+    """Positions, time points, Z steps and channels that a recording was to have."""
+    summary = recording_summary(tiff)
+    return {axis: max(size, int(summary.get(_SIZES[axis], 1))) for axis, size in _recorded_sizes(shape, axes).items()}
+
+
+def _recorded_sizes(shape: tuple[int, ...], axes: str) -> dict[str, int]:
+    sizes = {axis: 1 for axis in _COLUMNS if axis not in axes}  # tifffile leaves out axes of length 1
+    return sizes | {axis: size for axis, size in zip(axes, shape, strict=True) if axis in _COLUMNS}
+
+
 def whole_recording(tiff: Any, pages: list[Any], shape: tuple[int, ...], axes: str) -> Recording:
     """Put the recorded part, which is what tifffile gives of a recording that was stopped, into what was planned."""
-    summary = recording_summary(tiff)
     index_map = tiff.micromanager_metadata["IndexMap"]
-    here = {axis: 1 for axis in _COLUMNS if axis not in axes}  # tifffile leaves out axes of length 1
-    here |= {axis: size for axis, size in zip(axes, shape, strict=True) if axis in _COLUMNS}
-    planned = {axis: max(size, int(summary.get(_SIZES[axis], 1))) for axis, size in here.items()}
+    here = _recorded_sizes(shape, axes)
+    planned = planned_sizes(tiff, shape, axes)
     notes: tuple[str, ...] = ()
     if planned["R"] > here["R"]:
         notes = (

@@ -88,7 +88,7 @@ _DECODE_ERRORS = (
     TypeError,
     AttributeError,
     AssertionError,
-    OverflowError,
+    ArithmeticError,
     NotImplementedError,
 )
 _PLAIN = dict.fromkeys(("is_ome", "is_imagej", "is_shaped", "is_lsm", "is_stk", "is_mmstack", "is_ndtiff"), False)
@@ -210,14 +210,14 @@ def _read_scenes(path: Path, axes: str | None) -> list[_Scene]:
             options: dict[str, Any] = {"omexml": xml} if xml else {}
             try:
                 return _scenes_of(path, file, axes, messages, options, ())
-            except _DECODE_ERRORS as error:
+            except (*_DECODE_ERRORS, MemoryError) as error:
                 _refuse_damage(path, messages)
                 problem = error
             # The description may be at fault, and not the pixels: a file of plain pages needs none.
             note = f"What the file says about itself is not understood ({_one_line(problem)}), and left aside."
             scenes = _scenes_of(path, file, axes, messages, _PLAIN, (note,))
             return [_with_reason(scene, note, path) for scene in scenes]
-        except _DECODE_ERRORS as error:
+        except (*_DECODE_ERRORS, MemoryError) as error:
             _refuse_damage(path, messages)
             raise _damaged(path, error) from error
 

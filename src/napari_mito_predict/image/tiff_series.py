@@ -18,7 +18,7 @@ import numpy as np
 import tifffile
 
 from napari_mito_predict.errors import UnknownAxesError, UnreadableImageError, UnsupportedImageError
-from napari_mito_predict.image.micromanager import is_recorded_in_part, whole_recording
+from napari_mito_predict.image.micromanager import is_recorded_in_part, planned_sizes, whole_recording
 from napari_mito_predict.image.tiff_pages import PageReader, described_page, stored_form
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ _SCENE_AXES = {
 Plane = tuple[int, int, int]
 """Time point, channel and Z step."""
 _HEADER_BYTES = 8
+_MOST_PAGES = 2_000_000
+"""Of one series. A damaged number can announce more than fit into memory, all of them never recorded."""
 _ADVICE = (
     'Say what each axis is, for example axes="ZYX" for a z-stack or axes="TYX" for a time series (--axes ZYX on the '
     "command line); R is for an axis of which each position is an image of its own."
@@ -168,6 +170,7 @@ def read_series(path: Path, tiff: Any, one: Any, axes: str | None, *, planes: in
     UnknownAxesError
         An axis that is neither declared nor given.
     """
+    _refuse_so_many(path, len(one.pages))
     pages = list(one.pages)
     shape = tuple(int(size) for size in one.shape)
     letters = str(one.axes)
@@ -176,6 +179,7 @@ def read_series(path: Path, tiff: Any, one: Any, axes: str | None, *, planes: in
     if one.kind == "lsm":
         shape, letters = _with_channels_in_pages(one.keyframe, shape, letters)
     if one.kind == "mmstack":
+        _refuse_so_many(path, math.prod(planned_sizes(tiff, shape, letters).values()))
         recording = whole_recording(tiff, pages, shape, letters)
         pages, notes = recording.pages, recording.notes
         shape, letters = _without_single(recording.shape, recording.axes)
@@ -365,6 +369,13 @@ def _refuse_sparse(path: Path, page: Any, number: int) -> None:
             f"in the file, the first of them {kind} {missing[0]}. Copy it again from where it came from, or save it "
             "again in the program that wrote it.",
             file=path,
+        )
+
+
+def _refuse_so_many(path: Path, pages: int) -> None:
+    if pages > _MOST_PAGES:
+        raise UnreadableImageError(
+            f"this TIFF is damaged: it declares {pages} planes. Copy it again from where it came from.", file=path
         )
 
 
