@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
 
-_FILES = "Images (*.czi *.ome.tif *.ome.tiff *.tif *.tiff *.png);;All files (*)"
+_FILES = "Images (*.czi *.ome.tif *.ome.tiff *.tif *.tiff *.lsm *.stk *.companion.ome *.png);;All files (*)"
 _DROP_HINT = "or drop files here"
 
 

@@ -28,7 +28,7 @@ _KINDS = {
     "table": "A table (CSV) of files",
     "layers": "Layers that are open",
 }
-_FILTER = "Images (*.czi *.ome.tif *.ome.tiff *.tif *.tiff *.png);;All files (*)"
+_FILTER = "Images (*.czi *.ome.tif *.ome.tiff *.tif *.tiff *.lsm *.stk *.companion.ome *.png);;All files (*)"
 _NOTHING = "nothing chosen yet"
 
 
