@@ -36,9 +36,8 @@ def _write_lsm(
     """Write ``(pages, C, Y, X)`` as LSM: each page has all channels, with a thumbnail behind it."""
     pages, channels, height, width = pixels.shape
     steps = pages // max(1, positions)
-    depth, times = {Z_STACK: (steps, 1), TIME_SERIES: (1, steps), TIME_SERIES_OF_STACKS: (3, steps // 3)}.get(
-        scan, (1, steps)
-    )
+    sizes = {Z_STACK: (steps, 1), TIME_SERIES: (1, steps), TIME_SERIES_OF_STACKS: (3, steps // 3), LINES: (1, height)}
+    depth, times = sizes[scan]
     info = bytearray(400)
     struct.pack_into("<2I8i", info, 0, 67127628, 400, width, height, depth, channels, times, 2, 8, 8)
     struct.pack_into("<3d", info, 40, 1e-7, 2e-7, 3e-7)
@@ -115,9 +114,12 @@ def test_a_compressed_lsm(tmp_path: Path) -> None:
     np.testing.assert_array_equal(open_image(path).read(0, 1), pixels[:, 1])
 
 
+@pytest.mark.skipif(
+    tifffile.__version__.startswith("2023."), reason="this tifffile takes the lines of a line scan for an image"
+)
 def test_a_line_scan_is_no_image(tmp_path: Path) -> None:
     path = _write_lsm(tmp_path / "a.lsm", _pixels((1, 1, 20, 24), np.uint8), LINES)
-    with pytest.raises((UnknownAxesError, UnreadableImageError)):
+    with pytest.raises(UnknownAxesError, match="no image with rows and columns"):
         open_image(path)
 
 

@@ -36,7 +36,10 @@ def test_layouts_and_types(tmp_path: Path, layout: str, dtype: Any) -> None:
         pytest.skip("not written by tifffile")
     pixels = STACK.astype(dtype) if dtype is not np.bool_ else STACK > 100
     path = tmp_path / "a.tif"
-    tifffile.imwrite(path, pixels, photometric=GREY, metadata={"axes": "ZYX"}, **options)
+    try:
+        tifffile.imwrite(path, pixels, photometric=GREY, metadata={"axes": "ZYX"}, **options)
+    except NotImplementedError:
+        pytest.skip("not written by this tifffile")
     image = open_image(path)
     assert image.dtype == dtype
     np.testing.assert_array_equal(image.read(), pixels)

@@ -91,7 +91,13 @@ _DECODE_ERRORS = (
     ArithmeticError,
     NotImplementedError,
 )
-_PLAIN = dict.fromkeys(("is_ome", "is_imagej", "is_shaped", "is_lsm", "is_stk", "is_mmstack", "is_ndtiff"), False)
+# Switches that keep tifffile from following a description. Older versions know fewer, and find some out themselves.
+_DESCRIBED = ("ome", "imagej", "shaped", "lsm", "stk", "mmstack", "ndtiff")
+_PLAIN = {
+    f"is_{kind}": False
+    for kind in _DESCRIBED
+    if kind in tifffile.TIFF.FILE_FLAGS and not isinstance(getattr(tifffile.TiffFile, f"is_{kind}", None), property)
+}
 _COMPLEX = "its pixels are complex numbers, and predictions need a greyscale transmitted-light channel."
 _ALPHA = "some pixels may be transparent, which is ignored: they are taken as they are stored."
 _MOST_LISTED = 3
