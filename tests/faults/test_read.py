@@ -6,6 +6,7 @@ with them, so those cases run in a process of their own and must end without a s
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -432,3 +434,42 @@ def test_damaged_zarr(tmp_path: Path) -> None:
 def test_every_image_error_can_be_caught_as_one() -> None:
     assert issubclass(UnreadableImageError, ImageError)
     assert issubclass(ImageError, MitoPredictError)
+
+
+FUZZED = {
+    "plain": plain,
+    "compressed": compressed,
+    "silent": silent,
+    "imagej": imagej,
+    "ome": ome,
+    "ome-compressed": ome_compressed,
+}
+
+
+def _hurt(content: bytes, random: Random) -> bytes:
+    """Damage a file somewhere: cut it, flip bits, zero a range, or put an impossible number there."""
+    hurt = bytearray(content)
+    at = random.randrange(len(hurt) if random.random() < 0.5 else 2000)
+    match random.choice(("cut", "flip", "zero", "number")):
+        case "cut":
+            return bytes(hurt[: at + 1])
+        case "flip":
+            hurt[at] ^= 1 << random.randrange(8)
+        case "zero":
+            hurt[at : at + 64] = bytes(len(hurt[at : at + 64]))
+        case "number":
+            hurt[at : at + 4] = b"\xff\xff\xff\x7f"[: len(hurt[at : at + 4])]
+    return bytes(hurt)
+
+
+@pytest.mark.parametrize("kind", FUZZED)
+def test_any_damage_to_a_tiff_is_said_by_name(tmp_path: Path, kind: str) -> None:
+    random = Random(kind)
+    FUZZED[kind](tmp_path / "sound.tif")
+    content = (tmp_path / "sound.tif").read_bytes()
+    path = tmp_path / "hurt.tif"
+    for _ in range(40):
+        path.write_bytes(_hurt(content, random))
+        with contextlib.suppress(ImageError):
+            image = open_image(path, axes="ZYX")
+            assert image.read().shape[-2:] == (image.sizes["Y"], image.sizes["X"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pathvalidate import sanitize_filename
 
-_IMAGE_SUFFIX = re.compile(r"(\.ome)?\.(tiff?|zarr|czi|png|jpe?g)$", re.IGNORECASE)
+_IMAGE_SUFFIX = re.compile(r"((\.ome)?\.(tiff?|zarr|czi|png|jpe?g|lsm|stk)|\.companion\.ome)$", re.IGNORECASE)
 _LONGEST_STEM = 150
 """Bytes. File systems take 255, and suffixes, keys of outputs and the marks of unfinished files come on top."""
 _NAMELESS = "image"

@@ -9,18 +9,17 @@ from napari_mito_predict.errors import ImageError, UnreadableImageError
 from napari_mito_predict.image.bioio_reader import BioioBackend, is_for_bioio
 from napari_mito_predict.image.czi_reader import CziBackend, LibraryName
 from napari_mito_predict.image.names import image_stem
+from napari_mito_predict.image.ome_xml import is_ome_xml
 from napari_mito_predict.image.picture_reader import JPEG_MAGIC, PNG_MAGIC, JpegBackend, PngBackend
 from napari_mito_predict.image.predicted import has_record
 from napari_mito_predict.image.source import Backend, ImageSource, SceneInfo
-from napari_mito_predict.image.tiff_reader import TiffBackend
+from napari_mito_predict.image.tiff_reader import TIFF_MAGIC, TiffBackend
 from napari_mito_predict.image.zarr_reader import ZarrBackend
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CZI_MAGIC = b"ZISRAWFILE"
-# Classic and BigTIFF, little- and big-endian.
-_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _GIB = 2**30
 # A file this much smaller than what its header announces is damaged: no compression used for images gets there.
 _LARGEST_RATIO = 5000
@@ -39,8 +38,8 @@ def open_image(
     Parameters
     ----------
     path : str or Path
-        CZI, OME-TIFF, TIFF (ImageJ, LSM, Micro-Manager, plain ...), OME-Zarr, PNG or JPEG; anything else through
-        readers of BioIO that are installed.
+        CZI, OME-TIFF (or the companion of a set), other TIFF (ImageJ, LSM, STK, Micro-Manager, ...), OME-Zarr, PNG or
+        JPEG; anything else through readers of BioIO that are installed.
     scene : int or str, optional
         Scene index or name; the first by default.
     axes : str, optional
@@ -90,7 +89,7 @@ def _backend(path: Path, axes: str | None, reader: LibraryName) -> Backend:
     head = _first_bytes(path)
     if head.startswith(_CZI_MAGIC):
         return CziBackend(path, reader)
-    if head[:4] in _TIFF_MAGIC:
+    if head[:4] in TIFF_MAGIC or is_ome_xml(head):
         return TiffBackend(path, axes)
     if head.startswith(PNG_MAGIC):
         return PngBackend(path)

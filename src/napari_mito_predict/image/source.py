@@ -295,7 +295,7 @@ class ImageSource:
         if self._missing_as_zeros:
             return self._read_around(t, found.index, wanted)
         raise IncompleteImageError(
-            f"Z {_ranges(absent)} of {found.label} at time point {t} was never recorded (the recording was probably "
+            f"Z {ranges(absent)} of {found.label} at time point {t} was never recorded (the recording was probably "
             "stopped early). Use the time points, or the Z steps, that are complete.",
             file=self._where,
         )
@@ -446,7 +446,7 @@ def _unless_all(part: range | None, size: int) -> range | None:
     return None if part == range(size) else part
 
 
-def _ranges(numbers: Sequence[int]) -> str:
+def ranges(numbers: Sequence[int]) -> str:
     """Write ``[0, 1, 2, 5]`` as "0-2, 5"."""
     runs: list[list[int]] = []
     for number in numbers:
