@@ -22,7 +22,7 @@ LibraryName = Literal["auto", "czifile", "bioio", "aicsimageio"]
 _HAS_CZIFILE = sys.version_info >= (3, 12)
 """Whether there is a czifile for this Python that reads scenes and today's compressions."""
 _REQUIREMENTS = {
-    "czifile": '"czifile>=2026.8.16"',
+    "czifile": '"czifile>=2026.10.14"',
     "bioio": '"bioio-czi>=3.0.1" "aicspylibczi>=4.0"',
     "aicsimageio": '"napari-mito-predict[aicsimageio]"',
 }
