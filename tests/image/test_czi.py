@@ -120,8 +120,8 @@ def test_an_index_outside_names_the_valid_ones(make_czi: MakeCzi, reader: str, i
 def test_planes_never_acquired(make_czi: MakeCzi, reader: str) -> None:
     path, data = make_czi(skip={(1, 0, 1), (1, 0, 2)})
     image = open_image(path, reader=reader)
-    assert "2 planes were never acquired" in image.warnings[0]
-    assert "T1 C0 Z1" in image.warnings[0]
+    assert "2 planes were never recorded" in image.warnings[0]
+    assert "time point 1 lacks Z 1-2 of ESID-T1" in image.warnings[0]
     with pytest.raises(UnreadableImageError, match="Z 1-2 of ESID-T1 at time point 1 was never recorded"):
         image.read(1, 0)
     np.testing.assert_array_equal(image.read(0, 0), data[0, 0])

@@ -21,6 +21,9 @@ from napari_mito_predict.cli.study import study
 from napari_mito_predict.cli.train import train
 from napari_mito_predict.errors import MitoPredictError
 
+_SPOKEN_FOR = ("tifffile", "bioio")
+"""Loggers of libraries: whatever of theirs concerns the user is said by an error or a warning of our own."""
+
 app = typer.Typer(
     name="mito-predict",
     help="Predict mitochondria (TMRM) and DNA (SYBR Gold) from transmitted light alone.",
@@ -60,7 +63,10 @@ def _options(
     level = logging.WARNING
     if verbose:
         level = logging.INFO
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    if not verbose:
+        handler.addFilter(lambda record: record.name.partition(".")[0] not in _SPOKEN_FOR)
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", handlers=[handler])
 
 
 def main() -> None:

@@ -111,15 +111,12 @@ def _scene(image: ImageSource, pixels: bool) -> dict[str, Any]:
 def _findings(image: ImageSource, pixels: bool) -> list[Finding]:
     """Everything to say about an image, also about one without a channel to predict from."""
     from napari_mito_predict.errors import AmbiguousChannelError, ChannelNotFoundError, PredictedInputError
-    from napari_mito_predict.image import Finding, Level, check_image, check_volume
+    from napari_mito_predict.image import Finding, Level, check_image
 
     try:
         found = check_image(image)
         if pixels and not image.unsupported:
-            channel = image.channel().index
-            series = image.sizes["T"] > 1
-            for t in range(image.sizes["T"]):
-                found += check_volume(image.read(t, channel), where=f"time point {t}" if series else "")
+            found += _pixel_findings(image)
     except PredictedInputError as error:
         found = [Finding(Level.WARNING, "reader", warning) for warning in image.warnings]
         reason = error.reason_about(image.path or image.name)
@@ -132,6 +129,32 @@ def _findings(image: ImageSource, pixels: bool) -> list[Finding]:
             message = f"{len(candidates)} channels could be the transmitted light."
         found = [Finding(Level.WARNING, "reader", warning) for warning in image.warnings]
         found.append(Finding(Level.WARNING, code, message, "Say which one to predict from with --channel."))
+    return found + _unreadable_channels(image)
+
+
+def _unreadable_channels(image: ImageSource) -> list[Finding]:
+    """Say why single channels cannot be read, of an image that can be otherwise."""
+    from napari_mito_predict.image import Finding, Level
+
+    if image.unsupported:
+        return []
+    reasons = image.info.unsupported_channels.items()
+    return [
+        Finding(Level.INFO, "channel", f"{image.channels[c].label} cannot be read: {reason}") for c, reason in reasons
+    ]
+
+
+def _pixel_findings(image: ImageSource) -> list[Finding]:
+    """What is wrong with the pixels of the transmitted light, as far as they were recorded."""
+    from napari_mito_predict.image import check_volume
+
+    light = image.channel()
+    lacking = {t for t, c, _ in image.missing if c == light.index}
+    found: list[Finding] = []
+    for t in range(image.sizes["T"]):
+        if t not in lacking and not image.why_unsupported(light):
+            where = f"time point {t}" if image.sizes["T"] > 1 else ""
+            found += check_volume(image.read(t, light.index), where=where)
     return found
 
 

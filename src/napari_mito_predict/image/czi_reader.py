@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from napari_mito_predict.errors import MissingReaderError, UnreadableImageError
 from napari_mito_predict.image.czi_metadata import acquisition_time, mean_step_s, read_facts
 from napari_mito_predict.image.czi_scenes import CziScene, Plane, Tile, damaged_czi, find_scenes
+from napari_mito_predict.image.missing import describe_missing
 from napari_mito_predict.image.source import RGB, SceneInfo
 
 if TYPE_CHECKING:
@@ -182,10 +183,7 @@ def _python() -> str:
 def _warnings(scene: CziScene, names: Sequence[str | None], declared: dict[str, int]) -> list[str]:
     found = []
     if scene.missing:
-        found.append(
-            f"{len(scene.missing)} planes were never acquired, so the recording was probably stopped early: "
-            f"{_listed(scene.missing)}. Reading them is an error."
-        )
+        found.append(describe_missing(scene.missing, names))
     if scene.partial:
         found.append(
             f"{len(scene.partial)} mosaic planes have fewer tiles than the others, so they hold black gaps: "

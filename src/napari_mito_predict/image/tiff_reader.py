@@ -32,6 +32,7 @@ from napari_mito_predict.errors import (
     UnsupportedImageError,
 )
 from napari_mito_predict.image.micromanager import has_lost_index, position_names
+from napari_mito_predict.image.missing import describe_missing
 from napari_mito_predict.image.ome_xml import (
     OmeDocument,
     OmeImage,
@@ -41,7 +42,7 @@ from napari_mito_predict.image.ome_xml import (
     read_ome_xml,
     without_file_names,
 )
-from napari_mito_predict.image.source import AXES, RGB, SceneInfo, ranges
+from napari_mito_predict.image.source import AXES, RGB, SceneInfo
 from napari_mito_predict.image.tiff_metadata import TiffFacts, series_facts
 from napari_mito_predict.image.tiff_pages import PageReader, described_page
 from napari_mito_predict.image.tiff_series import (
@@ -100,7 +101,6 @@ _PLAIN = {
 }
 _COMPLEX = "its pixels are complex numbers, and predictions need a greyscale transmitted-light channel."
 _ALPHA = "some pixels may be transparent, which is ignored: they are taken as they are stored."
-_MOST_LISTED = 3
 
 
 @dataclass(frozen=True)
@@ -457,25 +457,8 @@ def _words_on(missing: frozenset[Plane], planned: int, recorded: int, names: Seq
         notes.append(f"The recording was stopped: of {planned} time points {recorded} were recorded.")
     lacking = {plane for plane in missing if plane[0] < recorded}
     if lacking:
-        incomplete = sorted({t for t, _, _ in lacking})
-        said = [f"time point {t} lacks {_lacking(lacking, t, names)}" for t in incomplete[:_MOST_LISTED]]
-        if len(incomplete) > _MOST_LISTED:
-            said.append(f"and {len(incomplete) - _MOST_LISTED} more lack planes")
-        notes.append(
-            f"{len(lacking)} planes were never recorded, so the recording was probably stopped early: "
-            f"{'; '.join(said)} (counted from 0). What is complete can be used."
-        )
+        notes.append(describe_missing(lacking, names))
     return tuple(notes)
-
-
-def _lacking(missing: set[Plane], t: int, names: Sequence[str | None]) -> str:
-    """Which planes of a time point are missing, such as "Z 7-11 of BF and Z 7-11 of DAPI"."""
-    parts = []
-    for channel, name in enumerate(names):
-        steps = sorted(z for at, c, z in missing if (at, c) == (t, channel))
-        if steps:
-            parts.append(f"Z {ranges(steps)} of {name or f'channel {channel}'}")
-    return " and ".join(parts)
 
 
 # ---------------------------------------------------------------- what tifffile says
