@@ -197,7 +197,7 @@ def test_unwritable_output_is_noticed_before_anything(mito_predict, stack, tmp_p
     taken = tmp_path / "taken"
     taken.write_text("a file", encoding="utf-8")
     module = sys.modules["napari_mito_predict.cli.predict"]  # the package's attribute of that name is the function
-    monkeypatch.setattr(module, "_scenes", lambda *_: pytest.fail("opened an image"))
+    monkeypatch.setattr(module, "_open", lambda *_: pytest.fail("opened an image"))
     outcome = mito_predict("predict", stack, "-o", taken)
     assert outcome.code == 1
     assert "taken" in outcome.err
@@ -251,6 +251,14 @@ def test_fields_of_a_plate(mito_predict, installed, tmp_path):
         )
         assert outcome.code == 0, outcome.err
         assert len(list((tmp_path / str(number)).glob("*.ome.tif"))) == 1
+    names = {path.name for path in tmp_path.glob("[0-2]/*.ome.tif")}
+    assert names == {f"plate_{part}_mitochondria.ome.tif" for part in ("A_1_0", "B_12", "scene1")}
+    (tmp_path / "plate" / "A" / "1" / "0" / "0" / ".zarray").write_text("{", encoding="utf-8")
+    rest = mito_predict("predict", tmp_path / "plate", "-o", tmp_path / "rest", "-m", "tiny", "--scene", "all")
+    assert rest.code == 1
+    assert f"Skipped {tmp_path / 'plate'}, scene A/1/0: " in rest.err
+    assert "1 of 2 images could not be predicted" in rest.err
+    assert [path.name for path in (tmp_path / "rest").glob("*.ome.tif")] == ["plate_scene1_mitochondria.ome.tif"]
     row = mito_predict("predict", tmp_path / "plate" / "A", "-o", tmp_path / "row", "-m", "tiny")
     assert (row.code, row.err.count("\n")) == (1, 1)
     assert "no OME-Zarr image" in row.err

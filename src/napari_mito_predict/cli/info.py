@@ -79,17 +79,20 @@ def _device() -> list[str]:
 
 
 def _record(file: Path, axes: str | None, pixels: bool) -> dict[str, Any]:
-    from napari_mito_predict.image import open_image
+    from napari_mito_predict.image import open_scenes
 
-    image = open_image(file, axes=axes)
     scenes = []
-    for index, name in enumerate(image.scenes):
+    errors = []
+    for index, (name, opened) in enumerate(open_scenes(file, axes=axes)):
         try:
-            scenes.append(_scene(image.with_scene(index), pixels))
+            if isinstance(opened, ImageError):
+                raise opened
+            scenes.append(_scene(opened, pixels))
         except ImageError as error:
-            if len(image.scenes) == 1:
-                raise
+            errors.append(error)
             scenes.append({"index": index, "name": name, "error": error.reason_about(file)})
+    if len(errors) == len(scenes):
+        raise errors[0]
     return {"file": file, "scenes": scenes}
 
 

@@ -26,6 +26,8 @@ from napari_mito_predict.errors import (
 if TYPE_CHECKING:
     from napari_mito_predict.image import ImageSource
 
+_ALL = "all"
+"""Of the scenes."""
 _MOST_NAMED = 8
 """Scenes of a file, of which a plate has thousands."""
 
@@ -119,17 +121,21 @@ def predict(
     job = PredictionJob(output, format_, overwrite, composite, tuple(models or ()), options)
     prepare_folder(output)
     files = list(chain.from_iterable(_images_in(entry) for entry in inputs))
+    is_alone = len(files) == 1 and scene != _ALL
+    images = 0
     failed = 0
     left_out = 0
-    for file in files:
+    for file, which, opened in chain.from_iterable(_open(file, scene, axes) for file in files):
+        images += 1
         try:
-            for image in _scenes(file, scene, axes):
-                job.run(image.crop(**part) if any(part.values()) else image)
+            if isinstance(opened, MitoPredictError):
+                raise opened
+            job.run(opened.crop(**part) if any(part.values()) else opened)
         except PredictionCancelled:
             raise
         except MitoPredictError as error:
             option = _option_that_helps(error)
-            if len(files) == 1:
+            if is_alone:
                 if option:
                     error.add_note(option)
                 raise
@@ -139,13 +145,13 @@ def predict(
             else:
                 failed += 1
             reason = " ".join(error.reason_about(file).split())  # on one line
-            say(f"Skipped {file}: {reason} {option}".rstrip())
-    if left_out == len(files):
+            say(f"Skipped {file}{which}: {reason} {option}".rstrip())
+    if left_out == images:
         raise PredictedInputError("there are only predictions here, and nothing to predict from.", file=inputs[0])
     if json:
         print_json(job.records)
     if failed:
-        say(f"{failed} of {len(files)} images could not be predicted.")
+        say(f"{failed} of {images} images could not be predicted.")
         raise typer.Exit(1)
 
 
@@ -191,15 +197,21 @@ def _named(scenes: Sequence[str]) -> str:
     return f'{len(scenes)} scenes: {names}. This is the first. Others: --scene "{scenes[1]}", for example, or all.'
 
 
-def _scenes(file: Path, scene: str | None, axes: str | None) -> Iterator[ImageSource]:
-    from napari_mito_predict.image import open_image
+def _open(
+    file: Path, scene: str | None, axes: str | None
+) -> Iterator[tuple[Path, str, ImageSource | MitoPredictError]]:
+    """Open what is wanted of a file: the image, or why there is none, with the file and words on which scene it is."""
+    from napari_mito_predict.image import open_image, open_scenes
 
-    if scene != "all":
+    try:
+        if scene == _ALL:
+            for name, opened in open_scenes(file, axes=axes):
+                yield file, f", scene {name}", opened
+            return
         image = open_image(file, scene=scene, axes=axes)
-        if scene is None and len(image.scenes) > 1:
-            say(f"{file.name} holds {_named(image.scenes)}")
-        yield image
+    except MitoPredictError as error:
+        yield file, "", error
         return
-    first = open_image(file, axes=axes)
-    for index in range(len(first.scenes)):
-        yield first.with_scene(index)
+    if scene is None and len(image.scenes) > 1:
+        say(f"{file.name} holds {_named(image.scenes)}")
+    yield file, "", image

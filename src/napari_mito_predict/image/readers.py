@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from napari_mito_predict.image.picture_reader import JPEG_MAGIC, PNG_MAGIC, Jpeg
 from napari_mito_predict.image.predicted import has_record
 from napari_mito_predict.image.source import Backend, ImageSource, SceneInfo
 from napari_mito_predict.image.tiff_reader import TIFF_MAGIC, TiffBackend
+from napari_mito_predict.image.zarr_files import is_zarr
 from napari_mito_predict.image.zarr_reader import ZarrBackend
 
 if TYPE_CHECKING:
@@ -71,7 +73,36 @@ def open_image(
     path = Path(path)
     backend = _GuardedBackend(_backend(path, axes, reader))
     first = 0 if scene is None else scene
-    return ImageSource(backend, first, name=image_stem(path), missing_as_zeros=missing_as_zeros)
+    return ImageSource(backend, first, name=_name_of(path), missing_as_zeros=missing_as_zeros)
+
+
+def open_scenes(path: str | Path, *, axes: str | None = None) -> Iterator[tuple[str, ImageSource | ImageError]]:
+    """Open all scenes of a file, one after the other; of one that cannot be opened, give the reason in its place.
+
+    Parameters
+    ----------
+    path, axes
+        See `open_image`.
+
+    Yields
+    ------
+    tuple of str and (ImageSource or ImageError)
+        Name of the scene, and the image or why there is none.
+
+    Raises
+    ------
+    ImageError
+        The file itself cannot be opened, see `open_image`.
+    """
+    path = Path(path)
+    backend = _GuardedBackend(_backend(path, axes, "auto"))
+    for scene, name in enumerate(backend.scenes):
+        opened: ImageSource | ImageError
+        try:
+            opened = ImageSource(backend, scene, name=_name_of(path))
+        except ImageError as error:
+            opened = error
+        yield name, opened
 
 
 def is_predicted_file(path: Path) -> bool:
@@ -81,6 +112,15 @@ def is_predicted_file(path: Path) -> bool:
     except ImageError:
         return has_record(path)
     return all(channel.prediction is not None for channel in channels)
+
+
+def _name_of(path: Path) -> str:
+    """The stem of a file; of an image within a plate or collection also that of the whole: ``plate_A_1_0``."""
+    path = path.absolute()
+    whole = path
+    while is_zarr(whole) and is_zarr(whole.parent):
+        whole = whole.parent
+    return "_".join([image_stem(whole), *path.relative_to(whole).parts])
 
 
 def _backend(path: Path, axes: str | None, reader: LibraryName) -> Backend:
