@@ -182,3 +182,21 @@ def test_the_z_steps_of_a_stopped_stack(dock, viewer, qtbot, stopped):
 def test_complete_stacks_have_no_boxes_for_parts(ready):
     assert ready.image.times.isHidden()
     assert ready.image.planes.isHidden()
+
+
+def test_a_channel_that_cannot_be_read_is_said(dock, viewer, qtbot, make_czi, label_texts):
+    """A compression of a camera in one channel: the other is opened, and nothing is dropped without a word."""
+    path, data = make_czi("camera.czi", np.random.default_rng(3).integers(0, 4000, (1, 2, 3, 20, 28), np.uint16))
+    raw = bytearray(path.read_bytes())
+    entry = raw.find(b"DV")
+    while entry >= 0:  # directory entries, and those of the sub-blocks: compression is their fourth number
+        dimensions = bytes(raw[entry + 32 : entry + 32 + 20 * raw[entry + 28]])
+        channel = dimensions.find(b"C\0\0\0")
+        if channel >= 0 and dimensions[channel + 4] == 1:
+            raw[entry + 18 : entry + 22] = (504).to_bytes(4, "little")
+        entry = raw.find(b"DV", entry + 2)
+    path.write_bytes(raw)
+    dock.image.open_file(path)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 1 and dock.image.input is not None, timeout=60_000)
+    np.testing.assert_array_equal(viewer.layers[0].data, data[0, 0])
+    assert any("TMRM-T1 cannot be read: unsupported compression" in text for text in label_texts(dock.image))

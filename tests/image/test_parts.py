@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_mito_predict.errors import ImageIndexError, IncompleteImageError, UnsupportedImageError
-from napari_mito_predict.image import ImageSource, check_image
+from napari_mito_predict.image import ImageSource, check_image, unreadable_channels
 from napari_mito_predict.image.source import SceneInfo
 
 if TYPE_CHECKING:
@@ -128,6 +128,9 @@ def test_a_channel_that_cannot_be_read_leaves_the_others() -> None:
         image.read(0, "DAPI")
     assert check_image(image) == []
     assert check_image(image, "DAPI")[0].code == "unsupported"
+    (finding,) = unreadable_channels(image)
+    assert finding.message == "DAPI cannot be read: raw Airyscan."
+    assert unreadable_channels(image_of()) == []
 
 
 def test_zeros_on_request() -> None:

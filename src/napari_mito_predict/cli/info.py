@@ -114,7 +114,7 @@ def _scene(image: ImageSource, pixels: bool) -> dict[str, Any]:
 def _findings(image: ImageSource, pixels: bool) -> list[Finding]:
     """Everything to say about an image, also about one without a channel to predict from."""
     from napari_mito_predict.errors import AmbiguousChannelError, ChannelNotFoundError, PredictedInputError
-    from napari_mito_predict.image import Finding, Level, check_image
+    from napari_mito_predict.image import Finding, Level, check_image, unreadable_channels
 
     try:
         found = check_image(image)
@@ -132,19 +132,7 @@ def _findings(image: ImageSource, pixels: bool) -> list[Finding]:
             message = f"{len(candidates)} channels could be the transmitted light."
         found = [Finding(Level.WARNING, "reader", warning) for warning in image.warnings]
         found.append(Finding(Level.WARNING, code, message, "Say which one to predict from with --channel."))
-    return found + _unreadable_channels(image)
-
-
-def _unreadable_channels(image: ImageSource) -> list[Finding]:
-    """Say why single channels cannot be read, of an image that can be otherwise."""
-    from napari_mito_predict.image import Finding, Level
-
-    if image.unsupported:
-        return []
-    reasons = image.info.unsupported_channels.items()
-    return [
-        Finding(Level.INFO, "channel", f"{image.channels[c].label} cannot be read: {reason}") for c, reason in reasons
-    ]
+    return found + unreadable_channels(image)
 
 
 def _pixel_findings(image: ImageSource) -> list[Finding]:

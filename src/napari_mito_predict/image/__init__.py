@@ -2,7 +2,7 @@
 
 from napari_mito_predict.image.arrays import from_array
 from napari_mito_predict.image.channels import Channel, ChannelRole, Modality
-from napari_mito_predict.image.checks import Finding, Level, check_image, check_volume, light_of
+from napari_mito_predict.image.checks import Finding, Level, check_image, check_volume, light_of, unreadable_channels
 from napari_mito_predict.image.folders import IMAGE_SUFFIXES, list_images
 from napari_mito_predict.image.output import check_output
 from napari_mito_predict.image.predicted import PredictionMark
@@ -34,6 +34,7 @@ __all__ = [
     "list_images",
     "open_image",
     "open_scenes",
+    "unreadable_channels",
     "write_ome_tiff",
     "write_ome_zarr",
 ]

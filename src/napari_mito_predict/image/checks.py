@@ -172,6 +172,17 @@ def check_image(image: ImageSource, channel: int | str | ChannelRole | None = No
     return found + _missing_sizes(image)
 
 
+def unreadable_channels(image: ImageSource) -> list[Finding]:
+    """Say why single channels cannot be read, of an image that can be otherwise: ``channel-unsupported``."""
+    if image.unsupported:
+        return []
+    found = []
+    for channel, reason in image.info.unsupported_channels.items():
+        message = f"{image.channels[channel].label} cannot be read: {reason}"
+        found.append(Finding(Level.INFO, "channel-unsupported", message))
+    return found
+
+
 def light_of(image: ImageSource, channel: int | str | ChannelRole | None = None) -> Channel:
     """The channel to predict from: None is the transmitted light.
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import struct
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from string import ascii_uppercase
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,9 +27,25 @@ from napari_mito_predict.image.czi_scenes import CziScene, Plane, Tile, damaged_
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LIBCZI = threading.RLock()
-"""Held by whoever is inside libCZI: a crash there takes the viewer with it. Reading is bound by the disk, so little is
-lost."""
+Result = TypeVar("Result")
+
+_LIBCZI = ThreadPoolExecutor(1, "libCZI")
+"""The one thread that libCZI is imported in and called from. Imported in a thread that has ended since, as those of Qt
+do, it crashes in the next one, and takes the viewer with it. Reading is bound by the disk, so little is lost."""
+
+
+def _renew_thread() -> None:
+    global _LIBCZI
+    _LIBCZI = ThreadPoolExecutor(1, "libCZI")
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has no threads but the one that forked it
+    os.register_at_fork(after_in_child=_renew_thread)
+
+
+def _in_libczi(function: Callable[..., Result], *arguments: Any) -> Result:
+    """Call something in the thread of libCZI; what it raises is raised here."""
+    return _LIBCZI.submit(function, *arguments).result()
 
 
 class _ReaderClass(NamedTuple):
@@ -86,7 +103,8 @@ class LibCziLibrary:
         self._reader_name = reader
         self._readers: dict[int, Any] = {}
         self._first_scene = 0
-        _reader_class(reader)
+        self._tiles: list[Tile] = []
+        _in_libczi(_reader_class, reader)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_readers": {}}
@@ -116,10 +134,14 @@ class LibCziLibrary:
                 file=self.path,
             )
         self._first_scene = min((tile.at.get("S", 0) for tile in tiles), default=0)
+        self._tiles = tiles
         return tiles
 
     def xml(self) -> str:
         """Read the metadata."""
+        return _in_libczi(self._read_xml)
+
+    def _read_xml(self) -> str:
         with self._open() as czi:
             return str(czi.reader.read_meta())
 
@@ -154,10 +176,14 @@ class LibCziLibrary:
     def read(self, scene: CziScene, planes: Sequence[Plane]) -> NDArray[Any]:
         """Read planes of one channel."""
         self._check(scene.tiles_of(planes))
+        return _in_libczi(self._read_planes, scene, planes)
+
+    def _read_planes(self, scene: CziScene, planes: Sequence[Plane]) -> NDArray[Any]:
         with self._open() as czi:
             reader = self._reader_for(scene)
             if reader is None:
-                return np.stack([_stitched(czi, scene, plane) for plane in planes])
+                stitch = _stitched if self._is_overlaid(scene) or not czi.is_mosaic() else _stitched_by_libczi
+                return np.stack([stitch(czi, scene, plane) for plane in planes])
             t = planes[0][0]
             c = planes[0][1]
             steps = [z for _, _, z in planes]
@@ -172,8 +198,8 @@ class LibCziLibrary:
 
     def _reader_for(self, scene: CziScene) -> Any | None:
         """Find BioIO's or AICSImageIO's reader of a scene; None where it has to be read without them."""
-        only_scenes = not scene.siblings and not scene.unsupported
-        if scene.box is not None or not only_scenes:
+        has_phases = any(tile.along("H") for tile in chain.from_iterable(scene.tiles.values()))
+        if scene.box is not None or scene.siblings or has_phases:
             return None
         index = scene.at.get("S", 0)
         if index not in self._readers:
@@ -187,6 +213,21 @@ class LibCziLibrary:
             reader.set_scene(position)
             self._readers[index] = reader
         return self._readers[index]
+
+    def _is_overlaid(self, scene: CziScene) -> bool:
+        """Whether another scene has tiles where this one lies: libCZI's own stitching would mix the two."""
+        if scene.box is None:
+            return False
+        left, top = scene.box
+        right, bottom = left + scene.sizes["X"], top + scene.sizes["Y"]
+        others = (tile for tile in self._tiles if tile.along("S") != scene.at.get("S", 0))
+        return any(
+            tile.along("X") < right
+            and tile.along("X") + tile.width > left
+            and tile.along("Y") < bottom
+            and tile.along("Y") + tile.height > top
+            for tile in others
+        )
 
     def _check(self, tiles: Sequence[Tile]) -> None:
         """Look at the headers of sub-blocks before they are read.
@@ -219,7 +260,7 @@ class LibCziLibrary:
         """Open the file with aicspylibczi; what is said about a damaged one becomes an `UnreadableImageError`."""
         from aicspylibczi import CziFile
 
-        with LIBCZI, self.path.open("rb") as stream:
+        with self.path.open("rb") as stream:
             try:
                 yield CziFile(stream)
             except _LIBRARY_ERRORS as error:

@@ -260,7 +260,8 @@ class _Layout:
         readable = {plane: found for plane, found in self.planes.items() if plane[1] not in self.unsupported}
         shown = list(chain.from_iterable((readable or self.planes).values()))
         most = max(map(len, readable.values()), default=1)
-        is_mosaic = most > 1 or any("M" in tile.at for tile in shown)
+        # Some writers number the only tile of each plane.
+        is_mosaic = most > 1 or len({tile.along("M") for tile in shown}) > 1
         box, frame = _frame(shown, is_mosaic=is_mosaic)
         return CziScene(
             at=at,

@@ -392,8 +392,8 @@ def _scenes_along(
         ]
         label = ", ".join(parts)
         note = (
-            f'The file has {counted}, each of which is a scene of its own; this is "{label}". Another is chosen by its '
-            "name or number (--scene)."
+            f'The file has {counted}, and each of them is a scene of its own. This is "{label}": choose another one by '
+            "its scene."
         )
         info = _info(series, at, facts, (*notes, note))
         if len(info.missing) == info.sizes["T"] * info.sizes["C"] * info.sizes["Z"]:

@@ -35,7 +35,7 @@ from napari_mito_predict._widgets.predict.opening import ALL, NotOpened, Opened,
 from napari_mito_predict._widgets.predict.output_layers import Grid
 from napari_mito_predict._widgets.predict.part import RangeBoxes
 from napari_mito_predict._widgets.predict.voxel_size import VoxelSizeBoxes, is_unknown, sizes_line
-from napari_mito_predict.image import IMAGE_SUFFIXES, ChannelRole, ImageSource
+from napari_mito_predict.image import IMAGE_SUFFIXES, ChannelRole, ImageSource, unreadable_channels
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -389,6 +389,8 @@ class ImageStep(Step):
             self.file_label.setToolTip(str(source.path))
         for warning in source.warnings:
             self._notes.addWidget(FindingLine("warning", warning))
+        for finding in unreadable_channels(source):
+            self._notes.addWidget(FindingLine(finding.level, finding.advice))
         self.set_summary(f"{name} · {source.channels[chosen.channel].label}", "ok")
 
     def _show_sizes(self, text: str) -> None:
