@@ -8,6 +8,7 @@ import tifffile
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 
+from napari_mito_predict._widgets.common.controls import FindingLine
 from napari_mito_predict.image import ChannelRole
 
 GRID = {"scale": (0.29, 0.11, 0.11), "units": ("um", "um", "um"), "axis_labels": ("z", "y", "x")}
@@ -184,7 +185,7 @@ def test_complete_stacks_have_no_boxes_for_parts(ready):
     assert ready.image.planes.isHidden()
 
 
-def test_a_channel_that_cannot_be_read_is_said(dock, viewer, qtbot, make_czi, label_texts):
+def test_a_channel_that_cannot_be_read_is_said(dock, viewer, qtbot, make_czi):
     """A compression of a camera in one channel: the other is opened, and nothing is dropped without a word."""
     path, data = make_czi("camera.czi", np.random.default_rng(3).integers(0, 4000, (1, 2, 3, 20, 28), np.uint16))
     raw = bytearray(path.read_bytes())
@@ -199,4 +200,5 @@ def test_a_channel_that_cannot_be_read_is_said(dock, viewer, qtbot, make_czi, la
     dock.image.open_file(path)
     qtbot.waitUntil(lambda: len(viewer.layers) == 1 and dock.image.input is not None, timeout=60_000)
     np.testing.assert_array_equal(viewer.layers[0].data, data[0, 0])
-    assert any("TMRM-T1 cannot be read: unsupported compression" in text for text in label_texts(dock.image))
+    notes = [line.accessibleName() for line in dock.image.findChildren(FindingLine)]
+    assert any("TMRM-T1 cannot be read: unsupported compression" in note for note in notes)
