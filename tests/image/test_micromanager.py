@@ -115,7 +115,7 @@ def test_positions_are_scenes(tmp_path: Path, order: dict[str, bool]) -> None:
     assert image.voxel_size_um == (0.5, 0.2, 0.2)
     assert image.time_step_s == 3
     assert "2 positions" in image.warnings[0]
-    assert "--scene" in image.warnings[0]
+    assert "choose another one by its scene" in image.warnings[0]
     for t, c, r in product(range(3), range(2), range(2)):
         np.testing.assert_array_equal(image.with_scene(f"well {r}").read(t, c), stack(c, t, r, 4))
 

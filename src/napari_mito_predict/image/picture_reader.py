@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -47,7 +48,7 @@ class _PngHeader(NamedTuple):
     colour: int
 
 
-class _PictureBackend:
+class _PictureBackend(ABC):
     """One plane, stored as a picture. Of a colour picture whose colours are all the same grey, that grey is read.
 
     The resolution of pictures is for printing and screens, and not taken for a voxel size.
@@ -87,12 +88,13 @@ class _PictureBackend:
             pixels = pixels[..., 0]
         return np.ascontiguousarray(pixels)[np.newaxis]
 
+    @abstractmethod
     def _header(self) -> _Header:
-        raise NotImplementedError
+        """Read what the file says before its pixels."""
 
+    @abstractmethod
     def _pixels(self) -> NDArray[Any]:
         """``(Y, X)``, or ``(Y, X, samples)`` of grey, red, green, blue and transparency."""
-        raise NotImplementedError
 
     def _damaged(self, why: object) -> UnreadableImageError:
         return UnreadableImageError(

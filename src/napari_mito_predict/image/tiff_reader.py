@@ -33,15 +33,7 @@ from napari_mito_predict.errors import (
 )
 from napari_mito_predict.image.micromanager import has_lost_index, position_names
 from napari_mito_predict.image.missing import describe_missing
-from napari_mito_predict.image.ome_xml import (
-    OmeDocument,
-    OmeImage,
-    is_of_renamed_file,
-    metadata_file,
-    part_names,
-    read_ome_xml,
-    without_file_names,
-)
+from napari_mito_predict.image.ome_xml import OmeDocument, OmeImage, read_ome_xml
 from napari_mito_predict.image.source import AXES, RGB, SceneInfo
 from napari_mito_predict.image.tiff_metadata import TiffFacts, series_facts
 from napari_mito_predict.image.tiff_pages import PageReader, described_page
@@ -54,11 +46,11 @@ from napari_mito_predict.image.tiff_series import (
     read_series,
     scene_words,
 )
+from napari_mito_predict.image.tiff_sets import described_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # What tifffile logs (and then ignores) where pages or their pixels are damaged.
 _DAMAGE = (
     "invalid page offset",
@@ -212,7 +204,7 @@ class TiffBackend:
 def _read_scenes(path: Path, axes: str | None) -> list[_Scene]:
     with _logged() as messages:
         try:
-            file, xml = _described_file(path)
+            file, xml = described_file(path)
             options: dict[str, Any] = {"omexml": xml} if xml else {}
             try:
                 return _scenes_of(path, file, axes, messages, options, ())
@@ -234,72 +226,6 @@ def _with_reason(scene: _Scene, note: str, path: Path) -> _Scene:
         return scene
     problem = type(scene.problem)(f"{note} So {scene.problem.reason_about(path)}", file=path)
     return replace(scene, problem=problem)
-
-
-def _described_file(path: Path) -> tuple[Path, str | None]:
-    """Give the TIFF to begin with, and the OME-XML where it is not in that file, or has to be read differently."""
-    if not is_tiff(path):
-        return _first_part(path), _text_of(path)
-    with tifffile.TiffFile(path) as tiff:
-        xml = tiff.ome_metadata
-    try:
-        described_by = metadata_file(xml) if xml else None
-        names = part_names(xml) if xml else ()
-        is_renamed = bool(xml) and is_of_renamed_file(str(xml), path.name)
-    except ElementTree.ParseError:
-        return path, None  # said where it is read
-    if described_by is not None:
-        companion = path.parent / described_by
-        if not described_by or not companion.is_file():
-            raise UnsupportedImageError(
-                "this OME-TIFF is one part of a set and has no description of its own: that is in "
-                f'"{described_by}", which is not in this folder. Put the files of the set together.',
-                file=path,
-            )
-        return _described_file(companion) if is_tiff(companion) else (_first_part(companion), _text_of(companion))
-    if is_renamed:
-        return path, without_file_names(str(xml))
-    if len(names) > 1:
-        _refuse_missing_parts(path, set(names) - {path.name})
-    return path, None
-
-
-def _first_part(companion: Path) -> Path:
-    """The first of the files that a companion describes, all of which have to be there."""
-    try:
-        names = part_names(_text_of(companion))
-    except ElementTree.ParseError as error:
-        raise MetadataError(
-            f"this companion of an OME-TIFF set is no sound XML ({error}). Open the TIFF files themselves, with their "
-            "axes (--axes).",
-            file=companion,
-        ) from error
-    if not names:
-        raise UnsupportedImageError(
-            "this OME-XML names no TIFF file that its pixels are in. Open the image itself.", file=companion
-        )
-    _refuse_missing_parts(companion, set(names))
-    return companion.parent / names[0]
-
-
-def _refuse_missing_parts(path: Path, names: set[str]) -> None:
-    missing = sorted(name for name in names if not (path.parent / name).exists())
-    if missing:
-        raise UnreadableImageError(
-            f"this OME-TIFF is spread over several files, and {len(missing)} of them are missing: "
-            f"{', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}. Put them into the same folder.",
-            file=path,
-        )
-
-
-def is_tiff(path: Path) -> bool:
-    """Whether a file begins as TIFFs do: classic and BigTIFF, little- and big-endian."""
-    with path.open("rb") as stream:
-        return stream.read(4) in TIFF_MAGIC
-
-
-def _text_of(companion: Path) -> str:
-    return companion.read_bytes().decode("utf-8-sig", errors="replace")
 
 
 def _scenes_of(
