@@ -198,8 +198,11 @@ class LibCziLibrary:
 
     def _reader_for(self, scene: CziScene) -> Any | None:
         """Find BioIO's or AICSImageIO's reader of a scene; None where it has to be read without them."""
-        has_phases = any(tile.along("H") for tile in chain.from_iterable(scene.tiles.values()))
-        if scene.box is not None or scene.siblings or has_phases:
+        tiles = list(chain.from_iterable(scene.tiles.values()))
+        has_phases = any(tile.along("H") for tile in tiles)
+        # AICSImageIO takes the indices that lie before the first one for planes of the file.
+        counts_from_zero = all(min((tile.along(letter) for tile in tiles), default=0) == 0 for letter in "TCZ")
+        if scene.box is not None or scene.siblings or has_phases or not counts_from_zero:
             return None
         index = scene.at.get("S", 0)
         if index not in self._readers:
