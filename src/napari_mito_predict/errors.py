@@ -111,6 +111,26 @@ class InvalidModelError(ModelError):
     """The model card breaks its own rules: unknown field, newer schema, weights that do not fit the network."""
 
 
+class ProtectedModelError(ModelError):
+    """A model that is not the user's own: it cannot be renamed or removed."""
+
+
+class ModelExistsError(ModelError):
+    """The name of a model is taken already."""
+
+
+class ForeignModelError(ModelError):
+    """A model file of another program that cannot be imported, or not without being told more about it."""
+
+
+class UntrustedModelError(ForeignModelError):
+    """A model file that holds code, which nobody said may be run."""
+
+
+class DownloadError(ModelError):
+    """A model could not be fetched, or is not what was announced."""
+
+
 class ModelMismatchError(ModelError):
     """This model cannot predict from this image, for example a z-model from a single plane."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from napari_mito_predict.models.card import (
-    SIMULATED_DISCLAIMER,
     Agreement,
     Architecture,
     Input,
@@ -14,6 +13,13 @@ from napari_mito_predict.models.card import (
     Training,
     Unbeaten,
 )
+from napari_mito_predict.models.card_text import SIMULATED_DISCLAIMER
+from napari_mito_predict.models.folders import (
+    add_shared_folder,
+    forget_shared_folder,
+    shared_folders,
+    user_models_folder,
+)
 from napari_mito_predict.models.package import Model, VerifyReport, read_card, read_package, save_model, verify_model
 from napari_mito_predict.models.registry import (
     ModelInfo,
@@ -23,7 +29,6 @@ from napari_mito_predict.models.registry import (
     find_model,
     list_models,
     load_model,
-    user_models_folder,
 )
 
 __all__ = [
@@ -41,14 +46,17 @@ __all__ = [
     "Training",
     "Unbeaten",
     "VerifyReport",
+    "add_shared_folder",
     "add_to_models",
     "bundled_names",
     "find_model",
+    "forget_shared_folder",
     "list_models",
     "load_model",
     "read_card",
     "read_package",
     "save_model",
+    "shared_folders",
     "user_models_folder",
     "verify_model",
 ]

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
-from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from napari_mito_predict.errors import InvalidModelError
+from napari_mito_predict.image.metadata import LARGEST_VOXEL_UM, SMALLEST_VOXEL_UM
 from napari_mito_predict.image.names import file_stem
+from napari_mito_predict.models.card_text import MEASURES, SIMULATED_DISCLAIMER, Measure, card_markdown
 from napari_mito_predict.models.licence import NOT_STATED
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-SCHEMA_VERSION: Final = 1
-SIMULATED_DISCLAIMER = "Trained on simulated cells, not validated on real ones."
-_WHAT_SIMULATED_MEANS = (
-    "It never saw a real microscope image: on real cells take its output as a demonstration and as a start for "
-    "fine-tuning on your own pairs, never as a measurement."
-)
-
-Measure = Literal["pcc", "fine_pcc"]
-_MEASURES: dict[Measure, str] = {"pcc": "PCC", "fine_pcc": "fine PCC"}
+SCHEMA_VERSION: Final = 2
+"""Version 1 had no origin, verdicts, picture or kind of weights, and knew one normalisation."""
 
 ThirdAxis = Literal["z", "t"]
 
@@ -49,7 +43,21 @@ def check_name(name: str) -> str:
     return name
 
 
+def _check_percentiles(given: tuple[float, float]) -> tuple[float, float]:
+    low, high = given
+    if not 0 <= low < high <= 100:
+        raise ValueError("percentiles are two numbers from 0 to 100, the lower one first")
+    return given
+
+
+# A card comes from anywhere: each value has a bound, so that nothing absurd is shown, computed with or allocated.
 Name = Annotated[str, AfterValidator(check_name)]
+Line = Annotated[str, Field(max_length=200)]
+Text = Annotated[str, Field(max_length=20_000)]
+PositiveFinite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Micrometres = Annotated[float, Field(ge=SMALLEST_VOXEL_UM, le=LARGEST_VOXEL_UM)]
+Percentiles = Annotated[tuple[float, float], AfterValidator(_check_percentiles)]
+Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
 
 
 class _Part(BaseModel):
@@ -61,10 +69,10 @@ class Target(_Part):
 
     name: Name
     """What it is, for example ``mitochondria``; the key of the prediction."""
-    stain: str
+    stain: Line
     """The fluorescent label whose signal is predicted, for example ``TMRM``."""
-    colormap: str = "gray"
-    contrast_limits: tuple[float, float] = (-1.0, 6.0)
+    colormap: Line = "gray"
+    contrast_limits: tuple[FiniteFloat, FiniteFloat] = (-1.0, 6.0)
     """Display range in z-scores of the training truth."""
 
 
@@ -76,27 +84,61 @@ class Architecture(_Part):
 
 
 class Normalisation(_Part):
-    """How a volume is brought to zero mean and unit variance, by statistics of the whole volume."""
+    """How a volume is brought into the range that the network knows: clipped, then ``(value - offset) / scale``.
 
-    kind: Literal["zscore"] = "zscore"
-    clip_percentiles: tuple[float, float] | None = (0.1, 99.9)
-    """Values outside are clipped before the statistics are taken; ``None`` for no clipping."""
+    Offset and scale are taken from the whole volume, but for ``fixed``, where they are those of the card:
+
+    =============  =======================  ==================================
+    kind           offset                   scale
+    =============  =======================  ==================================
+    ``zscore``     mean                     standard deviation
+    ``robust``     median                   interquartile range
+    ``range``      the first percentile     from the first to the second
+    ``fixed``      `offset`                 `scale`
+    =============  =======================  ==================================
+    """
+
+    kind: Literal["zscore", "robust", "range", "fixed"] = "zscore"
+    clip_percentiles: Percentiles | None = (0.1, 99.9)
+    """Of ``zscore``: values outside are clipped before the statistics are taken; ``None`` for no clipping."""
+    percentiles: Percentiles | None = None
+    """Of ``range``: what becomes 0 and what becomes 1."""
+    offset: FiniteFloat | None = None
+    scale: PositiveFinite | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clip_z_scores_only(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("kind", "zscore") != "zscore":
+            return {"clip_percentiles": None} | given
+        return given
+
+    @model_validator(mode="after")
+    def _complete(self) -> Normalisation:
+        if self.clip_percentiles is not None and self.kind != "zscore":
+            raise ValueError(f"'clip_percentiles' is for 'zscore', not for '{self.kind}'")
+        if (self.percentiles is not None) != (self.kind == "range"):
+            raise ValueError("'range' needs 'percentiles', and nothing else takes them")
+        fixed = {self.offset is not None, self.scale is not None}
+        if fixed != {self.kind == "fixed"}:
+            raise ValueError("'fixed' needs 'offset' and 'scale', and nothing else takes them")
+        return self
 
 
 class Input(_Part):
     """What the model expects to see."""
 
-    modality: str = "transmitted light"
+    modality: Line = "transmitted light"
     """Kind of transmitted light, as `Modality` spells it where it is one of those, else in any words."""
-    voxel_size_um: tuple[PositiveFloat | None, PositiveFloat | None, PositiveFloat | None]
+    voxel_size_um: tuple[Micrometres | None, Micrometres | None, Micrometres | None]
     """Sampling ``(z, y, x)`` the model was trained at; z is ``None`` where it has no meaning (time series, 2-D).
 
     All three are ``None`` where the training images did not know it: such a model takes images as they are."""
-    estimated_pixel_um: PositiveFloat | None = None
+    estimated_pixel_um: Micrometres | None = None
     """Pixel size (y and x) estimated by other means, where the training images did not know it."""
     third_axes: tuple[ThirdAxis, ...]
     """``("z",)``, ``("t",)``, ``("z", "t")``, or ``()`` for a 2-D model."""
-    third_axis_step: dict[ThirdAxis, PositiveFloat] = Field(default_factory=dict)
+    third_axis_step: dict[ThirdAxis, PositiveFinite] = Field(default_factory=dict)
     """Step of the third axis in training: micrometres for z, seconds for t."""
     normalisation: Normalisation = Normalisation()
 
@@ -118,27 +160,55 @@ class Input(_Part):
 class Training(_Part):
     """Where the weights come from."""
 
-    data: str
-    pairs: int = Field(ge=0)
-    iterations: int = Field(ge=0)
-    code_version: str = ""
-    date: str = ""
-    start_from: str | None = None
-    notes: str = ""
+    data: Text
+    pairs: int | None = Field(ge=0)
+    """How many it learned from; ``None`` where that is not known, as of models from elsewhere."""
+    iterations: int | None = Field(ge=0)
+    code_version: Line = ""
+    date: Line = ""
+    start_from: Line | None = None
+    notes: Text = ""
+
+
+class Origin(_Part):
+    """Where a model from elsewhere was taken from."""
+
+    format: Line
+    """Such as ``pytorch_fnet``, ``VisCy`` or ``bioimage.io``."""
+    source: Text
+    """Name of the file, or address."""
+    sha256: Sha256 = ""
+    """Of that file."""
+
+
+class MeasureVerdict(_Part):
+    """How far a measure that is taken from predictions of this model can be trusted."""
+
+    measure: Line
+    target: Name
+    verdict: Literal["supported", "with care", "not supported"]
+    fields: int = Field(ge=0)
+    """How many independent fields it was tried on."""
+    concordance: FiniteFloat | None = None
+    """Lin's coefficient of the measure on prediction and on truth."""
+    bias: FiniteFloat | None = None
+    """Mean difference to the truth, relative to it."""
+    limits_of_agreement: tuple[FiniteFloat, FiniteFloat] | None = None
+    """In the same way."""
 
 
 class Agreement(_Part):
     """Means over groups of fields; ``None`` where there is none, such as of a constant prediction."""
 
-    pcc: float | None = None
-    fine_pcc: float | None = None
+    pcc: FiniteFloat | None = None
+    fine_pcc: FiniteFloat | None = None
 
 
 class ModelTest(_Part):
     """One target on fields that were not trained on, beside what needs no network."""
 
     target: Name
-    on: str
+    on: Text
     """Which fields."""
     model: Agreement
     baselines: dict[str, Agreement] = Field(default_factory=dict)
@@ -162,7 +232,7 @@ class Unbeaten(NamedTuple):
 
     def __str__(self) -> str:
         """Such as ``mitochondria, PCC 0.41 against 0.43 of the local contrast``."""
-        name = _MEASURES[self.measure]
+        name = MEASURES[self.measure]
         value = "none" if self.value is None else f"{self.value:.2f}"
         return f"{self.target}, {name} {value} against {self.baseline_value:.2f} of the {self.baseline}"
 
@@ -170,32 +240,40 @@ class Unbeaten(NamedTuple):
 class Weights(_Part):
     """The weights file and its fingerprint."""
 
-    file: Literal["weights.safetensors"] = "weights.safetensors"
-    sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
+    file: Literal["weights.safetensors", "network.onnx", "network.torchscript"] = "weights.safetensors"
+    """Weights alone; or a network from elsewhere together with them, see `Architecture`."""
+    sha256: Sha256 = ""
 
 
 class ModelCard(_Part):
     """Everything `model.json` holds."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1, 2] = SCHEMA_VERSION
     name: Name
-    title: str
-    targets: tuple[Target, ...] = Field(min_length=1)
+    title: Line
+    targets: tuple[Target, ...] = Field(min_length=1, max_length=16)
     architecture: Architecture
     input: Input
     training: Training
-    metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
+    metrics: dict[Line, dict[Line, FiniteFloat]] = Field(default_factory=dict, max_length=200)
     """Test condition -> metric -> value."""
-    tests: tuple[ModelTest, ...] = ()
+    tests: tuple[ModelTest, ...] = Field(default=(), max_length=200)
     """Each target beside what needs no network; empty for models of earlier versions."""
-    licence: str = ""
+    verdicts: tuple[MeasureVerdict, ...] = Field(default=(), max_length=200)
+    """Reserved for what is measured on predictions: nothing writes it yet."""
+    licence: Line = ""
     """Of the weights, as an SPDX expression such as ``GPL-3.0-only``; empty where nobody stated one."""
-    authors: tuple[str, ...] = ()
-    attribution: str = ""
+    authors: tuple[Line, ...] = Field(default=(), max_length=200)
+    attribution: Text = ""
     """Whose data the weights were made from, and where they are published."""
-    simulated: bool
-    trained_on: str = ""
+    simulated: bool | None
+    """Whether the training images were; ``None`` where nobody stated it."""
+    trained_on: Text = ""
     """The real cells, in a few words: what they are, how they were seen, on how many microscopes."""
+    origin: Origin | None = None
+    """Of a model from elsewhere."""
+    picture: Literal["cover.png"] | None = None
+    """A picture of what it does, in the package."""
     weights: Weights = Weights()
 
     @property
@@ -208,7 +286,7 @@ class ModelCard(_Part):
         """The best baseline of each target and measure that the model is not better than."""
         found = []
         for test in self.tests:
-            for measure in _MEASURES:
+            for measure in MEASURES:
                 values = {name: getattr(agreement, measure) for name, agreement in test.baselines.items()}
                 known = {name: value for name, value in values.items() if value is not None}
                 if not known:
@@ -221,7 +299,9 @@ class ModelCard(_Part):
 
     @property
     def cells(self) -> str:
-        """Which cells it knows, in a few words: ``simulated``, or ``real`` and which."""
+        """Which cells it knows, in a few words: ``simulated``, ``real`` and which, or that it is not stated."""
+        if self.simulated is None and not self.trained_on:
+            return NOT_STATED
         if self.simulated:
             return "simulated"
         if self.trained_on:
@@ -248,7 +328,9 @@ class ModelCard(_Part):
             version = json.loads(text).get("schema_version")
         except (ValueError, AttributeError, RecursionError) as error:
             raise InvalidModelError(f"{source}: not a model card ({error}).") from error
-        if isinstance(version, int) and version > SCHEMA_VERSION:
+        if type(version) not in (int, type(None)):  # 1.0 and true equal 1
+            raise InvalidModelError(f"{source}: not a model card ('schema_version' is {version!r}, no whole number).")
+        if version is not None and version > SCHEMA_VERSION:
             raise InvalidModelError(
                 f"{source}: written by a newer version (schema {version}, this one reads {SCHEMA_VERSION}). "
                 "Update napari-mito-predict."
@@ -265,74 +347,7 @@ class ModelCard(_Part):
 
     def to_markdown(self) -> str:
         """The card for people, as Markdown; a simulated model says so in its first line."""
-        stains = ", ".join(f"{target.name} ({target.stain})" for target in self.targets)
-        lines = [
-            f"# {self.title}\n",
-            f"Predicts {stains} from {self.input.modality}; {self._third_axes_text()}, {self._voxel_size_text()}.\n",
-            f"- Training: {self.training.data}; {self.training.pairs} pairs, {self.training.iterations} iterations"
-            f" ({self.training.date}).",
-            f"- Network: {self.architecture.kind} {self.architecture.arguments}",
-            f"- Licence: {self.licence or NOT_STATED}. Authors: {', '.join(self.authors) or NOT_STATED}.",
-            "- Values are z-scores of the training truth: brightness is relative, not calibrated.",
-        ]
-        lines += self._test_lines()
-        if self.trained_on:
-            lines.insert(2, f"- Cells: {self.trained_on}.")
-        if self.attribution:
-            lines.append(f"- Attribution: {self.attribution}")
-        if self.training.notes:
-            lines.append(f"- {self.training.notes}")
-        warning = ""
-        if self.simulated:
-            warning = f"**{self.disclaimer}** {_WHAT_SIMULATED_MEANS}\n"
-        return "\n".join([warning, *lines, "", *self._metric_table()]) + "\n"
-
-    def _third_axes_text(self) -> str:
-        plurals = {"z": "z-stacks", "t": "time series"}
-        return " or ".join(plurals[axis] for axis in self.input.third_axes) or "single planes"
-
-    def _voxel_size_text(self) -> str:
-        if not self.input.sampling_known:
-            estimated = self.input.estimated_pixel_um
-            about = f" (about {estimated:g} um, estimated)" if estimated else ""
-            return f"voxel size unknown{about}: images are taken as they are, pixel for pixel"
-        z_um, *plane_um = self.input.voxel_size_um
-        in_plane = f"{plane_um[0]:g} x {plane_um[1]:g} um"
-        if z_um is None:
-            return in_plane
-        return f"{z_um:g} x {in_plane} (z, y, x)"
-
-    def _test_lines(self) -> list[str]:
-        """Whether the model is better than what needs no network, as far as that was tested."""
-        if not self.tests:
-            return []
-        if self.unbeaten:
-            found = "; ".join(map(str, self.unbeaten))
-            return [f"- **No better than without a network** on the {self.tests[0].on}: {found}."]
-        baselines: list[str] = []
-        measures: list[str] = []
-        for measure, shown in _MEASURES.items():
-            compared = list(chain.from_iterable(test.compared(measure) for test in self.tests))
-            if compared:
-                baselines += compared
-                measures.append(shown)
-        if not measures:
-            return []
-        without = f"what needs no network ({', '.join(dict.fromkeys(baselines))})"
-        return [f"- Better on the {self.tests[0].on} than {without}, in {' and '.join(measures)}."]
-
-    def _metric_table(self) -> list[str]:
-        if not self.metrics:
-            return []
-        columns = list(dict.fromkeys(chain.from_iterable(self.metrics.values())))
-        rows = [_table_row(condition, values, columns) for condition, values in self.metrics.items()]
-        return [f"| condition | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|", *rows]
-
-
-def _table_row(condition: str, values: dict[str, float], columns: list[str]) -> str:
-    """One row of the table of metrics; empty where a condition was not measured by one."""
-    shown = {metric: f"{value:.3g}" for metric, value in values.items()}
-    return f"| {condition} | " + " | ".join(shown.get(column, "") for column in columns) + " |"
+        return card_markdown(self)
 
 
 def _problem_text(problem: ErrorDetails) -> str:

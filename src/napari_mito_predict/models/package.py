@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from napari_mito_predict._files import atomic_folder, atomic_write_text
-from napari_mito_predict.errors import DamagedModelError, InvalidModelError, UnwritableOutputError
+from napari_mito_predict.errors import DamagedModelError, UnwritableOutputError
 from napari_mito_predict.models.card import ModelCard, Weights
+from napari_mito_predict.models.weights import forward, load_network, to_stored
 
 if TYPE_CHECKING:
-    import torch
-
     from napari_mito_predict.networks import Network
 
 CARD = "model.json"
@@ -126,13 +125,13 @@ def save_model(
     from safetensors.torch import save
 
     folder = Path(folder)
-    tensors = {name: _to_stored(tensor, precision) for name, tensor in network.state_dict().items()}
+    tensors = {name: to_stored(tensor, precision) for name, tensor in network.state_dict().items()}
     weights = save(tensors, metadata={"format": "pt"})
     card = card.model_copy(update={"weights": Weights(sha256=hashlib.sha256(weights).hexdigest())})
     # The self-test holds what a reader of this package will compute, with weights rounded as they are stored.
-    reloaded = _load_network(card, weights, str(folder))
+    reloaded = load_network(card, weights, str(folder))
     given = np.asarray(sample_input, np.float32)
-    sample = Sample(given, _forward(reloaded, given))
+    sample = Sample(given, forward(reloaded, given))
     try:
         with atomic_folder(folder) as temporary:
             _write_package(temporary, card, weights, sample, pictures or {})
@@ -188,7 +187,7 @@ def read_package(path: Path) -> Model:
             f"{card.weights.sha256[:12] or 'nothing'}...). Get the model again from where it came from.",
             file=path,
         )
-    return Model(card, _load_network(card, weights, str(path)), _sample_or_none(path))
+    return Model(card, load_network(card, weights, str(path)), _sample_or_none(path))
 
 
 @dataclass(frozen=True)
@@ -212,7 +211,7 @@ def verify_model(path: Path) -> VerifyReport:
     """
     model = read_package(path)
     given, expected = _read_sample(path)
-    found = _forward(model.network, given)
+    found = forward(model.network, given)
     difference = float(np.abs(found - expected).max() / max(float(expected.std()), 1e-12))
     passed = difference <= _SELF_TEST_TOLERANCE
     if passed:
@@ -235,64 +234,6 @@ def _sample_or_none(path: Path) -> Sample | None:
         return _read_sample(path)
     except (DamagedModelError, ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error):
         return None
-
-
-def _to_stored(tensor: torch.Tensor, precision: str) -> torch.Tensor:
-    """A copy of a weight on the CPU, in the precision it is stored in; see `save_model`."""
-    import torch
-
-    tensor = tensor.detach().cpu().contiguous()
-    if precision == "float16" and tensor.is_floating_point() and tensor.ndim > 1:
-        return tensor.to(torch.float16)
-    return tensor.clone()
-
-
-def _load_network(card: ModelCard, weights: bytes, source: str) -> Network:
-    """Build the card's network and load the `weights`, strictly; `source` is named in messages."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    from napari_mito_predict.networks import build_network
-
-    try:
-        tensors = load(weights)
-    except SafetensorError as error:
-        raise DamagedModelError(f"{source}: the weights cannot be read ({error}).") from error
-    network = build_network(card.architecture.kind, card.architecture.arguments)
-    _require_same_shapes(network.state_dict(), tensors, source)
-    if network.out_channels != len(card.targets):
-        raise InvalidModelError(
-            f"{source}: {network.out_channels} outputs but {len(card.targets)} targets on the card."
-        )
-    # Counters of batch normalisation are whole numbers: they can be neither NaN nor half precision.
-    fractional = {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point()}
-    if not all(bool(tensor.isfinite().all()) for tensor in fractional.values()):
-        raise InvalidModelError(f"{source}: the weights hold NaN or infinite numbers.")
-    single = {name: tensor.float() for name, tensor in fractional.items()}
-    network.load_state_dict(tensors | single, strict=True)
-    network.eval().requires_grad_(False)
-    return network
-
-
-def _require_same_shapes(wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor], source: str) -> None:
-    wanted_shapes = {name: tuple(tensor.shape) for name, tensor in wanted.items()}
-    given_shapes = {name: tuple(tensor.shape) for name, tensor in given.items()}
-    names = wanted_shapes.keys() | given_shapes.keys()
-    wrong = sorted(name for name in names if wanted_shapes.get(name) != given_shapes.get(name))
-    if wrong:
-        raise InvalidModelError(
-            f"{source}: weights do not fit the network; first of {len(wrong)}: {', '.join(wrong[:5])}."
-        )
-
-
-def _forward(network: Network, image: np.ndarray) -> np.ndarray:
-    """Predict one normalised image ``(C, *spatial)``: float32, ``(targets, *spatial)``."""
-    import torch
-
-    batch = torch.from_numpy(np.ascontiguousarray(image))[None]
-    with torch.inference_mode():
-        output: np.ndarray = network(batch)[0].float().numpy()
-    return output
 
 
 def _read(path: Path, member: str) -> bytes:

@@ -1,8 +1,7 @@
-"""Finding models by name: given paths, the user's own folder, installed distributions, the bundled ones."""
+"""Finding models by name: given paths, the user's own folder, shared folders, installed distributions, bundled ones."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,17 +10,15 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 from napari_mito_predict._files import atomic_folder, atomic_write_text
 from napari_mito_predict.errors import ModelError, UnknownModelError, UnwritableOutputError
 from napari_mito_predict.models.distributions import installed_distributions
+from napari_mito_predict.models.folders import shared_folders, user_models_folder
 from napari_mito_predict.models.package import CARD, Model, read_card, read_package
 
 if TYPE_CHECKING:
     from napari_mito_predict.models.card import ModelCard, ThirdAxis
 
-MODELS_VARIABLE = "MITO_PREDICT_MODELS"
 _BUNDLED = Path(__file__).parent / "bundled"
 
 
@@ -30,6 +27,8 @@ class Source(StrEnum):
 
     OWN = "own"
     """The user's folder of models."""
+    SHARED = "shared"
+    """A further folder that the user named, such as one of the lab."""
     INSTALLED = "installed"
     """A distribution of models that is installed beside this package."""
     BUNDLED = "bundled"
@@ -69,21 +68,15 @@ class ModelInfo:
         return self.source is Source.BUNDLED
 
 
-def user_models_folder() -> Path:
-    """Where a user's own models live: ``$MITO_PREDICT_MODELS`` or the platform's data folder."""
-    configured = os.environ.get(MODELS_VARIABLE)
-    if configured:
-        return Path(configured)
-    return platformdirs.user_data_path("napari-mito-predict", appauthor=False) / "models"
-
-
 def list_models() -> list[ModelInfo]:
-    """All models that can be named: the user's own, those of installed distributions, the bundled ones.
+    """All models that can be named: the user's own, shared ones, those of installed distributions, the bundled ones.
 
     Of several with one name the first counts.
     """
     found: dict[str, ModelInfo] = {}
-    for info in chain(_in_folder(user_models_folder(), Source.OWN), _installed(), _in_folder(_BUNDLED, Source.BUNDLED)):
+    shared = (_in_folder(folder, Source.SHARED) for folder in shared_folders())
+    own = _in_folder(user_models_folder(), Source.OWN)
+    for info in chain(own, *shared, _installed(), _in_folder(_BUNDLED, Source.BUNDLED)):
         found.setdefault(info.name, info)
     return list(found.values())
 

@@ -242,7 +242,7 @@ class Run:
         found += [int(path.stem) for path in self.previews]
         if self.model_folder.exists():
             with suppress(ModelError):
-                found.append(read_card(self.model_folder).training.iterations)
+                found.append(read_card(self.model_folder).training.iterations or 0)
         return max(found)
 
     # ------------------------------------------------------------------ after a crash

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from napari_mito_predict.models.registry import MODELS_VARIABLE
+from napari_mito_predict.models.folders import MODELS_VARIABLE
 
 _DEFAULTS = {"device": "auto", "precision": "auto", "tta": "False", "models_folder": ""}
 

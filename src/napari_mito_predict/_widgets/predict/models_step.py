@@ -28,7 +28,8 @@ from napari_mito_predict._widgets.common.wrapped import Wrapped
 from napari_mito_predict.errors import ModelError
 from napari_mito_predict.image import Level
 from napari_mito_predict.models import read_card
-from napari_mito_predict.models.registry import ModelInfo, Source, list_models, user_models_folder
+from napari_mito_predict.models.folders import user_models_folder
+from napari_mito_predict.models.registry import ModelInfo, Source, list_models
 from napari_mito_predict.prediction.choice import choose_models
 
 if TYPE_CHECKING:
