@@ -27,6 +27,7 @@ from napari_mito_predict.evaluation.page import COVERAGE, MEASURES, PAGE
 from napari_mito_predict.evaluation.report import Report, Result, targets_of
 from napari_mito_predict.evaluation.summary import anchor, target_section
 from napari_mito_predict.models import SIMULATED_DISCLAIMER
+from napari_mito_predict.models.card_text import training_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -343,8 +344,7 @@ def _models(results: Sequence[Result]) -> str:
             if not card.input.sampling_known:
                 voxels = "voxel size unknown"
             facts |= {
-                "trained on": f"{card.training.data}; {card.training.pairs} fields, "
-                f"{card.training.iterations} iterations",
+                "trained on": training_text(card),
                 "made for": f"{', '.join(card.input.third_axes) or 'single planes'}; {voxels}",
                 "network": card.architecture.kind,
                 "notes": card.training.notes,

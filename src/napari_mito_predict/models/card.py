@@ -52,7 +52,8 @@ def _check_percentiles(given: tuple[float, float]) -> tuple[float, float]:
 
 # A card comes from anywhere: each value has a bound, so that nothing absurd is shown, computed with or allocated.
 Name = Annotated[str, AfterValidator(check_name)]
-Line = Annotated[str, Field(max_length=200)]
+LONGEST_LINE: Final = 200
+Line = Annotated[str, Field(max_length=LONGEST_LINE)]
 Text = Annotated[str, Field(max_length=20_000)]
 PositiveFinite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Micrometres = Annotated[float, Field(ge=SMALLEST_VOXEL_UM, le=LARGEST_VOXEL_UM)]

@@ -25,7 +25,7 @@ def card_markdown(card: ModelCard) -> str:
     lines = [
         f"# {card.title}\n",
         f"Predicts {stains} from {card.input.modality}; {_third_axes_text(card)}, {_voxel_size_text(card)}.\n",
-        f"- Training: {_training_text(card)}.",
+        f"- Training: {training_text(card)}.",
         f"- Network: {card.architecture.kind} {card.architecture.arguments}",
         f"- Licence: {card.licence or NOT_STATED}. Authors: {', '.join(card.authors) or NOT_STATED}.",
         "- Values are z-scores of the training truth: brightness is relative, not calibrated.",
@@ -45,7 +45,8 @@ def card_markdown(card: ModelCard) -> str:
     return "\n".join([warning, *lines, "", *_metric_table(card)]) + "\n"
 
 
-def _training_text(card: ModelCard) -> str:
+def training_text(card: ModelCard) -> str:
+    """What it learned from, and for how long, as far as that is known."""
     training = card.training
     numbers = {"pairs": training.pairs, "iterations": training.iterations}
     known = [f"{number} {what}" for what, number in numbers.items() if number is not None]

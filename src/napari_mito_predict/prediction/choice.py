@@ -88,7 +88,7 @@ class _Candidate(NamedTuple):
 
 def _is_real(card: ModelCard) -> bool:
     """Whether a model is one of real cells, for single planes."""
-    return not card.simulated and not card.input.third_axes
+    return card.simulated is False and not card.input.third_axes
 
 
 def _not_chosen(reason: Finding) -> Finding:

@@ -110,7 +110,7 @@ def _model(card: ModelCard) -> ModelRecord:
         name=card.name,
         title=card.title,
         weights_sha256=card.weights.sha256,
-        simulated=card.simulated,
+        simulated=bool(card.simulated),
         licence=card.licence,
         attribution=card.attribution,
     )

@@ -203,7 +203,7 @@ class TrainingConfig(_Part):
 
     schema_version: int = Field(default=SCHEMA_VERSION, ge=1)
     """Of this kind of file; may be left out."""
-    targets: dict[Name, Channel | None] = Field(min_length=1)
+    targets: dict[Name, Channel | None] = Field(min_length=1, max_length=16)
     """Name of each predicted structure -> truth channel (name, index or role); ``None``: the file's only channel.
 
     A single name may be given as ``target: mitochondria`` where the truth has files of its own.
@@ -212,7 +212,7 @@ class TrainingConfig(_Part):
     output: Path
     """The run folder."""
     name: Name = "my-model"
-    title: str = ""
+    title: str = Field(default="", max_length=200)
     split: Split = Split()
     preset: Literal["paper", "paper-deep", "fnet", "gvtnet", "quick", "robust", "general"] = "paper"
     network: NetworkConfig | None = None

@@ -13,6 +13,7 @@ import numpy as np
 from napari_mito_predict.errors import ModelError
 from napari_mito_predict.image import ChannelRole
 from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Target, Training, save_model
+from napari_mito_predict.models.card import LONGEST_LINE
 from napari_mito_predict.training.config import NetworkConfig
 from napari_mito_predict.training.inherited import terms_of
 from napari_mito_predict.training.pictures import draw_curve, draw_example
@@ -71,7 +72,12 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
         name=config.name,
         title=config.title or f"{', '.join(data.stains)} from transmitted light",
         targets=tuple(
-            Target(name=name, stain=stain, colormap=_COLORMAPS.get(role, "gray"), contrast_limits=_DEFAULT_LIMITS)
+            Target(
+                name=name,
+                stain=stain[:LONGEST_LINE],
+                colormap=_COLORMAPS.get(role, "gray"),
+                contrast_limits=_DEFAULT_LIMITS,
+            )
             for name, stain, role in zip(config.targets, data.stains, data.roles, strict=True)
         ),
         architecture=architecture,

@@ -238,9 +238,11 @@ def _without_repetition(plan: PredictionPlan) -> list[tuple[Level, str, str]]:
 
 def _cells_badge(card: ModelCard) -> QLabel:
     """Whether it knows simulated or real cells; which ones stands below."""
-    badge = QLabel("simulated" if card.simulated else "real")
+    kind, *_ = card.cells.split(":")
+    badge = QLabel(kind)
     badge.setProperty("badge", True)
-    badge.setToolTip(card.disclaimer or f"Trained on {card.trained_on or 'real cells'}.")
+    trained_on = card.trained_on or ("real cells" if card.simulated is False else "cells that nobody stated")
+    badge.setToolTip(card.disclaimer or f"Trained on {trained_on}.")
     return badge
 
 
