@@ -70,16 +70,8 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
         notes.append("The state after the last iteration, not chosen by any score.")
     return ModelCard(
         name=config.name,
-        title=config.title or f"{', '.join(data.stains)} from transmitted light",
-        targets=tuple(
-            Target(
-                name=name,
-                stain=stain[:LONGEST_LINE],
-                colormap=_COLORMAPS.get(role, "gray"),
-                contrast_limits=_DEFAULT_LIMITS,
-            )
-            for name, stain, role in zip(config.targets, data.stains, data.roles, strict=True)
-        ),
+        title=config.title or f"{', '.join(data.stains)} from transmitted light"[:LONGEST_LINE],
+        targets=_targets(config, data),
         architecture=architecture,
         input=_input(data, start),
         training=Training(
@@ -96,6 +88,15 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
         attribution=terms.attribution,
         simulated=data.simulated,
     )
+
+
+def _targets(config: TrainingConfig, data: TrainingData) -> tuple[Target, ...]:
+    found = []
+    for name, stain, role in zip(config.targets, data.stains, data.roles, strict=True):
+        colormap = _COLORMAPS.get(role, "gray")
+        stain = stain[:LONGEST_LINE]  # it is the name of a channel, which may be of any length
+        found.append(Target(name=name, stain=stain, colormap=colormap, contrast_limits=_DEFAULT_LIMITS))
+    return tuple(found)
 
 
 def _input(data: TrainingData, start: ModelCard | None) -> Input:
