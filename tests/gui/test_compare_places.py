@@ -139,6 +139,7 @@ def test_moving_a_slider_changes_no_number_of_the_stack(panel, viewer, qtbot):
     viewer.add_image(TRUTH, name="TMRM", **UM)
     add_prediction(viewer, **UM)
     stack_is(panel, qtbot, PREDICTION, TRUTH)
+    qtbot.waitUntil(lambda: np.isfinite(panel.stack.fine), timeout=PATIENCE)  # it comes after the others
     known = panel.stack
     viewer.dims.set_current_step(0, 5)
     qtbot.waitUntil(lambda: panel.comparing._checked is not None, timeout=PATIENCE)

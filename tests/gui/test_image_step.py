@@ -172,7 +172,7 @@ def test_the_z_steps_of_a_stopped_stack(dock, viewer, qtbot, stopped):
     dock.image.times.last.setValue(3)
     qtbot.waitUntil(lambda: not dock.image.failure.isHidden(), timeout=60_000)
     assert "never recorded" in dock.image.failure.what.text()
-    assert dock.image.times.value() == range(3), "what is open is shown"
+    qtbot.waitUntil(lambda: dock.image.times.value() == range(3), timeout=60_000)  # what is open is shown
     dock.image.planes.last.setValue(1)
     qtbot.waitUntil(lambda: viewer.layers[0].data.shape[:2] == (3, 2), timeout=60_000)
     dock.image.times.last.setValue(3)
