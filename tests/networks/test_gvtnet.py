@@ -237,10 +237,10 @@ def test_build_by_name_and_refusals() -> None:
     assert (network.stride, network.contexts) == ((2, 2), 1)
     assert network(torch.zeros(1, 1, 4, 6)).shape == (1, 2, 4, 6)
     for arguments, message in [
-        ({"attention": "sharp"}, "attention 'sharp'"),
-        ({"up": "v3"}, "up 'v3'"),
+        ({"attention": "sharp"}, "attention has to be linear or softmax, not .sharp."),
+        ({"up": "v3"}, "up has to be .* not .v3."),
         ({"heads": 3}, "3 heads"),
-        ({"depth": 0}, "depth 0"),
+        ({"depth": 0}, "depth has to be between 1 and 6, not 0"),
         ({"convs_per_level": 2}, "convs_per_level"),
     ]:
         with pytest.raises(InvalidModelError, match=message):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
 
 from napari_mito_predict.errors import InvalidModelError
 from napari_mito_predict.image.metadata import LARGEST_VOXEL_UM, SMALLEST_VOXEL_UM
 from napari_mito_predict.image.names import file_stem
 from napari_mito_predict.models.card_text import MEASURES, SIMULATED_DISCLAIMER, Measure, card_markdown
 from napari_mito_predict.models.licence import NOT_STATED
+from napari_mito_predict.networks.arguments import check_arguments
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -21,6 +23,11 @@ SCHEMA_VERSION: Final = 2
 
 ThirdAxis = Literal["z", "t"]
 
+_NOT_TO_BE_READ = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What moves the cursor of a terminal, colours or turns around what follows; a space takes its place."""
+_LARGEST_NUMBER = 10**15
+_LONGEST_PROBLEM = 300
+"""Letters of one fault of a card, in a message."""
 _LONGEST_NAME = 64
 _SHOWN = 40
 """Letters of a name that is too long, in a message."""
@@ -43,6 +50,14 @@ def check_name(name: str) -> str:
     return name
 
 
+def _one_line(text: str) -> str:
+    return _NOT_TO_BE_READ.sub(" ", text)
+
+
+def _lines(text: str) -> str:
+    return "\n".join(map(_one_line, text.split("\n")))
+
+
 def _check_percentiles(given: tuple[float, float]) -> tuple[float, float]:
     low, high = given
     if not 0 <= low < high <= 100:
@@ -53,9 +68,10 @@ def _check_percentiles(given: tuple[float, float]) -> tuple[float, float]:
 # A card comes from anywhere: each value has a bound, so that nothing absurd is shown, computed with or allocated.
 Name = Annotated[str, AfterValidator(check_name)]
 LONGEST_LINE: Final = 200
-Line = Annotated[str, Field(max_length=LONGEST_LINE)]
-Text = Annotated[str, Field(max_length=20_000)]
-PositiveFinite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Line = Annotated[str, Field(max_length=LONGEST_LINE), AfterValidator(_one_line)]
+Text = Annotated[str, Field(max_length=20_000), AfterValidator(_lines)]
+Count = Annotated[int, Field(ge=0, le=_LARGEST_NUMBER)]
+PositiveFinite = Annotated[float, Field(gt=0, le=_LARGEST_NUMBER)]
 Micrometres = Annotated[float, Field(ge=SMALLEST_VOXEL_UM, le=LARGEST_VOXEL_UM)]
 Percentiles = Annotated[tuple[float, float], AfterValidator(_check_percentiles)]
 Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
@@ -76,12 +92,24 @@ class Target(_Part):
     contrast_limits: tuple[FiniteFloat, FiniteFloat] = (-1.0, 6.0)
     """Display range in z-scores of the training truth."""
 
+    @field_validator("contrast_limits")
+    @classmethod
+    def _lower_one_first(cls, given: tuple[float, float]) -> tuple[float, float]:
+        if given[0] > given[1]:
+            raise ValueError("contrast limits are two numbers, the lower one first")
+        return given
+
 
 class Architecture(_Part):
     """Network and its arguments, see `napari_mito_predict.networks.build_network`."""
 
-    kind: str
-    arguments: dict[str, Any] = Field(default_factory=dict)
+    kind: Line
+    arguments: dict[Line, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> Architecture:
+        check_arguments(self.kind, self.arguments)
+        return self
 
 
 class Normalisation(_Part):
@@ -137,7 +165,7 @@ class Input(_Part):
     All three are ``None`` where the training images did not know it: such a model takes images as they are."""
     estimated_pixel_um: Micrometres | None = None
     """Pixel size (y and x) estimated by other means, where the training images did not know it."""
-    third_axes: tuple[ThirdAxis, ...]
+    third_axes: tuple[ThirdAxis, ...] = Field(max_length=2)
     """``("z",)``, ``("t",)``, ``("z", "t")``, or ``()`` for a 2-D model."""
     third_axis_step: dict[ThirdAxis, PositiveFinite] = Field(default_factory=dict)
     """Step of the third axis in training: micrometres for z, seconds for t."""
@@ -162,9 +190,9 @@ class Training(_Part):
     """Where the weights come from."""
 
     data: Text
-    pairs: int | None = Field(ge=0)
+    pairs: Count | None
     """How many it learned from; ``None`` where that is not known, as of models from elsewhere."""
-    iterations: int | None = Field(ge=0)
+    iterations: Count | None
     code_version: Line = ""
     date: Line = ""
     start_from: Line | None = None
@@ -188,7 +216,7 @@ class MeasureVerdict(_Part):
     measure: Line
     target: Name
     verdict: Literal["supported", "with care", "not supported"]
-    fields: int = Field(ge=0)
+    fields: Count
     """How many independent fields it was tried on."""
     concordance: FiniteFloat | None = None
     """Lin's coefficient of the measure on prediction and on truth."""
@@ -212,7 +240,7 @@ class ModelTest(_Part):
     on: Text
     """Which fields."""
     model: Agreement
-    baselines: dict[str, Agreement] = Field(default_factory=dict)
+    baselines: dict[Line, Agreement] = Field(default_factory=dict, max_length=50)
 
     def compared(self, measure: Measure) -> tuple[str, ...]:
         """The baselines that were compared with the model in a measure."""
@@ -276,6 +304,14 @@ class ModelCard(_Part):
     picture: Literal["cover.png"] | None = None
     """A picture of what it does, in the package."""
     weights: Weights = Weights()
+
+    @field_validator("targets")
+    @classmethod
+    def _names_differ(cls, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+        names = [target.name.casefold() for target in targets]
+        if len(set(names)) < len(names):
+            raise ValueError("two targets have one name; each needs its own, since files are called after them")
+        return targets
 
     @property
     def disclaimer(self) -> str:
@@ -354,4 +390,5 @@ class ModelCard(_Part):
 def _problem_text(problem: ErrorDetails) -> str:
     """A fault found by pydantic, with the place of the field in the card."""
     place = ".".join(map(str, problem["loc"]))
-    return f"{place}: {problem['msg']}"
+    text = f"{place}: {problem['msg'].removeprefix('Value error, ')}".rstrip(".")
+    return f"{text[:_LONGEST_PROBLEM]}…" if len(text) > _LONGEST_PROBLEM else text

@@ -6,14 +6,25 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict.errors import InvalidModelError
-from napari_mito_predict.networks._network import FieldNetwork, Network
+from napari_mito_predict.networks.arguments import ARGUMENTS, check_arguments
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["KINDS", "FieldNetwork", "Network", "build_network", "count_parameters"]
+    from napari_mito_predict.networks._network import FieldNetwork, Network
 
-KINDS = ("unet", "gvtnet")
+__all__ = ["KINDS", "FieldNetwork", "Network", "build_network", "check_arguments", "count_parameters"]
+
+KINDS = tuple(ARGUMENTS)
+
+
+def __getattr__(name: str) -> object:
+    """Import the base classes, and torch with them, when they are first asked for: cards are read without."""
+    if name in ("FieldNetwork", "Network"):
+        from napari_mito_predict.networks import _network
+
+        return getattr(_network, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def build_network(kind: str, arguments: Mapping[str, Any]) -> Network:
@@ -29,18 +40,20 @@ def build_network(kind: str, arguments: Mapping[str, Any]) -> Network:
     Raises
     ------
     InvalidModelError
-        The architecture or one of its arguments is unknown.
+        The architecture is unknown, or arguments are unknown or out of bounds, see `check_arguments`.
     """
+    try:
+        check_arguments(kind, arguments)
+    except ValueError as error:
+        raise InvalidModelError(f"The network cannot be built: {error}.") from error
     from napari_mito_predict.networks.gvtnet import GVTNet
     from napari_mito_predict.networks.unet import UNet
 
     classes: dict[str, type[Network]] = {"unet": UNet, "gvtnet": GVTNet}
-    if kind not in classes:
-        raise InvalidModelError(f"Unknown network '{kind}': expected one of {', '.join(KINDS)}.")
     try:
         return classes[kind](**arguments)
-    except (TypeError, KeyError, ValueError) as error:
-        raise InvalidModelError(f"Network '{kind}' cannot be built from {dict(arguments)}: {error}") from error
+    except ValueError as error:  # what one argument asks of another
+        raise InvalidModelError(f"The network cannot be built: {error}.") from error
 
 
 def count_parameters(network: nn.Module) -> int:
