@@ -154,7 +154,7 @@ def test_not_a_package(tmp_path: Path) -> None:
     with pytest.raises(DamagedModelError, match="neither a model folder nor a zipped one"):
         read_package(tmp_path / "picture.png")
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
-        archive.writestr("../model.json", "{}")
+        archive.writestr("notes.txt", "no model")
     with pytest.raises(DamagedModelError, match=r"'model.json' is missing"):
         read_package(tmp_path / "other.zip")
 

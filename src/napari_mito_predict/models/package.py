@@ -6,41 +6,27 @@ Opening one never runs code from it.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from napari_mito_predict._files import atomic_folder, atomic_write_text
 from napari_mito_predict.errors import DamagedModelError, UnwritableOutputError
 from napari_mito_predict.models.card import ModelCard, Weights
-from napari_mito_predict.models.weights import forward, load_network, to_stored
+from napari_mito_predict.models.files import CARD, README, SAMPLE, WEIGHTS, PackageFiles, open_package
+from napari_mito_predict.models.sample import Sample, check_sample, decode_sample
+from napari_mito_predict.models.weights import check_weights, forward, load_network, to_stored
 
 if TYPE_CHECKING:
     from napari_mito_predict.networks import Network
 
-CARD = "model.json"
-WEIGHTS = "weights.safetensors"
-README = "README.md"
-SAMPLE = "sample.npz"
-_LARGEST = {CARD: 1 << 20, WEIGHTS: 4 << 30, SAMPLE: 64 << 20}
-"""Bytes of each file that is read whole: a package comes from anywhere, and a zipped one may claim any size."""
 _SELF_TEST_TOLERANCE = 1e-3
 """Largest accepted difference of the self-test, in standard deviations of the output: float32 convolutions of other
 processors and torch versions differ by some 1e-5, one wrong layer by about 1."""
-
-
-class Sample(NamedTuple):
-    """A small normalised input ``(C, *spatial)``, and the float32 output ``(targets, *spatial)`` that belongs to it."""
-
-    given: np.ndarray
-    expected: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -119,6 +105,8 @@ def save_model(
 
     Raises
     ------
+    DamagedModelError
+        The network takes no such input.
     UnwritableOutputError
         The folder cannot be written.
     """
@@ -132,6 +120,7 @@ def save_model(
     reloaded = load_network(card, weights, str(folder))
     given = np.asarray(sample_input, np.float32)
     sample = Sample(given, forward(reloaded, given))
+    check_sample(sample, reloaded, folder)
     try:
         with atomic_folder(folder) as temporary:
             _write_package(temporary, card, weights, sample, pictures or {})
@@ -165,7 +154,13 @@ def read_card(path: Path) -> ModelCard:
     InvalidModelError
         The card is not valid.
     """
-    return ModelCard.from_json(_read(path, CARD), source=f"{path}{os.sep}{CARD}")
+    with open_package(path) as files:
+        return card_of(files)
+
+
+def card_of(files: PackageFiles) -> ModelCard:
+    """Read the card of a package whose files are at hand; raises what `read_card` does."""
+    return ModelCard.from_json(files.read(CARD), source=f"{files.path}{os.sep}{CARD}")
 
 
 def read_package(path: Path) -> Model:
@@ -178,16 +173,27 @@ def read_package(path: Path) -> Model:
     InvalidModelError
         The card is not valid, the weights do not fit the network, or they hold NaN.
     """
-    card = read_card(path)
-    weights = _read(path, card.weights.file)
+    with open_package(path) as files:
+        card = card_of(files)
+        network = _network(files, card)
+        return Model(card, network, _sample_or_none(files, network))
+
+
+def _network(files: PackageFiles, card: ModelCard) -> Network:
+    """Load the network of a package; what its weights say of themselves is looked at before they are read."""
+    file = card.weights.file
+    size = files.size(file)
+    with files.stream(file) as stream:
+        check_weights(card, stream, size, str(files.path))
+    weights = files.read(file)
     found = hashlib.sha256(weights).hexdigest()
     if found != card.weights.sha256:
         raise DamagedModelError(
             f"the weights are damaged (SHA-256 {found[:12]}..., the card says "
             f"{card.weights.sha256[:12] or 'nothing'}...). Get the model again from where it came from.",
-            file=path,
+            file=files.path,
         )
-    return Model(card, load_network(card, weights, str(path)), _sample_or_none(path))
+    return load_network(card, weights, str(files.path))
 
 
 @dataclass(frozen=True)
@@ -207,68 +213,37 @@ def verify_model(path: Path) -> VerifyReport:
     Raises
     ------
     DamagedModelError, InvalidModelError
-        As `read_package`.
+        As `read_package`; or there is no self-test, or it is damaged, or not for this network.
     """
-    model = read_package(path)
-    given, expected = _read_sample(path)
-    found = forward(model.network, given)
+    path = Path(path)
+    with open_package(path) as files:
+        card = card_of(files)
+        network = _network(files, card)
+        given, expected = _sample(files, network)
+    try:
+        found = forward(network, given)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DamagedModelError(f"the network cannot take the input of its self-test ({reason}).", file=path) from error
     difference = float(np.abs(found - expected).max() / max(float(expected.std()), 1e-12))
     passed = difference <= _SELF_TEST_TOLERANCE
     if passed:
         verdict = "gives the stored output"
     else:
         verdict = "gives another output than the one stored with it"
-    message = f"{model.name} {verdict} (largest difference {difference:.1e} std)."
-    return VerifyReport(model.name, passed, difference, message)
+    message = f"{card.name} {verdict} (largest difference {difference:.1e} std)."
+    return VerifyReport(card.name, passed, difference, message)
 
 
-def _read_sample(path: Path) -> Sample:
-    """Read the self-test of a package; pickled objects in it are refused, since unpickling may run code."""
-    with np.load(io.BytesIO(_read(path, SAMPLE)), allow_pickle=False) as sample:
-        return Sample(sample["input"], sample["output"])
+def _sample(files: PackageFiles, network: Network) -> Sample:
+    sample = decode_sample(files.read(SAMPLE), files.path)
+    check_sample(sample, network, files.path)
+    return sample
 
 
-def _sample_or_none(path: Path) -> Sample | None:
-    """Read the self-test of a package; None where it is missing or unreadable: predicting needs none."""
+def _sample_or_none(files: PackageFiles, network: Network) -> Sample | None:
+    """Read the self-test of a package; None where there is none that fits: predicting needs none."""
     try:
-        return _read_sample(path)
-    except (DamagedModelError, ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error):
+        return _sample(files, network)
+    except DamagedModelError:
         return None
-
-
-def _read(path: Path, member: str) -> bytes:
-    """Read one file of a package, with a bound on its size; a zip file is read in place and never unpacked."""
-    path = Path(path)
-    try:
-        if path.is_dir():
-            return _read_from_folder(path, member)
-        if zipfile.is_zipfile(path):
-            return _read_from_zip(path, member)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DamagedModelError(f"'{member}' could not be read ({error}).", file=path) from error
-    raise DamagedModelError("neither a model folder nor a zipped one.", file=path)
-
-
-def _read_from_folder(path: Path, member: str) -> bytes:
-    file = path / member
-    if not file.is_file():
-        raise _missing(path, member)
-    _check_size(path, member, file.stat().st_size)
-    return file.read_bytes()
-
-
-def _read_from_zip(path: Path, member: str) -> bytes:
-    with zipfile.ZipFile(path) as archive:
-        if member not in archive.namelist():
-            raise _missing(path, member)
-        _check_size(path, member, archive.getinfo(member).file_size)
-        return archive.read(member)
-
-
-def _missing(path: Path, member: str) -> DamagedModelError:
-    return DamagedModelError(f"not a complete model package, '{member}' is missing.", file=path)
-
-
-def _check_size(path: Path, member: str, size: int) -> None:
-    if size > _LARGEST[member]:
-        raise DamagedModelError(f"'{member}' is larger than a model may be ({size:,} bytes).", file=path)

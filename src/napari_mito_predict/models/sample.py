@@ -1,0 +1,113 @@
+"""The self-test of a package: a small input with the output that belongs to it, read with a bound on everything."""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from napari_mito_predict.errors import DamagedModelError
+from napari_mito_predict.models.files import SAMPLE
+from napari_mito_predict.models.zips import check_member, read_member
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_mito_predict.networks import Network
+
+LARGEST_SAMPLE: Final = 1 << 21
+"""Numbers in one array: a stack of 32 x 256 x 256. Who verifies a model computes as much as its sample asks for."""
+_ITEM_BYTES = 8
+_HEADER_BYTES = 4096
+_AXES = {2: "C, Y, X", 3: "C, Z, Y, X"}
+
+
+class Sample(NamedTuple):
+    """A small normalised input ``(C, *spatial)``, and the float32 output ``(targets, *spatial)`` that belongs to it."""
+
+    given: np.ndarray
+    expected: np.ndarray
+
+
+def decode_sample(content: bytes, path: Path) -> Sample:
+    """Read a self-test; objects in it are refused, since unpickling may run code.
+
+    Parameters
+    ----------
+    content : bytes
+        Of `sample.npz`.
+    path : Path
+        The package, for messages.
+
+    Raises
+    ------
+    DamagedModelError
+        It is no such file, or what it holds is larger, or of another kind, than a self-test.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            given = _array(archive, "input", path)
+            expected = _array(archive, "output", path)
+    except (zipfile.BadZipFile, ValueError, OSError, LookupError, NotImplementedError, EOFError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise DamagedModelError(f"its self-test '{SAMPLE}' is damaged ({reason}).", file=path) from error
+    return Sample(given, expected)
+
+
+def check_sample(sample: Sample, network: Network, path: Path) -> None:
+    """Find out whether a network can be asked for a sample.
+
+    Raises
+    ------
+    DamagedModelError
+        The shapes are others than the network takes and gives.
+    """
+    channels, *spatial = sample.given.shape
+    axes = _AXES[network.ndim]
+    stride = network.stride
+    fits = len(spatial) == network.ndim and channels == network.in_channels
+    if not fits or any(size % step for size, step in zip(spatial, stride, strict=True)):
+        raise DamagedModelError(
+            f"the input of its self-test has the shape {sample.given.shape}; its network takes ({axes}) with "
+            f"{network.in_channels} channels and sizes divisible by {' x '.join(map(str, stride))}.",
+            file=path,
+        )
+    wanted = (network.out_channels, *spatial)
+    if sample.expected.shape != wanted:
+        raise DamagedModelError(
+            f"the output of its self-test has the shape {sample.expected.shape}, and its network gives {wanted}.",
+            file=path,
+        )
+
+
+def _array(archive: zipfile.ZipFile, name: str, path: Path) -> np.ndarray:
+    """Read one array of an npz file; what its header declares is checked before memory is taken for it."""
+    member = f"{name}.npy"
+    if archive.namelist().count(member) != 1:
+        raise DamagedModelError(f"its self-test '{SAMPLE}' has no array '{name}'.", file=path)
+    info = archive.getinfo(member)
+    check_member(info, LARGEST_SAMPLE * _ITEM_BYTES + _HEADER_BYTES, path)
+    content = io.BytesIO(read_member(archive, info, path))
+    version = np.lib.format.read_magic(content)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(content)
+    else:
+        shape, _, dtype = np.lib.format.read_array_header_2_0(content)
+    if dtype.kind != "f" or dtype.itemsize > _ITEM_BYTES:
+        raise DamagedModelError(
+            f"the array '{name}' of its self-test holds values of the type {dtype.name:.40}, no float32.", file=path
+        )
+    if not 3 <= len(shape) <= 4 or 0 in shape or math.prod(shape) > LARGEST_SAMPLE:
+        raise DamagedModelError(
+            f"the array '{name}' of its self-test has the shape {str(shape):.60}; expected channels and two or three "
+            f"axes, with at most {LARGEST_SAMPLE:,} values.",
+            file=path,
+        )
+    content.seek(0)
+    array: np.ndarray = np.load(content, allow_pickle=False).astype(np.float32)
+    if not np.isfinite(array).all():
+        raise DamagedModelError(f"the array '{name}' of its self-test holds NaN or infinite numbers.", file=path)
+    return array
