@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from napari_mito_predict.models.adding import add_to_models
 from napari_mito_predict.models.card import (
     Agreement,
     Architecture,
     Input,
+    MeasureVerdict,
     ModelCard,
     ModelTest,
     Normalisation,
+    Origin,
     Target,
     Training,
     Unbeaten,
@@ -20,41 +23,46 @@ from napari_mito_predict.models.folders import (
     shared_folders,
     user_models_folder,
 )
+from napari_mito_predict.models.importers import Told
+from napari_mito_predict.models.info import ModelInfo, Source
+from napari_mito_predict.models.library import ExportFormat, export_model, has_self_test, import_model
+from napari_mito_predict.models.own import remove_model, rename_model
 from napari_mito_predict.models.package import Model, VerifyReport, read_card, read_package, save_model, verify_model
-from napari_mito_predict.models.registry import (
-    ModelInfo,
-    Source,
-    add_to_models,
-    bundled_names,
-    find_model,
-    list_models,
-    load_model,
-)
+from napari_mito_predict.models.registry import bundled_names, find_model, list_models, load_model
 
 __all__ = [
     "SIMULATED_DISCLAIMER",
     "Agreement",
     "Architecture",
+    "ExportFormat",
     "Input",
+    "MeasureVerdict",
     "Model",
     "ModelCard",
     "ModelInfo",
     "ModelTest",
     "Normalisation",
+    "Origin",
     "Source",
     "Target",
+    "Told",
     "Training",
     "Unbeaten",
     "VerifyReport",
     "add_shared_folder",
     "add_to_models",
     "bundled_names",
+    "export_model",
     "find_model",
     "forget_shared_folder",
+    "has_self_test",
+    "import_model",
     "list_models",
     "load_model",
     "read_card",
     "read_package",
+    "remove_model",
+    "rename_model",
     "save_model",
     "shared_folders",
     "user_models_folder",

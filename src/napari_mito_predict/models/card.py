@@ -6,7 +6,16 @@ import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from napari_mito_predict.errors import InvalidModelError
 from napari_mito_predict.image.metadata import LARGEST_VOXEL_UM, SMALLEST_VOXEL_UM
@@ -28,7 +37,7 @@ _NOT_TO_BE_READ = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _LARGEST_NUMBER = 10**15
 _LONGEST_PROBLEM = 300
 """Letters of one fault of a card, in a message."""
-_LONGEST_NAME = 64
+LONGEST_NAME: Final = 64
 _SHOWN = 40
 """Letters of a name that is too long, in a message."""
 
@@ -38,9 +47,9 @@ def check_name(name: str) -> str:
 
     A package is a folder of the model's name, and is given on command lines, where ``-`` begins an option.
     """
-    if len(name) > _LONGEST_NAME:
+    if len(name) > LONGEST_NAME:
         raise ValueError(
-            f"'{name[:_SHOWN]}…' is not a model name: it has {len(name)} letters, and at most {_LONGEST_NAME} are taken"
+            f"'{name[:_SHOWN]}…' is not a model name: it has {len(name)} letters, and at most {LONGEST_NAME} are taken"
         )
     if not name.isprintable() or not name[:1].isalnum() or file_stem(name) != name:
         raise ValueError(

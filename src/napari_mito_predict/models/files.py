@@ -25,7 +25,6 @@ _MIB = 1 << 20
 LARGEST: Final = {CARD: _MIB, README: _MIB, SAMPLE: 64 * _MIB} | dict.fromkeys((WEIGHTS, *GRAPHS), 1024 * _MIB)
 """Bytes of each file: a package comes from anywhere, and a zipped one may claim any size."""
 _LARGEST_PICTURE = 16 * _MIB
-_MOST_PICTURES = 20
 _CARDS_OF_OTHERS = ("rdf.yaml", "bioimageio.yaml")
 """Beside these, a `model.json` is no card of ours."""
 _WRITTEN_BY_SYSTEMS = ("__MACOSX/", ".DS_Store", "desktop.ini", "Thumbs.db")
@@ -58,6 +57,10 @@ class PackageFiles(ABC):
         """Whether something of that name is there."""
 
     @abstractmethod
+    def is_link(self, name: str) -> bool:
+        """Whether what has the name lies elsewhere."""
+
+    @abstractmethod
     def size(self, name: str) -> int:
         """Bytes of a file.
 
@@ -88,13 +91,19 @@ class PackageFiles(ABC):
             reason = " ".join(str(error).split())[:120] or type(error).__name__
             raise DamagedModelError(f"'{name}' could not be read ({reason}).", file=self.path) from error
 
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """Give a whole file in pieces, of no more bytes than a model may have; raises what `stream` does."""
+        given = 0
+        with self.stream(name) as stream:
+            while chunk := stream.read(_MIB):
+                given += len(chunk)
+                if given > largest_of(name):
+                    raise _too_large(name, given, self.path)
+                yield chunk
+
     def read(self, name: str) -> bytes:
         """Read a file as a whole; raises what `stream` does."""
-        with self.stream(name) as stream:
-            content = stream.read(largest_of(name) + 1)
-        if len(content) > largest_of(name):
-            raise _too_large(name, len(content), self.path)
-        return content
+        return b"".join(self.chunks(name))
 
     def missing(self, name: str) -> DamagedModelError:
         """The error for a file that is not there."""
@@ -114,6 +123,9 @@ class _Folder(PackageFiles):
 
     def has(self, name: str) -> bool:
         return _lies_there(self.path / name)
+
+    def is_link(self, name: str) -> bool:
+        return (self.path / name).is_symlink()
 
     def size(self, name: str) -> int:
         file = self.path / name
@@ -146,6 +158,9 @@ class _Zip(PackageFiles):
 
     def has(self, name: str) -> bool:
         return name in self._members
+
+    def is_link(self, name: str) -> bool:
+        return False  # refused by `size`
 
     def size(self, name: str) -> int:
         if name not in self._members:
@@ -277,7 +292,9 @@ def _members_beside_card(archive: zipfile.ZipFile, path: Path) -> dict[str, zipf
         raise DamagedModelError(f"not a complete model package, '{CARD}' is missing.", file=path)
     if len(near) > 1 and near[0].parts:
         folders = ", ".join(str(place) for place in near[:5])
-        raise DamagedModelError(f"holds {len(near)} models ({folders}). Unzip it and take one of its folders.", file=path)
+        raise DamagedModelError(
+            f"holds {len(near)} models ({folders}). Unzip it and take one of its folders.", file=path
+        )
     place = near[0]
     members = {PurePosixPath(info.filename): info for info in infos}
     return {name.name: info for name, info in members.items() if name.parent == place}

@@ -1,60 +1,105 @@
-"""Bringing models in and out: importing, exporting, renaming and removing them."""
+"""Bringing models in and out: from folders, zip files, the web and other programs, and for others."""
 
 from __future__ import annotations
 
-import shutil
+import os
 import tempfile
-import zipfile
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from napari_mito_predict._files import atomic_folder, atomic_path, atomic_write_text
+from napari_mito_predict._files import sha256_file
 from napari_mito_predict.errors import (
+    DamagedModelError,
     ForeignModelError,
-    ModelExistsError,
     OutputExistsError,
-    ProtectedModelError,
-    UnknownModelError,
     UnwritableOutputError,
 )
+from napari_mito_predict.models.adding import add_to_models
+from napari_mito_predict.models.download import OnProgress, download, is_address
+from napari_mito_predict.models.files import CARD, SAMPLE, is_folder, is_package, open_package
 from napari_mito_predict.models.importers import Told, read_foreign
-from napari_mito_predict.models.package import CARD, read_card, save_model
-from napari_mito_predict.models.registry import ModelInfo, Source, add_to_models, find_model, list_models
+from napari_mito_predict.models.info import ModelInfo, Source
+from napari_mito_predict.models.package import read_card, read_package, save_model, verify_model
+from napari_mito_predict.models.registry import find_model
+from napari_mito_predict.models.writing import write_folder, write_zip
+
+if TYPE_CHECKING:
+    from napari_mito_predict.models.card import ModelCard
+    from napari_mito_predict.models.importers import ForeignModel
 
 ExportFormat = Literal["zip", "folder", "bioimageio", "czann"]
 
+_WRITERS: Final[dict[str, Callable[[Path, Path], None]]] = {"zip": write_zip, "folder": write_folder}
+"""What writes a package, given its path, to its final place: completely or not at all."""
+_SUFFIXES: Final = {"zip": ".zip", "folder": "", "bioimageio": ".bioimageio.zip", "czann": ".czann"}
+_FOR_ALL_MODELS = {"name", "trust"}
+"""What may be said of a model whose card says everything else."""
 
-def import_model(source: str | Path, told: Told | None = None, *, sha256: str | None = None) -> ModelInfo:
-    """Copy a model into the user's own models.
+
+def import_model(
+    source: str | Path,
+    told: Told | None = None,
+    *,
+    sha256: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> ModelInfo:
+    """Copy a model into the user's own models, after it has passed its self-test.
 
     Parameters
     ----------
     source : str or Path
         A package (folder or zip file), a model file of another program, or the address of one of these.
     told : Told, optional
-        What the user says about a model of another program.
+        What the user says about a model of another program; of any model, what to call it. A name that is taken gets
+        a number.
     sha256 : str, optional
         Of the file; needed for an address.
+    on_progress : callable, optional
+        Told how many bytes of how many have come from an address.
+
+    Returns
+    -------
+    ModelInfo
+        Its row in the model list.
 
     Raises
     ------
+    DownloadError
+        See `napari_mito_predict.models.download.download`.
     ForeignModelError
-        See `napari_mito_predict.models.importers.read_foreign`.
+        See `napari_mito_predict.models.importers.read_foreign`; or something was said that the card says itself.
     DamagedModelError, InvalidModelError
-        The package cannot be used.
+        The package cannot be used, or fails its self-test. One without a self-test is taken: what its weights are is
+        known by their SHA-256.
     UnwritableOutputError
         The folder of models cannot be written.
     """
-    path = Path(source).expanduser()
-    if (path / CARD).is_file() or zipfile.is_zipfile(path):
-        added = add_to_models(path)
-    else:
-        foreign = read_foreign(path, told or Told())
-        with tempfile.TemporaryDirectory() as folder:
-            package = Path(folder, "model")
-            save_model(package, foreign.card, foreign.network, foreign.sample_input)
-            added = add_to_models(package)
-    return _info(added.name)
+    told = told or Told()
+    with tempfile.TemporaryDirectory(prefix="mito-predict-", ignore_cleanup_errors=True) as folder:
+        address = ""
+        if is_address(source):
+            address = str(source)
+            path = download(address, Path(folder), sha256=sha256, on_progress=on_progress)
+        else:
+            path = Path(source).expanduser()
+            _check_sha256(path, sha256)
+        package = path
+        if is_package(path):
+            _refuse_words_of_the_card(path, told)
+        else:
+            package = Path(folder, "converted")
+            _convert(path, package, told, address)
+        _require_sound(package)
+        added = add_to_models(package, name=told.name)
+    return ModelInfo(added.name, added, read_card(added), Source.OWN)
+
+
+def has_self_test(path: Path) -> bool:
+    """Whether a package holds what it takes to verify more than its weights."""
+    with open_package(path) as files:
+        return files.has(SAMPLE)
 
 
 def export_model(
@@ -67,11 +112,12 @@ def export_model(
     name : str or Path
         A name or path, see `napari_mito_predict.models.load_model`.
     destination : Path
-        A folder, into which a file or folder of the model's name is written; or the file or folder itself.
+        A folder, into which a file or folder of the model's name is written; or the file or folder itself. Folders
+        above it are made.
     file_format : {"zip", "folder", "bioimageio", "czann"}
         A package of ours, zipped or not; one of bioimage.io; one for ZEN.
     overwrite : bool
-        Whether what is there already is replaced.
+        Whether what is there already is replaced. A folder is replaced only if it is a model.
 
     Returns
     -------
@@ -80,97 +126,99 @@ def export_model(
 
     Raises
     ------
+    ModelError
+        There is no such model, it cannot be used, or not in this format.
     OutputExistsError
         It is there already.
     UnwritableOutputError
-        It cannot be written.
+        It cannot be written, or lies in the model itself.
     """
     package = find_model(name)
     card = read_card(package)
-    final = Path(destination)
+    if file_format not in _WRITERS:
+        raise ForeignModelError(f"models are not exported as '{file_format}'; {', '.join(_WRITERS)} are known.")
+    final = Path(destination).expanduser()
     if final.is_dir():
-        final /= f"{card.name}.zip" if file_format == "zip" else card.name
-    if final.exists() and not overwrite:
-        raise OutputExistsError("is there already; it is replaced only when that is asked for.", file=final)
-    if file_format == "zip":
-        _zip(package, final)
-    elif file_format == "folder":
-        _copy(package, final)
-    else:
-        raise ForeignModelError(f"the format {file_format} is not known.", file=final)
+        final /= card.name + _SUFFIXES[file_format]
+    _refuse_the_model_itself(final, package)
+    _refuse_to_replace(final, file_format, overwrite)
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableOutputError(
+            f"this folder cannot be made ({error.strerror or error}).", file=final.parent
+        ) from error
+    read_package(package)  # nobody is sent a model that is damaged
+    _WRITERS[file_format](package, final)
     return final
 
 
-def rename_model(name: str, new_name: str) -> ModelInfo:
-    """Give one of the user's own models another name.
-
-    Raises
-    ------
-    UnknownModelError
-        No model has that name.
-    ProtectedModelError
-        It is not the user's own.
-    ModelExistsError
-        The new name is taken.
-    """
-    info = _own(name)
-    if any(new_name in (other.name, other.path.stem) for other in list_models()):
-        raise ModelExistsError(f"There is a model '{new_name}' already. Choose another name.")
-    card = read_card(info.path).model_copy(update={"name": new_name})
-    final = info.path.with_name(new_name)
-    _copy(info.path, final, card.to_json())
-    shutil.rmtree(info.path)
-    return _info(new_name)
+def _check_sha256(path: Path, sha256: str | None) -> None:
+    if sha256 is None:
+        return
+    if is_folder(path):
+        raise DamagedModelError("a folder has no SHA-256; give that of a file, or none.", file=path)
+    found = sha256_file(path)
+    if found != sha256.strip().lower().removeprefix("sha256:"):
+        raise DamagedModelError(f"its SHA-256 is {found}, and {sha256:.80} was expected.", file=path)
 
 
-def remove_model(name: str) -> Path:
-    """Remove one of the user's own models for good.
-
-    Returns
-    -------
-    Path
-        What was removed.
-
-    Raises
-    ------
-    UnknownModelError
-        No model has that name.
-    ProtectedModelError
-        It is not the user's own.
-    """
-    info = _own(name)
-    if info.path.is_dir():
-        shutil.rmtree(info.path)
-    else:
-        info.path.unlink()
-    return info.path
+def _refuse_words_of_the_card(path: Path, told: Told) -> None:
+    """Refuse what the user says about a model that says it itself, rather than leave it aside silently."""
+    default = Told()
+    words = [field.name for field in fields(Told) if field.name not in _FOR_ALL_MODELS]
+    said = [word.replace("_", " ") for word in words if getattr(told, word) != getattr(default, word)]
+    if said:
+        raise ForeignModelError(
+            f"this is a model of this program, whose card says everything but its name. Leave out: {', '.join(said)}.",
+            file=path,
+        )
 
 
-def _info(name: str) -> ModelInfo:
-    return next(info for info in list_models() if info.name == name)
+def _convert(path: Path, package: Path, told: Told, address: str) -> None:
+    """Write a model of another program as a package of ours; where it came from is noted with its fingerprint."""
+    foreign = read_foreign(path, told)
+    save_model(package, _with_origin(foreign, path, address), foreign.network, foreign.sample_input)
 
 
-def _own(name: str) -> ModelInfo:
-    """Find one of the user's own models."""
-    found = next((info for info in list_models() if info.name == name), None)
-    if found is None:
-        raise UnknownModelError(f"No model is called '{name}'.")
-    if found.source is not Source.OWN:
-        raise ProtectedModelError(f"'{name}' is not one of your own models ({found.source}): it stays as it is.")
-    return found
+def _with_origin(foreign: ForeignModel, path: Path, address: str) -> ModelCard:
+    card = foreign.card
+    if card.origin is None:
+        return card
+    known = {}
+    if not is_folder(path):
+        known["sha256"] = sha256_file(path)
+    if address:
+        known["source"] = address
+    return card.model_copy(update={"origin": card.origin.model_copy(update=known)})
 
 
-def _copy(package: Path, final: Path, card: str | None = None) -> None:
-    try:
-        with atomic_folder(final) as temporary:
-            shutil.copytree(package, temporary, copy_function=shutil.copyfile)
-            if card is not None:
-                atomic_write_text(temporary / CARD, card)
-    except OSError as error:
-        raise UnwritableOutputError(f"could not be written ({error.strerror or error}).", file=final) from error
+def _require_sound(package: Path) -> None:
+    """Read all of a package, and run its self-test if it has one."""
+    if not has_self_test(package):
+        read_package(package)
+        return
+    report = verify_model(package)
+    if not report.passed:
+        raise DamagedModelError(f"fails its self-test: {report.message} It is not added.", file=package)
 
 
-def _zip(package: Path, final: Path) -> None:
-    with atomic_path(final) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(package.iterdir()):
-            archive.write(file, file.name)
+def _refuse_the_model_itself(final: Path, package: Path) -> None:
+    """Refuse a place in the model that is exported, or around it: writing there would change or replace it."""
+    place = final.resolve()
+    model = package.resolve()
+    if place == model or model in place.parents or place in model.parents:
+        raise UnwritableOutputError(
+            f"this is where the model itself lies ({model}). Choose a place outside of it.", file=final
+        )
+
+
+def _refuse_to_replace(final: Path, file_format: str, overwrite: bool) -> None:
+    if not os.path.lexists(final):
+        return
+    if not overwrite:
+        raise OutputExistsError("is there already; it is replaced only when that is asked for.", file=final)
+    if final.is_dir() and not (final / CARD).is_file():
+        raise OutputExistsError("is a folder, and no model: it is never replaced. Choose another name.", file=final)
+    if final.is_dir() != (file_format == "folder"):
+        raise OutputExistsError("is there already, and not of this format. Choose another name.", file=final)

@@ -86,15 +86,15 @@ def _place(name: str, entry: Any, source: str) -> tuple[int, int]:
     dtype = entry["dtype"]
     if not isinstance(dtype, str) or dtype not in _BYTES:
         raise InvalidModelError(
-            f"{source}: the weight {shown} is of the type {str(dtype):.20}; {', '.join(_BYTES)} are read."
+            f"{source}: the weight {shown} is of the type {dtype!s:.20}; {', '.join(_BYTES)} are read."
         )
     shape = entry["shape"]
     offsets = entry["data_offsets"]
     if not _are_sizes(shape) or len(shape) > _MOST_AXES:
-        raise DamagedModelError(f"{source}: the weight {shown} has the impossible shape {str(shape):.{_SHOWN}}.")
+        raise DamagedModelError(f"{source}: the weight {shown} has the impossible shape {shape!s:.{_SHOWN}}.")
     if not _are_sizes(offsets) or len(offsets) != 2 or offsets[1] - offsets[0] != math.prod(shape) * _BYTES[dtype]:
         raise DamagedModelError(
-            f"{source}: the weight {shown} has the shape {str(shape):.{_SHOWN}}, and lies at {str(offsets):.{_SHOWN}}, "
+            f"{source}: the weight {shown} has the shape {shape!s:.{_SHOWN}}, and lies at {offsets!s:.{_SHOWN}}, "
             "which does not go together."
         )
     return offsets[0], offsets[1]
@@ -110,7 +110,7 @@ def _require_side_by_side(places: list[tuple[int, int, str]], size: int, source:
     for first, last, name in sorted(places):
         if first != end:
             raise DamagedModelError(
-                f"{source}: the weight {ascii(name[:_SHOWN])} begins at byte {first}, where {end} was expected: weights "
+                f"{source}: the weight {name[:_SHOWN]!a} begins at byte {first}, where {end} was expected: weights "
                 "lie one behind the other."
             )
         end = last

@@ -102,7 +102,7 @@ def _array(archive: zipfile.ZipFile, name: str, path: Path) -> np.ndarray:
         )
     if not 3 <= len(shape) <= 4 or 0 in shape or math.prod(shape) > LARGEST_SAMPLE:
         raise DamagedModelError(
-            f"the array '{name}' of its self-test has the shape {str(shape):.60}; expected channels and two or three "
+            f"the array '{name}' of its self-test has the shape {shape!s:.60}; expected channels and two or three "
             f"axes, with at most {LARGEST_SAMPLE:,} values.",
             file=path,
         )

@@ -32,6 +32,7 @@ ZIP_ERRORS: Final = (
 """What `zipfile` raises for files that are damaged, or were made to hurt; a wrong password is a RuntimeError."""
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_OTHER_METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
 _MOST_RATIO = 200
 _RATIO_MATTERS_FROM = 1 << 24
 """Bytes. A card or a sample of zeros may be compressed as well as it likes."""
@@ -106,7 +107,7 @@ def check_member(info: zipfile.ZipInfo, largest: int, path: Path) -> None:
     if stat.S_ISLNK(info.external_attr >> 16):
         raise DamagedModelError(f"'{name}' in it is a link, no file. Zip the model again with its files.", file=path)
     if info.compress_type not in _METHODS:
-        method = zipfile.compressor_names.get(info.compress_type, f"method {info.compress_type}")
+        method = _OTHER_METHODS.get(info.compress_type, f"number {info.compress_type}")
         raise DamagedModelError(
             f"'{name}' in it is compressed by a method that is not read here ({method}). Zip the model again, in the "
             "ordinary way (deflate).",
