@@ -120,7 +120,15 @@ class ModelExistsError(ModelError):
 
 
 class ForeignModelError(ModelError):
-    """A model file of another program that cannot be imported, or not without being told more about it."""
+    """A model file of another program that cannot be imported, or not without being told more about it.
+
+    Attributes
+    ----------
+    missing : tuple of str
+        What has to be said about it, as `napari_mito_predict.models.Told` names it; empty where nothing helps.
+    """
+
+    missing: tuple[str, ...] = ()
 
 
 class UntrustedModelError(ForeignModelError):

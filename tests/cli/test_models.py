@@ -16,8 +16,9 @@ def test_list(mito_predict, installed):
     outcome = mito_predict("models", "list")
     assert outcome.code == 0
     row = next(line for line in outcome.out.splitlines() if line.startswith("tiny "))
-    for words in ("mitochondria (TMRM)", "z-stack", "0.15 0.11 0.11", "not validated on real ones"):
+    for words in ("mitochondria (TMRM)", "z-stack", "0.15 0.11 0.11", "simulated"):
         assert words in row
+    assert outcome.out.count("simulated: Trained on simulated cells, not validated on real ones.") == 1
 
 
 def test_list_as_json(mito_predict, installed):

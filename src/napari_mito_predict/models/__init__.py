@@ -24,9 +24,9 @@ from napari_mito_predict.models.folders import (
     user_models_folder,
 )
 from napari_mito_predict.models.importers import Told
-from napari_mito_predict.models.info import ModelInfo, Source
+from napari_mito_predict.models.info import ModelInfo, Source, printable
 from napari_mito_predict.models.library import ExportFormat, export_model, has_self_test, import_model
-from napari_mito_predict.models.own import remove_model, rename_model
+from napari_mito_predict.models.own import own_model, remove_model, rename_model
 from napari_mito_predict.models.package import Model, VerifyReport, read_card, read_package, save_model, verify_model
 from napari_mito_predict.models.registry import bundled_names, find_model, list_models, load_model
 
@@ -59,6 +59,8 @@ __all__ = [
     "import_model",
     "list_models",
     "load_model",
+    "own_model",
+    "printable",
     "read_card",
     "read_package",
     "remove_model",

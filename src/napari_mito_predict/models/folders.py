@@ -10,7 +10,7 @@ from typing import Final
 import platformdirs
 
 from napari_mito_predict._files import atomic_write_text
-from napari_mito_predict.errors import ModelError
+from napari_mito_predict.errors import ModelError, UnwritableOutputError
 
 MODELS_VARIABLE: Final = "MITO_PREDICT_MODELS"
 SHARED_VARIABLE: Final = "MITO_PREDICT_SHARED_MODELS"
@@ -30,7 +30,7 @@ def user_models_folder() -> Path:
 def shared_folders() -> list[Path]:
     """Further folders with models: those that ``$MITO_PREDICT_SHARED_MODELS`` names, then those that were added."""
     configured = os.environ.get(SHARED_VARIABLE, "")
-    folders = [Path(name) for name in configured.split(os.pathsep) if name]
+    folders = [Path(name).expanduser().absolute() for name in configured.split(os.pathsep) if name]
     return list(dict.fromkeys([*folders, *_added()]))
 
 
@@ -40,13 +40,15 @@ def add_shared_folder(folder: Path) -> None:
     Raises
     ------
     ModelError
-        There is no such folder.
+        There is no such folder, or it is that of the user's own models.
     UnwritableOutputError
         The settings cannot be written.
     """
     folder = Path(folder).expanduser().absolute()
     if not folder.is_dir():
         raise ModelError("there is no such folder.", file=folder)
+    if folder.resolve() == user_models_folder().resolve():
+        raise ModelError("this is the folder of your own models, which are always looked for.", file=folder)
     _save([*_added(), folder])
 
 
@@ -63,6 +65,8 @@ def forget_shared_folder(folder: Path) -> None:
     folder = Path(folder).expanduser().absolute()
     added = _added()
     if folder not in added:
+        if folder in shared_folders():
+            raise ModelError(f"this folder is named by {SHARED_VARIABLE}. Take it out there.", file=folder)
         known = ", ".join(map(str, added)) or "none"
         raise ModelError(f"models are not looked for there. Folders that were added: {known}.", file=folder)
     _save([other for other in added if other != folder])
@@ -88,6 +92,9 @@ def _added() -> list[Path]:
 
 def _save(folders: list[Path]) -> None:
     path = _settings()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableOutputError(f"cannot be made ({error.strerror or error}).", file=path.parent) from error
     names = list(dict.fromkeys(map(str, folders)))
     atomic_write_text(path, json.dumps(names, indent=2, ensure_ascii=False) + "\n")

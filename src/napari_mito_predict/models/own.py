@@ -19,6 +19,35 @@ from napari_mito_predict.models.registry import list_models
 from napari_mito_predict.models.writing import write_zip
 
 
+def own_model(name: str) -> ModelInfo:
+    """Find one of the user's own models.
+
+    Parameters
+    ----------
+    name : str
+        Of the model, or of its folder or zip file where that is another.
+
+    Raises
+    ------
+    UnknownModelError
+        No model has that name.
+    ProtectedModelError
+        It is not the user's own.
+    """
+    models = sorted(list_models(), key=lambda info: info.card is None)  # what can be used comes first
+    own = [info for info in models if info.source is Source.OWN]
+    found = next((info for info in own if info.name == name), None)
+    if found is None:
+        found = next((info for info in own if name in (file_name(info.path), info.path.name)), None)
+    if found is not None:
+        return found
+    other = next((info for info in models if info.name == name), None)
+    if other is not None:
+        raise ProtectedModelError(f"'{name}' is not one of your own models: {_why_protected(other)}")
+    names = ", ".join(info.name for info in own) or "you have none"
+    raise UnknownModelError(f"No model is called '{name}'. Your own models: {names}.")
+
+
 def rename_model(name: str, new_name: str) -> ModelInfo:
     """Give one of the user's own models another name.
 
@@ -49,7 +78,7 @@ def rename_model(name: str, new_name: str) -> ModelInfo:
     UnwritableOutputError
         The model, or the folder of models, cannot be written.
     """
-    path = _own(name).path
+    path = own_model(name).path
     new_name = valid_name(new_name)
     card = read_card(path)
     if path.is_symlink():
@@ -96,7 +125,7 @@ def remove_model(name: str) -> Path:
     UnwritableOutputError
         It could not be removed.
     """
-    path = _own(name).path
+    path = own_model(name).path
     # Out of the list in one step, whatever may happen while its files are removed.
     aside = path.with_name(f".{uuid.uuid4().hex[:8]}.removed")
     try:
@@ -113,22 +142,6 @@ def remove_model(name: str) -> Path:
             file=path,
         ) from error
     return path
-
-
-def _own(name: str) -> ModelInfo:
-    """Find one of the user's own models: by its name, else by that of its file."""
-    models = sorted(list_models(), key=lambda info: info.card is None)  # what can be used comes first
-    own = [info for info in models if info.source is Source.OWN]
-    found = next((info for info in own if info.name == name), None)
-    if found is None:
-        found = next((info for info in own if name in (file_name(info.path), info.path.name)), None)
-    if found is not None:
-        return found
-    other = next((info for info in models if info.name == name), None)
-    if other is not None:
-        raise ProtectedModelError(f"'{name}' is not one of your own models: {_why_protected(other)}")
-    names = ", ".join(info.name for info in own) or "you have none"
-    raise UnknownModelError(f"No model is called '{name}'. Your own models: {names}.")
 
 
 def _why_protected(info: ModelInfo) -> str:
