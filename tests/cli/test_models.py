@@ -39,7 +39,7 @@ def test_list_shows_what_cannot_be_used(mito_predict, installed):
 
 def test_list_says_which_cells_a_model_knows(mito_predict, real_models, monkeypatch):
     monkeypatch.setenv("COLUMNS", "250")
-    rows = {line.split()[0]: line for line in mito_predict("models", "list").out.splitlines()}
+    rows = {line.split()[0]: line for line in mito_predict("models", "list").out.splitlines() if line}
     assert "real: H9c2, bright-field, one microscope" in rows["mito-2d"]
     assert "napari-mito-predict-real-models" in rows["mito-2d"]
     assert "about 0.1" in rows["mito-2d"]

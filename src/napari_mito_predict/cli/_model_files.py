@@ -40,10 +40,11 @@ def export(
 ) -> None:
     """Write a model into a file for others, with its card, licence and self-test.
 
-    A zip file is the same, bit for bit, whenever and wherever it is made; its SHA-256 is printed, so that others can
-    fetch it from an address: `mito-predict models import https://... --sha256 ...`.
+    A zip file is the same, bit for bit, whenever and wherever it is made. Its
+    SHA-256 is printed: with it, others can import the file from an address.
 
-    Examples: `mito-predict models export mito-lab`, `mito-predict models export mito-lab -o shared/ --format folder`.
+    Examples: `mito-predict models export mito-lab`,
+    `mito-predict models export mito-lab -o shared/ --format folder`.
     """
     from napari_mito_predict.models import export_model
 
@@ -80,7 +81,8 @@ def remove(
 ) -> None:
     """Remove one of your own models for good; asks first.
 
-    Models that came with this program or with another package, and those in shared folders, stay as they are.
+    Models that came with this program or with another package, and those in
+    shared folders, stay as they are.
     """
     from napari_mito_predict.models import own_model, remove_model
 

@@ -18,8 +18,9 @@ app = typer.Typer(
 def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False) -> None:
     """List the folders with models, in the order in which a name is looked up.
 
-    Your own models lie in the folder that MITO_PREDICT_MODELS names, or in the user data folder. Shared folders are
-    those that MITO_PREDICT_SHARED_MODELS names, and those that were added.
+    Your own models lie in the folder that MITO_PREDICT_MODELS names, or in
+    the user data folder. Shared folders are those that
+    MITO_PREDICT_SHARED_MODELS names, and those that were added.
     """
     from napari_mito_predict.models import shared_folders, user_models_folder
 

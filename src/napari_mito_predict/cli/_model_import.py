@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -108,16 +109,13 @@ def import_(
 ) -> None:
     """Copy a model into your own models, after it has passed its self-test.
 
-    A model of this program says all about itself. For a model file of another program, say what the file does not: most
-    of it is known where there is a preset, and what is missing is listed. The file itself is never changed.
+    A model of this program says all about itself. For a model file of another
+    program, say what the file does not: most of it is known where there is a
+    preset, and what is missing is listed. The file itself is never changed.
 
-    Examples
-    --------
-      mito-predict models import mito-lab.zip --name mito-lab
-
-      mito-predict models import https://example.org/mito.zip --sha256 9f86d0818...
-
-      mito-predict models import model.p --target dna=Hoechst --voxel-size 0.29 0.108 0.108 --third-axis z
+    Examples: `mito-predict models import mito-lab.zip`,
+    `mito-predict models import https://... --sha256 9f86d0...`,
+    `mito-predict models import model.p --target dna=Hoechst --voxel-size 0.29 0.108 0.108 --third-axis z`.
     """
     from napari_mito_predict.models import Told, import_model
 
@@ -136,10 +134,8 @@ def import_(
         trust=trust,
     )
     try:
-        with progress("Fetching") as update:
-            info = import_model(
-                source, told, sha256=sha256, on_progress=lambda done, total: update(done, total, "bytes")
-            )
+        with _fetching(source) as on_progress:
+            info = import_model(source, told, sha256=sha256, on_progress=on_progress)
     except MitoPredictError as error:
         option = _option_that_helps(error, sha256)
         if option:
@@ -149,6 +145,18 @@ def import_(
         print_json(record(info))
     else:
         _tell(info, name)
+
+
+@contextmanager
+def _fetching(source: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Show a progress bar for what comes from an address."""
+    from napari_mito_predict.models import is_address
+
+    if not is_address(source):
+        yield None
+        return
+    with progress("Fetching") as update:
+        yield lambda done, total: update(done >> 20, total >> 20, "(MB)")
 
 
 def _tell(info: ModelInfo, asked: str | None) -> None:

@@ -12,23 +12,25 @@ from napari_mito_predict.cli._console import console, print_table
 if TYPE_CHECKING:
     from napari_mito_predict.models import ModelCard, ModelInfo
 
+_WIDE = 100
+"""Characters of a terminal on which the table is easy to read."""
 _THIRD_AXIS = {"z": "z-stacks", "t": "time series"}
 
 
 def print_models(models: list[ModelInfo]) -> None:
-    """Print the models as a table; below it what their marks mean, and what cannot be used with the reason."""
-    usable = [info for info in models if info.card is not None]
-    if usable:
-        print_table(
-            ["NAME", "PREDICTS", "FROM", "VOXEL (µm, z y x)", "CELLS", "WHERE"], [_row(info) for info in usable]
-        )
-    disclaimers = {info.card.disclaimer for info in usable if info.card is not None and info.card.disclaimer}
-    for disclaimer in sorted(disclaimers):
-        console().print(f"\nsimulated: {disclaimer}", soft_wrap=True)
+    """Print the models; below them what their marks mean, and what cannot be used with the reason."""
+    usable = [(info, info.card) for info in models if info.card is not None]
+    if console().width < _WIDE:
+        print_table(["NAME", "MODEL"], [_short_row(info, card) for info, card in usable])
+    elif usable:
+        columns = ["NAME", "PREDICTS", "FROM", "VOXEL (µm, z y x)", "CELLS", "WHERE"]
+        print_table(columns, [_row(info, card) for info, card in usable])
+    for disclaimer in sorted({card.disclaimer for _, card in usable if card.disclaimer}):
+        typer.echo(f"\nsimulated: {disclaimer}")
     problems = [info for info in models if info.card is None]
     if problems:
         typer.echo(f"\n{len(problems)} cannot be used:")
-        print_table(["NAME", "WHERE", "REASON"], [[info.name, where(info), info.problem or ""] for info in problems])
+        print_table(["NAME", "REASON"], [[info.name, info.problem or ""] for info in problems])
 
 
 def print_card(path: Path, card: ModelCard, info: ModelInfo | None) -> None:
@@ -109,11 +111,14 @@ def where(info: ModelInfo) -> str:
     return str(info.source)
 
 
-def _row(info: ModelInfo) -> list[str]:
-    card = info.card
-    if card is None:
-        return []
+def _row(info: ModelInfo, card: ModelCard) -> list[str]:
     return [info.name, predicts(card), _third_axes(card), _sampling(card), card.cells, where(info)]
+
+
+def _short_row(info: ModelInfo, card: ModelCard) -> list[str]:
+    """The same in two columns, for terminals of 80 characters."""
+    images = f"from {_third_axes(card)}, voxel {_sampling(card)} µm"
+    return [info.name, f"{predicts(card)}\n{images}\n{card.cells}; {where(info)}\n"]
 
 
 def _third_axes(card: ModelCard) -> str:

@@ -17,6 +17,7 @@ from napari_mito_predict.models.card import (
     Unbeaten,
 )
 from napari_mito_predict.models.card_text import SIMULATED_DISCLAIMER
+from napari_mito_predict.models.download import is_address
 from napari_mito_predict.models.folders import (
     add_shared_folder,
     forget_shared_folder,
@@ -57,6 +58,7 @@ __all__ = [
     "forget_shared_folder",
     "has_self_test",
     "import_model",
+    "is_address",
     "list_models",
     "load_model",
     "own_model",

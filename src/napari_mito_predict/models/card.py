@@ -371,14 +371,21 @@ class ModelCard(_Part):
             Not JSON, a newer schema, an unknown, missing or impossible field; names the field.
         """
         try:
-            version = json.loads(text).get("schema_version")
-        except (ValueError, AttributeError, RecursionError) as error:
-            raise InvalidModelError(f"{source}: not a model card ({error}).") from error
+            found = json.loads(text)
+        except ValueError as error:  # among them text that is no UTF-8, and numbers of thousands of digits
+            raise InvalidModelError(f"{source}: not a model card (it is no JSON).") from error
+        except RecursionError as error:
+            raise InvalidModelError(f"{source}: not a model card (its values are nested far too deep).") from error
+        if not isinstance(found, dict):
+            raise InvalidModelError(f"{source}: not a model card (it has no named values).")
+        version = found.get("schema_version")
         if type(version) not in (int, type(None)):  # 1.0 and true equal 1
-            raise InvalidModelError(f"{source}: not a model card ('schema_version' is {version!r}, no whole number).")
+            raise InvalidModelError(
+                f"{source}: not a model card ('schema_version' is {version!r:.40}, no whole number)."
+            )
         if version is not None and version > SCHEMA_VERSION:
             raise InvalidModelError(
-                f"{source}: written by a newer version (schema {version}, this one reads {SCHEMA_VERSION}). "
+                f"{source}: written by a newer version (schema {version!s:.20}, this one reads {SCHEMA_VERSION}). "
                 "Update napari-mito-predict."
             )
         try:
