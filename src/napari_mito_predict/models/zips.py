@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from napari_mito_predict.errors import DamagedModelError
 
@@ -39,6 +39,7 @@ _RATIO_MATTERS_FROM = 1 << 24
 _LARGEST_DIRECTORY = 1 << 20
 """Bytes of the list of files, of which a package has fewer than 30: what zipfile makes of it takes ten times that."""
 _END = struct.Struct("<4s4H2LH")
+"""Signature, numbers of disks and files, and what `_End` holds."""
 _END_SIGNATURE = b"PK\x05\x06"
 _LOCATOR_64_SIGNATURE = b"PK\x06\x07"
 _LOCATOR_64_SIZE = 20
@@ -46,6 +47,14 @@ _LONGEST_COMMENT = 1 << 16
 _FIRST_BYTES = b"PK\x03\x04"
 _ENCRYPTED = 0x1
 _LONGEST_SHOWN = 60
+
+
+class _End(NamedTuple):
+    """What the end of a zip file says: bytes of the list of files, where that begins, and bytes of a comment."""
+
+    size: int
+    offset: int
+    comment: int
 
 
 @contextmanager
@@ -127,25 +136,32 @@ def check_member(info: zipfile.ZipInfo, largest: int, path: Path) -> None:
 
 def _require_small_directory(stream: BinaryIO, path: Path) -> None:
     """Refuse a list of files of many megabytes, all of which zipfile would read."""
+    is_zip = stream.read(len(_FIRST_BYTES)) == _FIRST_BYTES
     length = stream.seek(0, os.SEEK_END)
     start = max(0, length - _LONGEST_COMMENT - _END.size - _LOCATOR_64_SIZE)
     stream.seek(start)
     tail = stream.read()
     place = tail.rfind(_END_SIGNATURE)
     if place < 0 or len(tail) - place < _END.size:
-        stream.seek(0)
-        if stream.read(len(_FIRST_BYTES)) == _FIRST_BYTES:
-            raise DamagedModelError("this zip file is cut short: its end is missing. Copy it again.", file=path)
+        if is_zip:
+            raise _cut_short(path)
         raise DamagedModelError("neither a model folder nor a zipped one.", file=path)
-    directory = _END.unpack_from(tail, place)[5]
+    end = _End(*_END.unpack_from(tail, place)[5:])
     if tail[max(0, place - _LOCATOR_64_SIZE) :].startswith(_LOCATOR_64_SIGNATURE):
         raise DamagedModelError(
             "this zip file is in the form for archives of more than 4 GB (zip64). Zip the model again.", file=path
         )
-    if directory > _LARGEST_DIRECTORY:
+    # The end of a zip file in the zip file is taken for its own where that is missing.
+    if place + _END.size + end.comment != len(tail) or end.offset + end.size != start + place:
+        raise _cut_short(path)
+    if end.size > _LARGEST_DIRECTORY:
         raise DamagedModelError(
-            f"this zip file lists far more files than a model has ({directory:,} bytes of names).", file=path
+            f"this zip file lists far more files than a model has ({end.size:,} bytes of names).", file=path
         )
+
+
+def _cut_short(path: Path) -> DamagedModelError:
+    return DamagedModelError("this zip file is cut short: its end is missing. Copy it again.", file=path)
 
 
 def _check_names(archive: zipfile.ZipFile, path: Path) -> None:
