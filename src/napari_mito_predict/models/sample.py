@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_mito_predict.errors import DamagedModelError
 from napari_mito_predict.models.files import SAMPLE
-from napari_mito_predict.models.zips import check_member, read_member
+from napari_mito_predict.models.zips import ZIP_ERRORS, check_member, read_member
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,7 @@ def decode_sample(content: bytes, path: Path) -> Sample:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             given = _array(archive, "input", path)
             expected = _array(archive, "output", path)
-    except (zipfile.BadZipFile, ValueError, OSError, LookupError, NotImplementedError, EOFError, RuntimeError) as error:
+    except (*ZIP_ERRORS, TypeError) as error:  # the latter of a dtype that numpy does not know
         reason = " ".join(str(error).split())[:120]
         raise DamagedModelError(f"its self-test '{SAMPLE}' is damaged ({reason}).", file=path) from error
     return Sample(given, expected)
