@@ -537,14 +537,17 @@ def fuzz(package: Path, work: Path, seed: int) -> str:
     file.write_bytes(damaged_at_random(file.read_bytes(), random))
     begin = time.monotonic()
     outcomes = []
+    messages = []
     for use in (read_card, read_package, verify_model, lambda path: export_model(path, work / f"{seed}.out.zip")):
         try:
             use(path)
         except ModelError as error:
             outcomes.append(type(error).__name__)
+            messages.append(str(error))
         else:
             outcomes.append("used")
     assert time.monotonic() - begin < 5
+    assert "\n" not in "".join(messages)
     assert "used" in outcomes or not (work / f"{seed}.out.zip").exists()
     return " ".join(outcomes)
 

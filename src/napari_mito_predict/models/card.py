@@ -395,8 +395,8 @@ class ModelCard(_Part):
             raise InvalidModelError(f"{source}: not a valid model card. {problems}.") from error
 
     def to_json(self) -> str:
-        """The card as indented JSON text."""
-        return self.model_dump_json(indent=2) + "\n"
+        """The card as indented JSON text, in the version of today."""
+        return self.model_copy(update={"schema_version": SCHEMA_VERSION}).model_dump_json(indent=2) + "\n"
 
     def to_markdown(self) -> str:
         """The card for people, as Markdown; a simulated model says so in its first line."""
