@@ -26,7 +26,9 @@ NAMES = [folder.name for folder in PACKAGES]
 
 
 def test_each_version_is_kept() -> None:
-    assert {json.loads((folder / "model.json").read_text(encoding="utf-8"))["schema_version"] for folder in PACKAGES} == {1, 2}
+    assert {
+        json.loads((folder / "model.json").read_text(encoding="utf-8"))["schema_version"] for folder in PACKAGES
+    } == {1, 2}
     assert {read_card(folder).architecture.kind for folder in PACKAGES} >= {"unet", "gvtnet"}
 
 

@@ -125,7 +125,7 @@ def test_what_the_card_says_itself_is_not_said_again(package: Path) -> None:
 
 def test_the_sha256_of_a_file_is_compared(package: Path, tmp_path: Path) -> None:
     archive = export_model(package, tmp_path / "m.zip")
-    with pytest.raises(DamagedModelError, match="its SHA-256 is .* was expected"):
+    with pytest.raises(DamagedModelError, match=r"its SHA-256 is .* was expected"):
         import_model(archive, sha256="0" * 64)
     with pytest.raises(DamagedModelError, match="a folder has no SHA-256"):
         import_model(package, sha256="0" * 64)
@@ -134,7 +134,7 @@ def test_the_sha256_of_a_file_is_compared(package: Path, tmp_path: Path) -> None
 def test_a_wrong_self_test_keeps_a_model_out(package: Path, models: Path) -> None:
     wrong = np.ones((1, 16, 16), np.float32)
     np.savez(package / "sample.npz", input=wrong, output=wrong)
-    with pytest.raises(DamagedModelError, match="fails its self-test: mito-2d gives another output.* It is not added"):
+    with pytest.raises(DamagedModelError, match=r"fails its self-test: mito-2d gives another output.* It is not added"):
         import_model(package)
     assert not list(models.iterdir())
 
@@ -317,9 +317,7 @@ def test_what_is_no_model_keeps_its_name(package: Path, models: Path) -> None:
         rename_model("mito-2d", "a/b")
 
 
-def test_a_failed_renaming_leaves_all_as_it_was(
-    package: Path, models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_renaming_leaves_all_as_it_was(package: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import_model(package)
 
     def fail(path: Path, text: str) -> None:
@@ -349,7 +347,7 @@ def test_models_of_others_are_protected(
             remove_model(name)
         with pytest.raises(ProtectedModelError, match=reason):
             rename_model(name, "new")
-    with pytest.raises(UnknownModelError, match="No model is called 'nobody'. Your own models: you have none"):
+    with pytest.raises(UnknownModelError, match=r"No model is called 'nobody'. Your own models: you have none"):
         remove_model("nobody")
     assert {*reasons} <= {info.name for info in list_models()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from napari_mito_predict._files import sha256_file
@@ -22,6 +22,14 @@ _TIMEOUT_S = (15.0, 60.0)
 """For an answer, and then for each part of it."""
 _NAMELESS = "model"
 _OFFLINE = "Models that are here already work without a connection."
+
+
+class _Address(NamedTuple):
+    """What is known of an address: how it may be shown, without a password; who is asked; what the file is called."""
+
+    shown: str
+    host: str
+    name: str
 
 
 def is_address(source: object) -> bool:
@@ -51,50 +59,65 @@ def download(url: str, folder: Path, *, sha256: str | None, on_progress: OnProgr
     import pooch
     from requests.exceptions import RequestException
 
-    shown, host, name = _parts(url)
-    known = _checked_sha256(shown, sha256)
-    downloader = pooch.HTTPDownloader(chunk_size=_CHUNK, timeout=_TIMEOUT_S, progressbar=_Meter(shown, on_progress))
+    address = _parts(url)
+    known = _checked_sha256(address.shown, sha256)
+    downloader = pooch.HTTPDownloader(
+        chunk_size=_CHUNK, timeout=_TIMEOUT_S, progressbar=_Meter(address.shown, on_progress)
+    )
     found: list[str] = []
 
-    def fetch(address: str, file: str, owner: Any) -> None:
-        downloader(address, file, owner)
+    def fetch(link: str, file: str, owner: Any) -> None:
+        downloader(link, file, owner)
         found.append(sha256_file(Path(file)))
 
     pooch.get_logger().setLevel("ERROR")  # what it has to say, we say
     try:
-        return Path(pooch.retrieve(url, f"sha256:{known}", fname=name, path=folder, downloader=fetch))
+        return Path(pooch.retrieve(url, f"sha256:{known}", fname=address.name, path=folder, downloader=fetch))
     except RequestException as error:
-        raise DownloadError(f"{_reason(error, host)} {_OFFLINE}", file=shown) from error
+        raise DownloadError(f"{_reason(error, address.host)} {_OFFLINE}", file=address.shown) from error
     except ValueError as error:
         if not found:
-            raise DownloadError(f"this is no address that can be fetched ({error}).", file=shown) from error
+            raise DownloadError(f"this is no address that can be fetched ({error}).", file=address.shown) from error
         raise DownloadError(
             f"what came is not what was announced: its SHA-256 is {found[0]}, and {known} was expected. It was "
             "deleted. Either the address gives another file now, or it was changed on the way.",
-            file=shown,
+            file=address.shown,
         ) from error
     except OSError as error:
-        raise DownloadError(f"what came could not be written ({error.strerror or error}).", file=shown) from error
+        raise DownloadError(
+            f"what came could not be written ({error.strerror or error}).", file=address.shown
+        ) from error
 
 
 class _Meter:
     """What pooch moves while a file comes; stops what would never end."""
 
     def __init__(self, url: str, on_progress: OnProgress | None) -> None:
-        self.total = 0
         self._url = url
         self._on_progress = on_progress
+        self._total = 0
         self._done = 0
 
+    @property
+    def total(self) -> int:
+        """Bytes that were announced; 0 where they were not."""
+        return self._total
+
+    @total.setter
+    def total(self, size: int) -> None:
+        self._total = size
+        self._refuse_more_than_a_model(size)
+
     def update(self, size: int) -> None:
-        if max(self.total, self._done) > _LARGEST:
-            raise DownloadError(f"is larger than a model may be ({_LARGEST >> 30} GiB).", file=self._url)
         self._done += size
+        self._refuse_more_than_a_model(self._done - size)
         if self._on_progress is not None:
-            done = self._done
-            if self.total:
-                done = min(done, self.total)
-            self._on_progress(done, self.total)
+            done = min(self._done, self._total) if self._total else self._done
+            self._on_progress(done, self._total)
+
+    def _refuse_more_than_a_model(self, size: int) -> None:
+        if size > _LARGEST:
+            raise DownloadError(f"is larger than a model may be ({_LARGEST:,} bytes).", file=self._url)
 
     def reset(self) -> None:
         self._done = 0
@@ -116,8 +139,7 @@ def _checked_sha256(url: str, sha256: str | None) -> str:
     return known
 
 
-def _parts(url: str) -> tuple[str, str, str]:
-    """An address as it may be shown, without a password; who is asked; the name of the file, which any system takes."""
+def _parts(url: str) -> _Address:
     shown = printable(re.sub("//[^/]*@", "//", url))
     try:
         parts = urlsplit(url)
@@ -125,7 +147,7 @@ def _parts(url: str) -> tuple[str, str, str]:
     except ValueError as error:
         raise DownloadError(f"this is no address that can be fetched ({error}).", file=shown) from error
     name = PurePosixPath(unquote(parts.path)).name
-    return shown, printable(host), file_stem(name) if name else _NAMELESS
+    return _Address(shown, printable(host), file_stem(name or _NAMELESS))
 
 
 def _reason(error: Exception, host: str) -> str:
