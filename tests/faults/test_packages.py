@@ -531,7 +531,7 @@ def fuzz(package: Path, work: Path, seed: int) -> str:
             with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
                 write_all(archive, members)
     file.write_bytes(damaged_at_random(file.read_bytes(), random))
-    begin = time.monotonic()
+    begin = time.process_time()
     outcomes = []
     messages = []
     for use in (read_card, read_package, verify_model, lambda path: export_model(path, work / f"{seed}.out.zip")):
@@ -542,8 +542,8 @@ def fuzz(package: Path, work: Path, seed: int) -> str:
             messages.append(str(error))
         else:
             outcomes.append("used")
-    assert time.monotonic() - begin < 5
-    assert "\n" not in "".join(messages)
+    assert time.process_time() - begin < 5, "takes long"
+    assert "\n" not in "".join(messages), messages
     assert "used" in outcomes or not (work / f"{seed}.out.zip").exists()
     return " ".join(outcomes)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from napari_mito_predict._files import sha256_file
 from napari_mito_predict.errors import DownloadError
 from napari_mito_predict.image.names import file_stem
 from napari_mito_predict.models.info import printable
+
+if TYPE_CHECKING:
+    from requests import Response
 
 OnProgress = Callable[[int, int], None]
 """Told how many bytes have come, and of how many; 0 where nobody says."""
@@ -61,8 +64,12 @@ def download(url: str, folder: Path, *, sha256: str | None, on_progress: OnProgr
 
     address = _parts(url)
     known = _checked_sha256(address.shown, sha256)
+    answers: list[Response] = []
     downloader = pooch.HTTPDownloader(
-        chunk_size=_CHUNK, timeout=_TIMEOUT_S, progressbar=_Meter(address.shown, on_progress)
+        chunk_size=_CHUNK,
+        timeout=_TIMEOUT_S,
+        progressbar=_Meter(address.shown, on_progress),
+        hooks={"response": lambda answer, *_, **__: answers.append(answer)},
     )
     found: list[str] = []
 
@@ -87,6 +94,9 @@ def download(url: str, folder: Path, *, sha256: str | None, on_progress: OnProgr
         raise DownloadError(
             f"what came could not be written ({error.strerror or error}).", file=address.shown
         ) from error
+    finally:
+        for answer in answers:  # pooch leaves the connection open where something goes wrong
+            answer.close()
 
 
 class _Meter:
