@@ -378,7 +378,7 @@ ZIPS: dict[str, tuple[Damage, str]] = {
     "twice-by-a-dot": (with_name("./model.json"), "'model.json' is in it 2 times"),
     "link": (linked, "'model.json' in it is a link"),
     "bomb-card": (bomb(CARD, 64 << 20), "'model.json' in it is larger than a model may be"),
-    "bomb-weights": (bomb(WEIGHTS, 512 << 20), "claims to be 536,870,912 bytes, compressed to"),
+    "bomb-weights": (bomb(WEIGHTS, 64 << 20), "claims to be 67,108,864 bytes, compressed to"),
     "many-names": (many_names, "lists far more files than a model has"),
     "two-models": (
         lambda path: rezip(

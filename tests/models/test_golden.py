@@ -58,6 +58,7 @@ def differences(written: Any, read: Any, place: str) -> Iterator[str]:
 @pytest.mark.parametrize("package", PACKAGES, ids=NAMES)
 def test_a_published_card_means_what_it_meant(package: Path) -> None:
     written = json.loads((package / "model.json").read_text(encoding="utf-8"))
+    written["schema_version"] = 2  # as what it is read
     assert not list(differences(written, read_card(package).model_dump(mode="json"), "card"))
 
 
@@ -67,9 +68,8 @@ def test_a_published_package_can_be_written_anew(package: Path, tmp_path: Path) 
     assert model.sample is not None
     save_model(tmp_path / "new", model.card, model.network, model.sample.given)
     again = read_package(tmp_path / "new")
-    assert again.card.schema_version == 2
-    kept = {"weights": model.card.weights, "schema_version": model.card.schema_version}
-    assert again.card.model_copy(update=kept) == model.card
+    assert again.card.model_copy(update={"weights": model.card.weights}) == model.card
+    assert json.loads((tmp_path / "new" / "model.json").read_text(encoding="utf-8"))["schema_version"] == 2
     for name, tensor in model.network.state_dict().items():
         torch.testing.assert_close(again.network.state_dict()[name], tensor, rtol=0, atol=0)
 

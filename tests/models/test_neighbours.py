@@ -48,6 +48,10 @@ def locked(path: Path) -> None:
     path.write_bytes(raw)
 
 
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
 def bound_socket(path: Path) -> None:
     here = Path.cwd()
     os.chdir(path.parent)  # names of sockets are short
@@ -74,13 +78,13 @@ ODD: dict[str, tuple[Callable[[Path], object], str]] = {
     "mito-z.zip": (locked, "is encrypted"),
     "cut.zip": (text(b"PK\x03\x04 and no more"), "cut short"),
     "photos.zip": (lambda path: zipfile.ZipFile(path, "w").close(), "neither a model folder nor a zipped one|missing"),
-    "pipe.zip": (os.mkfifo, "is a pipe"),
-    "pipe": (os.mkfifo, "is a pipe"),
+    "pipe.zip": (pipe, "is a pipe"),
+    "pipe": (pipe, "is a pipe"),
     "socket.zip": (bound_socket, "is a socket"),
     "gone": (lambda path: path.symlink_to("/nowhere/at/all"), "link to something that is not there"),
     "gone.zip": (lambda path: path.symlink_to("/nowhere/at/all.zip"), "link to something that is not there"),
     "loop": (lambda path: path.symlink_to(path), "link to something that is not there, or to itself"),
-    "card-pipe": (card_is(os.mkfifo), "'model.json' is no file but a pipe"),
+    "card-pipe": (card_is(pipe), "'model.json' is no file but a pipe"),
     "card-folder": (card_is(Path.mkdir), "'model.json' is no file but a folder"),
     "card-link": (card_is(lambda path: path.symlink_to("/nowhere")), "'model.json' cannot be read .is a link"),
     "card-deep": (card_is(text(b"[" * 200_000)), "nested far too deep|no JSON"),

@@ -193,18 +193,17 @@ def _targets(given: list[str] | None) -> tuple[Target, ...] | None:
         return None
     targets = []
     for text in given:
-        name, equals, stain = text.partition("=")
-        if not equals or not name or not stain:
+        parts = [part.strip() for part in text.split("=", maxsplit=1)]
+        if len(parts) < 2 or not all(parts):
             raise typer.BadParameter(f"'{text}' is not a name and a stain, like nuclei=DAPI")
-        targets.append(_validated(Target, f"'{text}' cannot be a target", name=name.strip(), stain=stain.strip()))
+        targets.append(_validated(Target, f"'{text}' cannot be a target", name=parts[0], stain=parts[1]))
     return tuple(targets)
 
 
 def _voxel_size(given: tuple[str, str, str] | None) -> tuple[float | None, float | None, float | None] | None:
     if given is None:
         return None
-    z, y, x = map(_micrometres, given)
-    return z, y, x
+    return _micrometres(given[0]), _micrometres(given[1]), _micrometres(given[2])
 
 
 def _micrometres(text: str) -> float | None:
@@ -232,8 +231,8 @@ def _normalisation(text: str | None) -> Normalisation | None:
 
     if text is None:
         return None
-    kind, _, numbers = text.lower().partition(":")
-    values = _numbers(numbers)
+    kind, *numbers = text.lower().split(":", maxsplit=1)
+    values = _numbers("".join(numbers))
     if kind == "none" and not values:
         return Normalisation(kind="fixed", offset=0.0, scale=1.0)
     wanted: dict[str, object] = {}

@@ -314,6 +314,12 @@ class ModelCard(_Part):
     """A picture of what it does, in the package."""
     weights: Weights = Weights()
 
+    @field_validator("schema_version")
+    @classmethod
+    def _of_today(cls, version: int) -> int:
+        """Cards of earlier versions are ones of today once they are read, and are written as such."""
+        return SCHEMA_VERSION
+
     @field_validator("targets")
     @classmethod
     def _names_differ(cls, targets: tuple[Target, ...]) -> tuple[Target, ...]:
@@ -395,8 +401,8 @@ class ModelCard(_Part):
             raise InvalidModelError(f"{source}: not a valid model card. {problems}.") from error
 
     def to_json(self) -> str:
-        """The card as indented JSON text, in the version of today."""
-        return self.model_copy(update={"schema_version": SCHEMA_VERSION}).model_dump_json(indent=2) + "\n"
+        """The card as indented JSON text."""
+        return self.model_dump_json(indent=2) + "\n"
 
     def to_markdown(self) -> str:
         """The card for people, as Markdown; a simulated model says so in its first line."""

@@ -12,6 +12,7 @@ from typing import BinaryIO, Final
 
 from napari_mito_predict.errors import DamagedModelError
 from napari_mito_predict.image.names import file_stem
+from napari_mito_predict.models.paths import is_folder, kind_of, lies_there, why_unreadable
 from napari_mito_predict.models.zips import ZIP_ERRORS, check_member, open_zip
 
 CARD: Final = "model.json"
@@ -28,13 +29,6 @@ _LARGEST_PICTURE = 16 * _MIB
 _CARDS_OF_OTHERS = ("rdf.yaml", "bioimageio.yaml")
 """Beside these, a `model.json` is no card of ours."""
 _WRITTEN_BY_SYSTEMS = ("__MACOSX/", ".DS_Store", "desktop.ini", "Thumbs.db")
-_KINDS = {
-    stat.S_ISDIR: "a folder",
-    stat.S_ISFIFO: "a pipe",
-    stat.S_ISSOCK: "a socket",
-    stat.S_ISCHR: "a device",
-    stat.S_ISBLK: "a device",
-}
 
 
 class PackageFiles(ABC):
@@ -122,14 +116,14 @@ class _Folder(PackageFiles):
         return sorted(found)
 
     def has(self, name: str) -> bool:
-        return _lies_there(self.path / name)
+        return lies_there(self.path / name)
 
     def is_link(self, name: str) -> bool:
         return (self.path / name).is_symlink()
 
     def size(self, name: str) -> int:
         file = self.path / name
-        if not _lies_there(file):
+        if not lies_there(file):
             raise self.missing(name)
         try:
             state = file.stat()
@@ -199,7 +193,7 @@ def is_package(path: Path) -> bool:
         Nothing is there, or neither file nor folder; or it is called a zip file and cannot be read as one.
     """
     if is_folder(path):
-        return _lies_there(path / CARD) and not any(_lies_there(path / name) for name in _CARDS_OF_OTHERS)
+        return lies_there(path / CARD) and not any(lies_there(path / name) for name in _CARDS_OF_OTHERS)
     if path.suffix.casefold() != ".zip" and not zipfile.is_zipfile(path):
         return False
     try:
@@ -211,25 +205,6 @@ def is_package(path: Path) -> bool:
         raise
     cards = [name for name in names if name.name == CARD and len(name.parts) <= 2]
     return any(not any(card.with_name(other) in names for other in _CARDS_OF_OTHERS) for card in cards)
-
-
-def is_folder(path: Path) -> bool:
-    """Whether it is a folder, and no file.
-
-    Raises
-    ------
-    DamagedModelError
-        It is neither: not there, a link to nowhere, a pipe, a device; or it may not be looked at.
-    """
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError) as error:  # a name with a zero in it
-        raise DamagedModelError(f"{why_unreadable(path, error)}.", file=path) from error
-    if stat.S_ISDIR(mode):
-        return True
-    if not stat.S_ISREG(mode):
-        raise DamagedModelError(f"is {kind_of(mode)}, no model.", file=path)
-    return False
 
 
 def is_part_of_package(name: str) -> bool:
@@ -247,34 +222,6 @@ def is_picture(name: str) -> bool:
 def largest_of(name: str) -> int:
     """Bytes that a file of a package may have."""
     return LARGEST.get(name, _LARGEST_PICTURE)
-
-
-def kind_of(mode: int) -> str:
-    """What something is that is no file, by its mode as ``stat`` gives it."""
-    return next((words for is_kind, words in _KINDS.items() if is_kind(mode)), "something else")
-
-
-def why_unreadable(path: Path, error: Exception) -> str:
-    """Why nothing could be found out about a path, in plain words."""
-    try:
-        if path.is_symlink():
-            return "is a link to something that is not there, or to itself"
-    except OSError:
-        pass
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file or folder"
-    return f"cannot be read ({getattr(error, 'strerror', None) or error})"
-
-
-def _lies_there(path: Path) -> bool:
-    """Whether a name is taken, by whatever: a link to nowhere too."""
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise DamagedModelError(f"cannot be read ({error.strerror or error}).", file=path) from error
-    return True
 
 
 def _too_large(name: str, size: int, path: Path) -> DamagedModelError:

@@ -18,10 +18,11 @@ from napari_mito_predict.errors import (
 )
 from napari_mito_predict.models.adding import add_to_models
 from napari_mito_predict.models.download import OnProgress, download, is_address
-from napari_mito_predict.models.files import CARD, SAMPLE, is_folder, is_package, open_package
+from napari_mito_predict.models.files import CARD, SAMPLE, is_package, open_package
 from napari_mito_predict.models.importers import Told, read_foreign
 from napari_mito_predict.models.info import ModelInfo, Source
 from napari_mito_predict.models.package import read_card, read_package, save_model, verify_model
+from napari_mito_predict.models.paths import is_folder
 from napari_mito_predict.models.registry import find_model
 from napari_mito_predict.models.writing import write_folder, write_zip
 

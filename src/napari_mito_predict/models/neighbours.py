@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import ModelError
-from napari_mito_predict.models.files import CARD, kind_of, why_unreadable
+from napari_mito_predict.models.files import CARD
 from napari_mito_predict.models.info import ModelInfo, Source, file_name, unusable
 from napari_mito_predict.models.package import read_card
+from napari_mito_predict.models.paths import kind_of, lies_there, why_unreadable
 
 if TYPE_CHECKING:
     from napari_mito_predict.models.card import ModelCard
@@ -43,7 +44,7 @@ def models_in(folder: Path, source: Source) -> list[ModelInfo]:
 def _row(path: Path, entry: os.DirEntry[str], source: Source) -> ModelInfo | None:
     try:
         if entry.is_dir():
-            if not _lies_in(path):
+            if not lies_there(path / CARD):
                 return None
         elif entry.is_file():
             if path.suffix.casefold() != ".zip":
@@ -56,15 +57,6 @@ def _row(path: Path, entry: os.DirEntry[str], source: Source) -> ModelInfo | Non
     except ModelError as error:
         return unusable(path, source, str(error))
     return ModelInfo(card.name, path, card, source)
-
-
-def _lies_in(folder: Path) -> bool:
-    """Whether a folder has a card, or something in its place."""
-    try:
-        (folder / CARD).lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
 
 
 def _card(path: Path) -> ModelCard:

@@ -70,8 +70,10 @@ def check_sample(sample: Sample, network: Network, path: Path) -> None:
     Raises
     ------
     DamagedModelError
-        The shapes are others than the network takes and gives.
+        It is too large, or its shapes are others than the network takes and gives.
     """
+    if max(sample.given.size, sample.expected.size) > LARGEST_SAMPLE:
+        raise DamagedModelError(f"its self-test holds more than {LARGEST_SAMPLE:,} values.", file=path)
     channels, *spatial = sample.given.shape
     axes = _AXES[network.ndim]
     stride = network.stride
