@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from napari_mito_predict.errors import DamagedModelError
 from napari_mito_predict.models.importers.containers import (
-    ITEM_BYTES,
     Container,
     declared_bytes,
     open_legacy,

@@ -68,7 +68,15 @@ _HARMLESS: Final = {
     "torch.serialization._get_layout",
 }
 """What programs keep beside weights. Nothing is made of these either: they are left out."""
-_SETTINGS: Final = ("fnet.", "lightning.", "lightning_fabric.", "mmv_im2im.", "omegaconf.", "pytorch_lightning.", "viscy")
+_SETTINGS: Final = (
+    "fnet.",
+    "lightning.",
+    "lightning_fabric.",
+    "mmv_im2im.",
+    "omegaconf.",
+    "pytorch_lightning.",
+    "viscy",
+)
 """Modules with the settings of programs, kept beside weights in the same way."""
 _LARGEST: Final = 1 << 48
 _MOST_AXES: Final = 8
