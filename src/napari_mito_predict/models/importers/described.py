@@ -142,16 +142,21 @@ class Description:
 
     def find(self, identifier: Any) -> Storage:
         """Note what is stored outside of the pickle: ``("storage", class, key, device, count)``."""
-        kind, storage_class, key, _, count, *view = identifier
-        if kind != "storage" or not isinstance(key, str) or any(view):
+        key = identifier[2]
+        is_view = any(identifier[5:])  # as some files before torch 1.0 have them
+        if identifier[0] != "storage" or not isinstance(key, str) or is_view:
             raise PickleError("it keeps something else than numbers outside of its list of contents")
-        found = _STORAGE.fullmatch(storage_class.name if isinstance(storage_class, Named) else "")
-        if found is None or found[1] not in _DTYPES:
-            raise PickleError("it stores numbers of a kind that is not known here, such as quantised ones")
-        storage = Storage(key, _DTYPES[found[1]], _size(count))
+        storage = Storage(key, _storage_dtype(identifier[1]), _size(identifier[4]))
         if self.storages.setdefault(key, storage) != storage:
             raise PickleError("it says two things of the same numbers")
         return storage
+
+
+def _storage_dtype(storage_class: Any) -> str:
+    found = _STORAGE.fullmatch(storage_class.name) if isinstance(storage_class, Named) else None
+    if found is None or found[1] not in _DTYPES:
+        raise PickleError("it stores numbers of a kind that is not known here, such as quantised ones")
+    return _DTYPES[found[1]]
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> StoredTensor:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from napari_mito_predict.errors import ForeignModelError
+from napari_mito_predict.models.importers import allen
+from napari_mito_predict.models.importers.checkpoint import is_checkpoint, load_checkpoint
 
 if TYPE_CHECKING:
     from napari_mito_predict.models.importers.foreign import ForeignModel, Told
+
+_MODEL_OF_A_RUN: Final = "model.p"
+"""In the folder of a training of pytorch_fnet."""
 
 
 def read_foreign(path: Path, told: Told) -> ForeignModel:
@@ -28,4 +33,30 @@ def read_foreign(path: Path, told: Told) -> ForeignModel:
     DamagedModelError
         It cannot be read.
     """
-    raise ForeignModelError("this is no model of a known format.", file=path)
+    path = Path(path)
+    if (path / _MODEL_OF_A_RUN).is_file():
+        path /= _MODEL_OF_A_RUN
+    if is_checkpoint(path):
+        return _read_checkpoint(path, told)
+    raise ForeignModelError(f"this is no model of a known format: {_what(path)}.", file=path)
+
+
+def _read_checkpoint(path: Path, told: Told) -> ForeignModel:
+    content = load_checkpoint(path)
+    if allen.recognises(content):
+        return allen.read(content, path, told)
+    names = ", ".join(f"{name!r:.60}" for name in list(content)[:5]) or "nothing"
+    raise ForeignModelError(f"this checkpoint is of no program that is known here; it holds {names}.", file=path)
+
+
+def _what(path: Path) -> str:
+    """What is there instead of a model."""
+    try:
+        state = path.stat()
+    except (OSError, ValueError):
+        return "nothing is there"
+    if path.is_dir():
+        return "a folder without a model in it"
+    if not path.is_file():
+        return "no file"
+    return "an empty file" if state.st_size == 0 else "it begins like none"

@@ -1,0 +1,48 @@
+"""What users say about a model of another program: completed from presets, and as a name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from napari_mito_predict.errors import ForeignModelError
+from napari_mito_predict.image.names import file_stem
+from napari_mito_predict.models.card import check_name
+from napari_mito_predict.models.importers.foreign import Told
+
+_LONGEST = 60
+_NAMELESS: Final = "imported-model"
+
+
+def with_preset(told: Told, presets: Mapping[str, Told], path: Path) -> Told:
+    """Fill in what the user did not say from the preset that they named.
+
+    Raises
+    ------
+    ForeignModelError
+        There is no such preset for this format.
+    """
+    if told.preset is None:
+        return told
+    if told.preset not in presets:
+        known = ", ".join(presets) or "none"
+        raise ForeignModelError(
+            f"there is no preset '{told.preset:.80}' for models of this format. Those there are: {known}.", file=path
+        )
+    preset = presets[told.preset]
+    names = [field.name for field in dataclasses.fields(Told)]
+    filled_in = {name: getattr(preset, name) for name in names if getattr(told, name) is None}
+    return dataclasses.replace(told, **filled_in)
+
+
+def model_name(wanted: str) -> str:
+    """Make a name for a model out of any text, such as the name of a file."""
+    letters = "".join(letter for letter in wanted if letter.isprintable())
+    start = next((index for index, letter in enumerate(letters) if letter.isalnum()), len(letters))
+    name = file_stem(letters[start:][:_LONGEST])
+    try:
+        return check_name(name) if letters[start:] else _NAMELESS
+    except ValueError:
+        return _NAMELESS
