@@ -1,7 +1,7 @@
 """What a pickle describes, as plain data: nothing that it names is imported, made or called.
 
-The opcodes are taken apart by `pickletools`. Those that containers, numbers and text are written with are followed;
-what stands for an object is told to whoever reads, by the name of its class alone.
+The arguments of opcodes are read by `pickletools`. Those opcodes that containers, numbers and text are written with are
+followed, and no others; what stands for an object is decided by whoever reads, by the name of its class alone.
 """
 
 from __future__ import annotations
@@ -16,12 +16,22 @@ _MOST_STEPS: Final = 600_000
 """A large network with the state of its optimizer takes some 100,000."""
 
 _VALUES = frozenset(
-    "INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE "
-    "SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8".split()
+    "BININT BININT1 BININT2 LONG1 LONG4 BINFLOAT BINSTRING SHORT_BINSTRING BINUNICODE SHORT_BINUNICODE BINUNICODE8 "
+    "BINBYTES SHORT_BINBYTES BINBYTES8".split()
 )
 _CONSTANTS: dict[str, Any] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _EMPTY: dict[str, Callable[[], Any]] = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_SET": list}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_WITHOUT_EFFECT = frozenset(["PROTO", "FRAME"])
+_OTHERS = frozenset(
+    "BINGET LONG_BINGET BINPUT LONG_BINPUT MEMOIZE MARK TUPLE LIST DICT APPEND APPENDS ADDITEMS SETITEM SETITEMS "
+    "GLOBAL STACK_GLOBAL REDUCE NEWOBJ BUILD BINPERSID POP STOP".split()
+)
+_OPCODES: Final = {
+    opcode.code.encode("latin-1"): opcode
+    for opcode in pickletools.opcodes
+    if opcode.name in {*_VALUES, *_CONSTANTS, *_EMPTY, *_TUPLES, *_WITHOUT_EFFECT, *_OTHERS}
+}
 _KEYS = (str, int, float, bytes, type(None))
 
 
@@ -106,15 +116,16 @@ class _Reader:
 
     def read(self, stream: _Bounded) -> Any:
         try:
-            for steps, (opcode, argument, _) in enumerate(pickletools.genops(stream)):  # type: ignore[arg-type]
-                if steps > _MOST_STEPS:
-                    raise PickleError(f"it has more than {_MOST_STEPS:,} parts")
-                self._step(opcode.name, argument)
+            for _ in range(_MOST_STEPS):
+                opcode = _OPCODES[stream.read(1)]
+                if opcode.name == "STOP":
+                    return self._stack.pop()
+                self._step(opcode.name, _argument(opcode, stream))
         except PickleError:
             raise
         except (ValueError, TypeError, LookupError, OverflowError) as error:
-            raise PickleError("it is cut or altered") from error
-        return self._stack.pop()
+            raise PickleError("it is cut or altered, or is written as data need not be") from error
+        raise PickleError(f"it has more than {_MOST_STEPS:,} parts")
 
     def _step(self, opcode: str, argument: Any) -> None:
         if opcode in _VALUES:
@@ -125,11 +136,11 @@ class _Reader:
             self._stack.append(_EMPTY[opcode]())
         elif opcode in _TUPLES:
             self._stack.append(tuple(self._take(_TUPLES[opcode])))
-        elif opcode in ("BINGET", "LONG_BINGET", "GET"):
+        elif opcode in ("BINGET", "LONG_BINGET"):
             self._stack.append(self._memo[argument])
-        elif opcode in ("BINPUT", "LONG_BINPUT", "PUT"):
+        elif opcode in ("BINPUT", "LONG_BINPUT"):
             self._memo[argument] = self._stack[-1]
-        elif opcode not in ("PROTO", "FRAME", "STOP"):
+        elif opcode not in _WITHOUT_EFFECT:
             self._rarer_step(opcode, argument)
 
     def _rarer_step(self, opcode: str, argument: Any) -> None:
@@ -154,7 +165,7 @@ class _Reader:
             case "SETITEMS":
                 self._update(self._after_mark())
             case "GLOBAL":
-                self._name(argument.replace(" ", ".", 1))
+                self._name(argument)
             case "STACK_GLOBAL":
                 module, name = self._take(2)
                 self._name(f"{module:s}.{name:s}")
@@ -166,8 +177,6 @@ class _Reader:
                 self._stack.append(self._objects.find(self._stack.pop()))
             case "POP":
                 self._stack.pop()
-            case _:
-                raise PickleError(f"it is written with {opcode}, which data do not need")
 
     def _name(self, name: str) -> None:
         self._objects.check(name)
@@ -203,6 +212,14 @@ class _Reader:
         target = self._stack[-1]
         if isinstance(target, dict):
             target.update(_dictionary(items))
+
+
+def _argument(opcode: pickletools.OpcodeInfo, stream: _Bounded) -> Any:
+    """What follows an opcode in the file."""
+    if opcode.name == "GLOBAL":  # pickletools takes a backslash for the beginning of something else
+        module, name = (stream.readline().removesuffix(b"\n").decode("ascii") for _ in range(2))
+        return f"{module}.{name}"
+    return opcode.arg.reader(stream) if opcode.arg else None  # type: ignore[arg-type]
 
 
 def _dictionary(items: list[Any]) -> dict[Any, Any]:
