@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final, Protocol
 _MOST_BYTES: Final = 32 << 20
 _MOST_STEPS: Final = 600_000
 """A large network with the state of its optimizer takes some 100,000."""
+_DEEPEST: Final = 40
 
 _VALUES = frozenset(
     "BININT BININT1 BININT2 LONG1 LONG4 BINFLOAT BINSTRING SHORT_BINSTRING BINUNICODE SHORT_BINUNICODE BINUNICODE8 "
@@ -78,9 +79,12 @@ def read_pickle(stream: BinaryIO, objects: Objects) -> Any:
     Raises
     ------
     PickleError
-        It is damaged, too large, or written with opcodes that data do not need; or one of `objects` raised it.
+        It is damaged, too large, too deep to be walked through, or written with opcodes that data do not need; or
+        one of `objects` raised it.
     """
-    return _Reader(objects).read(_Bounded(stream))
+    content = _Reader(objects).read(_Bounded(stream))
+    _refuse_tangled(content)
+    return content
 
 
 class _Bounded:
@@ -212,6 +216,21 @@ class _Reader:
         target = self._stack[-1]
         if isinstance(target, dict):
             target.update(_dictionary(items))
+
+
+def _refuse_tangled(content: Any) -> None:
+    """Refuse what holds itself, or one part so many times over that walking through it would never end."""
+    level = [part for part in (content,) if isinstance(part, dict | list | tuple)]
+    for _ in range(_DEEPEST):
+        inner: list[Any] = []
+        for container in level:
+            inner += container.values() if isinstance(container, dict) else container
+            if len(inner) > _MOST_STEPS:
+                raise PickleError(f"it has more than {_MOST_STEPS:,} parts")
+        level = [part for part in inner if isinstance(part, dict | list | tuple)]
+        if not level:
+            return
+    raise PickleError(f"its parts lie more than {_DEEPEST} deep in each other")
 
 
 def _argument(opcode: pickletools.OpcodeInfo, stream: _Bounded) -> Any:
