@@ -90,11 +90,15 @@ def _targets(told: Told, outputs: int, path: Path) -> tuple[Target, ...] | None:
     names = [target.name for target in told.targets]
     if len(names) != outputs or len(set(names)) != outputs:
         raise ForeignModelError(
-            f"the network has {outputs} outputs, and the targets {', '.join(names)} were named: it has to be one, with "
-            "a name of its own, for each output.",
+            f"the network has {_outputs(outputs)}, and {len(names)} targets were named: {', '.join(names)}. Name one "
+            "for each output, with a name of its own.",
             file=path,
         )
     return told.targets
+
+
+def _outputs(count: int) -> str:
+    return "one output" if count == 1 else f"{count} outputs"
 
 
 def _missing(told: Told, options: TrainOptions, weights: UNetWeights, planar: bool) -> Iterator[str]:
