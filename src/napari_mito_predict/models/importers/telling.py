@@ -17,7 +17,7 @@ _NAMELESS: Final = "imported-model"
 
 
 def with_preset(told: Told, presets: Mapping[str, Told], path: Path) -> Told:
-    """Fill in what the user did not say from the preset that they named.
+    """Fill in what the user did not say from the preset that they named, in capitals or not.
 
     Raises
     ------
@@ -26,12 +26,14 @@ def with_preset(told: Told, presets: Mapping[str, Told], path: Path) -> Told:
     """
     if told.preset is None:
         return told
-    if told.preset not in presets:
+    name = next((name for name in presets if name.casefold() == told.preset.casefold()), None)
+    if name is None:
         known = ", ".join(presets) or "none"
         raise ForeignModelError(
             f"there is no preset '{told.preset:.80}' for models of this format. Those there are: {known}.", file=path
         )
-    preset = presets[told.preset]
+    told = dataclasses.replace(told, preset=name)
+    preset = presets[name]
     names = [field.name for field in dataclasses.fields(Told)]
     filled_in = {name: getattr(preset, name) for name in names if getattr(told, name) is None}
     return dataclasses.replace(told, **filled_in)
