@@ -49,7 +49,8 @@ def test_an_imported_model_predicts_what_pytorch_fnet_gives(files: Path, name: s
     imported = import_model(files / f"{name}.p", TOLD)
     given, output = expected(files, name)
     found = predict(given[0], load_model(imported.name), voxel_size_um=(0.29, 0.29, 0.29), device="cpu")
-    np.testing.assert_allclose(found["mitochondria"].data, output[0], rtol=0, atol=1e-5)
+    # Convolution and batch normalisation are one step here: float32 rounds in other places, as much as it does there.
+    np.testing.assert_allclose(found["mitochondria"].data, output[0], rtol=0, atol=5e-5 * output.std())
 
 
 def test_two_channels_are_understood_but_cannot_be_given(files: Path) -> None:

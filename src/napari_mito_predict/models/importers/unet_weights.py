@@ -26,9 +26,6 @@ _LAST: Final = "conv_out.weight"
 _COUNTER = "num_batches_tracked"
 _BESIDE: Final = re.compile(r"(criterion|loss|\w*metric|discriminator|optimizer|lr_scheduler)", re.IGNORECASE)
 """What else a training program may keep the weights of, where all of the network is in one part of its own."""
-_DEEPEST: Final = 8
-_WIDEST: Final = 1024
-_MOST_OUTPUTS: Final = 16
 _SHOWN = 3
 
 
@@ -133,12 +130,6 @@ def _arguments(weights: Mapping[str, torch.Tensor], path: Path) -> dict[str, int
     convs_per_level = next(
         number - 1 for number in itertools.count(1) if f"{_RECURSE}sub_2conv_more.conv{number}.weight" not in weights
     )
-    if depth > _DEEPEST or not 1 <= base_channels <= _WIDEST or not 1 <= last.shape[0] <= _MOST_OUTPUTS:
-        raise _other_network(
-            f"it has {depth} levels, {base_channels} channels and {last.shape[0]} outputs; at most {_DEEPEST}, "
-            f"{_WIDEST} and {_MOST_OUTPUTS} are built",
-            path,
-        )
     return {
         "ndim": first.ndim - 2,
         "depth": depth,
@@ -158,8 +149,8 @@ def _require_fit(arguments: Mapping[str, int], weights: Mapping[str, torch.Tenso
     try:
         with torch.device("meta"):
             wanted = build_network("unet", arguments).state_dict()
-    except (InvalidModelError, RuntimeError) as error:
-        raise _other_network(f"no network can have its sizes ({error})", path) from error
+    except InvalidModelError as error:
+        raise _other_network(f"no network of ours can have its sizes. {error}".rstrip("."), path) from error
     wanted_shapes = {name: tuple(value.shape) for name, value in wanted.items() if not name.endswith(_COUNTER)}
     given_shapes = {name: tuple(value.shape) for name, value in weights.items()}
     missing = sorted(wanted_shapes.keys() - given_shapes.keys())
