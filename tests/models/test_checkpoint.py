@@ -22,7 +22,7 @@ from lightning_fabric.utilities.data import AttributeDict
 
 from napari_mito_predict.errors import DamagedModelError
 from napari_mito_predict.models.importers.checkpoint import is_checkpoint, load_checkpoint
-from napari_mito_predict.models.importers.described import LeftOut, StoredTensor
+from napari_mito_predict.models.importers.checkpoint.described import LeftOut, StoredTensor
 
 LEGACY_START = [0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True}]
 

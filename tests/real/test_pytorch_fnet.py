@@ -12,8 +12,8 @@ import pytest
 from napari_mito_predict.errors import ForeignModelError, ModelError
 from napari_mito_predict.models import Normalisation, Target, load_model
 from napari_mito_predict.models.importers import Told, read_foreign
+from napari_mito_predict.models.importers.allen.unet_weights import read_unet_weights
 from napari_mito_predict.models.importers.checkpoint import load_checkpoint
-from napari_mito_predict.models.importers.unet_weights import read_unet_weights
 from napari_mito_predict.models.library import import_model
 from napari_mito_predict.models.weights import forward
 from napari_mito_predict.prediction import predict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from napari_mito_predict.errors import ForeignModelError
+from napari_mito_predict.errors import UnsupportedModelError
 from napari_mito_predict.models.importers import allen
 from napari_mito_predict.models.importers.checkpoint import is_checkpoint, load_checkpoint
 
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 _MODEL_OF_A_RUN: Final = "model.p"
 """In the folder of a training of pytorch_fnet."""
+
+
+def presets() -> dict[str, Told]:
+    """What is known of published models and of ways of training, by name; of all formats."""
+    return {**allen.PRESETS}
 
 
 def read_foreign(path: Path, told: Told) -> ForeignModel:
@@ -28,8 +33,10 @@ def read_foreign(path: Path, told: Told) -> ForeignModel:
 
     Raises
     ------
+    UnsupportedModelError
+        It is of no known format, or cannot be imported.
     ForeignModelError
-        It is of no known format, or cannot be imported, or not without being told more.
+        It cannot be imported without being told more.
     DamagedModelError
         It cannot be read.
     """
@@ -38,7 +45,7 @@ def read_foreign(path: Path, told: Told) -> ForeignModel:
         path /= _MODEL_OF_A_RUN
     if is_checkpoint(path):
         return _read_checkpoint(path, told)
-    raise ForeignModelError(f"this is no model of a known format: {_what(path)}.", file=path)
+    raise UnsupportedModelError(f"this is no model of a known format: {_what(path)}.", file=path)
 
 
 def _read_checkpoint(path: Path, told: Told) -> ForeignModel:
@@ -46,7 +53,7 @@ def _read_checkpoint(path: Path, told: Told) -> ForeignModel:
     if allen.recognises(content):
         return allen.read(content, path, told)
     names = ", ".join(f"{name!r:.60}" for name in list(content)[:5]) or "nothing"
-    raise ForeignModelError(f"this checkpoint is of no program that is known here; it holds {names}.", file=path)
+    raise UnsupportedModelError(f"this checkpoint is of no program that is known here; it holds {names}.", file=path)
 
 
 def _what(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Models of pytorch_fnet (Allen Institute for Cell Science; Ounkomol et al. 2018) and of what descends from it.
+"""Reading models of pytorch_fnet.
 
 Two formats, ``release_1`` and ``master``, hold the same U-Net; Lightning checkpoints and bare weights with its names
 are read as well. The file tells the network, and hardly anything else: the rest is told by the user, a preset, or
@@ -13,28 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_mito_predict.errors import ForeignModelError
-from napari_mito_predict.image.channels import Modality
-from napari_mito_predict.models.card import Normalisation
-from napari_mito_predict.models.importers.allen_card import STACKS_PRESET, completed, make_card
+from napari_mito_predict.errors import UnsupportedModelError
+from napari_mito_predict.models.importers.allen.card import completed, make_card
+from napari_mito_predict.models.importers.allen.presets import PRESETS
+from napari_mito_predict.models.importers.allen.train_options import read_train_options
+from napari_mito_predict.models.importers.allen.unet_weights import UNetWeights, has_unet_names, read_unet_weights
 from napari_mito_predict.models.importers.foreign import ForeignModel, Told
 from napari_mito_predict.models.importers.telling import with_preset
-from napari_mito_predict.models.importers.train_options import read_train_options
-from napari_mito_predict.models.importers.unet_weights import UNetWeights, has_unet_names, read_unet_weights
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-PRESETS: Final[dict[str, Told]] = {
-    STACKS_PRESET: Told(
-        voxel_size_um=(0.29, 0.29, 0.29),
-        third_axes=("z",),
-        normalisation=Normalisation(clip_percentiles=None),
-        modality=Modality.BRIGHT_FIELD,
-        simulated=False,
-    )
-}
-"""Stacks of the Allen Institute's 100x bright-field microscopes: pixels of 0.108 um, scaled to the 0.29 um of z."""
 
 _STATES: Final = ("nn_state", "state_dict", "model_state_dict", "model", "net", "network")
 """Parts of a checkpoint that weights are kept in, by this program and by others."""
@@ -67,12 +55,14 @@ def read(content: Mapping[str, Any], path: Path, told: Told) -> ForeignModel:
 
     Raises
     ------
+    UnsupportedModelError
+        It cannot be imported.
     ForeignModelError
-        It cannot be imported, or not without being told more: all that is missing is listed.
+        Not without being told more: all that is missing is listed.
     """
     weights = read_unet_weights(_state(content, path), path)
     if weights.arguments["in_channels"] != 1:
-        raise ForeignModelError(
+        raise UnsupportedModelError(
             f"this network is given {weights.arguments['in_channels']} channels at once, and only one can be given "
             "here.",
             file=path,
@@ -91,7 +81,7 @@ def _state(content: Mapping[str, Any], path: Path) -> Mapping[Any, Any]:
     """The weights, wherever in the checkpoint they are."""
     settings = content.get("fnet_model_kwargs")
     if isinstance(settings, dict) and "paths_model" in settings:
-        raise ForeignModelError(
+        raise UnsupportedModelError(
             "this is an ensemble of pytorch_fnet: it holds no weights, but says where its members were on the computer "
             "it was made on. Import the model.p of each member by itself.",
             file=path,
@@ -100,7 +90,7 @@ def _state(content: Mapping[str, Any], path: Path) -> Mapping[Any, Any]:
     for state in [*candidates, content]:
         if has_unet_names(state):
             return state
-    raise ForeignModelError(f"this checkpoint of pytorch_fnet holds no U-Net: {_held(content)}.", file=path)
+    raise UnsupportedModelError(f"this checkpoint of pytorch_fnet holds no U-Net: {_held(content)}.", file=path)
 
 
 def _held(content: Mapping[str, Any]) -> str:

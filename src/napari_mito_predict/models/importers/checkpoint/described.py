@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from napari_mito_predict.models.importers.pickled import Named, PickleError, pairs_as_dictionary
+from napari_mito_predict.models.importers.checkpoint.pickled import Named, PickleError, pairs_as_dictionary
 
 _DTYPES: Final = {
     "FloatStorage": "float32",

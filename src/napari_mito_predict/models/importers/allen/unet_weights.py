@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
-from napari_mito_predict.errors import ForeignModelError, InvalidModelError
+from napari_mito_predict.errors import InvalidModelError, UnsupportedModelError
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +38,7 @@ class UNetWeights:
     arguments : dict
         For ``build_network("unet", arguments)``.
     state : dict of str to Tensor
-        By the names of our network, in any real dtype, without the counters of batch normalisation.
+        By the names of our network, float32, without the counters of batch normalisation.
     """
 
     arguments: dict[str, int]
@@ -76,7 +76,7 @@ def read_unet_weights(state: Mapping[Any, Any], path: Path) -> UNetWeights:
 
     Raises
     ------
-    ForeignModelError
+    UnsupportedModelError
         They are of another network, or are no weights.
     """
     weights = _tensors(_within_prefix(state, path), path)
@@ -107,15 +107,15 @@ def _tensors(state: Mapping[str, Any], path: Path) -> dict[str, torch.Tensor]:
     weights = {name: value for name, value in state.items() if not name.endswith(_COUNTER)}
     wrong = [name for name, value in weights.items() if not isinstance(value, torch.Tensor)]
     if wrong:
-        raise ForeignModelError(
+        raise UnsupportedModelError(
             f"what the file holds as {_some(wrong)} are no plain weights; sparse and quantised ones are not read.",
             file=path,
         )
-    fractional = [name for name, value in weights.items() if not value.is_floating_point()]
-    if fractional:
-        dtypes = sorted({str(weights[name].dtype).removeprefix("torch.") for name in fractional})
-        raise ForeignModelError(
-            f"weights are real numbers, and {_some(fractional)} are of type {', '.join(dtypes)}.", file=path
+    not_real = [name for name, value in weights.items() if not value.is_floating_point()]
+    if not_real:
+        dtypes = sorted({str(weights[name].dtype).removeprefix("torch.") for name in not_real})
+        raise UnsupportedModelError(
+            f"weights are real numbers, and {_some(not_real)} are of type {', '.join(dtypes)}.", file=path
         )
     return weights
 
@@ -165,7 +165,7 @@ def _require_fit(arguments: Mapping[str, int], weights: Mapping[str, torch.Tenso
 def _single_precision(name: str, value: torch.Tensor, path: Path) -> torch.Tensor:
     single = value.float()
     if not bool(single.isfinite().all()):
-        raise ForeignModelError(
+        raise UnsupportedModelError(
             f"the weights '{name}' hold NaN or infinite numbers: the training diverged, or the file is damaged. "
             "Take an earlier checkpoint.",
             file=path,
@@ -173,8 +173,8 @@ def _single_precision(name: str, value: torch.Tensor, path: Path) -> torch.Tenso
     return single
 
 
-def _other_network(reason: str, path: Path) -> ForeignModelError:
-    return ForeignModelError(f"this is not the U-Net of pytorch_fnet: {reason}.", file=path)
+def _other_network(reason: str, path: Path) -> UnsupportedModelError:
+    return UnsupportedModelError(f"this is not the U-Net of pytorch_fnet: {reason}.", file=path)
 
 
 def _some(names: list[str]) -> str:

@@ -22,14 +22,14 @@ from napari_mito_predict.models.card import (
     ThirdAxis,
     Training,
 )
+from napari_mito_predict.models.importers.allen.presets import STACKS
 from napari_mito_predict.models.importers.telling import model_name
 
 if TYPE_CHECKING:
+    from napari_mito_predict.models.importers.allen.train_options import TrainOptions
+    from napari_mito_predict.models.importers.allen.unet_weights import UNetWeights
     from napari_mito_predict.models.importers.foreign import Told
-    from napari_mito_predict.models.importers.train_options import TrainOptions
-    from napari_mito_predict.models.importers.unet_weights import UNetWeights
 
-STACKS_PRESET: Final = "allen-100x"
 _FORMATS: Final = {
     "nn_module": "pytorch_fnet (release_1)",
     "fnet_model_class": "pytorch_fnet (master)",
@@ -49,9 +49,9 @@ def completed(told: Told, options: TrainOptions, weights: UNetWeights, path: Pat
         What was said does not fit the network, or is not enough: lists all that is missing.
     """
     planar = weights.arguments["ndim"] == 2
-    if told.preset == STACKS_PRESET and planar:
+    if told.preset == STACKS and planar:
         raise ForeignModelError(
-            f"the preset '{STACKS_PRESET}' is for stacks, and this network is for single planes: say its pixel size "
+            f"the preset '{STACKS}' is for stacks, and this network is for single planes: say its pixel size "
             "and normalisation instead.",
             file=path,
         )
@@ -119,7 +119,7 @@ def _preset_hint(told: Told, planar: bool) -> str:
     if planar or (told.voxel_size_um is not None and told.normalisation is not None):
         return ""
     return (
-        f" The preset '{STACKS_PRESET}' says voxel size and normalisation of models for bright-field stacks of the "
+        f" The preset '{STACKS}' says voxel size and normalisation of models for bright-field stacks of the "
         "Allen Institute's 100x microscopes: 0.29 um in all directions, z-scores."
     )
 

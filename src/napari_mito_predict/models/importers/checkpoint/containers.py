@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
-from napari_mito_predict.models.importers.described import Description, Storage
-from napari_mito_predict.models.importers.pickled import PickleError, read_pickle
+from napari_mito_predict.models.importers.checkpoint.described import Description, Storage
+from napari_mito_predict.models.importers.checkpoint.pickled import PickleError, read_pickle
 
 ITEM_BYTES: Final[Mapping[str, int]] = {
     "float64": 8,

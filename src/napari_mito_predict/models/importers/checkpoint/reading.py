@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from napari_mito_predict.errors import DamagedModelError
-from napari_mito_predict.models.importers.containers import (
+from napari_mito_predict.models.importers.checkpoint.containers import (
     Container,
     declared_bytes,
     open_legacy,
     open_zip,
 )
-from napari_mito_predict.models.importers.described import Storage, StoredTensor
-from napari_mito_predict.models.importers.pickled import PickleError
+from napari_mito_predict.models.importers.checkpoint.described import Storage, StoredTensor
+from napari_mito_predict.models.importers.checkpoint.pickled import PickleError
 
 if TYPE_CHECKING:
     import torch
