@@ -90,7 +90,7 @@ def _within_prefix(state: Mapping[Any, Any], path: Path) -> dict[str, Any]:
     names = [name for name in state if isinstance(name, str)]
     prefixes = [name.removesuffix(_FIRST) for name in names if name.endswith(_FIRST)]
     if len(prefixes) != 1:
-        raise _other_network(f"it holds the weights of {len(prefixes)} of them ({_some(prefixes)})", path)
+        raise _other_network(f"it holds {len(prefixes)} such networks, called {_some(prefixes)}", path)
     prefix = prefixes[0]
     beside = [name for name in names if not name.startswith(prefix) and not _BESIDE.match(name)]
     if len(names) < len(state):

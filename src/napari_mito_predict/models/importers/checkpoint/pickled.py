@@ -158,8 +158,7 @@ class _Reader:
             case "LIST":
                 self._stack.append(self._after_mark())
             case "DICT":
-                items = self._after_mark()
-                self._stack.append(_dictionary(items))
+                self._stack.append(_dictionary(self._after_mark()))
             case "APPEND":
                 self._extend(self._take(1))
             case "APPENDS" | "ADDITEMS":
@@ -220,7 +219,7 @@ class _Reader:
 
 def _refuse_tangled(content: Any) -> None:
     """Refuse what holds itself, or one part so many times over that walking through it would never end."""
-    level = [part for part in (content,) if isinstance(part, dict | list | tuple)]
+    level = [content] if isinstance(content, dict | list | tuple) else []
     for _ in range(_DEEPEST):
         inner: list[Any] = []
         for container in level:
