@@ -75,3 +75,68 @@ def test_the_input_is_not_changed():
     volume = np.random.default_rng(0).normal(size=(2, 5, 5)).astype(np.float32)
     volume.setflags(write=False)
     normalise(volume, measure(volume, Normalisation()))
+
+
+KINDS = [
+    (Normalisation(kind="robust"), lambda values: _quartiles(values)),
+    (Normalisation(kind="range", percentiles=(1.0, 99.8)), lambda values: _range(values, 1, 99.8)),
+    (Normalisation(kind="range", percentiles=(0.0, 100.0)), lambda values: _range(values, 0, 100)),
+]
+
+
+def _quartiles(values):
+    lower, median, upper = np.percentile(values, [25, 50, 75])
+    return median, upper - lower
+
+
+def _range(values, first, second):
+    low, high = np.percentile(values, [first, second])
+    return low, high - low
+
+
+@pytest.mark.parametrize(("normalisation", "expected"), KINDS)
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "f4", "f8"])
+@pytest.mark.parametrize("shape", [(1, 3, 3), (3, 7, 10), (4, 150, 160)])
+def test_other_kinds_take_percentiles_of_the_whole_volume(normalisation, expected, dtype, shape):
+    volume = np.random.default_rng(1).gamma(2, 30, shape).clip(0, 255).astype(dtype)
+    offset, scale = expected(volume.astype(np.float64))
+    found = measure(volume, normalisation)
+    assert (found.offset, found.scale) == pytest.approx((offset, scale), rel=1e-6)
+    np.testing.assert_allclose(
+        normalise(volume, found), (volume.astype(np.float64) - offset) / scale, rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("kind", ["robust", "range"])
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_other_kinds_leave_out_what_was_never_recorded(kind, dtype):
+    volume = np.random.default_rng(2).normal(3000, 200, (6, 40, 60)).astype(dtype)
+    percentiles = (1.0, 99.0) if kind == "range" else None
+    normalisation = Normalisation(kind=kind, percentiles=percentiles)
+    expected = measure(volume, normalisation)
+    bordered = np.pad(volume, ((1, 1), (30, 30), (20, 0)))
+    assert measure(bordered, normalisation) == expected
+
+
+@pytest.mark.parametrize("kind", ["robust", "range"])
+def test_other_kinds_need_contrast_too(kind):
+    normalisation = Normalisation(kind=kind, percentiles=(15.0, 60.0) if kind == "range" else None)
+    volume = np.full((3, 20, 20), 9, np.uint16)
+    volume[:, :4] = np.arange(20)
+    with pytest.raises(ImageContentError, match="too many values are 9"):
+        measure(volume, normalisation)
+
+
+def test_fixed_numbers_need_no_statistics():
+    normalisation = Normalisation(kind="fixed", offset=100, scale=25)
+
+    class NeverRead(np.ndarray):
+        def __array_finalize__(self, made_from):
+            pass
+
+        def __getitem__(self, key):
+            raise AssertionError("the volume was read")
+
+    volume = np.zeros((2, 4, 4), np.uint16).view(NeverRead)
+    found = measure(volume, normalisation)
+    np.testing.assert_array_equal(normalise(np.full((2, 3, 3), 150, np.uint16), found), 2.0)

@@ -1,10 +1,10 @@
-"""Bringing a volume to zero mean and unit variance by statistics of the whole volume, never of a tile."""
+"""Bringing a volume into the range that a network knows, by statistics of the whole volume, never of a tile."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil, floor, inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,12 +40,17 @@ def as_float(volume: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What a volume is normalised by: values clipped to ``[low, high]``, then ``(value - mean) / std``."""
+    """What a volume is normalised by: values clipped to ``[low, high]``, then ``(value - offset) / scale``."""
 
     low: float
     high: float
-    mean: float
-    std: float
+    offset: float
+    scale: float
+
+    @classmethod
+    def unclipped(cls, offset: float, scale: float) -> Statistics:
+        """Of a normalisation that clips nothing."""
+        return cls(-inf, inf, offset, scale)
 
 
 def measure(
@@ -58,7 +63,7 @@ def measure(
     volume : ndarray, (D, Y, X)
         Finite values of any real dtype.
     normalisation : Normalisation
-        The model card's: percentiles to clip to, or none.
+        The model card's; of the kind ``fixed``, the volume is not looked at.
     only_recorded : bool
         Leave out blank planes and areas, see `napari_mito_predict.image.blank`: with a blank quarter, the correlation
         with the truth in the rest of a simulated stack fell from 0.84 to 0.61. Not for fluorescence, whose background
@@ -69,37 +74,52 @@ def measure(
     Raises
     ------
     ImageContentError
-        All values are equal, before or after clipping.
+        All values are equal, before or after clipping; or so many that what is divided by is 0.
     UnsupportedImageError
         See `as_float`.
     """
-    clip = normalisation.clip_percentiles
+    if normalisation.kind == "fixed":
+        return fixed(normalisation)
     if only_recorded:
         volume = recorded(volume)
     if volume.dtype in COUNTED:
-        found = from_counts(_counts(volume), clip)
+        found = from_counts(_counts(volume), normalisation)
     else:
-        found = _from_values(as_float(volume), clip)
+        found = _from_values(as_float(volume), normalisation)
     return with_contrast(found, where)
+
+
+def fixed(normalisation: Normalisation) -> Statistics:
+    """The numbers of a card that says them itself."""
+    assert normalisation.offset is not None  # `Normalisation` has seen to both
+    assert normalisation.scale is not None
+    return Statistics.unclipped(normalisation.offset, normalisation.scale)
 
 
 def with_contrast(found: Statistics, where: str) -> Statistics:
     """Give statistics back if there is any contrast; raises `ImageContentError`, see `measure`."""
-    # Relative to the mean: of equal values, rounding leaves a spread of some 1e-16 of it.
-    if not found.std > 1e-12 * max(abs(found.mean), 1e-300) or found.low == found.high:
+    # Relative to the offset: of equal values, rounding leaves a spread of some 1e-16 of it.
+    if not found.scale > 1e-12 * max(abs(found.offset), 1e-300) or found.low == found.high:
         in_volume = f" ({where})" if where else ""
+        so_many = "nearly all" if isfinite(found.low) else "too many"
         raise ImageContentError(
-            f"The image has no contrast{in_volume}: nearly all values are {found.low:g}. A prediction from it would be "
-            "meaningless. Check the channel, and whether the lamp was on."
+            f"The image has no contrast{in_volume}: {so_many} values are {found.offset:g}. A prediction from it would "
+            "be meaningless. Check the channel, and whether the lamp was on."
         )
     return found
 
 
-def _from_values(volume: np.ndarray, clip: tuple[float, float] | None) -> Statistics:
+def _from_values(volume: np.ndarray, normalisation: Normalisation) -> Statistics:
     """Statistics of floating-point numbers."""
+
+    def values_at(ranks: list[int]) -> Iterable[Any]:
+        return order_statistics(volume.reshape(-1), ranks)
+
+    if normalisation.kind != "zscore":
+        return from_ranks(volume.size, normalisation, values_at)
     low, high = float(volume.min()), float(volume.max())
-    if clip is not None:
-        low, high = percentiles_of_ranks(volume.size, clip, lambda ranks: order_statistics(volume.reshape(-1), ranks))
+    if normalisation.clip_percentiles is not None:
+        low, high = percentiles_of_ranks(volume.size, normalisation.clip_percentiles, values_at)
     # Plane by plane: the float64 copies stay small. Two passes: no cancellation for images with a large offset.
     mean = sum(float(_clipped(plane, low, high).sum()) for plane in volume) / volume.size
     squares = sum(float(np.square(_clipped(plane, low, high) - mean).sum()) for plane in volume)
@@ -115,46 +135,63 @@ def _counts(volume: np.ndarray) -> np.ndarray:
     return counts
 
 
-def from_counts(counts: np.ndarray, clip: tuple[float, float] | None) -> Statistics:
+def from_counts(counts: np.ndarray, normalisation: Normalisation) -> Statistics:
     """Statistics of unsigned whole numbers, from how often each value occurs: exact sums, and no sorting."""
     levels, size = len(counts), int(counts.sum())
+    upto = np.cumsum(counts)
+
+    def values_at(ranks: list[int]) -> Iterable[Any]:
+        return np.searchsorted(upto, ranks, side="right")
+
+    if normalisation.kind != "zscore":
+        return from_ranks(size, normalisation, values_at)
     present = np.flatnonzero(counts)
     low, high = float(present[0]), float(present[-1])
-    if clip is not None:
-        upto = np.cumsum(counts)
-        low, high = percentiles_of_ranks(size, clip, lambda ranks: np.searchsorted(upto, ranks, side="right"))
+    if normalisation.clip_percentiles is not None:
+        low, high = percentiles_of_ranks(size, normalisation.clip_percentiles, values_at)
     values = np.clip(np.arange(levels, dtype=np.float64), low, high)
     mean = float(counts @ values) / size
     return Statistics(low, high, mean, float(np.sqrt(counts @ np.square(values - mean) / size)))
 
 
+def from_ranks(
+    size: int, normalisation: Normalisation, values_at: Callable[[list[int]], Iterable[Any]]
+) -> Statistics:
+    """Statistics of the kinds that take percentiles alone: ``robust`` and ``range``; see `percentiles_of_ranks`."""
+    if normalisation.kind == "robust":
+        lower_quartile, median, upper_quartile = percentiles_of_ranks(size, (25, 50, 75), values_at)
+        return Statistics.unclipped(median, upper_quartile - lower_quartile)
+    assert normalisation.percentiles is not None  # `Normalisation` has seen to it
+    low, high = percentiles_of_ranks(size, normalisation.percentiles, values_at)
+    return Statistics.unclipped(low, high - low)
+
+
 def percentiles_of_ranks(
-    size: int, percents: tuple[float, float], values_at: Callable[[list[int]], Iterable[Any]]
-) -> tuple[float, float]:
-    """Two percentiles of `size` values as `numpy.percentile` (linear) gives them, but for rounding.
+    size: int, percents: Sequence[float], values_at: Callable[[list[int]], Iterable[Any]]
+) -> list[float]:
+    """Percentiles of `size` values as `numpy.percentile` (linear) gives them, but for rounding.
 
     Parameters
     ----------
     size : int
         How many values there are.
-    percents : tuple of float
+    percents : sequence of float
         0 to 100.
     values_at : callable
         Takes ranks; gives the values that would stand there if all were sorted.
     """
-    ranks = [percent / 100 * (size - 1) for percent in percents]
-    found = values_at([floor(ranks[0]), ceil(ranks[0]), floor(ranks[1]), ceil(ranks[1])])
-    values = [float(value) for value in found]
-    low = values[0] + (values[1] - values[0]) * (ranks[0] - floor(ranks[0]))
-    high = values[2] + (values[3] - values[2]) * (ranks[1] - floor(ranks[1]))
-    return low, high
+    places = [percent / 100 * (size - 1) for percent in percents]
+    ranks = [floor(place) for place in places] + [ceil(place) for place in places]
+    values = [float(value) for value in values_at(ranks)]
+    pairs = zip(places, values[: len(places)], values[len(places) :], strict=True)
+    return [low + (high - low) * (place - floor(place)) for place, low, high in pairs]
 
 
 def normalise(volume: np.ndarray, statistics: Statistics) -> np.ndarray:
-    """``(clip(volume) - mean) / std`` of any real numbers as a new float32 array; in float64, plane by plane."""
+    """``(clip(volume) - offset) / scale`` of any real numbers as a new float32 array; in float64, plane by plane."""
     result = np.empty(volume.shape, np.float32)
     for plane, out in zip(volume, result, strict=True):
-        out[...] = (_clipped(plane, statistics.low, statistics.high) - statistics.mean) / statistics.std
+        out[...] = (_clipped(plane, statistics.low, statistics.high) - statistics.offset) / statistics.scale
     return result
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_mito_predict.prediction.normalize import Statistics, as_float, measure, normalise
+from napari_mito_predict.prediction.normalize import Statistics, as_float, fixed, measure, normalise
 from napari_mito_predict.prediction.orientations import UPRIGHT
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.prediction.tiles import Span, per_axis, reflect
@@ -177,6 +177,8 @@ def measured(
     ImageContentError, UnsupportedImageError
         See `measure`.
     """
+    if job.model.card.input.normalisation.kind == "fixed":  # nothing is to be found out, so that nothing is known
+        return fixed(job.model.card.input.normalisation), None
     key: object = None
     if known is not None:
         key = known.key(raw, job)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,14 @@ from torch import Tensor
 
 from napari_mito_predict.evaluation.percentiles import sample_ranks
 from napari_mito_predict.image.blank import FEWEST_PLANES, SMALLEST_AREA, TIMES_CHANCE
-from napari_mito_predict.prediction.normalize import Statistics, from_counts, percentiles_of_ranks, with_contrast
+from napari_mito_predict.prediction.normalize import (
+    Statistics,
+    fixed,
+    from_counts,
+    from_ranks,
+    percentiles_of_ranks,
+    with_contrast,
+)
 
 if TYPE_CHECKING:
     from napari_mito_predict.models.card import Normalisation
@@ -28,11 +35,13 @@ def measure(volume: Tensor, normalisation: Normalisation, *, where: str) -> Stat
     Whole numbers of up to 16 bits without a sign are counted, and all else is done in main memory: the same numbers.
     Of others the order statistics are exact, and sums differ in the order of their terms, in float64.
     """
+    if normalisation.kind == "fixed":
+        return fixed(normalisation)
     volume = _recorded(volume)
     if volume.dtype in _COUNTED:
-        found = from_counts(_counts(volume), normalisation.clip_percentiles)
+        found = from_counts(_counts(volume), normalisation)
     else:
-        found = _from_values(as_float(volume), normalisation.clip_percentiles)
+        found = _from_values(as_float(volume), normalisation)
     return with_contrast(found, where)
 
 
@@ -50,11 +59,16 @@ def as_float(volume: Tensor) -> Tensor:
     return volume if volume.dtype == torch.float64 else volume.float()
 
 
-def _from_values(volume: Tensor, clip: tuple[float, float] | None) -> Statistics:
-    if clip is None:
+def _from_values(volume: Tensor, normalisation: Normalisation) -> Statistics:
+    def values_at(ranks: list[int]) -> Iterable[float]:
+        return _order_statistics(volume, ranks)
+
+    if normalisation.kind != "zscore":
+        return from_ranks(volume.numel(), normalisation, values_at)
+    if normalisation.clip_percentiles is None:
         low, high = (float(end) for end in torch.aminmax(volume))
     else:
-        low, high = percentiles_of_ranks(volume.numel(), clip, lambda ranks: _order_statistics(volume, ranks))
+        low, high = percentiles_of_ranks(volume.numel(), normalisation.clip_percentiles, values_at)
     mean = sum(_sums(volume, low, high, None)) / volume.numel()
     variance = sum(_sums(volume, low, high, mean)) / volume.numel()
     return Statistics(low, high, mean, float(np.sqrt(variance)))

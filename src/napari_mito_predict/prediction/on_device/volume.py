@@ -79,12 +79,12 @@ class _Place:
 
 
 def normalised(volume: Tensor, statistics: Statistics, dtype: torch.dtype) -> Tensor:
-    """``(clip(volume) - mean) / std``, in float64, then float32, then `dtype`: to the bit as in main memory."""
+    """``(clip(volume) - offset) / scale``, in float64, then float32, then `dtype`: to the bit as in main memory."""
     result = torch.empty(volume.shape, dtype=dtype, device=volume.device)
     start = 0
     for part in parts(volume):
         values = part.double().clamp(statistics.low, statistics.high)
-        values = values.sub_(statistics.mean).div_(statistics.std)
+        values = values.sub_(statistics.offset).div_(statistics.scale)
         result[start : start + len(part)] = values.float()
         start += len(part)
     return result
