@@ -33,6 +33,8 @@ class Fake(nn.Module):
         self.in_channels = 1
         self.out_channels = targets
         self.contexts = 0
+        self.fewest_planes = 1
+        self.field_axes = (0, 1, 2)[3 - ndim :]
         self.stride = (stride,) * ndim
         self.receptive_field = (field,) * ndim
         self.offsets = nn.Parameter(torch.arange(targets, dtype=torch.float32))

@@ -42,6 +42,16 @@ class Network(nn.Module, ABC):
         """
         return 0
 
+    @property
+    def field_axes(self) -> tuple[int, ...]:
+        """Along which of the axes (D, Y, X) it looks at the whole field, where it does: see `contexts`."""
+        return (0, 1, 2)[3 - self.ndim :]
+
+    @property
+    def fewest_planes(self) -> int:
+        """Planes that a volume must have."""
+        return 1
+
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Map images to predictions."""

@@ -63,7 +63,7 @@ class SlidingNetwork(Network):
         total = torch.zeros(shape, dtype=torch.float32, device=x.device)
         for first in range(windows):
             total[:, :, first : first + depth] += self.window(x[:, :, first : first + depth])
-        return total / self._windows_of_planes(x.shape[2], x.device)
+        return total.div_(self._windows_of_planes(x.shape[2], x.device))
 
     def _windows_of_planes(self, planes: int, device: torch.device) -> Tensor:
         """How many windows hold each of so many planes; (D, 1, 1)."""
@@ -74,8 +74,13 @@ class SlidingNetwork(Network):
 
     @property
     def fewest_planes(self) -> int:
-        """Planes that a stack must have."""
+        """Planes that a stack must have: those of a window."""
         return self.in_stack_depth
+
+    @property
+    def field_axes(self) -> tuple[int, ...]:
+        """Along which of the axes (D, Y, X) it looks at the whole field: a window is all that it sees of the others."""
+        return (1, 2)
 
     @property
     def stride(self) -> tuple[int, ...]:

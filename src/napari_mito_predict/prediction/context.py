@@ -4,8 +4,8 @@ A *field* is what such a network looks at: the padded volume, or for a 2-D netwo
 the network needs nothing else. Given a tile, it needs its averages over the field (see
 `napari_mito_predict.networks.FieldNetwork`). Each average takes one pass over the tiles, to which each tile contributes
 its core: cores divide the field, and with the full halo a core's features are those of the field. Then the tiles of the
-last pass give what the whole would have given. A network whose view is no average (softmax attention) gets each tile as
-if it were all there is; that changes the answer, and is said.
+last pass give what the whole would have given. A network whose view is no such average (softmax attention, global
+response normalisation) gets each tile as if it were all there is; that changes the answer, and is said.
 """
 
 from __future__ import annotations

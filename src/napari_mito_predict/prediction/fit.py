@@ -163,8 +163,18 @@ def _third_axis(subject: Subject, model: Described, depth_stride: int) -> Iterat
             "Use a model for z-stacks.",
         )
     planes = subject.model_shape(model.card)[0]
+    what = "time points" if layout is Layout.SERIES else "Z steps"
+    fewest = _planes_at_a_time(model.card)
+    if planes < fewest:
+        resampled = "" if planes == depth else f", which are {planes} at its voxel size"
+        yield Finding(
+            Level.ERROR,
+            "too-few-planes",
+            f"{model.name} needs at least {fewest} {what}, but {subject.image.name} has {depth}{resampled}.",
+            f"Record at least {fewest} {what}, or use another model.",
+        )
+        return
     if planes < depth_stride:
-        what = "time points" if layout is Layout.SERIES else "Z steps"
         yield Finding(
             Level.WARNING,
             "thin-stack",
@@ -172,6 +182,12 @@ def _third_axis(subject: Subject, model: Described, depth_stride: int) -> Iterat
             "fill up, so the prediction rests on little.",
             f"Record at least {depth_stride} {what}.",
         )
+
+
+def _planes_at_a_time(card: ModelCard) -> int:
+    """Planes that a network takes together, no fewer: its card says so where their number is fixed."""
+    given = card.architecture.arguments.get("in_stack_depth", 1)
+    return given if isinstance(given, int) else 1
 
 
 def _unknown_sampling(subject: Subject, model: Described) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.prediction.orientations import ORIENTATIONS, UPRIGHT, Orientation
-from napari_mito_predict.prediction.tiles import per_axis, seen_axes
+from napari_mito_predict.prediction.tiles import per_axis
 
 if TYPE_CHECKING:
     from napari_mito_predict.models import Model
@@ -73,11 +73,11 @@ class Job:
         """Whether the network looks at the whole field, but gets tiles of it."""
         if self.model.network.contexts == 0:
             return False
-        return any(self.grid.axes[a].divided for a in seen_axes(self.flat))
+        return any(self.grid.axes[a].divided for a in self.model.network.field_axes)
 
     @property
     def tile_dependent(self) -> bool:
-        """Whether the network gets parts of a field that it has to look at as a whole: softmax attention."""
+        """Whether the network gets parts of a field that it has to look at as a whole, such as for softmax attention."""
         return self.model.network.contexts is None and any(view.in_parts for view in self.views)
 
     @property

@@ -82,10 +82,17 @@ def empty_cache(device: Device) -> None:
         torch.mps.empty_cache()
 
 
-def bytes_per_voxel(network: nn.Module, *, ndim: int, stride: tuple[int, ...], channels: int = 1) -> float:
-    """Peak memory of one float32 pass, in bytes per input voxel, without weights: measured on a small volume."""
+def bytes_per_voxel(
+    network: nn.Module, *, ndim: int, stride: tuple[int, ...], channels: int = 1, planes: int | None = None
+) -> float:
+    """Peak memory of one float32 pass, in bytes per input voxel, without weights: measured on a small volume.
+
+    Of so many `planes`, where that matters, else of as many as are needed.
+    """
     # Large enough that the coarsest level is more than one voxel, which some layers insist on.
     size = [max(2 * s, 8) for s in stride[-ndim:]]
+    if planes is not None:
+        size[0] = planes
     with torch.inference_mode(), _LiveBytes() as live:
         network(torch.zeros((1, channels, *size)))
     peak: int = live.peak

@@ -136,8 +136,10 @@ class ModuleRunner:
         self._axes = _Axes(network.ndim)
         self._layout = _layout(network.ndim, device)
         self._device = device
-        module = copy.deepcopy(network).eval().requires_grad_(False).to(device.torch_device)
-        self._module = cast("Any", module).to(memory_format=self._layout)
+        self._module: Any = copy.deepcopy(network).eval().requires_grad_(False).to(device.torch_device)
+        for parameter in self._module.parameters():
+            if parameter.ndim in (4, 5):  # of a convolution in as many dimensions, less two: not those of the network
+                parameter.data = parameter.data.to(memory_format=_layout(parameter.ndim - 2, device))
         for layer in self._module.modules():
             if not any(layer.children()):
                 layer.register_forward_pre_hook(lambda *_: before_layer())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _FLOAT32 = 1.0
 _HALF = 0.5  # of the memory that float32 needs
 
-_bytes_needed: WeakKeyDictionary[Network, float] = WeakKeyDictionary()
+_needs: WeakKeyDictionary[Network, _Need] = WeakKeyDictionary()
 
 
 class Tiling:
@@ -60,7 +61,8 @@ class Tiling:
             "receptive_field": planes_rows_columns(model.network.receptive_field),
         }
         if tile == "auto":
-            geometry |= {"kind": self._device.kind, "bytes_per_voxel": self._per_voxel(model), "free": self._free}
+            per_voxel = self._per_voxel(model, shape[0])
+            geometry |= {"kind": self._device.kind, "bytes_per_voxel": per_voxel, "free": self._free}
             if self._halo is None and can_stream(model.network):
                 return choose_strips(shape, channels=most_channels(model.network), **geometry)
             return choose_tiles(shape, halo=self._halo, whole=model.network.contexts != 0, **geometry)
@@ -75,11 +77,11 @@ class Tiling:
 
     def network_bytes(self, model: Model, grid: TileGrid) -> int:
         """Memory that the network needs at its peak for the largest tile or strip of `grid`."""
-        return int(grid.held * self._per_voxel(model))
+        return int(grid.held * self._per_voxel(model, grid.largest_read[0]))
 
-    def _per_voxel(self, model: Model) -> float:
-        """In the precision that will be computed in."""
-        return _bytes_per_voxel(model) * (_FLOAT32 if self._device.precision == "32" else _HALF)
+    def _per_voxel(self, model: Model, planes: int) -> float:
+        """Of a volume of so many planes, in the precision that will be computed in."""
+        return _need(model).per_voxel(planes) * (_FLOAT32 if self._device.precision == "32" else _HALF)
 
 
 def planes_rows_columns(sizes: Sequence[int]) -> tuple[int, int, int]:
@@ -89,13 +91,34 @@ def planes_rows_columns(sizes: Sequence[int]) -> tuple[int, int, int]:
     return int(sizes[0]), int(sizes[1]), int(sizes[2])
 
 
-def _bytes_per_voxel(model: Model) -> float:
+class _Need(NamedTuple):
+    """Bytes that a pass of a network needs: for each voxel, and for each column of voxels whatever their number."""
+
+    voxel: float
+    column: float = 0.0
+
+    def per_voxel(self, planes: int) -> float:
+        """In all, for each voxel of a volume of so many planes."""
+        return self.voxel + self.column / planes
+
+
+def _need(model: Model) -> _Need:
     """Measured once for each network that is at hand."""
     network = model.network
-    if network not in _bytes_needed:
+    if network not in _needs:
         try:
-            needed = bytes_per_voxel(network, ndim=network.ndim, stride=tuple(network.stride))
+            _needs[network] = _measured(network)
         except RuntimeError as error:
             raise PredictionError(f"{model.name} cannot compute even a small volume: {error}") from error
-        _bytes_needed[network] = needed
-    return _bytes_needed[network]
+    return _needs[network]
+
+
+def _measured(network: Network) -> _Need:
+    """Measured on a small volume; on two, where one window slides along them, whose features do not add up."""
+    measure = partial(bytes_per_voxel, network, ndim=network.ndim, stride=tuple(network.stride))
+    window = network.fewest_planes
+    if window == 1:
+        return _Need(measure())
+    least = measure(planes=window) * window
+    voxel = measure(planes=window + 1) * (window + 1) - least
+    return _Need(voxel, least - voxel * window)
