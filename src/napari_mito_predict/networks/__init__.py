@@ -46,10 +46,12 @@ def build_network(kind: str, arguments: Mapping[str, Any]) -> Network:
         check_arguments(kind, arguments)
     except ValueError as error:
         raise InvalidModelError(f"The network cannot be built: {error}.") from error
+    from napari_mito_predict.networks.fcmae import FCMAE
     from napari_mito_predict.networks.gvtnet import GVTNet
     from napari_mito_predict.networks.unet import UNet
+    from napari_mito_predict.networks.unext2 import UNeXt2
 
-    classes: dict[str, type[Network]] = {"unet": UNet, "gvtnet": GVTNet}
+    classes: dict[str, type[Network]] = {"unet": UNet, "gvtnet": GVTNet, "unext2": UNeXt2, "fcmae": FCMAE}
     try:
         return classes[kind](**arguments)
     except ValueError as error:  # what one argument asks of another

@@ -61,9 +61,40 @@ class OneOf:
         return " or ".join(map(str, self.values))
 
 
+@dataclass(frozen=True)
+class Several:
+    """A list of so many things of one kind."""
+
+    each: _Bound
+    fewest: int
+    most: int
+
+    def allows(self, value: object) -> bool:
+        if not isinstance(value, list | tuple) or not self.fewest <= len(value) <= self.most:
+            return False
+        return all(map(self.each.allows, value))
+
+    def words(self, value: object) -> str:
+        return f"a list of {self.fewest} to {self.most}, each {self.each.words(None)}"
+
+
 _NDIM: Final = OneOf((2, 3))
+_YES_OR_NO: Final = OneOf((False, True))
 _CHANNELS: Final = Whole(1, 64)
 _RESIZING: Final = OneOf(("convolution", "v1", "v2"))
+
+_SLIDING: Final[dict[str, _Bound]] = {
+    "in_stack_depth": Whole(1, 128),
+    "stem_depth": Whole(1, 128),
+    "widths": Several(Whole(1, 4096), 2, 6),
+    "depths": Several(Whole(1, 64), 2, 6),
+    "decoder_blocks": Whole(1, 16),
+    "head_expansion": Whole(1, 64),
+    "head_pool": _YES_OR_NO,
+    "in_channels": _CHANNELS,
+    "out_channels": _CHANNELS,
+}
+"""Of both networks that slide a window along a stack."""
 
 ARGUMENTS: Final[Mapping[str, Mapping[str, _Bound]]] = {
     "unet": {
@@ -85,6 +116,16 @@ ARGUMENTS: Final[Mapping[str, Mapping[str, _Bound]]] = {
         "down": _RESIZING,
         "up": _RESIZING,
         "momentum": Share(),
+    },
+    "unext2": _SLIDING
+    | {
+        "version": OneOf((1, 2)),
+        "upsampling_convolution": _YES_OR_NO,
+    },
+    "fcmae": _SLIDING
+    | {
+        "stem_size": Whole(1, 16),
+        "head": OneOf(("shuffle", "convolution")),
     },
 }
 """Kind of network -> argument -> what it has to be. The bounds are wide; what they keep out would take gigabytes."""

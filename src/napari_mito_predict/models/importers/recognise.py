@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari_mito_predict.errors import UnsupportedModelError
-from napari_mito_predict.models.importers import allen
+from napari_mito_predict.models.importers import allen, viscy
 from napari_mito_predict.models.importers.checkpoint import is_checkpoint, load_checkpoint
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _MODEL_OF_A_RUN: Final = "model.p"
 
 def presets() -> dict[str, Told]:
     """What is known of published models and of ways of training, by name; of all formats."""
-    return {**allen.PRESETS}
+    return {**allen.PRESETS, **viscy.PRESETS}
 
 
 def read_foreign(path: Path, told: Told) -> ForeignModel:
@@ -52,6 +52,8 @@ def _read_checkpoint(path: Path, told: Told) -> ForeignModel:
     content = load_checkpoint(path)
     if allen.recognises(content):
         return allen.read(content, path, told)
+    if viscy.recognises(content):
+        return viscy.read(content, path, told)
     names = ", ".join(f"{name!r:.60}" for name in list(content)[:5]) or "nothing"
     raise UnsupportedModelError(f"this checkpoint is of no program that is known here; it holds {names}.", file=path)
 

@@ -1,0 +1,176 @@
+"""Which UNeXt2 or FCMAE a checkpoint holds, told from the shapes of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from napari_mito_predict.errors import ForeignModelError
+from napari_mito_predict.models.card import Architecture
+
+if TYPE_CHECKING:
+    import torch
+
+State = Mapping[str, "torch.Tensor"]
+"""Weights by the names that the authors' modules have."""
+
+UNEXT2: Final = "encoder_stages.stem_1.weight"
+FCMAE: Final = "encoder.stem.conv3d.weight"
+"""Names that only checkpoints of these networks have."""
+_DECODER: Final = "decoder.decoder_stages"
+_HEAD_STEM: Final = 4
+"""By how much the head with a convolution makes pixels finer: the stem has to make them coarser by as much."""
+
+
+class _Shapes:
+    """Shapes of the weights of one checkpoint; what is missing, or cannot be, is said about its file."""
+
+    def __init__(self, state: State, path: Path) -> None:
+        self._shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        self._path = path
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._shapes
+
+    def of(self, name: str, ndim: int) -> tuple[int, ...]:
+        """Shape of a weight of so many axes, none of them empty."""
+        shape = self._shapes.get(name)
+        if shape is None:
+            raise self.error(f"its network has no '{name}'")
+        if len(shape) != ndim or 0 in shape:
+            raise self.error(f"'{name}' has the shape {shape}, and {ndim} axes were expected, none of them empty")
+        return shape
+
+    def levels(self, name: str) -> list[int]:
+        """Channels of each level: first axis of ``name.format(level)`` for as many levels as there are."""
+        found = []
+        for level in count():
+            if name.format(level) not in self:
+                return found
+            found.append(self.of(name.format(level), 4)[0])
+        return found
+
+    def blocks(self, name: str) -> int:
+        """How many blocks there are, whose depthwise convolutions are called ``name.format(block)``."""
+        return next(block for block in count() if name.format(block) not in self)
+
+    def error(self, what: str) -> ForeignModelError:
+        return ForeignModelError(f"{what}: this is no network of VisCy that is known here.", file=self._path)
+
+
+def read_architecture(state: State, settings: Mapping[str, Any], pools: bool, path: Path) -> Architecture:
+    """Which network the weights are of.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        Weights.
+    settings : mapping
+        The checkpoint's own ``model_config``; empty where it has none.
+    pools : bool
+        Whether its head averages neighbouring pixels, of heads that may do so or not.
+    path : Path
+        For messages.
+
+    Raises
+    ------
+    ForeignModelError
+        It is none of those that can be computed here; says what was found.
+    """
+    shapes = _Shapes(state, path)
+    if f"{_DECODER}.0.conv.0.conv.unit0.conv.weight" in shapes:
+        raise ForeignModelError(
+            "its way up uses transposed convolutions (decoder_mode 'deconv'), which are not computed here; the "
+            "published models use 'pixelshuffle'.",
+            file=path,
+        )
+    if UNEXT2 in shapes:
+        return Architecture(kind="unext2", arguments=_unext2(shapes, pools))
+    return Architecture(kind="fcmae", arguments=_fcmae(shapes, pools))
+
+
+def head_may_pool(state: State) -> bool:
+    """Whether the network has a head that pools or does not: nothing that a weight shows."""
+    return "head.conv.1.weight" in state
+
+
+def _unext2(shapes: _Shapes, pools: bool) -> dict[str, Any]:
+    widths = shapes.levels("encoder_stages.stages_{}.blocks.0.conv_dw.weight")
+    channels, in_channels, stem_depth, *sides = shapes.of("stem.conv.weight", 5)
+    if sides != [_HEAD_STEM, _HEAD_STEM]:
+        raise shapes.error(f"its stem makes pixels coarser by {sides}, and {_HEAD_STEM} was expected")
+    version = 2 if "encoder_stages.stages_0.blocks.0.mlp.grn.weight" in shapes else 1
+    targets, expansion, planes = _head(shapes, len(widths))
+    arguments = {
+        "in_stack_depth": _stack_depth(shapes, widths, channels, stem_depth),
+        "stem_depth": stem_depth,
+        "widths": widths,
+        "depths": _depths(shapes, "encoder_stages.stages_{}.blocks.{}.conv_dw.weight", len(widths)),
+        "version": version,
+        "decoder_blocks": shapes.blocks(_DECODER + ".0.conv.blocks.{}.conv_dw.weight"),
+        "upsampling_convolution": f"{_DECODER}.0.upsample.pixelshuffle.conv_block.weight" in shapes,
+        "head_expansion": expansion // targets,
+        "head_pool": pools,
+        "in_channels": in_channels,
+        "out_channels": targets,
+    }
+    if planes != arguments["in_stack_depth"]:
+        raise shapes.error(
+            f"it gives {planes} planes for the {arguments['in_stack_depth']} that it takes, and which ones it gives is "
+            "not in the file"
+        )
+    return arguments
+
+
+def _fcmae(shapes: _Shapes, pools: bool) -> dict[str, Any]:
+    widths = shapes.levels("encoder.stages.{}.blocks.0.dwconv.weight")
+    channels, in_channels, stem_depth, *sides = shapes.of("encoder.stem.conv3d.weight", 5)
+    if sides[0] != sides[1]:
+        raise shapes.error(f"its stem makes pixels coarser by {sides}, and one number for both was expected")
+    depth = _stack_depth(shapes, widths, channels, stem_depth)
+    arguments: dict[str, Any] = {
+        "in_stack_depth": depth,
+        "stem_depth": stem_depth,
+        "stem_size": sides[0],
+        "widths": widths,
+        "depths": _depths(shapes, "encoder.stages.{}.blocks.{}.dwconv.weight", len(widths)),
+        "decoder_blocks": shapes.blocks(_DECODER + ".0.conv.blocks.{}.conv_dw.weight"),
+        "in_channels": in_channels,
+    }
+    if "head.conv.1.weight" in shapes:
+        targets, expansion, _ = _head(shapes, len(widths))
+        head = {"head": "convolution", "head_expansion": expansion // in_channels, "head_pool": pools}
+    else:
+        targets = _answer(shapes, len(widths)) // (depth * sides[0] ** 2)
+        head = {"head": "shuffle"}
+    return arguments | head | {"out_channels": targets}
+
+
+def _stack_depth(shapes: _Shapes, widths: list[int], channels: int, stem_depth: int) -> int:
+    """Planes of a window: the stem turns them into features whose channels together are those of the first level."""
+    if not widths or widths[0] % channels:
+        raise shapes.error(f"its stem has {channels} channels, and a divisor of {widths[:1]} was expected")
+    return stem_depth * (widths[0] // channels)
+
+
+def _depths(shapes: _Shapes, name: str, levels: int) -> list[int]:
+    """Blocks of each level."""
+    found = []
+    for level in range(levels):
+        found.append(next(block for block in count() if name.format(level, block) not in shapes))
+    return found
+
+
+def _head(shapes: _Shapes, levels: int) -> tuple[int, int, int]:
+    """Of a head with a convolution: targets, channels of a voxel that come in, planes."""
+    last = shapes.of("head.conv.1.weight", 5)[0]
+    expansion = shapes.of("head.conv.0.conv.weight", 5)[1]
+    planes = _answer(shapes, levels) // (4 * expansion) - 2
+    return last // 4, expansion, planes
+
+
+def _answer(shapes: _Shapes, levels: int) -> int:
+    """Channels that the decoder gives."""
+    return shapes.of(f"{_DECODER}.{levels - 2}.conv.blocks.0.conv_dw.weight", 4)[0]

@@ -1,0 +1,81 @@
+"""What the authors of VisCy publish about their models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from napari_mito_predict.models.card import Normalisation, Target
+from napari_mito_predict.models.importers.foreign import Told
+
+_ROBUST: Final = Normalisation(kind="robust")
+"""They subtract the median of a field and divide by its interquartile range (``NormalizeSampled``, "fov_statistics")."""
+_MODALITY: Final = "quantitative phase"
+_LICENCE: Final = "BSD-3-Clause"
+
+
+def _targets(nuclei: str, membrane: str) -> tuple[Target, Target]:
+    """The two that all of them predict, with their stains; colours as in the authors' pictures."""
+    return (
+        Target(name="nuclei", stain=nuclei, colormap="cyan"),
+        Target(name="membrane", stain=membrane, colormap="bop orange"),
+    )
+
+
+PRESETS: Final[dict[str, Told]] = {
+    "VSCyto3D": Told(
+        title="Nuclei and membranes of cultured cells, from phase stacks (VSCyto3D)",
+        targets=_targets("H2B and other nuclear stains", "CAAX and other membrane stains"),
+        voxel_size_um=(0.2, 0.1, 0.1),
+        third_axes=("z",),
+        normalisation=_ROBUST,
+        modality=_MODALITY,
+        licence=_LICENCE,
+        trained_on="A549, HEK293T and hiPSC cells, quantitative phase",
+        simulated=False,
+    ),
+    "VSCyto2D": Told(
+        title="Nuclei and membranes of cultured cells, from single phase images (VSCyto2D)",
+        targets=_targets("Hoechst and other nuclear stains", "CellMask and other membrane stains"),
+        voxel_size_um=(None, None, None),
+        third_axes=(),
+        normalisation=_ROBUST,
+        modality=_MODALITY,
+        licence=_LICENCE,
+        trained_on="A549, HEK293T and BJ-5ta cells, quantitative phase",
+        simulated=False,
+    ),
+    "VSNeuromast": Told(
+        title="Nuclei and membranes of zebrafish neuromasts, from phase stacks (VSNeuromast)",
+        targets=_targets("nuclear stain", "membrane stain"),
+        voxel_size_um=(0.25, 0.108, 0.108),
+        third_axes=("z",),
+        normalisation=_ROBUST,
+        modality=_MODALITY,
+        licence=_LICENCE,
+        trained_on="zebrafish neuromasts in vivo, quantitative phase",
+        simulated=False,
+    ),
+    "UNeXt2-pooled": Told(),
+    "UNeXt2-unpooled": Told(),
+}
+"""The published models; and two that say nothing but whether the head of a UNeXt2 pools, which no checkpoint shows."""
+
+POOLS: Final[Mapping[str, bool]] = {
+    "VSCyto3D": True,
+    "VSCyto2D": True,
+    "VSNeuromast": True,
+    "UNeXt2-pooled": True,
+    "UNeXt2-unpooled": False,
+}
+"""Whether the head of a model averages neighbouring pixels (``head_pool``)."""
+
+PUBLISHED: Final = ("VSCyto3D", "VSCyto2D", "VSNeuromast")
+ATTRIBUTION: Final = (
+    "Liu, Hirata-Miyasaki et al., Robust virtual staining of landmark organelles with Cytoland, Nature Machine "
+    "Intelligence 2025, doi:10.1038/s42256-025-01046-2. Published by its authors: https://github.com/mehta-lab/VisCy"
+)
+VOXEL_SIZE_NOTE: Final = (
+    "The voxel size is that of the authors' example images, which they advise to match roughly; they publish none for "
+    "each of the data sets that were trained on."
+)
