@@ -147,7 +147,7 @@ class VoxelHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.upsample(x)
-        x = self.conv(x.unflatten(1, (-1, self.planes + 2)))
+        x = self.conv(torch.unflatten(x, 1, (-1, self.planes + 2)))
         return functional.pixel_shuffle(x.transpose(1, 2), 2).transpose(1, 2)
 
     def seen(self, span: Span) -> Span:
@@ -165,7 +165,7 @@ class ShuffleHead(nn.Module):
         self.upsample = Upsampling(factor, pooled=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        return cast("Tensor", self.upsample(x)).unflatten(1, (self.targets, self.planes))
+        return torch.unflatten(self.upsample(x), 1, (self.targets, self.planes))
 
     def seen(self, span: Span) -> Span:
         """Pixels of the features that pixels `span` of the answer depend on."""
@@ -189,4 +189,3 @@ class _Convolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return cast("Tensor", self.adn["A"](self.normalise(self.conv(x))))
-

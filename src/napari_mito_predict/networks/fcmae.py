@@ -78,13 +78,13 @@ class FCMAE(SlidingNetwork):
         if head == "shuffle":
             stacked = out_channels * in_stack_depth * stem_size**2
             self.head = ShuffleHead(out_channels, in_stack_depth, stem_size)
-        elif head == "convolution" and stem_size == _VOXEL_HEAD_STEM:
+        elif stem_size == _VOXEL_HEAD_STEM:
             stacked = VoxelHead.channels(in_channels, in_stack_depth, head_expansion)
             self.head = VoxelHead(
                 out_channels, in_stack_depth, head_expansion, pooled=head_pool, in_targets=in_channels
             )
         else:
-            raise ValueError(f"head '{head}' with stem_size {stem_size}: expected shuffle, or convolution with 4")
+            raise ValueError(f"head '{head}' with stem_size {stem_size}: expected {_VOXEL_HEAD_STEM} with it")
         self.decoder = Decoder(widths, stacked, decoder_blocks)
 
     def window(self, x: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ class FCMAE(SlidingNetwork):
 
     @property
     def plane_stride(self) -> int:
-        return self.stem_size * 2 ** (len(self.depths) - 1)
+        return self.stem_size << (len(self.depths) - 1)
 
     @property
     def plane_field(self) -> int:

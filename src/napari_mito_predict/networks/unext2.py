@@ -71,9 +71,7 @@ class UNeXt2(SlidingNetwork):
         self.encoder_stages = _Encoder(widths, depths, version)
         self.stem = _Stem(in_channels, stem_channels(widths[0], in_stack_depth, stem_depth), stem_depth)
         self.decoder = Decoder(widths, stacked, decoder_blocks, convolved=upsampling_convolution)
-        self.head = VoxelHead(
-            out_channels, in_stack_depth, head_expansion, pooled=head_pool, in_targets=out_channels
-        )
+        self.head = VoxelHead(out_channels, in_stack_depth, head_expansion, pooled=head_pool, in_targets=out_channels)
 
     def window(self, x: Tensor) -> Tensor:
         features = self.encoder_stages(self.stem(x))
@@ -81,7 +79,7 @@ class UNeXt2(SlidingNetwork):
 
     @property
     def plane_stride(self) -> int:
-        return _STEM * 2 ** (len(self.depths) - 1)
+        return _STEM << (len(self.depths) - 1)
 
     @property
     def plane_field(self) -> int:
@@ -98,7 +96,8 @@ class _Stem(nn.Module):
         self.conv = nn.Conv3d(channels_in, channels, kernel, kernel)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x).flatten(1, 2).contiguous(memory_format=torch.channels_last)
+        features = torch.flatten(self.conv(x), 1, 2)
+        return features.contiguous(memory_format=torch.channels_last)
 
 
 class _Encoder(nn.Module):

@@ -77,7 +77,7 @@ class Job:
 
     @property
     def tile_dependent(self) -> bool:
-        """Whether the network gets parts of a field that it has to look at as a whole, such as for softmax attention."""
+        """Whether the network gets parts of a field that it has to look at as a whole, see `Network.contexts`."""
         return self.model.network.contexts is None and any(view.in_parts for view in self.views)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, inf, isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -91,9 +91,8 @@ def measure(
 
 def fixed(normalisation: Normalisation) -> Statistics:
     """The numbers of a card that says them itself."""
-    assert normalisation.offset is not None  # `Normalisation` has seen to both
-    assert normalisation.scale is not None
-    return Statistics.unclipped(normalisation.offset, normalisation.scale)
+    # `Normalisation` has seen to it that they are there, and the percentiles below.
+    return Statistics.unclipped(cast("float", normalisation.offset), cast("float", normalisation.scale))
 
 
 def with_contrast(found: Statistics, where: str) -> Statistics:
@@ -154,15 +153,12 @@ def from_counts(counts: np.ndarray, normalisation: Normalisation) -> Statistics:
     return Statistics(low, high, mean, float(np.sqrt(counts @ np.square(values - mean) / size)))
 
 
-def from_ranks(
-    size: int, normalisation: Normalisation, values_at: Callable[[list[int]], Iterable[Any]]
-) -> Statistics:
+def from_ranks(size: int, normalisation: Normalisation, values_at: Callable[[list[int]], Iterable[Any]]) -> Statistics:
     """Statistics of the kinds that take percentiles alone: ``robust`` and ``range``; see `percentiles_of_ranks`."""
     if normalisation.kind == "robust":
-        lower_quartile, median, upper_quartile = percentiles_of_ranks(size, (25, 50, 75), values_at)
-        return Statistics.unclipped(median, upper_quartile - lower_quartile)
-    assert normalisation.percentiles is not None  # `Normalisation` has seen to it
-    low, high = percentiles_of_ranks(size, normalisation.percentiles, values_at)
+        quartiles = percentiles_of_ranks(size, (25, 50, 75), values_at)
+        return Statistics.unclipped(quartiles[1], quartiles[2] - quartiles[0])
+    low, high = percentiles_of_ranks(size, cast("tuple[float, float]", normalisation.percentiles), values_at)
     return Statistics.unclipped(low, high - low)
 
 

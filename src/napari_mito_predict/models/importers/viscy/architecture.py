@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari_mito_predict.errors import ForeignModelError
 from napari_mito_predict.models.card import Architecture
+from napari_mito_predict.networks import check_arguments
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +46,7 @@ class _Shapes:
 
     def levels(self, name: str) -> list[int]:
         """Channels of each level: first axis of ``name.format(level)`` for as many levels as there are."""
-        found = []
+        found: list[int] = []
         for level in count():
             if name.format(level) not in self:
                 return found
@@ -57,18 +58,21 @@ class _Shapes:
         return next(block for block in count() if name.format(block) not in self)
 
     def error(self, what: str) -> ForeignModelError:
-        return ForeignModelError(f"{what}: this is no network of VisCy that is known here.", file=self._path)
+        """The network is of no kind that is known."""
+        return self.refusal(f"this is no network of VisCy that is known here: {what}.")
+
+    def refusal(self, why: str) -> ForeignModelError:
+        """It cannot be imported."""
+        return ForeignModelError(why, file=self._path)
 
 
-def read_architecture(state: State, settings: Mapping[str, Any], pools: bool, path: Path) -> Architecture:
+def read_architecture(state: State, pools: bool, path: Path) -> Architecture:
     """Which network the weights are of.
 
     Parameters
     ----------
     state : mapping of str to Tensor
         Weights.
-    settings : mapping
-        The checkpoint's own ``model_config``; empty where it has none.
     pools : bool
         Whether its head averages neighbouring pixels, of heads that may do so or not.
     path : Path
@@ -81,14 +85,19 @@ def read_architecture(state: State, settings: Mapping[str, Any], pools: bool, pa
     """
     shapes = _Shapes(state, path)
     if f"{_DECODER}.0.conv.0.conv.unit0.conv.weight" in shapes:
-        raise ForeignModelError(
-            "its way up uses transposed convolutions (decoder_mode 'deconv'), which are not computed here; the "
-            "published models use 'pixelshuffle'.",
-            file=path,
+        raise shapes.refusal(
+            "the way up of this network uses transposed convolutions (decoder_mode 'deconv'), which are not computed "
+            "here. The published models use 'pixelshuffle'."
         )
     if UNEXT2 in shapes:
-        return Architecture(kind="unext2", arguments=_unext2(shapes, pools))
-    return Architecture(kind="fcmae", arguments=_fcmae(shapes, pools))
+        kind, arguments = "unext2", _unext2(shapes, pools)
+    else:
+        kind, arguments = "fcmae", _fcmae(shapes, pools)
+    try:
+        check_arguments(kind, arguments)
+    except ValueError as error:
+        raise shapes.error(str(error)) from error
+    return Architecture(kind=kind, arguments=arguments)
 
 
 def head_may_pool(state: State) -> bool:
@@ -117,9 +126,9 @@ def _unext2(shapes: _Shapes, pools: bool) -> dict[str, Any]:
         "out_channels": targets,
     }
     if planes != arguments["in_stack_depth"]:
-        raise shapes.error(
-            f"it gives {planes} planes for the {arguments['in_stack_depth']} that it takes, and which ones it gives is "
-            "not in the file"
+        raise shapes.refusal(
+            f"this network gives {planes} of the {arguments['in_stack_depth']} planes that it takes, and which of them "
+            "is not in its file. Networks that give as many as they take can be imported."
         )
     return arguments
 

@@ -9,7 +9,7 @@ from napari_mito_predict.models.card import Normalisation, Target
 from napari_mito_predict.models.importers.foreign import Told
 
 _ROBUST: Final = Normalisation(kind="robust")
-"""They subtract the median of a field and divide by its interquartile range (``NormalizeSampled``, "fov_statistics")."""
+"""They subtract the median of a field and divide by its interquartile range (their ``NormalizeSampled``)."""
 _MODALITY: Final = "quantitative phase"
 _LICENCE: Final = "BSD-3-Clause"
 

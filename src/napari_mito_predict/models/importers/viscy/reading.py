@@ -11,7 +11,13 @@ import numpy as np
 from napari_mito_predict.errors import ForeignModelError, InvalidModelError
 from napari_mito_predict.models.importers.foreign import ForeignModel, Told
 from napari_mito_predict.models.importers.telling import with_preset
-from napari_mito_predict.models.importers.viscy.architecture import FCMAE, UNEXT2, State, head_may_pool, read_architecture
+from napari_mito_predict.models.importers.viscy.architecture import (
+    FCMAE,
+    UNEXT2,
+    State,
+    head_may_pool,
+    read_architecture,
+)
 from napari_mito_predict.models.importers.viscy.card import completed, make_card
 from napari_mito_predict.models.importers.viscy.presets import POOLS, PRESETS
 
@@ -68,10 +74,9 @@ def read(content: Mapping[str, Any], path: Path, told: Told) -> ForeignModel:
         )
     _refuse_pretraining(content, path)
     state = _without_prefix(weights, name.removesuffix(marker))
-    settings = _settings(content)
     told = with_preset(told, PRESETS, path)
-    pools = _pools(state, settings, told, marker)
-    architecture = read_architecture(state, settings, bool(pools), path)
+    pools = _pools(state, _settings(content), told, marker)
+    architecture = read_architecture(state, bool(pools), path)
     _require_one_channel(architecture, path)
     told = completed(told, architecture, knows_head=pools is not None, path=path)
     card = make_card(content, architecture, told, path)
@@ -145,8 +150,8 @@ def _refuse_pretraining(content: Mapping[str, Any], path: Path) -> None:
     ratio = hyper_parameters.get("fit_mask_ratio")
     if isinstance(ratio, int | float) and ratio > 0:
         raise ForeignModelError(
-            f"this is an FCMAE from masked pre-training (fit_mask_ratio {ratio:g}): it fills in hidden parts of its own "
-            "input, and predicts no stain. Import a model that was trained further on pairs.",
+            f"this is an FCMAE from masked pre-training (fit_mask_ratio {ratio:g}): it fills in hidden parts of its "
+            "own input, and predicts no stain. Import a model that was trained further on pairs.",
             file=path,
         )
 
