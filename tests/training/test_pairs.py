@@ -10,6 +10,7 @@ import pytest
 from napari_mito_predict.errors import TrainingDataError
 from napari_mito_predict.image import Level
 from napari_mito_predict.training.fields import Field, Place
+from napari_mito_predict.models import Normalisation
 from napari_mito_predict.training.pairs import open_field, prepare, read_volumes
 
 
@@ -28,7 +29,7 @@ def test_truth_on_another_grid_is_resampled_and_said(tmp_path: Path, write_field
     opened = open_field(_field(light, truth))
     assert {f.code for f in opened.findings} == {"resampled"}
     assert "96 voxels of 0.1 µm along X, resampled to 48 of 0.2 µm" in opened.findings[-1].message
-    pair = prepare(next(read_volumes(opened)), opened, (0.2, 0.2, 0.2))
+    pair = prepare(next(read_volumes(opened)), opened, (0.2, 0.2, 0.2), Normalisation())
     assert pair.input.shape == (8, 40, 48)
     assert pair.truth.shape == (1, 8, 40, 48)
     difference = np.abs(pair.input.astype(float) - pair.truth[0].astype(float))

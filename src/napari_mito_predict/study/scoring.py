@@ -98,4 +98,5 @@ def _pairs(model: Model, field: Field) -> Iterator[Pair]:
     errors = [finding.advice for finding in opened.findings if finding.level is Level.ERROR]
     if errors:
         raise TrainingDataError(f"{field.name}: {' '.join(errors)}")
-    return (prepare(raw, opened, model.voxel_size_um) for raw in read_volumes(opened))
+    normalisation = model.card.input.normalisation
+    return (prepare(raw, opened, model.voxel_size_um, normalisation) for raw in read_volumes(opened))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -122,10 +122,15 @@ class Split(_Part):
         return {key: value for key, value in handler(self).items() if key != "by" or value is not None}
 
 
+NetworkKind = Literal["unet", "gvtnet"]
+NETWORKS: Final = get_args(NetworkKind)
+"""Kinds of networks that are trained here; others are there for predicting."""
+
+
 class NetworkConfig(_Part):
     """A network to train from scratch."""
 
-    kind: Literal["unet", "gvtnet"] = "unet"
+    kind: NetworkKind = "unet"
     ndim: Literal[2, 3] | None = None
     """``None``: 3-D if the data has a third axis."""
     depth: int = Field(default=4, ge=1, le=6)

@@ -21,7 +21,7 @@ from napari_mito_predict.training.checks import (
     explain,
 )
 from napari_mito_predict.training.fields import Field, find_fields
-from napari_mito_predict.training.inherited import explain_terms
+from napari_mito_predict.training.inherited import explain_terms, normalisation_of
 from napari_mito_predict.training.overlap import Texture
 from napari_mito_predict.training.pairs import OpenField, Pair, open_field, prepare, read_volumes
 from napari_mito_predict.training.plausibility import fingerprint
@@ -129,6 +129,8 @@ class FieldReader:
     ----------
     findings : tuple of Finding
         What is to be said once for all fields, before any is read.
+    normalisation : Normalisation
+        Of all inputs.
     """
 
     def __init__(
@@ -155,6 +157,7 @@ class FieldReader:
         self.first = next(iter(usable or self.opened.values()))
         self.sampling = choose_sampling(config, usable or list(self.opened.values()))
         said = explain_sampling(config, usable or list(self.opened.values()), self.sampling)
+        self.normalisation = normalisation_of(config)
         self.findings = (*explain_terms(config), *said)
         if not self.fields.holds_back(config.select):
             self.findings += (_not_validated(),)
@@ -208,7 +211,7 @@ class FieldReader:
                     if light is None:
                         light = fingerprint(raw.input)
                         texture = Texture.of(raw.input)
-                    pairs.append(prepare(raw, opened, self.sampling.voxel_size_um))
+                    pairs.append(prepare(raw, opened, self.sampling.voxel_size_um, self.normalisation))
             if pairs and self.look_for_shifts:
                 along_z = opened.third_axis == "z"
                 shifts, picture = check_shift(

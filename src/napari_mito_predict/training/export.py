@@ -104,6 +104,7 @@ def _input(data: TrainingData, start: ModelCard | None) -> Input:
     known: dict[str, Any] = {}
     if start is not None:
         known["modality"] = start.input.modality
+        known["normalisation"] = start.input.normalisation
         if data.sampling.voxel_size_um[1] is None:
             known["estimated_pixel_um"] = start.input.estimated_pixel_um
     if data.modality:

@@ -1,4 +1,4 @@
-"""What a model takes over from the one it starts from: licence, authors, attribution."""
+"""What a model takes over from the one it starts from: licence, authors, attribution; how its input is normalised."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import ConfigError, ModelError
 from napari_mito_predict.image import Finding, Level
+from napari_mito_predict.models import Normalisation
 from napari_mito_predict.models.licence import is_binding, licence_after
 from napari_mito_predict.training.sampling import start_card
 
@@ -41,6 +42,20 @@ def terms_of(config: TrainingConfig) -> Terms:
     except ModelError as error:
         raise ConfigError(f"licence: {error}") from error
     return Terms(licence, start.authors, start.attribution)
+
+
+def normalisation_of(config: TrainingConfig) -> Normalisation:
+    """How the input is normalised: as the start model learnt it, else to z-scores.
+
+    Raises
+    ------
+    TrainingDataError
+        There is no such start model, or it is damaged.
+    """
+    start = start_card(config)
+    if start is None:
+        return Normalisation()
+    return start.input.normalisation
 
 
 def explain_terms(config: TrainingConfig) -> tuple[Finding, ...]:

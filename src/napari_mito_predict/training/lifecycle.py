@@ -36,7 +36,7 @@ from napari_mito_predict.training.heartbeat import Heartbeat
 from napari_mito_predict.training.lock import NO_LOCKS, only_trainer
 from napari_mito_predict.training.pictures import save_picture
 from napari_mito_predict.training.run import Run
-from napari_mito_predict.training.start import start_model, start_network
+from napari_mito_predict.training.start import of_normalised, start_model, start_network
 from napari_mito_predict.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ def reference_of(config: TrainingConfig) -> Reference | None:
         return start_model(name, ndim)
 
     def expect(given: np.ndarray) -> list[np.ndarray | None]:
-        result = predict(given, fitting(given.ndim), precision=config.precision)
+        result = predict(given, of_normalised(fitting(given.ndim)), precision=config.precision)
         expected: list[np.ndarray | None] = []
         for name in config.targets:
             if name in result:

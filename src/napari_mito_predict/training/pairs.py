@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from napari_mito_predict.models.card import ThirdAxis
     from napari_mito_predict.training.fields import Field, Place
 
-INPUT_NORMALISATION = Normalisation()
 _TRUTH_NORMALISATION = Normalisation(clip_percentiles=None)
 _SAME_FIELD = 0.02
 """Two images of one field may differ in extent by this fraction: the rounding of ZEN's crops."""
@@ -179,8 +178,8 @@ def read_volumes(opened: OpenField) -> Iterator[RawVolume]:
         raise TrainingDataError(f"{opened.field.name}: {error}") from error
 
 
-def prepare(raw: RawVolume, opened: OpenField, voxel_size_um: VoxelSize | None) -> Pair:
-    """Bring a volume to the sampling trained at, and to zero mean and unit variance.
+def prepare(raw: RawVolume, opened: OpenField, voxel_size_um: VoxelSize | None, normalisation: Normalisation) -> Pair:
+    """Bring a volume to the sampling trained at, its input to the range of the network, its truths to z-scores.
 
     Raises
     ------
@@ -189,7 +188,7 @@ def prepare(raw: RawVolume, opened: OpenField, voxel_size_um: VoxelSize | None) 
     """
     shape = opened.shape_at(voxel_size_um)
     try:
-        given = _normalised(_resampled(raw.input, shape), INPUT_NORMALISATION)
+        given = _normalised(_resampled(raw.input, shape), normalisation)
         truth = [
             _normalised(_resampled(array, shape), _TRUTH_NORMALISATION, only_recorded=False) for array in raw.truths
         ]

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_mito_predict.errors import ModelError, TrainingDataError
+from napari_mito_predict.errors import ModelError, TrainingDataError, TrainingError
 from napari_mito_predict.image import Finding, Level
 from napari_mito_predict.models import find_model, read_card
+from napari_mito_predict.training.config import NETWORKS
 
 if TYPE_CHECKING:
     from napari_mito_predict.image import ImageSource
@@ -140,13 +141,27 @@ def start_card(config: TrainingConfig) -> ModelCard | None:
     ------
     TrainingDataError
         There is no such model, or it is damaged.
+    TrainingError
+        Its network is not one that is trained here.
     """
     if not config.start_from:
         return None
     try:
-        return read_card(find_model(config.start_from))
+        card = read_card(find_model(config.start_from))
     except ModelError as error:
         raise TrainingDataError(f"The start model cannot be used. {error}") from error
+    require_trainable(card)
+    return card
+
+
+def require_trainable(card: ModelCard) -> None:
+    """Raise `TrainingError` if the network of a model is there for predicting only, as those of other programs are."""
+    kind = card.architecture.kind
+    if kind not in NETWORKS:
+        raise TrainingError(
+            f"{card.name} cannot be the start of a training: networks of its kind ({kind}) are there for predicting "
+            f"only. Start from a model with one of {', '.join(NETWORKS)}, or from a new network."
+        )
 
 
 def _refuse_mixture(fields: Sequence[OpenField]) -> None:

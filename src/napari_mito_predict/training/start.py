@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from napari_mito_predict.errors import TrainingError
-from napari_mito_predict.models import Model, load_model
+from napari_mito_predict.models import Model, Normalisation, load_model
 from napari_mito_predict.networks import Network, build_network
 from napari_mito_predict.networks.planar import planar
 from napari_mito_predict.networks.unet import UNet
 from napari_mito_predict.training.config import NetworkConfig, TrainingConfig
+from napari_mito_predict.training.sampling import require_trainable
 
 
 def start_network(config: TrainingConfig, ndim: int) -> Network:
@@ -32,6 +35,15 @@ def start_network(config: TrainingConfig, ndim: int) -> Network:
     return network
 
 
+def of_normalised(model: Model) -> Model:
+    """The same model, for inputs that are normalised already: z-scores are their own, and others are not touched."""
+    if model.card.input.normalisation.kind == "zscore":
+        return model
+    as_given = Normalisation(kind="fixed", offset=0.0, scale=1.0)
+    input_card = model.card.input.model_copy(update={"normalisation": as_given})
+    return replace(model, card=model.card.model_copy(update={"input": input_card}))
+
+
 def start_model(name_or_path: str, ndim: int) -> Model:
     """A model to start from; a U-Net of stacks or series is made one of single planes where `ndim` is 2.
 
@@ -39,8 +51,11 @@ def start_model(name_or_path: str, ndim: int) -> Model:
     ------
     UnknownModelError, DamagedModelError, InvalidModelError
         There is no such model, or it cannot be used.
+    TrainingError
+        Its network is not one that is trained here.
     """
     model = load_model(name_or_path)
+    require_trainable(model.card)
     if ndim != 2 or not isinstance(model.network, UNet) or model.network.ndim != 3:
         return model
     architecture = model.card.architecture

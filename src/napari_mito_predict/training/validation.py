@@ -12,6 +12,7 @@ from napari_mito_predict._files import atomic_path
 from napari_mito_predict.evaluation import pcc
 from napari_mito_predict.image.crops import centre_of, middle_plane
 from napari_mito_predict.prediction import predict
+from napari_mito_predict.training.start import of_normalised
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +74,8 @@ def validate(model: Model, pairs: tuple[Pair, ...], voxel_size_um: VoxelSize, pr
 
 def predict_pair(model: Model, pair: Pair, voxel_size_um: VoxelSize, precision: str = "auto") -> NDArray[np.float32]:
     """Prediction (targets, [D,] Y, X) from the input of a pair, already normalised as it is."""
-    result = predict(pair.input.astype(np.float32), model, voxel_size_um=voxel_size_um, precision=precision)
+    given = pair.input.astype(np.float32)
+    result = predict(given, of_normalised(model), voxel_size_um=voxel_size_um, precision=precision)
     return np.stack([result[name].data for name in model.targets])
 
 
