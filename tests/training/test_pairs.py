@@ -9,8 +9,8 @@ import pytest
 
 from napari_mito_predict.errors import TrainingDataError
 from napari_mito_predict.image import Level
-from napari_mito_predict.training.fields import Field, Place
 from napari_mito_predict.models import Normalisation
+from napari_mito_predict.training.fields import Field, Place
 from napari_mito_predict.training.pairs import open_field, prepare, read_volumes
 
 

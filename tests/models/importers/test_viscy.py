@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from napari_mito_predict.errors import ForeignModelError
+from napari_mito_predict.errors import ForeignModelError, UnsupportedModelError
 from napari_mito_predict.models import Normalisation, Target, load_model
 from napari_mito_predict.models.importers import ForeignModel, Told, read_foreign
 from napari_mito_predict.models.library import import_model
@@ -124,6 +124,7 @@ def test_all_that_is_missing_is_said_at_once(checkpoint: Callable[..., Path]) ->
     for part in ("2 outputs", "voxel size", "normalised", "head pools", "UNeXt2-unpooled", "VSCyto2D"):
         assert part in str(caught.value)
     assert "their.ckpt" in str(caught.value)
+    assert caught.value.missing == ("targets", "voxel_size_um", "normalisation", "preset")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +210,7 @@ def _with(name: str, *shape: int) -> Callable[[dict[str, Any]], None]:
 def test_networks_of_another_kind_are_refused_by_name(
     checkpoint: Callable[..., Path], alter: Callable[[dict[str, Any]], None], message: str
 ) -> None:
-    with pytest.raises(ForeignModelError, match=message):
+    with pytest.raises(UnsupportedModelError, match=message):
         read_foreign(_altered(checkpoint(), alter), TOLD)
 
 
@@ -219,13 +220,13 @@ def test_many_names_of_blocks_build_nothing(checkpoint: Callable[..., Path]) -> 
         names = (f"model.encoder_stages.stages_0.blocks.{block}.conv_dw.weight" for block in range(1, 5000))
         content["state_dict"].update(dict.fromkeys(names, empty))
 
-    with pytest.raises(ForeignModelError, match="depths has to be"):
+    with pytest.raises(UnsupportedModelError, match="depths has to be"):
         read_foreign(_altered(checkpoint(), alter), TOLD)
 
 
 def test_pre_training_is_refused(checkpoint: Callable[..., Path]) -> None:
     path = checkpoint("fcmae", content={"hyper_parameters": {"fit_mask_ratio": 0.5}})
-    with pytest.raises(ForeignModelError, match=r"masked pre-training \(fit_mask_ratio 0.5\)"):
+    with pytest.raises(UnsupportedModelError, match=r"masked pre-training \(fit_mask_ratio 0.5\)"):
         read_foreign(path, TOLD)
 
 
@@ -240,14 +241,14 @@ def test_pre_training_is_refused(checkpoint: Callable[..., Path]) -> None:
 def test_other_networks_of_viscy_are_refused_by_name(tmp_path: Path, names: list[str], what: str) -> None:
     path = tmp_path / "other.ckpt"
     torch.save({"state_dict": {name: torch.zeros(2, 2) for name in names}, "hyper_parameters": {}}, path)
-    with pytest.raises(ForeignModelError, match=f"this is {what}"):
+    with pytest.raises(UnsupportedModelError, match=f"this is {what}"):
         read_foreign(path, TOLD)
 
 
 def test_a_backbone_alone_is_not_taken_for_one(tmp_path: Path) -> None:
     path = tmp_path / "contrastive.ckpt"
     torch.save({"state_dict": {"model.encoder_stages.stem_1.weight": torch.zeros(4)}}, path)
-    with pytest.raises(ForeignModelError, match="of no program that is known here"):
+    with pytest.raises(UnsupportedModelError, match="of no program that is known here"):
         read_foreign(path, TOLD)
 
 

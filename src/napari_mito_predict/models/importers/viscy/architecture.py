@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from napari_mito_predict.errors import ForeignModelError
+from napari_mito_predict.errors import UnsupportedModelError
 from napari_mito_predict.models.card import Architecture
 from napari_mito_predict.networks import check_arguments
 
@@ -57,13 +57,13 @@ class _Shapes:
         """How many blocks there are, whose depthwise convolutions are called ``name.format(block)``."""
         return next(block for block in count() if name.format(block) not in self)
 
-    def error(self, what: str) -> ForeignModelError:
+    def error(self, what: str) -> UnsupportedModelError:
         """The network is of no kind that is known."""
         return self.refusal(f"this is no network of VisCy that is known here: {what}.")
 
-    def refusal(self, why: str) -> ForeignModelError:
+    def refusal(self, why: str) -> UnsupportedModelError:
         """It cannot be imported."""
-        return ForeignModelError(why, file=self._path)
+        return UnsupportedModelError(why, file=self._path)
 
 
 def read_architecture(state: State, pools: bool, path: Path) -> Architecture:
@@ -80,7 +80,7 @@ def read_architecture(state: State, pools: bool, path: Path) -> Architecture:
 
     Raises
     ------
-    ForeignModelError
+    UnsupportedModelError
         It is none of those that can be computed here; says what was found.
     """
     shapes = _Shapes(state, path)

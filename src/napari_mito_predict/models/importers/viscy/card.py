@@ -32,13 +32,16 @@ def completed(told: Told, architecture: Architecture, *, knows_head: bool, path:
     """
     planes = architecture.arguments["in_stack_depth"]
     told = dataclasses.replace(told, third_axes=_third_axes(told, planes, path))
-    missing = list(_missing(told, architecture, knows_head=knows_head))
+    missing = dict(_missing(told, architecture, knows_head=knows_head))
     if missing:
-        raise ForeignModelError(
+        error = ForeignModelError(
             "this is a model of VisCy, whose files do not hold all that has to be known. Still to be said: "
-            f"{'; '.join(missing)}. The presets {', '.join(PUBLISHED)} say all of it for the published models.",
+            f"{'; '.join(missing.values())}. The presets {', '.join(PUBLISHED)} say all of it for the published "
+            "models.",
             file=path,
         )
+        error.missing = tuple(missing)
+        raise error
     targets = told.targets or ()
     if len(targets) != architecture.arguments["out_channels"]:
         names = ", ".join(target.name for target in targets)
@@ -67,20 +70,23 @@ def _third_axes(told: Told, planes: int, path: Path) -> tuple[ThirdAxis, ...]:
     return told.third_axes
 
 
-def _missing(told: Told, architecture: Architecture, *, knows_head: bool) -> Iterator[str]:
-    """What nobody said, each with how it could look."""
+def _missing(told: Told, architecture: Architecture, *, knows_head: bool) -> Iterator[tuple[str, str]]:
+    """What nobody said, as `Told` names it, and in words with how it could look."""
     outputs = architecture.arguments["out_channels"]
     if told.targets is None:
         each = "what it predicts" if outputs == 1 else f"what each of its {outputs} outputs shows, in their order"
-        yield f"{each} (structure and stain, such as nuclei and Hoechst)"
+        yield "targets", f"{each} (structure and stain, such as nuclei and Hoechst)"
     if told.voxel_size_um is None:
         size = "voxel size (z, y, x), such as 0.2 x 0.1 x 0.1 um" if told.third_axes else "pixel size, such as 0.3 um"
-        yield f"its {size}, or that it is unknown"
+        yield "voxel_size_um", f"its {size}, or that it is unknown"
     if told.normalisation is None:
-        yield "how its images were normalised, such as by median and interquartile range, or to z-scores"
+        yield (
+            "normalisation",
+            "how its images were normalised, such as by median and interquartile range, or to z-scores",
+        )
     if not knows_head:
         choices = " or ".join(name for name in POOLS if name not in PUBLISHED)
-        yield f"whether its head pools (head_pool): the preset {choices}"
+        yield "preset", f"whether its head pools (head_pool): the preset {choices}"
 
 
 def make_card(content: Mapping[str, Any], architecture: Architecture, told: Told, path: Path) -> ModelCard:

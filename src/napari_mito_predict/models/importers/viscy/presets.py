@@ -14,18 +14,16 @@ _MODALITY: Final = "quantitative phase"
 _LICENCE: Final = "BSD-3-Clause"
 
 
-def _targets(nuclei: str, membrane: str) -> tuple[Target, Target]:
-    """The two that all of them predict, with their stains; colours as in the authors' pictures."""
-    return (
-        Target(name="nuclei", stain=nuclei, colormap="cyan"),
-        Target(name="membrane", stain=membrane, colormap="bop orange"),
-    )
-
+_TARGETS: Final = (
+    Target(name="nuclei", stain="nuclear stain", colormap="cyan"),
+    Target(name="membrane", stain="membrane stain", colormap="bop orange"),
+)
+"""Which stains they are differs between the data sets that were trained on."""
 
 PRESETS: Final[dict[str, Told]] = {
     "VSCyto3D": Told(
         title="Nuclei and membranes of cultured cells, from phase stacks (VSCyto3D)",
-        targets=_targets("H2B and other nuclear stains", "CAAX and other membrane stains"),
+        targets=_TARGETS,
         voxel_size_um=(0.2, 0.1, 0.1),
         third_axes=("z",),
         normalisation=_ROBUST,
@@ -36,7 +34,7 @@ PRESETS: Final[dict[str, Told]] = {
     ),
     "VSCyto2D": Told(
         title="Nuclei and membranes of cultured cells, from single phase images (VSCyto2D)",
-        targets=_targets("Hoechst and other nuclear stains", "CellMask and other membrane stains"),
+        targets=_TARGETS,
         voxel_size_um=(None, None, None),
         third_axes=(),
         normalisation=_ROBUST,
@@ -47,7 +45,7 @@ PRESETS: Final[dict[str, Told]] = {
     ),
     "VSNeuromast": Told(
         title="Nuclei and membranes of zebrafish neuromasts, from phase stacks (VSNeuromast)",
-        targets=_targets("nuclear stain", "membrane stain"),
+        targets=_TARGETS,
         voxel_size_um=(0.25, 0.108, 0.108),
         third_axes=("z",),
         normalisation=_ROBUST,

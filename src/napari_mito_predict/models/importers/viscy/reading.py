@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_mito_predict.errors import ForeignModelError, InvalidModelError
+from napari_mito_predict.errors import InvalidModelError, UnsupportedModelError
 from napari_mito_predict.models.importers.foreign import ForeignModel, Told
 from napari_mito_predict.models.importers.telling import with_preset
 from napari_mito_predict.models.importers.viscy.architecture import (
@@ -60,16 +60,18 @@ def read(content: Mapping[str, Any], path: Path, told: Told) -> ForeignModel:
 
     Raises
     ------
+    UnsupportedModelError
+        It cannot be imported.
     ForeignModelError
-        It cannot be imported, or not without being told more: all that is missing is listed.
+        It cannot be imported without being told more: all that is missing is listed.
     """
     weights = _weights(content)
     name = _network_name(weights)
     marker = next((marker for marker in (*_NETWORK, *_OTHERS) if name is not None and name.endswith(marker)), None)
     if name is None or marker is None:
-        raise ForeignModelError("this checkpoint holds no network of VisCy.", file=path)
+        raise UnsupportedModelError("this checkpoint holds no network of VisCy.", file=path)
     if marker in _OTHERS:
-        raise ForeignModelError(
+        raise UnsupportedModelError(
             f"this is {_OTHERS[marker]} of VisCy, which is not computed here: UNeXt2 and FCMAE are.", file=path
         )
     _refuse_pretraining(content, path)
@@ -149,7 +151,7 @@ def _refuse_pretraining(content: Mapping[str, Any], path: Path) -> None:
         return
     ratio = hyper_parameters.get("fit_mask_ratio")
     if isinstance(ratio, int | float) and ratio > 0:
-        raise ForeignModelError(
+        raise UnsupportedModelError(
             f"this is an FCMAE from masked pre-training (fit_mask_ratio {ratio:g}): it fills in hidden parts of its "
             "own input, and predicts no stain. Import a model that was trained further on pairs.",
             file=path,
@@ -159,7 +161,7 @@ def _refuse_pretraining(content: Mapping[str, Any], path: Path) -> None:
 def _require_one_channel(architecture: Architecture, path: Path) -> None:
     channels = architecture.arguments["in_channels"]
     if channels != 1:
-        raise ForeignModelError(
+        raise UnsupportedModelError(
             f"this network is given {channels} channels at once, and only one can be given here.", file=path
         )
 
@@ -174,17 +176,17 @@ def _network(architecture: Architecture, state: dict[str, torch.Tensor], path: P
         with torch.device("meta"):
             network = build_network(architecture.kind, architecture.arguments)
     except InvalidModelError as error:
-        raise ForeignModelError(f"its network cannot be built here. {error}", file=path) from error
+        raise UnsupportedModelError(f"its network cannot be built here. {error}", file=path) from error
     problems = list(_differences(network.state_dict(), state))
     if problems:
         shown = ", ".join(problems[:_SHOWN])
-        raise ForeignModelError(
+        raise UnsupportedModelError(
             f"this is no {_TITLES[architecture.kind]} of VisCy as it is known here: {len(problems)} of its weights "
             f"differ, such as {shown}.",
             file=path,
         )
     if not all(bool(weight.isfinite().all()) for weight in state.values()):
-        raise ForeignModelError("its weights hold NaN or infinite numbers.", file=path)
+        raise UnsupportedModelError("its weights hold NaN or infinite numbers.", file=path)
     network.load_state_dict(state, strict=True, assign=True)
     return network.eval().requires_grad_(False)
 
