@@ -32,6 +32,8 @@ class Modality(StrEnum):
 
     BRIGHT_FIELD = "bright-field"
     PHASE_CONTRAST = "phase contrast"
+    QUANTITATIVE_PHASE = "quantitative phase"
+    """Computed from several recordings, such as by waveorder."""
     DIC = "DIC"
     CONFOCAL = "confocal transmitted light"
     """A laser scans the cells, and what passes them is detected: ZEISS' T-PMT and ESID."""
@@ -92,8 +94,8 @@ class ChannelHints:
 _PHRASES: dict[ChannelRole, tuple[str, ...]] = {
     ChannelRole.TRANSMITTED: (
         "tl", "t pmt", "tpmt", "esid", "bright", "bf", "brightfield", "bright field", "dic", "plasdic", "nomarski",
-        "phase", "phasecontrast", "ph", "phc", "trans", "transmission", "transmitted", "transmittedlight", "td", "tie",
-        "dia",
+        "phase", "phasecontrast", "ph", "phc", "phase2d", "phase3d", "qpi", "trans", "transmission", "transmitted",
+        "transmittedlight", "td", "tie", "dia",
     ),
     ChannelRole.MITOCHONDRIA: (
         "tmrm", "tmre", "mito", "mitos", "mitochondria", "mitochondrion", "mitochondrial", "mitotracker", "mitoview",
@@ -111,6 +113,7 @@ _TRANSMITTED_CONTRASTS = {"brightfield", "phase", "phasecontrast", "dic", "plasd
 # Of those above. What speaks of two, such as "T PMT bright field", is the one that stands first.
 _MODALITY_PHRASES: dict[Modality, tuple[str, ...]] = {
     Modality.DIC: ("dic", "plasdic", "nomarski"),
+    Modality.QUANTITATIVE_PHASE: ("quantitative phase", "phase2d", "phase3d", "qpi"),
     Modality.PHASE_CONTRAST: ("phase", "phasecontrast", "ph", "phc"),
     Modality.CONFOCAL: ("t pmt", "tpmt", "esid"),
     Modality.BRIGHT_FIELD: ("bright", "bf", "brightfield", "bright field"),

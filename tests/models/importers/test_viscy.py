@@ -202,7 +202,7 @@ def _with(name: str, *shape: int) -> Callable[[dict[str, Any]], None]:
         (_with("model.stem.conv.weight", 4, 1, 5, 4), "4, 1, 5, 4.*5 axes were expected"),
         (_with("model.stem.conv.weight", 0, 1, 5, 4, 4), "none of them empty"),
         (_with("model.stem.conv.weight", 3, 1, 5, 4, 4), "3 channels, and a divisor of"),
-        (_with("model.stem.conv.weight", 4, 1, 5, 2, 2), "coarser by"),
+        (_with("model.stem.conv.weight", 4, 1, 5, 2, 2), "its stem is 2 x 2 pixels, and 4 x 4 expected"),
         (_with("model.head.conv.0.adn.A.weight", 2), r"head.conv.0.adn.A.weight \(2,\) instead of \(1,\)"),
         (_with("model.decoder.decoder_stages.0.conv.0.conv.unit0.conv.weight", 1), "deconv"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from napari_mito_predict.errors import UnsupportedModelError
 from napari_mito_predict.models.card import Architecture
@@ -66,6 +66,25 @@ class _Shapes:
         return UnsupportedModelError(why, file=self._path)
 
 
+class _Stem(NamedTuple):
+    """Shape of the first convolution."""
+
+    channels: int
+    channels_in: int
+    depth: int
+    height: int
+    width: int
+
+
+class _Head(NamedTuple):
+    """What the head with a convolution is made for."""
+
+    targets: int
+    channels: int
+    """Of each voxel that comes in."""
+    planes: int
+
+
 def read_architecture(state: State, pools: bool, path: Path) -> Architecture:
     """Which network the weights are of.
 
@@ -107,61 +126,68 @@ def head_may_pool(state: State) -> bool:
 
 def _unext2(shapes: _Shapes, pools: bool) -> dict[str, Any]:
     widths = shapes.levels("encoder_stages.stages_{}.blocks.0.conv_dw.weight")
-    channels, in_channels, stem_depth, *sides = shapes.of("stem.conv.weight", 5)
-    if sides != [_HEAD_STEM, _HEAD_STEM]:
-        raise shapes.error(f"its stem makes pixels coarser by {sides}, and {_HEAD_STEM} was expected")
+    stem = _Stem(*shapes.of("stem.conv.weight", 5))
+    if (stem.height, stem.width) != (_HEAD_STEM, _HEAD_STEM):
+        raise shapes.error(f"its stem is {stem.height} x {stem.width} pixels, and {_HEAD_STEM} x {_HEAD_STEM} expected")
     version = 2 if "encoder_stages.stages_0.blocks.0.mlp.grn.weight" in shapes else 1
-    targets, expansion, planes = _head(shapes, len(widths))
+    head = _head(shapes, len(widths))
     arguments = {
-        "in_stack_depth": _stack_depth(shapes, widths, channels, stem_depth),
-        "stem_depth": stem_depth,
+        "in_stack_depth": _stack_depth(shapes, widths, stem),
+        "stem_depth": stem.depth,
         "widths": widths,
         "depths": _depths(shapes, "encoder_stages.stages_{}.blocks.{}.conv_dw.weight", len(widths)),
         "version": version,
         "decoder_blocks": shapes.blocks(_DECODER + ".0.conv.blocks.{}.conv_dw.weight"),
         "upsampling_convolution": f"{_DECODER}.0.upsample.pixelshuffle.conv_block.weight" in shapes,
-        "head_expansion": expansion // targets,
+        "head_expansion": head.channels // max(head.targets, 1),
         "head_pool": pools,
-        "in_channels": in_channels,
-        "out_channels": targets,
+        "in_channels": stem.channels_in,
+        "out_channels": head.targets,
     }
-    if planes != arguments["in_stack_depth"]:
+    if head.planes < 1:
+        raise shapes.error("its head and the way up do not go together")
+    if head.planes != arguments["in_stack_depth"]:
         raise shapes.refusal(
-            f"this network gives {planes} of the {arguments['in_stack_depth']} planes that it takes, and which of them "
-            "is not in its file. Networks that give as many as they take can be imported."
+            f"this network gives {head.planes} of the {arguments['in_stack_depth']} planes that it takes, and which of "
+            "them is not in its file. Networks that give as many as they take can be imported."
         )
     return arguments
 
 
 def _fcmae(shapes: _Shapes, pools: bool) -> dict[str, Any]:
     widths = shapes.levels("encoder.stages.{}.blocks.0.dwconv.weight")
-    channels, in_channels, stem_depth, *sides = shapes.of("encoder.stem.conv3d.weight", 5)
-    if sides[0] != sides[1]:
-        raise shapes.error(f"its stem makes pixels coarser by {sides}, and one number for both was expected")
-    depth = _stack_depth(shapes, widths, channels, stem_depth)
+    stem = _Stem(*shapes.of(FCMAE, 5))
+    if stem.height != stem.width:
+        raise shapes.error(f"its stem is {stem.height} x {stem.width} pixels, and a square was expected")
+    depth = _stack_depth(shapes, widths, stem)
     arguments: dict[str, Any] = {
         "in_stack_depth": depth,
-        "stem_depth": stem_depth,
-        "stem_size": sides[0],
+        "stem_depth": stem.depth,
+        "stem_size": stem.width,
         "widths": widths,
         "depths": _depths(shapes, "encoder.stages.{}.blocks.{}.dwconv.weight", len(widths)),
         "decoder_blocks": shapes.blocks(_DECODER + ".0.conv.blocks.{}.conv_dw.weight"),
-        "in_channels": in_channels,
+        "in_channels": stem.channels_in,
     }
-    if "head.conv.1.weight" in shapes:
-        targets, expansion, _ = _head(shapes, len(widths))
-        head = {"head": "convolution", "head_expansion": expansion // in_channels, "head_pool": pools}
-    else:
-        targets = _answer(shapes, len(widths)) // (depth * sides[0] ** 2)
-        head = {"head": "shuffle"}
-    return arguments | head | {"out_channels": targets}
+    if "head.conv.1.weight" not in shapes:
+        targets = _answer(shapes, len(widths)) // (depth * stem.width**2)
+        return arguments | {"head": "shuffle", "out_channels": targets}
+    head = _head(shapes, len(widths))
+    return arguments | {
+        "head": "convolution",
+        "head_expansion": head.channels // stem.channels_in,
+        "head_pool": pools,
+        "out_channels": head.targets,
+    }
 
 
-def _stack_depth(shapes: _Shapes, widths: list[int], channels: int, stem_depth: int) -> int:
+def _stack_depth(shapes: _Shapes, widths: list[int], stem: _Stem) -> int:
     """Planes of a window: the stem turns them into features whose channels together are those of the first level."""
-    if not widths or widths[0] % channels:
-        raise shapes.error(f"its stem has {channels} channels, and a divisor of {widths[:1]} was expected")
-    return stem_depth * (widths[0] // channels)
+    if len(widths) < 2:
+        raise shapes.error(f"its way down has {len(widths)} levels, and at least 2 were expected")
+    if widths[0] % stem.channels:
+        raise shapes.error(f"its stem has {stem.channels} channels, and a divisor of {widths[0]} was expected")
+    return stem.depth * (widths[0] // stem.channels)
 
 
 def _depths(shapes: _Shapes, name: str, levels: int) -> list[int]:
@@ -172,12 +198,11 @@ def _depths(shapes: _Shapes, name: str, levels: int) -> list[int]:
     return found
 
 
-def _head(shapes: _Shapes, levels: int) -> tuple[int, int, int]:
-    """Of a head with a convolution: targets, channels of a voxel that come in, planes."""
-    last = shapes.of("head.conv.1.weight", 5)[0]
-    expansion = shapes.of("head.conv.0.conv.weight", 5)[1]
-    planes = _answer(shapes, levels) // (4 * expansion) - 2
-    return last // 4, expansion, planes
+def _head(shapes: _Shapes, levels: int) -> _Head:
+    """Read the head with a convolution."""
+    targets = shapes.of("head.conv.1.weight", 5)[0] // 4
+    channels = shapes.of("head.conv.0.conv.weight", 5)[1]
+    return _Head(targets, channels, planes=_answer(shapes, levels) // (4 * channels) - 2)
 
 
 def _answer(shapes: _Shapes, levels: int) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from napari_mito_predict.image.channels import Modality
 from napari_mito_predict.models.card import Normalisation, Target
 from napari_mito_predict.models.importers.foreign import Told
 
 _ROBUST: Final = Normalisation(kind="robust")
 """They subtract the median of a field and divide by its interquartile range (their ``NormalizeSampled``)."""
-_MODALITY: Final = "quantitative phase"
+_MODALITY: Final = Modality.QUANTITATIVE_PHASE
 _LICENCE: Final = "BSD-3-Clause"
 
 

@@ -176,7 +176,7 @@ def _network(architecture: Architecture, state: dict[str, torch.Tensor], path: P
         with torch.device("meta"):
             network = build_network(architecture.kind, architecture.arguments)
     except InvalidModelError as error:
-        raise UnsupportedModelError(f"its network cannot be built here. {error}", file=path) from error
+        raise UnsupportedModelError(str(error), file=path) from error
     problems = list(_differences(network.state_dict(), state))
     if problems:
         shown = ", ".join(problems[:_SHOWN])
