@@ -33,6 +33,8 @@ class Fake(nn.Module):
         self.in_channels = 1
         self.out_channels = targets
         self.contexts = 0
+        self.single_precision = False
+        self.bytes_per_voxel = None
         self.stride = (stride,) * ndim
         self.receptive_field = (field,) * ndim
         self.offsets = nn.Parameter(torch.arange(targets, dtype=torch.float32))

@@ -275,10 +275,13 @@ class Unbeaten(NamedTuple):
         return f"{self.target}, {name} {value} against {self.baseline_value:.2f} of the {self.baseline}"
 
 
+WeightsFile = Literal["weights.safetensors", "network.onnx", "network.torchscript"]
+
+
 class Weights(_Part):
     """The weights file and its fingerprint."""
 
-    file: Literal["weights.safetensors", "network.onnx", "network.torchscript"] = "weights.safetensors"
+    file: WeightsFile = "weights.safetensors"
     """Weights alone; or a network from elsewhere together with them, see `Architecture`."""
     sha256: Sha256 = ""
 

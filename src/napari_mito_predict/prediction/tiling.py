@@ -92,6 +92,8 @@ def planes_rows_columns(sizes: Sequence[int]) -> tuple[int, int, int]:
 def _bytes_per_voxel(model: Model) -> float:
     """Measured once for each network that is at hand."""
     network = model.network
+    if network.bytes_per_voxel is not None:
+        return network.bytes_per_voxel
     if network not in _bytes_needed:
         try:
             needed = bytes_per_voxel(network, ndim=network.ndim, stride=tuple(network.stride))

@@ -1,0 +1,8 @@
+"""Models of ours as packages of the BioImage Model Zoo (bioimage.io), format 0.5."""
+
+from __future__ import annotations
+
+from napari_mito_predict.models.bioimageio.library import quiet, specification
+from napari_mito_predict.models.bioimageio.package import write_bioimageio
+
+__all__ = ["quiet", "specification", "write_bioimageio"]

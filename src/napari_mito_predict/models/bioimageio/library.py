@@ -1,0 +1,53 @@
+"""The optional package `bioimageio.spec`: found or asked for, silent, and kept from looking at addresses."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from types import ModuleType
+
+from napari_mito_predict.errors import MissingExtraError
+
+
+def specification() -> ModuleType:
+    """Give ``bioimageio.spec``.
+
+    Raises
+    ------
+    MissingExtraError
+        It is not installed.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import bioimageio.spec as spec
+    except ImportError as error:
+        raise MissingExtraError(
+            "packages of bioimage.io need 'bioimageio.core': install napari-mito-predict[bioimageio]."
+        ) from error
+    return spec
+
+
+@contextlib.contextmanager
+def quiet(root: object) -> Iterator[None]:
+    """Let the library check texts and files below `root` only: no address is looked at, and nothing is printed.
+
+    Parameters
+    ----------
+    root : Path
+        Where the files of the package are.
+    """
+    spec = specification()
+    from loguru import logger
+
+    logger.disable("bioimageio")
+    try:
+        with (
+            warnings.catch_warnings(),
+            spec.ValidationContext(root=root, perform_io_checks=False, log_warnings=False, progressbar=False),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.enable("bioimageio")

@@ -1,0 +1,180 @@
+"""Writing a model as a zip file that bioimage.io takes: all of it, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+
+from napari_mito_predict._files import atomic_path
+from napari_mito_predict.errors import ForeignModelError
+from napari_mito_predict.models.bioimageio.cover import cover
+from napari_mito_predict.models.bioimageio.description import CONFIG, axis_names, documentation, facts, tensors
+from napari_mito_predict.models.bioimageio.library import quiet, specification
+from napari_mito_predict.models.bioimageio.normalising import described
+from napari_mito_predict.models.normalised import normalised
+from napari_mito_predict.models.weights import forward
+
+if TYPE_CHECKING:
+    from napari_mito_predict.models.bioimageio.tracing import Traced
+    from napari_mito_predict.models.package import Model
+
+_DESCRIPTION = "rdf.yaml"
+_README = "README.md"
+_COVER = "cover.png"
+_LICENCE = "LICENSE.txt"
+_WEIGHTS = "weights.pt"
+_TESTS = {"inputs": "test_input.npy", "outputs": "test_output.npy"}
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def write_bioimageio(model: Model, picture: bytes | None, final: Path) -> None:
+    """Write a model as a package of bioimage.io, format 0.5, with TorchScript weights; no address is looked at.
+
+    Parameters
+    ----------
+    model : Model
+        Any kind, with the sample of its self-test, which becomes the test of the package.
+    picture : bytes or None
+        PNG of the model's own; one is made of the sample where there is none.
+    final : Path
+        The zip file. It is the same for the same model of which the date of its training is stated.
+
+    Raises
+    ------
+    ForeignModelError
+        The model cannot be written in this format; says why.
+    MissingExtraError
+        ``bioimageio.spec`` is not installed.
+    UnwritableOutputError
+        The file cannot be written.
+    """
+    specification()  # before anything is computed
+    if model.sample is None:
+        raise ForeignModelError(f"{model.name} has no sample, which the test of the package would be made of.")
+    files = _files(model, picture)
+    _check(files, final)
+    with atomic_path(final) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
+
+
+def _files(model: Model, picture: bytes | None) -> dict[str, bytes]:
+    """Everything in the package, by name; its description comes first."""
+    from napari_mito_predict.models.bioimageio.tracing import traced
+
+    assert model.sample is not None
+    card, network = model.card, model.network
+    names = axis_names(card, network.ndim)
+    given = np.asarray(model.sample.given, np.float32)
+    steps = described(card.input.normalisation, names)
+    found = traced(network, tuple(network.stride), given.shape[1:], robust=steps is None)
+    raw = _as_recorded(model, given)
+    expected = forward(network, normalised(raw, card.input.normalisation))
+    files = {
+        _README: _documentation(model).encode(),
+        _COVER: picture or cover(raw[0], expected[0]),
+        _WEIGHTS: found.content,
+        _TESTS["inputs"]: _npy(raw[None]),
+        _TESTS["outputs"]: _npy(expected[None]),
+    }
+    if card.licence and not _is_spdx(card.licence):
+        files[_LICENCE] = f"As stated by the authors of the weights: {card.licence}\n".encode()
+    content = facts(card) | tensors(card, network.ndim, _sizes(model, found, names[1:]), steps or [])
+    content |= _references(model, files)
+    for tensors_of, name in _TESTS.items():
+        content[tensors_of][0]["test_tensor"] = _reference(name, files)
+    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    return {_DESCRIPTION: text.encode()} | files
+
+
+def _as_recorded(model: Model, given: np.ndarray) -> np.ndarray:
+    """The sample before normalisation by constants; z-scores and percentiles take it as it is."""
+    normalisation = model.card.input.normalisation
+    if normalisation.kind != "fixed":
+        return given
+    recorded: np.ndarray = given * np.float32(normalisation.scale) + np.float32(normalisation.offset)
+    return recorded
+
+
+def _sizes(model: Model, found: Traced, names: tuple[str, ...]) -> dict[str, Any]:
+    if found.fixed is not None:
+        return dict(zip(names, found.fixed, strict=True))
+    stride = model.network.stride
+    return {
+        name: {"min": step * max(8 // step, 1), "step": step} for name, step in zip(names, stride, strict=True)
+    }
+
+
+def _documentation(model: Model) -> str:
+    network = model.network
+    needed = zip(network.receptive_field, network.stride, strict=True)
+    context = tuple(ceil(max(field - step, 0) / 2) for field, step in needed)
+    return documentation(model.card, context, whole_field=network.contexts != 0)
+
+
+def _references(model: Model, files: dict[str, bytes]) -> dict[str, Any]:
+    """Fields that name files, and what only this program reads."""
+    import torch
+    from bioimageio.spec.model.v0_5 import ModelDescr
+
+    card, network = model.card, model.network
+    own = {
+        "card": card.model_dump(mode="json", exclude={"weights", "architecture", "picture"}),
+        "receptive_field": list(network.receptive_field),
+        "whole_field": network.contexts != 0,
+    }
+    weights = _reference(_WEIGHTS, files) | {"pytorch_version": torch.__version__.partition("+")[0]}
+    found: dict[str, Any] = {
+        "format_version": ModelDescr.implemented_format_version,
+        "type": "model",
+        "documentation": _reference(_README, files),
+        "covers": [_reference(_COVER, files)],
+        "weights": {"torchscript": weights},
+        "config": {CONFIG: own},
+    }
+    if _LICENCE in files:
+        found["license"] = _reference(_LICENCE, files)
+    elif card.licence:
+        found["license"] = card.licence
+    return found
+
+
+def _reference(name: str, files: dict[str, bytes]) -> dict[str, str]:
+    return {"source": name, "sha256": hashlib.sha256(files[name]).hexdigest()}
+
+
+def _is_spdx(licence: str) -> bool:
+    """Whether this is one licence of the SPDX list, which the format asks for."""
+    from bioimageio.spec.generic.v0_3 import DeprecatedLicenseId, LicenseId
+
+    for known in (LicenseId, DeprecatedLicenseId):
+        try:
+            known(licence)
+        except ValueError:
+            continue
+        return True
+    return False
+
+
+def _npy(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()
+
+
+def _check(files: dict[str, bytes], final: Path) -> None:
+    """Let the library look at the description."""
+    spec = specification()
+    with quiet(final.parent):
+        found = spec.build_description(yaml.safe_load(files[_DESCRIPTION]))
+    if isinstance(found, spec.InvalidDescr):
+        errors = [error for detail in found.validation_summary.details for error in detail.errors]
+        problems = "; ".join(f"{'.'.join(map(str, error.loc))}: {error.msg}" for error in errors[:3])
+        raise ForeignModelError(f"it cannot be described as bioimage.io demands it ({problems}).", file=final)

@@ -1,0 +1,136 @@
+"""A network of ours as a TorchScript file, which programs run that know nothing of this one."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from napari_mito_predict.errors import ForeignModelError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_LARGEST_DIFFERENCE = 1e-5
+"""Of a traced network, in standard deviations of the output."""
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A TorchScript file.
+
+    Attributes
+    ----------
+    content : bytes
+        The same for the same network.
+    fixed : tuple of int or None
+        The only spatial size it takes, or None where it takes all that the network does.
+    """
+
+    content: bytes
+    fixed: tuple[int, ...] | None
+
+
+def traced(network: nn.Module, stride: tuple[int, ...], size: tuple[int, ...], *, robust: bool = False) -> Traced:
+    """Write down what a network does with an image, as TorchScript.
+
+    Parameters
+    ----------
+    network : Module
+        In evaluation mode, from ``(N, 1, *spatial)`` to ``(N, C, *spatial)``.
+    stride : tuple of int
+        What sizes must be divisible by.
+    size : tuple of int
+        One that it is known to take, used alone if what it does depends on the size.
+    robust : bool
+        Whether images are brought to median 0 and interquartile range 1 first.
+
+    Raises
+    ------
+    ForeignModelError
+        It cannot be written down.
+    """
+    function: Callable[[Tensor], Tensor] = network
+    if robust:
+        function = lambda image: network(_robust(image))  # noqa: E731
+    smallest = [max(8 // step, 1) for step in stride]
+    several = [
+        tuple(step * (count + more) for step, count, more in zip(stride, smallest, extra, strict=True))
+        for extra in (itertools.repeat(1), itertools.count(2), itertools.repeat(0))
+    ]
+    content = _trace(function, several[0])
+    if all(_agrees(function, content, shape) for shape in (*several, size)):
+        return Traced(content, None)
+    content = _trace(function, size)
+    if _agrees(function, content, size):
+        return Traced(content, size)
+    raise ForeignModelError("this network cannot be written as TorchScript: it would give other values there.")
+
+
+def _trace(function: Callable[[Tensor], Tensor], size: tuple[int, ...]) -> bytes:
+    stream = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        # torch recommends formats that only Python reads; those programs read this one.
+        warnings.simplefilter("ignore")
+        # Of a function: what it holds are constants, and no name depends on what was traced before.
+        graph = torch.jit.trace(lambda image: function(image), _image(size), check_trace=False)
+        torch.jit.save(graph, stream)
+    return _without_origins(stream.getvalue())
+
+
+def _without_origins(content: bytes) -> bytes:
+    """Leave out where on this machine each line of the program came from."""
+    settled = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as given, zipfile.ZipFile(settled, "w") as written:
+        for name in given.namelist():
+            if not name.endswith((".debug_pkl", "serialization_id")):
+                written.writestr(zipfile.ZipInfo(name, _EPOCH), given.read(name))
+    return settled.getvalue()
+
+
+def _agrees(function: Callable[[Tensor], Tensor], content: bytes, size: tuple[int, ...]) -> bool:
+    """Whether the file gives for this size what the network gives."""
+    image = _image(size)
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        expected = function(image)
+        try:
+            found = torch.jit.load(io.BytesIO(content)).eval()(image)
+        except RuntimeError:
+            return False
+    if found.shape != expected.shape:
+        return False
+    spread = float(expected.std()) or 1.0
+    return float((found - expected).abs().max()) <= _LARGEST_DIFFERENCE * spread
+
+
+def _image(size: tuple[int, ...]) -> Tensor:
+    """Noise, the same each time, without touching torch's own."""
+    return torch.randn((1, 1, *size), generator=torch.Generator().manual_seed(0))
+
+
+def _robust(images: Tensor) -> Tensor:
+    """Each image less its median, divided by its interquartile range; see `Normalisation`."""
+    values = images.flatten(1).double().sort(dim=1).values
+    low = _quantile(values, 0.25)
+    middle = _quantile(values, 0.5)
+    high = _quantile(values, 0.75)
+    shape = (-1, *[1] * (images.ndim - 1))
+    return ((images.double() - middle.reshape(shape)) / (high - low).reshape(shape)).float()
+
+
+def _quantile(values: Tensor, fraction: float) -> Tensor:
+    """Quantile of sorted rows; their length stays a part of the graph."""
+    rank = (torch.as_tensor(values.shape[1]) - 1) * fraction
+    below = rank.floor().long().reshape(1)
+    above = rank.ceil().long().reshape(1)
+    first = values.index_select(1, below)
+    return first + (values.index_select(1, above) - first) * (rank - below)
