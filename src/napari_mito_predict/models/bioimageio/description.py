@@ -16,6 +16,8 @@ INPUT: Final = "transmitted"
 OUTPUT: Final = "prediction"
 CONFIG: Final = "napari_mito_predict"
 """Key of what only this program reads."""
+OWN_WEIGHTS: Final = "weights.safetensors"
+"""Attachment that only this program reads."""
 
 _ALLOWED_IN_NAMES = re.compile(r"[^A-Za-z0-9_+\- ()]")
 _SHORTEST_NAME = 5
@@ -158,7 +160,8 @@ def _use(card: ModelCard, context: tuple[int, ...], *, whole_field: bool) -> str
     lines = [
         "## Use",
         "",
-        "- Give whole images as they were recorded: they are normalised by statistics of the whole image.",
+        "- Give whole images as they were recorded: they are normalised by statistics of all that the network is given, "
+        "so that tiles come out with other brightness than whole images.",
     ]
     if whole_field:
         lines.append("- The network looks at the whole image: tiles of it give other values.")

@@ -1,24 +1,33 @@
-"""Our normalisations in the words of bioimage.io, so that other programs take statistics of whole images, too.
+"""Our normalisations in the words of bioimage.io, as far as they go; what is left becomes a part of the network.
 
-Clipping at percentiles is said by three of its steps: scaling percentiles to 0 and 1 interpolates between values as we
-do (its own clipping at percentiles does not), then everything outside is clipped, and z-scores do not mind the scale.
-The small numbers that it adds to divisors are made so small that they mean nothing.
+A package of bioimage.io takes the statistics of all its steps from the image as it was recorded. So one step that needs
+statistics can be said and no second one: percentiles to clip at, but no z-score of what was clipped. (Its own clipping
+at percentiles takes the next value, where we interpolate; scaling percentiles to 0 and 1 interpolates, too, and is
+followed by clipping there. A z-score does not mind the scale.)
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from napari_mito_predict.errors import ForeignModelError
 from napari_mito_predict.models.card import Normalisation
 
 _NOTHING = 1e-30
+"""What is added to divisors."""
 _LOWEST_UPPER = 1.0
 """Upper percentiles have to be larger in its format."""
 
 
-def described(normalisation: Normalisation, axes: tuple[str, ...]) -> list[dict[str, Any]] | None:
-    """Describe a normalisation as preprocessing steps.
+class Described(NamedTuple):
+    """A normalisation as preprocessing steps, and what the network itself has to do afterwards."""
+
+    steps: list[dict[str, Any]]
+    within: Literal["zscore", "robust"] | None = None
+
+
+def described(normalisation: Normalisation, axes: tuple[str, ...]) -> Described:
+    """Describe a normalisation.
 
     Parameters
     ----------
@@ -27,29 +36,23 @@ def described(normalisation: Normalisation, axes: tuple[str, ...]) -> list[dict[
     axes : tuple of str
         All axes of an image, by their names.
 
-    Returns
-    -------
-    list of dict, or None
-        None where its words do not suffice: then it has to be a part of the network.
-
     Raises
     ------
     ForeignModelError
-        It cannot be said in any way.
+        It cannot be said.
     """
     if normalisation.kind == "robust":
-        return None
+        return Described([], "robust")
     if normalisation.kind == "fixed":
         scale = normalisation.scale or 1.0
         gain, offset = 1 / scale, -(normalisation.offset or 0.0) / scale
-        return [{"id": "scale_linear", "kwargs": {"gain": gain, "offset": offset}}]
+        return Described([{"id": "scale_linear", "kwargs": {"gain": gain, "offset": offset}}])
     if normalisation.kind == "range":
-        return [_scale_range(normalisation.percentiles or (0, 100), axes)]
-    z_score = {"id": "zero_mean_unit_variance", "kwargs": {"axes": list(axes), "eps": _NOTHING}}
+        return Described([_scale_range(normalisation.percentiles or (0, 100), axes)])
     if normalisation.clip_percentiles is None:
-        return [z_score]
+        return Described([{"id": "zero_mean_unit_variance", "kwargs": {"axes": list(axes), "eps": _NOTHING}}])
     clip = {"id": "clip", "kwargs": {"min": 0.0, "max": 1.0}}
-    return [_scale_range(normalisation.clip_percentiles, axes), clip, z_score]
+    return Described([_scale_range(normalisation.clip_percentiles, axes), clip], "zscore")
 
 
 def _scale_range(percentiles: tuple[float, float], axes: tuple[str, ...]) -> dict[str, Any]:

@@ -15,9 +15,17 @@ import yaml
 from napari_mito_predict._files import atomic_path
 from napari_mito_predict.errors import ForeignModelError
 from napari_mito_predict.models.bioimageio.cover import cover
-from napari_mito_predict.models.bioimageio.description import CONFIG, axis_names, documentation, facts, tensors
+from napari_mito_predict.models.bioimageio.description import (
+    CONFIG,
+    OWN_WEIGHTS,
+    axis_names,
+    documentation,
+    facts,
+    tensors,
+)
 from napari_mito_predict.models.bioimageio.library import quiet, specification
 from napari_mito_predict.models.bioimageio.normalising import described
+from napari_mito_predict.models.graphs import GRAPH
 from napari_mito_predict.models.normalised import normalised
 from napari_mito_predict.models.weights import forward
 
@@ -34,13 +42,22 @@ _TESTS = {"inputs": "test_input.npy", "outputs": "test_output.npy"}
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def write_bioimageio(model: Model, picture: bytes | None, final: Path) -> None:
+class _Plain(yaml.SafeDumper):
+    """YAML that says everything where it belongs, without references to other places."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def write_bioimageio(model: Model, weights: bytes, picture: bytes | None, final: Path) -> None:
     """Write a model as a package of bioimage.io, format 0.5, with TorchScript weights; no address is looked at.
 
     Parameters
     ----------
     model : Model
         Any kind, with the sample of its self-test, which becomes the test of the package.
+    weights : bytes
+        The file of its weights, which goes with it: read again here, it is the same model.
     picture : bytes or None
         PNG of the model's own; one is made of the sample where there is none.
     final : Path
@@ -58,14 +75,19 @@ def write_bioimageio(model: Model, picture: bytes | None, final: Path) -> None:
     specification()  # before anything is computed
     if model.sample is None:
         raise ForeignModelError(f"{model.name} has no sample, which the test of the package would be made of.")
-    files = _files(model, picture)
+    if model.card.architecture.kind == GRAPH:
+        raise ForeignModelError(
+            f"{model.name} came in the format {model.card.weights.file.partition('.')[2]} and is no network of ours that "
+            "could be written anew. Share the package that it was imported from."
+        )
+    files = _files(model, weights, picture)
     _check(files, final)
     with atomic_path(final) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
 
 
-def _files(model: Model, picture: bytes | None) -> dict[str, bytes]:
+def _files(model: Model, weights: bytes, picture: bytes | None) -> dict[str, bytes]:
     """Everything in the package, by name; its description comes first."""
     from napari_mito_predict.models.bioimageio.tracing import traced
 
@@ -73,24 +95,25 @@ def _files(model: Model, picture: bytes | None) -> dict[str, bytes]:
     card, network = model.card, model.network
     names = axis_names(card, network.ndim)
     given = np.asarray(model.sample.given, np.float32)
-    steps = described(card.input.normalisation, names)
-    found = traced(network, tuple(network.stride), given.shape[1:], robust=steps is None)
+    normalising = described(card.input.normalisation, names)
+    found = traced(network, tuple(network.stride), given.shape[1:], normalising.within)
     raw = _as_recorded(model, given)
     expected = forward(network, normalised(raw, card.input.normalisation))
     files = {
         _README: _documentation(model).encode(),
         _COVER: picture or cover(raw[0], expected[0]),
         _WEIGHTS: found.content,
+        OWN_WEIGHTS: weights,
         _TESTS["inputs"]: _npy(raw[None]),
         _TESTS["outputs"]: _npy(expected[None]),
     }
     if card.licence and not _is_spdx(card.licence):
         files[_LICENCE] = f"As stated by the authors of the weights: {card.licence}\n".encode()
-    content = facts(card) | tensors(card, network.ndim, _sizes(model, found, names[1:]), steps or [])
+    content = facts(card) | tensors(card, network.ndim, _sizes(model, found, names[1:]), normalising.steps)
     content |= _references(model, files)
     for tensors_of, name in _TESTS.items():
         content[tensors_of][0]["test_tensor"] = _reference(name, files)
-    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    text: str = yaml.dump(content, Dumper=_Plain, sort_keys=False, allow_unicode=True)
     return {_DESCRIPTION: text.encode()} | files
 
 
@@ -104,12 +127,14 @@ def _as_recorded(model: Model, given: np.ndarray) -> np.ndarray:
 
 
 def _sizes(model: Model, found: Traced, names: tuple[str, ...]) -> dict[str, Any]:
+    """Sizes that the file takes, by name of the axis."""
+    from napari_mito_predict.models.bioimageio.tracing import smallest_size
+
     if found.fixed is not None:
         return dict(zip(names, found.fixed, strict=True))
-    stride = model.network.stride
-    return {
-        name: {"min": step * max(8 // step, 1), "step": step} for name, step in zip(names, stride, strict=True)
-    }
+    stride = tuple(model.network.stride)
+    limits = zip(names, smallest_size(stride), stride, strict=True)
+    return {name: {"min": smallest, "step": step} for name, smallest, step in limits}
 
 
 def _documentation(model: Model) -> str:
@@ -124,12 +149,7 @@ def _references(model: Model, files: dict[str, bytes]) -> dict[str, Any]:
     import torch
     from bioimageio.spec.model.v0_5 import ModelDescr
 
-    card, network = model.card, model.network
-    own = {
-        "card": card.model_dump(mode="json", exclude={"weights", "architecture", "picture"}),
-        "receptive_field": list(network.receptive_field),
-        "whole_field": network.contexts != 0,
-    }
+    card = model.card
     weights = _reference(_WEIGHTS, files) | {"pytorch_version": torch.__version__.partition("+")[0]}
     found: dict[str, Any] = {
         "format_version": ModelDescr.implemented_format_version,
@@ -137,7 +157,8 @@ def _references(model: Model, files: dict[str, bytes]) -> dict[str, Any]:
         "documentation": _reference(_README, files),
         "covers": [_reference(_COVER, files)],
         "weights": {"torchscript": weights},
-        "config": {CONFIG: own},
+        "attachments": [_reference(OWN_WEIGHTS, files)],
+        "config": {CONFIG: {"card": card.model_dump(mode="json", exclude={"picture"})}},
     }
     if _LICENCE in files:
         found["license"] = _reference(_LICENCE, files)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import io
-import itertools
 import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import ceil
+from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_mito_predict.errors import ForeignModelError
 
-if TYPE_CHECKING:
-    from torch import nn
-
 _LARGEST_DIFFERENCE = 1e-5
 """Of a traced network, in standard deviations of the output."""
+_FEWEST = 8
+_SMALLEST_SPREAD = 1e-12
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -39,7 +38,9 @@ class Traced:
     fixed: tuple[int, ...] | None
 
 
-def traced(network: nn.Module, stride: tuple[int, ...], size: tuple[int, ...], *, robust: bool = False) -> Traced:
+def traced(
+    network: nn.Module, stride: tuple[int, ...], size: tuple[int, ...], first: Literal["zscore", "robust"] | None = None
+) -> Traced:
     """Write down what a network does with an image, as TorchScript.
 
     Parameters
@@ -50,8 +51,8 @@ def traced(network: nn.Module, stride: tuple[int, ...], size: tuple[int, ...], *
         What sizes must be divisible by.
     size : tuple of int
         One that it is known to take, used alone if what it does depends on the size.
-    robust : bool
-        Whether images are brought to median 0 and interquartile range 1 first.
+    first : {"zscore", "robust"}, optional
+        Which statistics of all it is given images are normalised by first; see `Normalisation`.
 
     Raises
     ------
@@ -59,20 +60,23 @@ def traced(network: nn.Module, stride: tuple[int, ...], size: tuple[int, ...], *
         It cannot be written down.
     """
     function: Callable[[Tensor], Tensor] = network
-    if robust:
-        function = lambda image: network(_robust(image))  # noqa: E731
-    smallest = [max(8 // step, 1) for step in stride]
-    several = [
-        tuple(step * (count + more) for step, count, more in zip(stride, smallest, extra, strict=True))
-        for extra in (itertools.repeat(1), itertools.count(2), itertools.repeat(0))
-    ]
-    content = _trace(function, several[0])
-    if all(_agrees(function, content, shape) for shape in (*several, size)):
+    if first is not None:
+        normalise = _NORMALISATIONS[first]
+        function = nn.Sequential(normalise(), network).eval()
+    smallest = smallest_size(stride)
+    uneven = tuple(size + (axis + 1) * step for axis, (size, step) in enumerate(zip(smallest, stride, strict=True)))
+    content = _trace(function, uneven)
+    if all(_agrees(function, content, shape) for shape in (smallest, uneven, size)):
         return Traced(content, None)
     content = _trace(function, size)
     if _agrees(function, content, size):
         return Traced(content, size)
     raise ForeignModelError("this network cannot be written as TorchScript: it would give other values there.")
+
+
+def smallest_size(stride: tuple[int, ...]) -> tuple[int, ...]:
+    """The smallest size that other programs are offered: some voxels at least, along each axis."""
+    return tuple(step * ceil(_FEWEST / step) for step in stride)
 
 
 def _trace(function: Callable[[Tensor], Tensor], size: tuple[int, ...]) -> bytes:
@@ -117,20 +121,35 @@ def _image(size: tuple[int, ...]) -> Tensor:
     return torch.randn((1, 1, *size), generator=torch.Generator().manual_seed(0))
 
 
-def _robust(images: Tensor) -> Tensor:
-    """Each image less its median, divided by its interquartile range; see `Normalisation`."""
-    values = images.flatten(1).double().sort(dim=1).values
-    low = _quantile(values, 0.25)
-    middle = _quantile(values, 0.5)
-    high = _quantile(values, 0.75)
-    shape = (-1, *[1] * (images.ndim - 1))
-    return ((images.double() - middle.reshape(shape)) / (high - low).reshape(shape)).float()
+class _ZScore(nn.Module):
+    """Each image less its mean, divided by its standard deviation."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        over = tuple(range(1, images.ndim))
+        centred = images - images.mean(over, keepdim=True)
+        spread = centred.square().mean(over, keepdim=True).sqrt()
+        return centred / spread.clamp_min(_SMALLEST_SPREAD)
+
+
+class _Robust(nn.Module):
+    """Each image less its median, divided by its interquartile range."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        values = images.flatten(1).sort(dim=1).values
+        low = _quantile(values, 0.25)
+        middle = _quantile(values, 0.5)
+        spread = _quantile(values, 0.75) - low
+        shape = (-1, *[1] * (images.ndim - 1))
+        return (images - middle.reshape(shape)) / spread.reshape(shape).clamp_min(_SMALLEST_SPREAD)
 
 
 def _quantile(values: Tensor, fraction: float) -> Tensor:
     """Quantile of sorted rows; their length stays a part of the graph."""
-    rank = (torch.as_tensor(values.shape[1]) - 1) * fraction
-    below = rank.floor().long().reshape(1)
-    above = rank.ceil().long().reshape(1)
+    rank = (torch.as_tensor(values.shape[1], dtype=torch.float64) - 1) * fraction
+    below = rank.floor().long().reshape(1).to(values.device)
+    above = rank.ceil().long().reshape(1).to(values.device)
     first = values.index_select(1, below)
-    return first + (values.index_select(1, above) - first) * (rank - below)
+    return first + (values.index_select(1, above) - first) * (rank - rank.floor()).to(values)
+
+
+_NORMALISATIONS: dict[str, type[nn.Module]] = {"zscore": _ZScore, "robust": _Robust}
