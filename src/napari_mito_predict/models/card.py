@@ -21,6 +21,7 @@ from napari_mito_predict.errors import InvalidModelError
 from napari_mito_predict.image.metadata import LARGEST_VOXEL_UM, SMALLEST_VOXEL_UM
 from napari_mito_predict.image.names import file_stem
 from napari_mito_predict.models.card_text import MEASURES, SIMULATED_DISCLAIMER, Measure, card_markdown
+from napari_mito_predict.models.graphs import GRAPH, check_graph
 from napari_mito_predict.models.licence import NOT_STATED
 from napari_mito_predict.networks.arguments import check_arguments
 
@@ -117,7 +118,10 @@ class Architecture(_Part):
 
     @model_validator(mode="after")
     def _can_be_built(self) -> Architecture:
-        check_arguments(self.kind, self.arguments)
+        if self.kind == GRAPH:
+            check_graph(self.arguments)
+        else:
+            check_arguments(self.kind, self.arguments)
         return self
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from napari_mito_predict.models.bioimageio.description import CONFIG, OWN_WEIGHTS
 from napari_mito_predict.models.bioimageio.library import quiet, specification
 from napari_mito_predict.models.bioimageio.package import write_bioimageio
 
-__all__ = ["quiet", "specification", "write_bioimageio"]
+__all__ = ["CONFIG", "OWN_WEIGHTS", "quiet", "specification", "write_bioimageio"]

@@ -9,6 +9,9 @@ from types import ModuleType
 
 from napari_mito_predict.errors import MissingExtraError
 
+_OLDEST = (0, 5, 14)
+"""Earlier ones break with the pydantic of today."""
+
 
 def specification() -> ModuleType:
     """Give ``bioimageio.spec``.
@@ -16,7 +19,7 @@ def specification() -> ModuleType:
     Raises
     ------
     MissingExtraError
-        It is not installed.
+        It is not installed, or too old.
     """
     try:
         with warnings.catch_warnings():
@@ -24,8 +27,14 @@ def specification() -> ModuleType:
             import bioimageio.spec as spec
     except ImportError as error:
         raise MissingExtraError(
-            "packages of bioimage.io need 'bioimageio.core': install napari-mito-predict[bioimageio]."
+            "packages of bioimage.io need 'bioimageio.spec': install napari-mito-predict[bioimageio]."
         ) from error
+    version = tuple(int(part) for part in spec.__version__.split(".")[:3])
+    if version < _OLDEST:
+        raise MissingExtraError(
+            f"'bioimageio.spec' is of version {spec.__version__}, and packages of bioimage.io need "
+            f"{'.'.join(map(str, _OLDEST))} or newer: install napari-mito-predict[bioimageio] anew."
+        )
     return spec
 
 

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -65,11 +65,11 @@ def traced(
         function = nn.Sequential(normalise(), network).eval()
     smallest = smallest_size(stride)
     uneven = tuple(size + (axis + 1) * step for axis, (size, step) in enumerate(zip(smallest, stride, strict=True)))
-    content = _trace(function, uneven)
-    if all(_agrees(function, content, shape) for shape in (smallest, uneven, size)):
+    content = trace(function, _image(uneven))
+    if all(agrees(function, content, _image(shape)) for shape in (smallest, uneven, size)):
         return Traced(content, None)
-    content = _trace(function, size)
-    if _agrees(function, content, size):
+    content = trace(function, _image(size))
+    if agrees(function, content, _image(size)):
         return Traced(content, size)
     raise ForeignModelError("this network cannot be written as TorchScript: it would give other values there.")
 
@@ -79,13 +79,14 @@ def smallest_size(stride: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(step * ceil(_FEWEST / step) for step in stride)
 
 
-def _trace(function: Callable[[Tensor], Tensor], size: tuple[int, ...]) -> bytes:
+def trace(function: Callable[[Tensor], Any], example: Tensor) -> bytes:
+    """Write what a function does with a tensor as a TorchScript file."""
     stream = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         # torch recommends formats that only Python reads; those programs read this one.
         warnings.simplefilter("ignore")
         # Of a function: what it holds are constants, and no name depends on what was traced before.
-        graph = torch.jit.trace(lambda image: function(image), _image(size), check_trace=False)
+        graph = torch.jit.trace(lambda image: function(image), example, check_trace=False)
         torch.jit.save(graph, stream)
     return _without_origins(stream.getvalue())
 
@@ -100,18 +101,25 @@ def _without_origins(content: bytes) -> bytes:
     return settled.getvalue()
 
 
-def _agrees(function: Callable[[Tensor], Tensor], content: bytes, size: tuple[int, ...]) -> bool:
-    """Whether the file gives for this size what the network gives."""
-    image = _image(size)
+def agrees(function: Callable[[Tensor], Any], content: bytes, image: Tensor) -> bool:
+    """Whether a TorchScript file gives for a tensor what the function gives."""
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
-        expected = function(image)
         try:
-            found = torch.jit.load(io.BytesIO(content)).eval()(image)
+            expected = _tensors(function(image))
+            found = _tensors(torch.jit.load(io.BytesIO(content)).eval()(image))
         except RuntimeError:
             return False
-    if found.shape != expected.shape:
+    if [tensor.shape for tensor in found] != [tensor.shape for tensor in expected]:
         return False
+    return all(map(_close, found, expected))
+
+
+def _tensors(result: Any) -> list[Tensor]:
+    return list(result) if isinstance(result, list | tuple) else [result]
+
+
+def _close(found: Tensor, expected: Tensor) -> bool:
     spread = float(expected.std()) or 1.0
     return float((found - expected).abs().max()) <= _LARGEST_DIFFERENCE * spread
 

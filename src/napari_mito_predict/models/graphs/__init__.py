@@ -5,6 +5,6 @@ The networks themselves are in `network`, which imports torch.
 
 from __future__ import annotations
 
-from napari_mito_predict.models.graphs.arguments import GRAPH, AxisSize, GraphArguments, GraphOutput, Step
+from napari_mito_predict.models.graphs.arguments import GRAPH, AxisSize, GraphArguments, GraphOutput, Step, check_graph
 
-__all__ = ["GRAPH", "AxisSize", "GraphArguments", "GraphOutput", "Step"]
+__all__ = ["GRAPH", "AxisSize", "GraphArguments", "GraphOutput", "Step", "check_graph"]

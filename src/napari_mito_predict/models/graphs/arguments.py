@@ -8,8 +8,6 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
-from napari_mito_predict.errors import InvalidModelError
-
 GRAPH: Final = "graph"
 """Kind of architecture of such a network on a model card."""
 
@@ -116,17 +114,17 @@ class GraphArguments(_Part):
             raise ValueError("the smallest input is larger than any memory")
         return self
 
-    @classmethod
-    def of_card(cls, arguments: dict[str, Any], source: str) -> GraphArguments:
-        """Check the arguments of a card; `source` is named in the message.
 
-        Raises
-        ------
-        InvalidModelError
-            They cannot be.
-        """
-        try:
-            return cls.model_validate(arguments)
-        except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()[:5])
-            raise InvalidModelError(f"{source}: the network cannot be used. {problems}.") from error
+def check_graph(arguments: dict[str, Any]) -> GraphArguments:
+    """Give the arguments of a card as what they are.
+
+    Raises
+    ------
+    ValueError
+        They cannot be; says why, on one line.
+    """
+    try:
+        return GraphArguments.model_validate(arguments)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()[:5])
+        raise ValueError(f"the network cannot be used ({'; '.join(problems)})") from error

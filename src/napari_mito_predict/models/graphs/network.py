@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from napari_mito_predict.errors import InvalidModelError
-from napari_mito_predict.models.graphs.arguments import AxisSize, GraphArguments, Step
+from napari_mito_predict.models.graphs.arguments import AxisSize, GraphArguments, Step, check_graph
 from napari_mito_predict.models.graphs.onnx_file import open_onnx
 from napari_mito_predict.models.graphs.torchscript_file import open_torchscript
 from napari_mito_predict.networks import Network
@@ -102,6 +102,10 @@ class GraphNetwork(Network):
         """Memory of one pass: an estimate, since what a graph allocates is out of sight."""
         return _BYTES_PER_VOXEL
 
+    def open(self) -> None:
+        """Check the graph and open it now; raises what `load_graph` does."""
+        self._run()
+
     def forward(self, x: Tensor) -> Tensor:
         """Map images ``(N, 1, *spatial)`` to predictions ``(N, out_channels, *spatial)``."""
         with torch.autocast(x.device.type, enabled=False):
@@ -127,7 +131,7 @@ class GraphNetwork(Network):
         """What the graph gives for a window ``(1, 1, *spatial)`` of a size that it takes."""
         arguments = self.arguments
         given = window.to(getattr(torch, arguments.dtype))
-        given = _from_ours(given, arguments.input_axes).contiguous()
+        given = from_ours(given, arguments.input_axes).contiguous()
         found = self._run()(given)
         if len(found) != len(arguments.outputs):
             raise RuntimeError(f"the network gave {len(found)} tensors, not {len(arguments.outputs)}")
@@ -175,13 +179,13 @@ def load_graph(card: ModelCard, content: bytes, source: str) -> GraphNetwork:
     file = card.weights.file
     if file not in OPENERS:
         raise InvalidModelError(f"{source}: '{file}' holds no graph: expected one of {', '.join(OPENERS)}.")
-    arguments = GraphArguments.of_card(card.architecture.arguments, source)
+    arguments = check_graph(card.architecture.arguments)  # as when the card was made
     network = GraphNetwork(arguments, file, content, source).eval()
     if network.out_channels != len(card.targets):
         raise InvalidModelError(
             f"{source}: {network.out_channels} outputs but {len(card.targets)} targets on the card."
         )
-    network._run()  # whatever is wrong with the graph is said now
+    network.open()  # whatever is wrong with the graph is said now
     return network
 
 
@@ -219,7 +223,7 @@ def _receptive_field(size: AxisSize, assumed: int, *, unknown: bool) -> int:
     return size.stride + 2 * context
 
 
-def _from_ours(image: Tensor, axes: str) -> Tensor:
+def from_ours(image: Tensor, axes: str) -> Tensor:
     """Bring ``(1, 1, *spatial)`` into the order of `axes`."""
     spatial = image[0, 0]
     order = [letter for letter in axes if letter in "zyx"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import ForeignModelError
+from napari_mito_predict.models.importers import bioimageio
 
 if TYPE_CHECKING:
     from napari_mito_predict.models.importers.foreign import ForeignModel, Told
@@ -28,4 +29,6 @@ def read_foreign(path: Path, told: Told) -> ForeignModel:
     DamagedModelError
         It cannot be read.
     """
+    if bioimageio.recognises(path):
+        return bioimageio.read(path, told)
     raise ForeignModelError("this is no model of a known format.", file=path)

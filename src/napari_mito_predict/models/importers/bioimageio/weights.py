@@ -1,0 +1,86 @@
+"""Which of the weights of a package is run here, as one file that is a graph."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from napari_mito_predict.errors import DamagedModelError, ForeignModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from bioimageio.spec.model.v0_5 import ModelDescr
+
+    from napari_mito_predict.models.card import WeightsFile
+    from napari_mito_predict.models.graphs import GraphArguments
+    from napari_mito_predict.models.importers.bioimageio.contents import Contents
+    from napari_mito_predict.models.importers.foreign import Told
+
+LARGEST_WEIGHTS = 1 << 30
+
+
+class GraphFile(NamedTuple):
+    """A graph for a package of ours."""
+
+    file: WeightsFile
+    content: bytes
+    arguments: GraphArguments
+
+
+def graph_file(
+    description: ModelDescr, contents: Contents, arguments: GraphArguments, given: np.ndarray, told: Told
+) -> GraphFile:
+    """Choose weights: TorchScript, else ONNX, else a program in Python, of which TorchScript is made.
+
+    Parameters
+    ----------
+    description : ModelDescr
+        Of the package.
+    contents : Contents
+        The package.
+    arguments : GraphArguments
+        How the network is given images.
+    given : ndarray, (1, *spatial)
+        Its test input, normalised.
+    told : Told
+        Whether that program may be run.
+
+    Raises
+    ------
+    ForeignModelError
+        None of its weights can be run here.
+    UntrustedModelError
+        A program would have to be run, and nobody said that it may be.
+    DamagedModelError
+        They are not in the package, or not what it says.
+    """
+    weights = description.weights
+    if weights.torchscript is not None:
+        return GraphFile("network.torchscript", file_content(weights.torchscript, "weights", contents), arguments)
+    if weights.onnx is not None:
+        if weights.onnx.external_data is not None:
+            raise ForeignModelError("its ONNX network keeps its weights in a second file: this is not read here.")
+        return GraphFile("network.onnx", file_content(weights.onnx, "weights", contents), arguments)
+    if weights.pytorch_state_dict is not None:
+        from napari_mito_predict.models.importers.bioimageio.programs import graph_of_program
+
+        return graph_of_program(weights.pytorch_state_dict, contents, arguments, given, trust=told.trust)
+    names = ", ".join(name for name, entry in weights if entry is not None)
+    raise ForeignModelError(
+        f"its weights are for TensorFlow or Keras only ({names}), which are not run here: ask its authors for TorchScript "
+        "or ONNX."
+    )
+
+
+def file_content(reference: Any, what: str, contents: Contents) -> bytes:
+    """Read a file that the description refers to, if it is what the description says."""
+    name = contents.named(reference.source, what)
+    content = contents.read(name, LARGEST_WEIGHTS)
+    found = hashlib.sha256(content).hexdigest()
+    if reference.sha256 is not None and str(reference.sha256) != found:
+        raise DamagedModelError(
+            f"'{name}' is not the file that its description means (SHA-256 {found[:12]}..., not "
+            f"{str(reference.sha256)[:12]}...). Get the package again.",
+            file=contents.path,
+        )
+    return content
