@@ -25,12 +25,16 @@ from napari_mito_predict.models.bioimageio.description import (
 )
 from napari_mito_predict.models.bioimageio.library import quiet, specification
 from napari_mito_predict.models.bioimageio.normalising import described
+from napari_mito_predict.models.files import open_package
 from napari_mito_predict.models.graphs import GRAPH
 from napari_mito_predict.models.normalised import normalised
+from napari_mito_predict.models.package import read_package
 from napari_mito_predict.models.weights import forward
 
 if TYPE_CHECKING:
     from napari_mito_predict.models.bioimageio.tracing import Traced
+    from napari_mito_predict.models.card import ModelCard
+    from napari_mito_predict.models.files import PackageFiles
     from napari_mito_predict.models.package import Model
 
 _DESCRIPTION = "rdf.yaml"
@@ -49,17 +53,14 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
-def write_bioimageio(model: Model, weights: bytes, picture: bytes | None, final: Path) -> None:
+def write_bioimageio(package: Path, final: Path) -> None:
     """Write a model as a package of bioimage.io, format 0.5, with TorchScript weights; no address is looked at.
 
     Parameters
     ----------
-    model : Model
-        Any kind, with the sample of its self-test, which becomes the test of the package.
-    weights : bytes
-        The file of its weights, which goes with it: read again here, it is the same model.
-    picture : bytes or None
-        PNG of the model's own; one is made of the sample where there is none.
+    package : Path
+        A package of ours, any kind. Its self-test becomes the test, and its weights go with it as they are: read here
+        again, it is the same model. A picture is made of the self-test where it has none.
     final : Path
         The zip file. It is the same for the same model of which the date of its training is stated.
 
@@ -73,6 +74,7 @@ def write_bioimageio(model: Model, weights: bytes, picture: bytes | None, final:
         The file cannot be written.
     """
     specification()  # before anything is computed
+    model = read_package(package)
     if model.sample is None:
         raise ForeignModelError(f"{model.name} has no sample, which the test of the package would be made of.")
     if model.card.architecture.kind == GRAPH:
@@ -80,6 +82,9 @@ def write_bioimageio(model: Model, weights: bytes, picture: bytes | None, final:
             f"{model.name} came in the format {model.card.weights.file.partition('.')[2]} and is no network of ours that "
             "could be written anew. Share the package that it was imported from."
         )
+    with open_package(package) as contents:
+        weights = contents.read(model.card.weights.file)
+        picture = _picture(contents, model.card)
     files = _files(model, weights, picture)
     _check(files, final)
     with atomic_path(final) as temporary, zipfile.ZipFile(temporary, "w") as archive:
@@ -115,6 +120,13 @@ def _files(model: Model, weights: bytes, picture: bytes | None) -> dict[str, byt
         content[tensors_of][0]["test_tensor"] = _reference(name, files)
     text: str = yaml.dump(content, Dumper=_Plain, sort_keys=False, allow_unicode=True)
     return {_DESCRIPTION: text.encode()} | files
+
+
+def _picture(contents: PackageFiles, card: ModelCard) -> bytes | None:
+    """Its own picture, where it has one."""
+    if card.picture is None or not contents.has(card.picture):
+        return None
+    return contents.read(card.picture)
 
 
 def _as_recorded(model: Model, given: np.ndarray) -> np.ndarray:
