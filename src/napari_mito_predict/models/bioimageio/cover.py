@@ -41,4 +41,5 @@ def _grey(plane: np.ndarray) -> np.ndarray:
     """Contrast from the darkest to the brightest percent."""
     low, high = np.percentile(plane, (1, 99))
     scaled = (plane - low) / max(float(high - low), 1e-12)
-    return (np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+    grey: np.ndarray = (np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+    return grey

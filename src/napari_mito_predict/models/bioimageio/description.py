@@ -160,8 +160,8 @@ def _use(card: ModelCard, context: tuple[int, ...], *, whole_field: bool) -> str
     lines = [
         "## Use",
         "",
-        "- Give whole images as they were recorded: they are normalised by statistics of all that the network is given, "
-        "so that tiles come out with other brightness than whole images.",
+        "- Give whole images as they were recorded: they are normalised by statistics of all that the network is "
+        "given, so that tiles come out with other brightness than whole images.",
     ]
     if whole_field:
         lines.append("- The network looks at the whole image: tiles of it give other values.")

@@ -8,10 +8,12 @@ followed by clipping there. A z-score does not mind the scale.)
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from napari_mito_predict.errors import ForeignModelError
-from napari_mito_predict.models.card import Normalisation
+
+if TYPE_CHECKING:
+    from napari_mito_predict.models.card import Normalisation
 
 _NOTHING = 1e-30
 """What is added to divisors."""
@@ -59,8 +61,8 @@ def _scale_range(percentiles: tuple[float, float], axes: tuple[str, ...]) -> dic
     low, high = percentiles
     if high <= _LOWEST_UPPER:
         raise ForeignModelError(
-            f"the percentile {high:g} of its normalisation cannot be said in a package of bioimage.io: the upper one has "
-            f"to be larger than {_LOWEST_UPPER:g}."
+            f"the percentile {high:g} of its normalisation cannot be said in a package of bioimage.io: the upper one "
+            f"has to be larger than {_LOWEST_UPPER:g}."
         )
     limits = {"min_percentile": float(low), "max_percentile": float(high)}
     return {"id": "scale_range", "kwargs": {"axes": list(axes), **limits, "eps": _NOTHING}}

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from napari_mito_predict.models.card import ModelCard
     from napari_mito_predict.models.files import PackageFiles
     from napari_mito_predict.models.package import Model
+    from napari_mito_predict.models.sample import Sample
 
 _DESCRIPTION = "rdf.yaml"
 _README = "README.md"
@@ -79,27 +80,26 @@ def write_bioimageio(package: Path, final: Path) -> None:
         raise ForeignModelError(f"{model.name} has no sample, which the test of the package would be made of.")
     if model.card.architecture.kind == GRAPH:
         raise ForeignModelError(
-            f"{model.name} came in the format {model.card.weights.file.partition('.')[2]} and is no network of ours that "
-            "could be written anew. Share the package that it was imported from."
+            f"{model.name} came as a finished graph ({model.card.weights.file}), and is no network that could be "
+            "written anew. Share the package that it was imported from."
         )
     with open_package(package) as contents:
         weights = contents.read(model.card.weights.file)
         picture = _picture(contents, model.card)
-    files = _files(model, weights, picture)
+    files = _files(model, model.sample, weights, picture)
     _check(files, final)
     with atomic_path(final) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
 
 
-def _files(model: Model, weights: bytes, picture: bytes | None) -> dict[str, bytes]:
+def _files(model: Model, sample: Sample, weights: bytes, picture: bytes | None) -> dict[str, bytes]:
     """Everything in the package, by name; its description comes first."""
     from napari_mito_predict.models.bioimageio.tracing import traced
 
-    assert model.sample is not None
     card, network = model.card, model.network
     names = axis_names(card, network.ndim)
-    given = np.asarray(model.sample.given, np.float32)
+    given = np.asarray(sample.given, np.float32)
     normalising = described(card.input.normalisation, names)
     found = traced(network, tuple(network.stride), given.shape[1:], normalising.within)
     raw = _as_recorded(model, given)

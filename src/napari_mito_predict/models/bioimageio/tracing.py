@@ -86,7 +86,7 @@ def trace(function: Callable[[Tensor], Any], example: Tensor) -> bytes:
         # torch recommends formats that only Python reads; those programs read this one.
         warnings.simplefilter("ignore")
         # Of a function: what it holds are constants, and no name depends on what was traced before.
-        graph = torch.jit.trace(lambda image: function(image), example, check_trace=False)
+        graph = torch.jit.trace(lambda image: function(image), example, check_trace=False)  # type: ignore[no-untyped-call]
         torch.jit.save(graph, stream)
     return _without_origins(stream.getvalue())
 
@@ -107,7 +107,8 @@ def agrees(function: Callable[[Tensor], Any], content: bytes, image: Tensor) -> 
         warnings.simplefilter("ignore")
         try:
             expected = _tensors(function(image))
-            found = _tensors(torch.jit.load(io.BytesIO(content)).eval()(image))
+            graph = torch.jit.load(io.BytesIO(content)).eval()  # type: ignore[no-untyped-call]
+            found = _tensors(graph(image))
         except RuntimeError:
             return False
     if [tensor.shape for tensor in found] != [tensor.shape for tensor in expected]:

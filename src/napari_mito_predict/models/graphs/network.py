@@ -110,7 +110,7 @@ class GraphNetwork(Network):
         """Map images ``(N, 1, *spatial)`` to predictions ``(N, out_channels, *spatial)``."""
         with torch.autocast(x.device.type, enabled=False):
             # One by one: a graph may have been made for a batch of one.
-            return torch.cat([self._image(image) for image in x.float().split(1)])
+            return torch.cat([self._image(image) for image in torch.split(x.float(), 1)])
 
     def _image(self, image: Tensor) -> Tensor:
         """One image ``(1, 1, *spatial)``, window by window where it has to be."""

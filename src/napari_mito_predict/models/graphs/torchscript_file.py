@@ -59,7 +59,7 @@ def open_torchscript(content: bytes, device: torch.device, source: str) -> Calla
         # torch recommends other formats for new models; this is what there is of published ones.
         warnings.simplefilter("ignore")
         try:
-            module = torch.jit.load(io.BytesIO(content), map_location=device).eval()
+            module = torch.jit.load(io.BytesIO(content), map_location=device).eval()  # type: ignore[no-untyped-call]
         except (RuntimeError, ValueError, AttributeError) as error:
             first = (str(error).strip().splitlines() or ["no reason given"])[0]
             raise DamagedModelError(f"the TorchScript network cannot be read ({first}).", file=source) from error
@@ -79,8 +79,8 @@ def check_torchscript(content: bytes, source: str) -> None:
     for code in _code_of(content, source):
         for name in _forbidden_names(_parsed(code, source)):
             raise InvalidModelError(
-                f"{source}: the TorchScript network uses '{name}', and so does more than to compute with images. Such a "
-                "file is not opened."
+                f"{source}: the TorchScript network uses '{name}', and so does more than to compute with images. Such "
+                "a file is not opened."
             )
 
 

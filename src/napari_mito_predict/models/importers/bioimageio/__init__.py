@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from napari_mito_predict.models.importers.bioimageio.contents import recognises
 from napari_mito_predict.models.importers.bioimageio.reading import read
-from napari_mito_predict.models.importers.foreign import Told
+
+if TYPE_CHECKING:
+    from napari_mito_predict.models.importers.foreign import Told
 
 __all__ = ["PRESETS", "read", "recognises"]
 

@@ -46,8 +46,8 @@ def output_letters(tensor: OutputTensorDescr, given: InputTensorDescr) -> str:
     for axis, letter in zip(tensor.axes, letters, strict=True):
         if letter in "zyx" and not _same_grid(axis, inputs.get(str(axis.id)), given):
             raise ForeignModelError(
-                f"its output '{tensor.id}' is not on the grid of its input, along the axis '{axis.id}': such models are "
-                "not run here."
+                f"its output '{tensor.id}' is not on the grid of its input, along the axis '{axis.id}': such models "
+                "are not run here."
             )
     return letters
 
@@ -73,7 +73,7 @@ def sizes(given: InputTensorDescr, outputs: Sequence[OutputTensorDescr]) -> tupl
         if axis is None:
             continue
         if not isinstance(axis.size, int) and not hasattr(axis.size, "step"):
-            raise ForeignModelError(f"the size of its axis '{axis.id}' follows from another one: this is not done here.")
+            raise ForeignModelError(f"the size of its axis '{axis.id}' depends on another axis: this is not done.")
         halos = [_halo(output, str(axis.id)) for output in outputs]
         smallest, step = (axis.size, 0) if isinstance(axis.size, int) else (axis.size.min, axis.size.step)
         try:
@@ -146,9 +146,10 @@ def _same_grid(axis: Any, reference: Any, given: InputTensorDescr) -> bool:
     if isinstance(axis.size, int):
         return bool(axis.size == reference.size)
     size = axis.size
+    scales: tuple[float, float] = (axis.scale, reference.scale)
     if str(size.tensor_id) != str(given.id) or str(size.axis_id) != str(axis.id):
         return False
-    return size.offset == 0 and axis.scale == reference.scale
+    return size.offset == 0 and scales[0] == scales[1]
 
 
 def _halo(output: OutputTensorDescr, name: str) -> int:

@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from bioimageio.spec.model.v0_5 import ModelDescr
 
     from napari_mito_predict.models.card import Normalisation
-    from napari_mito_predict.models.importers.bioimageio.weights import GraphFile
+    from napari_mito_predict.models.importers.bioimageio.graph_file import GraphFile
     from napari_mito_predict.models.importers.foreign import Told
 
 _LONGEST_NAME = 64
+_SAYS_NOTHING = re.compile(r"(c|ch|channel|output)?[\s_-]*\d*")
+"""Names of channels that are none."""
+_UNKNOWN_LIGHT = f"images of a kind that is {NOT_STATED}"
 _SHOWN = (1.0, 99.8)
 """Percentiles of the test output between which predictions are shown at first."""
 
@@ -73,7 +76,7 @@ def model_card(
         "targets": targets,
         "architecture": Architecture(kind=GRAPH, arguments=graph.arguments.model_dump(mode="json")),
         "input": Input(
-            modality=told.modality or NOT_STATED,
+            modality=told.modality or _UNKNOWN_LIGHT,
             voxel_size_um=told.voxel_size_um or axes.voxel_size_um(given),
             third_axes=third_axes,
             third_axis_step=_steps(given, third),
@@ -112,15 +115,13 @@ def _as_name(text: str) -> str:
 
 
 def _targets(description: ModelDescr, expected: np.ndarray) -> tuple[Target, ...]:
-    """Outputs, by the names of their channels, or their own where there is one channel."""
+    """Outputs, by the names of their channels, or their own where these say nothing."""
     names: list[str] = []
     for output in description.outputs:
-        of_channels = axes.channel_names(output)
-        count = axes.channels(output)
-        if count == 1:
-            names.append(str(output.id))
-        else:
-            names += of_channels
+        said = axes.channel_names(output) or [str(output.id)]
+        if len(said) == 1 and _SAYS_NOTHING.fullmatch(said[0].casefold()):
+            said = [str(output.id)]
+        names += said
     plain = [_as_name(name) or "output" for name in names]
     repeated = {name for name, count in Counter(plain).items() if count > 1}
     numbered = [f"{name}-{i}" if name in repeated else name for i, name in enumerate(plain, start=1)]

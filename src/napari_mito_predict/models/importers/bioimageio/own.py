@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING
 from napari_mito_predict.errors import ForeignModelError
 from napari_mito_predict.models.bioimageio import CONFIG, OWN_WEIGHTS
 from napari_mito_predict.models.card import ModelCard, Origin
-from napari_mito_predict.models.importers.bioimageio.weights import file_content
+from napari_mito_predict.models.importers.bioimageio.graph_file import file_content
+from napari_mito_predict.models.importers.foreign import Told
 from napari_mito_predict.models.weights import load_network
 
 if TYPE_CHECKING:
     from bioimageio.spec.model.v0_5 import ModelDescr
 
     from napari_mito_predict.models.importers.bioimageio.contents import Contents
-    from napari_mito_predict.models.importers.foreign import Told
     from napari_mito_predict.networks import Network
 
 
-def own_model(
-    description: ModelDescr, contents: Contents, told: Told, path: Path
-) -> tuple[ModelCard, Network] | None:
+def own_model(description: ModelDescr, contents: Contents, told: Told, path: Path) -> tuple[ModelCard, Network] | None:
     """Read the model of ours in a package; None where there is none, or no whole one any more.
 
     Parameters
@@ -32,7 +30,7 @@ def own_model(
     contents : Contents
         The package.
     told : Told
-        The name and licence it shall have.
+        The name it shall have; its card says everything else.
     path : Path
         The package, for messages and the card's origin.
 
@@ -40,6 +38,8 @@ def own_model(
     ------
     DamagedModelError, InvalidModelError
         It cannot be used.
+    ForeignModelError
+        Something was said that its card says.
     """
     written = getattr(description.config, CONFIG, None)
     attached = [entry for entry in description.attachments if str(entry.source) == OWN_WEIGHTS]
@@ -49,12 +49,13 @@ def own_model(
         text = json.dumps(written["card"])
     except (TypeError, ValueError, RecursionError) as error:
         raise ForeignModelError("the model card in its description cannot be read.") from error
+    if told != Told(name=told.name, trust=told.trust):
+        raise ForeignModelError("it is a model of this program, whose card says everything but its name: say no more.")
     card = ModelCard.from_json(text, source=f"{path}: the model card in its description")
     network = load_network(card, file_content(attached[0], "weights", contents), str(path))
     changed = {
         "schema_version": ModelCard.model_fields["schema_version"].default,
         "name": told.name or card.name,
-        "licence": told.licence or card.licence,
         "origin": Origin(format="bioimage.io", source=path.name),
     }
     return ModelCard.model_validate(card.model_dump() | changed), network

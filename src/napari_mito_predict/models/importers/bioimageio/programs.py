@@ -11,13 +11,14 @@ import pickle
 import sys
 import tempfile
 import warnings
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import DamagedModelError, ForeignModelError, UntrustedModelError
 from napari_mito_predict.models.graphs import AxisSize, GraphArguments
-from napari_mito_predict.models.importers.bioimageio.weights import GraphFile, file_content
+from napari_mito_predict.models.importers.bioimageio.graph_file import GraphFile, file_content
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,9 +65,9 @@ def graph_of_program(
     program = _program(entry)
     if not trust:
         raise UntrustedModelError(
-            f"its network is a program in Python ({program}). To read the model, this program would be run, with all that "
-            "you may do on this computer. Say that it may only if you trust its authors; or ask them for TorchScript or "
-            "ONNX.",
+            f"its network is a program in Python ({program}). To read the model, this program would be run, with all "
+            "that you may do on this computer. Say that it may only if you trust its authors; or ask them for "
+            "TorchScript or ONNX.",
             file=contents.path,
         )
     network = _loaded(_built(entry, contents, program), file_content(entry, "weights", contents), entry, contents)
@@ -94,8 +95,9 @@ def _built(entry: PytorchStateDictWeightsDescr, contents: Contents, program: str
             network = getattr(module, str(architecture.callable))(**architecture.kwargs)
         except DamagedModelError:
             raise
-        except Exception as error:  # noqa: BLE001  whatever a program of somebody else raises
-            raise ForeignModelError(f"its program {program} failed ({type(error).__name__}: {error!s:.200}).") from error
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error!s:.200}"
+            raise ForeignModelError(f"its program {program} failed ({reason}).") from error
     if not isinstance(network, torch.nn.Module):
         raise ForeignModelError(f"its program {program} gave no network.")
     return network
@@ -106,12 +108,10 @@ def _module(source: bytes) -> ModuleType:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "program.py")
         path.write_bytes(source)
-        spec = importlib.util.spec_from_file_location(_MODULE, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
+        loader = SourceFileLoader(_MODULE, str(path))
+        module = importlib.util.module_from_spec(ModuleSpec(_MODULE, loader, origin=str(path)))
         sys.modules[_MODULE] = module  # where its classes look for themselves
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     return module
 
 
@@ -144,8 +144,7 @@ def _as_graph(network: torch.nn.Module, arguments: GraphArguments, given: np.nda
     another = [size.valid(given.shape[axis + 1] + 1) for axis, size in enumerate(arguments.sizes)]
     noise = torch.randn((1, 1, *another), generator=torch.Generator().manual_seed(0)).to(image)
     if not agrees(network, content, from_ours(noise, arguments.input_axes).contiguous()):
-        fixed = [AxisSize(min=size, halo=halo.halo) for size, halo in zip(given.shape[1:], arguments.sizes, strict=True)]
+        known = zip(given.shape[1:], arguments.sizes, strict=True)
+        fixed = [AxisSize(min=size, halo=described.halo) for size, described in known]
         arguments = arguments.model_copy(update={"sizes": tuple(fixed)})
     return GraphFile("network.torchscript", content, arguments)
-
-

@@ -16,7 +16,7 @@ from napari_mito_predict.models.importers.bioimageio.description import LARGEST_
 from napari_mito_predict.models.importers.bioimageio.own import own_model
 from napari_mito_predict.models.importers.bioimageio.processing import postprocessing, preprocessing
 from napari_mito_predict.models.importers.bioimageio.test_tensors import read_tensor
-from napari_mito_predict.models.importers.bioimageio.weights import GraphFile, graph_file
+from napari_mito_predict.models.importers.bioimageio.weights import graph_file
 from napari_mito_predict.models.importers.foreign import ForeignModel
 from napari_mito_predict.models.normalised import normalised
 from napari_mito_predict.models.sample import LARGEST_SAMPLE
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from napari_mito_predict.models.card import Normalisation
     from napari_mito_predict.models.importers.bioimageio.contents import Contents
+    from napari_mito_predict.models.importers.bioimageio.graph_file import GraphFile
     from napari_mito_predict.models.importers.foreign import Told
     from napari_mito_predict.networks import Network
 
@@ -128,8 +129,7 @@ def _test_images(description: ModelDescr, contents: Contents) -> TestImages:
     given = description.inputs[0]
     image = read_tensor(given.test_tensor, axes.input_letters(given), contents)
     images = [
-        read_tensor(output.test_tensor, axes.output_letters(output, given), contents)
-        for output in description.outputs
+        read_tensor(output.test_tensor, axes.output_letters(output, given), contents) for output in description.outputs
     ]
     if any(found.shape[1:] != image.shape[1:] for found in images):
         raise ForeignModelError("its test output has another size than its test input.")
@@ -151,8 +151,8 @@ def _compare(network: Network, given: np.ndarray, expected: np.ndarray, path: Pa
     difference = float(np.abs(found - expected).max()) / spread
     if not difference <= _LARGEST_DIFFERENCE:
         raise ForeignModelError(
-            f"it does not give the output of its own test (largest difference {difference:.1e} standard deviations): the "
-            "package is damaged, or asks for something that is done otherwise here.",
+            f"it does not give the output of its own test (largest difference {difference:.1e} standard deviations): "
+            "the package is damaged, or asks for something that is done otherwise here.",
             file=path,
         )
 

@@ -40,7 +40,7 @@ def read_tensor(reference: FileDescr | None, letters: str, contents: Contents) -
         It cannot be read, or has other axes.
     """
     if reference is None:
-        raise ForeignModelError("it has no test tensors, by which it could be found out whether it runs as it is meant.")
+        raise ForeignModelError("it has no test tensors, by which to find out whether it runs as it is meant.")
     name = contents.named(reference.source, "test tensor")
     content = contents.read(name, _LARGEST_FILE)
     try:

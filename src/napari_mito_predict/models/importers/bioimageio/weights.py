@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from napari_mito_predict.errors import DamagedModelError, ForeignModelError
+from napari_mito_predict.errors import ForeignModelError
+from napari_mito_predict.models.importers.bioimageio.graph_file import GraphFile, file_content
+from napari_mito_predict.models.importers.bioimageio.programs import graph_of_program
 
 if TYPE_CHECKING:
     import numpy as np
     from bioimageio.spec.model.v0_5 import ModelDescr
 
-    from napari_mito_predict.models.card import WeightsFile
     from napari_mito_predict.models.graphs import GraphArguments
     from napari_mito_predict.models.importers.bioimageio.contents import Contents
     from napari_mito_predict.models.importers.foreign import Told
-
-LARGEST_WEIGHTS = 1 << 30
-
-
-class GraphFile(NamedTuple):
-    """A graph for a package of ours."""
-
-    file: WeightsFile
-    content: bytes
-    arguments: GraphArguments
 
 
 def graph_file(
@@ -62,25 +52,9 @@ def graph_file(
             raise ForeignModelError("its ONNX network keeps its weights in a second file: this is not read here.")
         return GraphFile("network.onnx", file_content(weights.onnx, "weights", contents), arguments)
     if weights.pytorch_state_dict is not None:
-        from napari_mito_predict.models.importers.bioimageio.programs import graph_of_program
-
         return graph_of_program(weights.pytorch_state_dict, contents, arguments, given, trust=told.trust)
     names = ", ".join(name for name, entry in weights if entry is not None)
     raise ForeignModelError(
-        f"its weights are for TensorFlow or Keras only ({names}), which are not run here: ask its authors for TorchScript "
-        "or ONNX."
+        f"its weights are for TensorFlow or Keras only ({names}), which are not run here: ask its authors for "
+        "TorchScript or ONNX."
     )
-
-
-def file_content(reference: Any, what: str, contents: Contents) -> bytes:
-    """Read a file that the description refers to, if it is what the description says."""
-    name = contents.named(reference.source, what)
-    content = contents.read(name, LARGEST_WEIGHTS)
-    found = hashlib.sha256(content).hexdigest()
-    if reference.sha256 is not None and str(reference.sha256) != found:
-        raise DamagedModelError(
-            f"'{name}' is not the file that its description means (SHA-256 {found[:12]}..., not "
-            f"{str(reference.sha256)[:12]}...). Get the package again.",
-            file=contents.path,
-        )
-    return content
