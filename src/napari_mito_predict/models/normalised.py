@@ -25,11 +25,12 @@ def normalised(image: np.ndarray, normalisation: Normalisation) -> np.ndarray:
     ndarray, float32
         Computed in float64; zero where the image has no contrast.
     """
-    values = np.asarray(image, np.float64)
-    if normalisation.clip_percentiles is not None:
-        values = np.clip(values, *np.percentile(values, normalisation.clip_percentiles))
-    offset, scale = _offset_and_scale(values, normalisation)
-    result: np.ndarray = ((values - offset) / (scale or 1.0)).astype(np.float32)
+    with np.errstate(all="ignore"):  # of values that no image has, infinities may come
+        values = np.asarray(image, np.float64)
+        if normalisation.clip_percentiles is not None:
+            values = np.clip(values, *np.percentile(values, normalisation.clip_percentiles))
+        offset, scale = _offset_and_scale(values, normalisation)
+        result: np.ndarray = ((values - offset) / (scale or 1.0)).astype(np.float32)
     return result
 
 

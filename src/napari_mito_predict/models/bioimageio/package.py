@@ -44,6 +44,8 @@ _COVER = "cover.png"
 _LICENCE = "LICENSE.txt"
 _WEIGHTS = "weights.pt"
 _TESTS = {"inputs": "test_input.npy", "outputs": "test_output.npy"}
+_TOLERANCE = 1e-3
+_SHARE_OF_LARGEST = 0.005
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -115,7 +117,7 @@ def _files(model: Model, sample: Sample, weights: bytes, picture: bytes | None) 
     if card.licence and not _is_spdx(card.licence):
         files[_LICENCE] = f"As stated by the authors of the weights: {card.licence}\n".encode()
     content = facts(card) | tensors(card, network.ndim, _sizes(model, found, names[1:]), normalising.steps)
-    content |= _references(model, files)
+    content |= _references(model, expected, files)
     for tensors_of, name in _TESTS.items():
         content[tensors_of][0]["test_tensor"] = _reference(name, files)
     text: str = yaml.dump(content, Dumper=_Plain, sort_keys=False, allow_unicode=True)
@@ -156,7 +158,7 @@ def _documentation(model: Model) -> str:
     return documentation(model.card, context, whole_field=network.contexts != 0)
 
 
-def _references(model: Model, files: dict[str, bytes]) -> dict[str, Any]:
+def _references(model: Model, expected: np.ndarray, files: dict[str, bytes]) -> dict[str, Any]:
     """Fields that name files, and what only this program reads."""
     import torch
     from bioimageio.spec.model.v0_5 import ModelDescr
@@ -170,13 +172,26 @@ def _references(model: Model, files: dict[str, bytes]) -> dict[str, Any]:
         "covers": [_reference(_COVER, files)],
         "weights": {"torchscript": weights},
         "attachments": [_reference(OWN_WEIGHTS, files)],
-        "config": {CONFIG: {"card": card.model_dump(mode="json", exclude={"picture"})}},
+        "config": {
+            "bioimageio": {"reproducibility_tolerance": [_tolerance(expected)]},
+            CONFIG: {"card": card.model_dump(mode="json", exclude={"picture"})},
+        },
     }
     if _LICENCE in files:
         found["license"] = _reference(_LICENCE, files)
     elif card.licence:
         found["license"] = card.licence
     return found
+
+
+def _tolerance(expected: np.ndarray) -> dict[str, float]:
+    """How near to the test output another machine has to come; of small outputs the format allows no fixed number."""
+    absolute = float(np.clip(_SHARE_OF_LARGEST * expected.max(), 0, _TOLERANCE))
+    return {
+        "relative_tolerance": _TOLERANCE,
+        "absolute_tolerance": absolute,
+        "mismatched_elements_per_million": 1000,
+    }
 
 
 def _reference(name: str, files: dict[str, bytes]) -> dict[str, str]:

@@ -147,8 +147,9 @@ def _compare(network: Network, given: np.ndarray, expected: np.ndarray, path: Pa
         raise ForeignModelError(
             f"its network gives images of {found.shape} for its own test, not of {expected.shape}.", file=path
         )
-    spread = float(expected.std()) or 1.0
-    difference = float(np.abs(found - expected).max()) / spread
+    with np.errstate(all="ignore"):  # values that no image has
+        spread = float(expected.std(dtype=np.float64)) or 1.0
+        difference = float(np.abs(found.astype(np.float64) - expected).max()) / spread
     if not difference <= _LARGEST_DIFFERENCE:
         raise ForeignModelError(
             f"it does not give the output of its own test (largest difference {difference:.1e} standard deviations): "
