@@ -99,13 +99,13 @@ def _files(model: Model, sample: Sample, weights: bytes, picture: bytes | None) 
     """Everything in the package, by name; its description comes first."""
     from napari_mito_predict.models.bioimageio.tracing import traced
 
-    card, network = model.card, model.network
+    card = model.card
+    network = model.network
     names = axis_names(card, network.ndim)
     given = np.asarray(sample.given, np.float32)
     normalising = described(card.input.normalisation, names)
     found = traced(network, tuple(network.stride), given.shape[1:], normalising.within)
-    raw = _as_recorded(model, given)
-    expected = forward(network, normalised(raw, card.input.normalisation))
+    raw, expected = _test_images(model, given)
     files = {
         _README: _documentation(model).encode(),
         _COVER: picture or cover(raw[0], expected[0]),
@@ -129,6 +129,25 @@ def _picture(contents: PackageFiles, card: ModelCard) -> bytes | None:
     if card.picture is None or not contents.has(card.picture):
         return None
     return contents.read(card.picture)
+
+
+def _test_images(model: Model, given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A test input before normalisation, and its output; some of that has to be above zero, as the format demands it.
+
+    Raises
+    ------
+    ForeignModelError
+        None of what was tried gives such an output.
+    """
+    noise = np.random.default_rng(0).standard_normal(given.shape, dtype=np.float32)
+    for image in (given, -given, noise):
+        raw = _as_recorded(model, image)
+        expected = forward(model.network, normalised(raw, model.card.input.normalisation))
+        if expected.max() > 0:
+            return raw, expected
+    raise ForeignModelError(
+        f"{model.name} gives nothing above zero for its self-test, which a package of bioimage.io cannot be tested by."
+    )
 
 
 def _as_recorded(model: Model, given: np.ndarray) -> np.ndarray:
