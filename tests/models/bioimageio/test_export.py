@@ -121,6 +121,15 @@ def test_its_own_library_runs_it_to_what_we_predict(
     assert np.abs(theirs - ours).max() <= 1e-4 * ours.std()
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["mito-z", "dna-t"])
+def test_bundled_models_pass_its_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    core = pytest.importorskip("bioimageio.core", reason="runs packages of bioimage.io: pip install bioimageio.core")
+    monkeypatch.setattr("gc.collect", lambda: 0)
+    summary = core.test_model(export_model(name, tmp_path, file_format="bioimageio"))
+    assert summary.status == "passed", summary.format()
+
+
 def _description(path: Path) -> dict[str, Any]:
     with zipfile.ZipFile(path) as archive:
         found: dict[str, Any] = yaml.safe_load(archive.read("rdf.yaml"))

@@ -194,6 +194,7 @@ def _huge_header(shape: str) -> bytes:
         (_huge_header("(1, 1, 100000, 100000)"), "cannot be read"),
         (_huge_header("(0, 1, 8, 8)"), "has the shape"),
         (b"\x93NUMPY\x01\x00\x10\x00[object Object]\n", "cannot be read"),
+        (_huge_header("(1, 1, 8, 8").replace(b"}", b" "), "cannot be read"),
     ],
 )
 def test_tensors_that_are_none(packages: Any, files: dict[str, bytes], content: bytes, said: str) -> None:

@@ -51,7 +51,7 @@ def open_onnx(content: bytes, device: torch.device, source: str) -> Callable[[Te
     options.intra_op_num_threads = torch.get_num_threads()
     failures = _failures(runtime)
     try:
-        session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except failures as error:
         raise DamagedModelError(f"the ONNX network cannot be read ({_first_line(error)}).", file=source) from error
     inputs = session.get_inputs()

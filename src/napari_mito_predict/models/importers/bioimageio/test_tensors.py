@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,17 @@ if TYPE_CHECKING:
 
 _LARGEST_FILE = 256 << 20
 _LARGEST_HEADER = 10_000
-_ERRORS = (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError, RecursionError)
+_ERRORS = (
+    EOFError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,  # the header is a Python literal
+)
 
 
 def read_tensor(reference: FileDescr | None, letters: str, contents: Contents) -> np.ndarray:
