@@ -41,7 +41,7 @@ def _offset_and_scale(values: np.ndarray, normalisation: Normalisation) -> tuple
     if normalisation.kind == "zscore":
         return float(values.mean()), float(values.std())
     if normalisation.kind == "robust":
-        low, middle, high = np.percentile(values, (25, 50, 75)).tolist()
-        return middle, high - low
+        quartiles = np.percentile(values, (25, 50, 75)).tolist()
+        return quartiles[1], quartiles[2] - quartiles[0]
     low, high = np.percentile(values, normalisation.percentiles or (0, 100)).tolist()
     return low, high - low

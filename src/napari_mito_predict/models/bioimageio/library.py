@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator
+from itertools import chain
 from types import ModuleType
+from typing import Any
 
 from napari_mito_predict.errors import MissingExtraError
 
 _OLDEST = (0, 5, 14)
 """Earlier ones break with the pydantic of today."""
+_SHOWN = 3
 
 
 def specification() -> ModuleType:
@@ -36,6 +39,13 @@ def specification() -> ModuleType:
             f"{'.'.join(map(str, _OLDEST))} or newer: install napari-mito-predict[bioimageio] anew."
         )
     return spec
+
+
+def problems(found: Any) -> str:
+    """What the library found wrong with a description, the first of it, on one line."""
+    errors = list(chain.from_iterable(detail.errors for detail in found.validation_summary.details))
+    said = (f"{'.'.join(map(str, error.loc))}: {error.msg:.150}" for error in errors[:_SHOWN])
+    return " ".join("; ".join(said).split())
 
 
 @contextlib.contextmanager

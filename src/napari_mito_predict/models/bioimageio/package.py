@@ -23,7 +23,7 @@ from napari_mito_predict.models.bioimageio.description import (
     facts,
     tensors,
 )
-from napari_mito_predict.models.bioimageio.library import quiet, specification
+from napari_mito_predict.models.bioimageio.library import problems, quiet, specification
 from napari_mito_predict.models.bioimageio.normalising import described
 from napari_mito_predict.models.files import open_package
 from napari_mito_predict.models.graphs import GRAPH
@@ -213,6 +213,4 @@ def _check(files: dict[str, bytes], final: Path) -> None:
     with quiet(final.parent):
         found = spec.build_description(yaml.safe_load(files[_DESCRIPTION]))
     if isinstance(found, spec.InvalidDescr):
-        errors = [error for detail in found.validation_summary.details for error in detail.errors]
-        problems = "; ".join(f"{'.'.join(map(str, error.loc))}: {error.msg}" for error in errors[:3])
-        raise ForeignModelError(f"it cannot be described as bioimage.io demands it ({problems}).", file=final)
+        raise ForeignModelError(f"it cannot be described as bioimage.io demands it ({problems(found)}).", file=final)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from napari_mito_predict.errors import DamagedModelError, ForeignModelError
-from napari_mito_predict.models.bioimageio import quiet, specification
+from napari_mito_predict.models.bioimageio import problems, quiet, specification
 
 if TYPE_CHECKING:
     from bioimageio.spec.model.v0_5 import ModelDescr
@@ -18,7 +18,6 @@ _DEEPEST = 40
 _MOST_ENTRIES = 100_000
 """With everything counted where it is referred to."""
 _YAML_TAG = "tag:yaml.org,2002:"
-_SHOWN = 3
 
 # What pydantic validators of the library were seen to let through for descriptions that are made up.
 _LIBRARY_ERRORS = (
@@ -121,6 +120,4 @@ def _validated(content: dict[str, Any], path: Path) -> ModelDescr:
         raise ForeignModelError(f"its description is not understood ({reason}).", file=path) from error
     if isinstance(found, ModelDescr):
         return found
-    problems = [error for detail in found.validation_summary.details for error in detail.errors]
-    said = "; ".join(f"{'.'.join(map(str, error.loc))}: {error.msg:.150}" for error in problems[:_SHOWN])
-    raise ForeignModelError(f"its description is not as bioimage.io demands it. {said}.", file=path)
+    raise ForeignModelError(f"its description is not as bioimage.io demands it. {problems(found)}.", file=path)

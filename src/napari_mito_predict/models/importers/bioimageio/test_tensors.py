@@ -71,7 +71,8 @@ def _array(content: bytes) -> np.ndarray:
     stream = io.BytesIO(content)
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(stream, max_header_size=_LARGEST_HEADER)
+    header = read(stream, max_header_size=_LARGEST_HEADER)
+    shape, dtype = header[0], header[2]
     if dtype.kind not in "buif" or math.prod(shape) * dtype.itemsize > len(content):
         raise ValueError(f"{shape} values of the type {dtype} are not in it")
     stream.seek(0)
