@@ -35,6 +35,8 @@ class Fake(nn.Module):
         self.contexts = 0
         self.fewest_planes = 1
         self.field_axes = (0, 1, 2)[3 - ndim :]
+        self.single_precision = False
+        self.bytes_per_voxel = None
         self.stride = (stride,) * ndim
         self.receptive_field = (field,) * ndim
         self.offsets = nn.Parameter(torch.arange(targets, dtype=torch.float32))

@@ -21,6 +21,7 @@ from napari_mito_predict.errors import InvalidModelError
 from napari_mito_predict.image.metadata import LARGEST_VOXEL_UM, SMALLEST_VOXEL_UM
 from napari_mito_predict.image.names import file_stem
 from napari_mito_predict.models.card_text import MEASURES, SIMULATED_DISCLAIMER, Measure, card_markdown
+from napari_mito_predict.models.graphs import GRAPH, check_graph
 from napari_mito_predict.models.licence import NOT_STATED
 from napari_mito_predict.networks.arguments import check_arguments
 
@@ -117,7 +118,10 @@ class Architecture(_Part):
 
     @model_validator(mode="after")
     def _can_be_built(self) -> Architecture:
-        check_arguments(self.kind, self.arguments)
+        if self.kind == GRAPH:
+            check_graph(self.arguments)
+        else:
+            check_arguments(self.kind, self.arguments)
         return self
 
 
@@ -275,10 +279,13 @@ class Unbeaten(NamedTuple):
         return f"{self.target}, {name} {value} against {self.baseline_value:.2f} of the {self.baseline}"
 
 
+WeightsFile = Literal["weights.safetensors", "network.onnx", "network.torchscript"]
+
+
 class Weights(_Part):
     """The weights file and its fingerprint."""
 
-    file: Literal["weights.safetensors", "network.onnx", "network.torchscript"] = "weights.safetensors"
+    file: WeightsFile = "weights.safetensors"
     """Weights alone; or a network from elsewhere together with them, see `Architecture`."""
     sha256: Sha256 = ""
 

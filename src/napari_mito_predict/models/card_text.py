@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
+from napari_mito_predict.models.graphs import GRAPH
 from napari_mito_predict.models.licence import NOT_STATED
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ def card_markdown(card: ModelCard) -> str:
         f"# {card.title}\n",
         f"Predicts {stains} from {card.input.modality}; {_third_axes_text(card)}, {_voxel_size_text(card)}.\n",
         f"- Training: {training_text(card)}.",
-        f"- Network: {card.architecture.kind} {card.architecture.arguments}",
+        f"- Network: {_network_text(card)}",
         f"- Licence: {card.licence or NOT_STATED}. Authors: {', '.join(card.authors) or NOT_STATED}.",
-        "- Values are z-scores of the training truth: brightness is relative, not calibrated.",
+        f"- {_values_text(card)}",
     ]
     lines += _test_lines(card)
     if card.origin is not None:
@@ -56,6 +57,18 @@ def training_text(card: ModelCard) -> str:
     if training.date:
         text += f" ({training.date})"
     return text
+
+
+def _network_text(card: ModelCard) -> str:
+    if card.architecture.kind == GRAPH:
+        return f"a graph as its authors wrote it ({card.weights.file})."
+    return f"{card.architecture.kind} {card.architecture.arguments}"
+
+
+def _values_text(card: ModelCard) -> str:
+    if card.architecture.kind == GRAPH:
+        return "Values are those that its authors gave them."
+    return "Values are z-scores of the training truth: brightness is relative, not calibrated."
 
 
 def _third_axes_text(card: ModelCard) -> str:

@@ -17,6 +17,7 @@ from napari_mito_predict.errors import (
     UnwritableOutputError,
 )
 from napari_mito_predict.models.adding import add_to_models
+from napari_mito_predict.models.bioimageio import write_bioimageio
 from napari_mito_predict.models.download import OnProgress, download, is_address
 from napari_mito_predict.models.files import CARD, SAMPLE, is_package, open_package
 from napari_mito_predict.models.importers import Told, read_foreign
@@ -32,7 +33,11 @@ if TYPE_CHECKING:
 
 ExportFormat = Literal["zip", "folder", "bioimageio", "czann"]
 
-_WRITERS: Final[dict[str, Callable[[Path, Path], None]]] = {"zip": write_zip, "folder": write_folder}
+_WRITERS: Final[dict[str, Callable[[Path, Path], None]]] = {
+    "zip": write_zip,
+    "folder": write_folder,
+    "bioimageio": write_bioimageio,
+}
 """What writes a package, given its path, to its final place: completely or not at all."""
 _SUFFIXES: Final = {"zip": ".zip", "folder": "", "bioimageio": ".bioimageio.zip", "czann": ".czann"}
 _FOR_ALL_MODELS = {"name", "trust"}

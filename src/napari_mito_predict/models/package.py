@@ -17,9 +17,9 @@ import numpy as np
 from napari_mito_predict._files import atomic_folder, atomic_write_text
 from napari_mito_predict.errors import DamagedModelError, UnwritableOutputError
 from napari_mito_predict.models.card import ModelCard, Weights
-from napari_mito_predict.models.files import CARD, README, SAMPLE, WEIGHTS, PackageFiles, open_package
+from napari_mito_predict.models.files import CARD, README, SAMPLE, PackageFiles, open_package
 from napari_mito_predict.models.sample import Sample, check_sample, decode_sample
-from napari_mito_predict.models.weights import check_weights, forward, load_network, to_stored
+from napari_mito_predict.models.weights import check_weights, forward, load_network, to_file
 
 if TYPE_CHECKING:
     from napari_mito_predict.networks import Network
@@ -110,12 +110,9 @@ def save_model(
     UnwritableOutputError
         The folder cannot be written.
     """
-    from safetensors.torch import save
-
     folder = Path(folder)
-    tensors = {name: to_stored(tensor, precision) for name, tensor in network.state_dict().items()}
-    weights = save(tensors, metadata={"format": "pt"})
-    card = card.model_copy(update={"weights": Weights(sha256=hashlib.sha256(weights).hexdigest())})
+    file, weights = to_file(network, precision)
+    card = card.model_copy(update={"weights": Weights(file=file, sha256=hashlib.sha256(weights).hexdigest())})
     # The self-test holds what a reader of this package will compute, with weights rounded as they are stored.
     reloaded = load_network(card, weights, str(folder))
     given = np.asarray(sample_input, np.float32)
@@ -135,7 +132,7 @@ def _write_package(
     folder: Path, card: ModelCard, weights: bytes, sample: Sample, pictures: Mapping[str, bytes]
 ) -> None:
     folder.mkdir(parents=True)
-    (folder / WEIGHTS).write_bytes(weights)
+    (folder / card.weights.file).write_bytes(weights)
     np.savez_compressed(folder / SAMPLE, input=sample.given, output=sample.expected)
     for name, content in pictures.items():
         (folder / name).write_bytes(content)

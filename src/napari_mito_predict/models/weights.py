@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
 from napari_mito_predict.errors import DamagedModelError, InvalidModelError
+from napari_mito_predict.models.graphs import GRAPH
 from napari_mito_predict.models.safetensors_header import StoredTensor, read_header
 
 if TYPE_CHECKING:
     import torch
 
-    from napari_mito_predict.models.card import ModelCard
+    from napari_mito_predict.models.card import ModelCard, WeightsFile
     from napari_mito_predict.networks import Network
 
 _MOST_NAMED = 5
@@ -42,6 +43,9 @@ def check_weights(card: ModelCard, stream: BinaryIO, size: int, source: str) -> 
     InvalidModelError
         Names, shapes or types are not those of the network, or it has more or fewer outputs than targets.
     """
+    if card.architecture.kind == GRAPH:  # looked at when it is loaded
+        return
+
     import torch
 
     from napari_mito_predict.networks import build_network
@@ -64,6 +68,10 @@ def load_network(card: ModelCard, weights: bytes, source: str) -> Network:
     DamagedModelError, InvalidModelError
         See `check_weights`; or the weights hold numbers that are not finite.
     """
+    if card.architecture.kind == GRAPH:
+        from napari_mito_predict.models.graphs.network import load_graph
+
+        return load_graph(card, weights, source)
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -104,7 +112,18 @@ def forward(network: Network, image: np.ndarray) -> np.ndarray:
     return output
 
 
-def to_stored(tensor: torch.Tensor, precision: str) -> torch.Tensor:
+def to_file(network: Network, precision: str) -> tuple[WeightsFile, bytes]:
+    """The file of a package that holds the weights of a network, and its content; see `save_model`."""
+    from safetensors.torch import save
+
+    if network.stored is not None:
+        file, content = network.stored
+        return cast("WeightsFile", file), content
+    tensors = {name: _to_stored(tensor, precision) for name, tensor in network.state_dict().items()}
+    return "weights.safetensors", save(tensors, metadata={"format": "pt"})
+
+
+def _to_stored(tensor: torch.Tensor, precision: str) -> torch.Tensor:
     """A copy of a weight on the CPU, in the precision it is stored in; see `save_model`."""
     import torch
 

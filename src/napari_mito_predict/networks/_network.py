@@ -17,11 +17,14 @@ class Network(nn.Module, ABC):
         Number of spatial axes.
     in_channels, out_channels : int
         Image channels in, predicted targets out.
+    single_precision : bool
+        Whether it computes in float32 whatever it is asked for.
     """
 
     ndim: int
     in_channels: int
     out_channels: int
+    single_precision: bool = False
 
     @property
     @abstractmethod
@@ -51,6 +54,16 @@ class Network(nn.Module, ABC):
     def fewest_planes(self) -> int:
         """Planes that a volume must have."""
         return 1
+
+    @property
+    def bytes_per_voxel(self) -> float | None:
+        """Memory of one pass, in bytes per input voxel, of a network that cannot be measured; None for all others."""
+        return None
+
+    @property
+    def stored(self) -> tuple[str, bytes] | None:
+        """The file of a package that holds it, and its content, of a network that brings both; None for all others."""
+        return None
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:

@@ -36,15 +36,21 @@ def checked(device: Device, models: Iterable[Model]) -> tuple[Device, list[Findi
         Those without a sample are trusted.
     """
     for model in models:
+        if model.network.single_precision and device.precision != "32":
+            message = f"{model.name} computes in single precision only: everything is computed so."
+            return _single(device, model), [Finding(Level.INFO, "single-precision", message)]
         r = agreement(model, device)
         if r is not None and r < LOWEST:
             message = (
                 f"{model.name} would give other values in {device.precision} (PCC {r:.5f} with single precision on its "
                 f"sample, {LOWEST} is needed): everything is computed in single precision."
             )
-            single = replace(device, precision="32", reason=f"{device.reason} {model.name} needs single precision.")
-            return single, [Finding(Level.INFO, "single-precision", message)]
+            return _single(device, model), [Finding(Level.INFO, "single-precision", message)]
     return device, []
+
+
+def _single(device: Device, model: Model) -> Device:
+    return replace(device, precision="32", reason=f"{device.reason} {model.name} needs single precision.")
 
 
 def agreement(model: Model, device: Device) -> float | None:
@@ -54,7 +60,7 @@ def agreement(model: Model, device: Device) -> float | None:
     variance is about 1. A sample that shows next to nothing has less, and rounding would weigh more there than it ever
     does in an image, so that a variance of 1 is taken then.
     """
-    if device.precision == "32" or model.sample is None:
+    if device.precision == "32" or model.sample is None or model.network.single_precision:
         return None
     known = _measured.setdefault(model.network, {})
     key = (device.kind, device.precision)

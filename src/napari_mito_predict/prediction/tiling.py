@@ -105,6 +105,8 @@ class _Need(NamedTuple):
 def _need(model: Model) -> _Need:
     """Measured once for each network that is at hand."""
     network = model.network
+    if network.bytes_per_voxel is not None:
+        return _Need(network.bytes_per_voxel)
     if network not in _needs:
         try:
             _needs[network] = _measured(network)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari_mito_predict.errors import UnsupportedModelError
-from napari_mito_predict.models.importers import allen, viscy
+from napari_mito_predict.models.importers import allen, bioimageio, viscy
 from napari_mito_predict.models.importers.checkpoint import is_checkpoint, load_checkpoint
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def read_foreign(path: Path, told: Told) -> ForeignModel:
     path = Path(path)
     if (path / _MODEL_OF_A_RUN).is_file():
         path /= _MODEL_OF_A_RUN
+    if bioimageio.recognises(path):
+        return bioimageio.read(path, told)
     if is_checkpoint(path):
         return _read_checkpoint(path, told)
     raise UnsupportedModelError(f"this is no model of a known format: {_what(path)}.", file=path)

@@ -1,0 +1,123 @@
+"""What a package says of itself: plain YAML, with a bound on everything, in the words of format 0.5."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from napari_mito_predict.errors import DamagedModelError, ForeignModelError
+from napari_mito_predict.models.bioimageio import problems, quiet, specification
+
+if TYPE_CHECKING:
+    from bioimageio.spec.model.v0_5 import ModelDescr
+
+LARGEST_DESCRIPTION = 1 << 19
+_DEEPEST = 40
+_MOST_ENTRIES = 100_000
+"""With everything counted where it is referred to."""
+_YAML_TAG = "tag:yaml.org,2002:"
+
+# What pydantic validators of the library were seen to let through for descriptions that are made up.
+_LIBRARY_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+def read_description(content: bytes, path: Path) -> ModelDescr:
+    """Read a description of format 0.4 or 0.5; no address is looked at.
+
+    Parameters
+    ----------
+    content : bytes
+        Of the YAML file.
+    path : Path
+        The package, for messages.
+
+    Raises
+    ------
+    DamagedModelError
+        It is no YAML, or holds more than a description does.
+    ForeignModelError
+        It does not describe a model, or not as the format demands.
+    MissingExtraError
+        ``bioimageio.spec`` is not installed.
+    """
+    found = load_yaml(content, path)
+    if not isinstance(found, dict) or found.get("type") != "model":
+        kind = found.get("type") if isinstance(found, dict) else None
+        raise ForeignModelError(f"this package describes no model but '{kind!s:.40}'.", file=path)
+    for tensor in _dictionaries(found.get("inputs")):
+        if tensor.get("output_of") is not None:  # the library would look for that model in the internet
+            raise ForeignModelError("it takes what another model gives: such chains are not run here.", file=path)
+    return _validated(found, path)
+
+
+def load_yaml(content: bytes, path: Path) -> Any:
+    """Read YAML of plain values; raises `DamagedModelError` for anything else, before it takes memory."""
+    try:
+        text = content.decode("utf-8")
+        _check_events(text, path)
+        found = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DamagedModelError(f"its description is no readable YAML ({reason}).", file=path) from error
+    _check_size(found, path)
+    return found
+
+
+def _check_events(text: str, path: Path) -> None:
+    """Refuse deep nesting and explicit types without making anything of the text."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        tag = getattr(event, "tag", None)
+        if tag is not None and tag != "!":
+            raise DamagedModelError(f"its description holds values of the type '{tag:.60}'.", file=path)
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            raise DamagedModelError("its description is nested deeper than any is.", file=path)
+
+
+def _check_size(found: Any, path: Path) -> None:
+    """Refuse what is small as text and large when each reference is followed, or refers to itself."""
+    waiting, count = [found], 0
+    while waiting:
+        value = waiting.pop()
+        count += 1
+        if count > _MOST_ENTRIES:
+            raise DamagedModelError("its description holds more entries than any does.", file=path)
+        if isinstance(value, dict):
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, list | tuple | set):
+            waiting += value
+
+
+def _dictionaries(value: Any) -> list[dict[Any, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def _validated(content: dict[str, Any], path: Path) -> ModelDescr:
+    spec = specification()
+    from bioimageio.spec.model.v0_5 import ModelDescr
+
+    try:
+        with quiet(path.parent):
+            found = spec.build_description(content, format_version="latest")
+    except _LIBRARY_ERRORS as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ForeignModelError(f"its description is not understood ({reason}).", file=path) from error
+    if isinstance(found, ModelDescr):
+        return found
+    raise ForeignModelError(f"its description is not as bioimage.io demands it. {problems(found)}.", file=path)
