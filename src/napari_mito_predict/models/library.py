@@ -17,11 +17,13 @@ from napari_mito_predict.errors import (
     UnknownModelError,
     UnwritableOutputError,
 )
+from napari_mito_predict.models.czann import FixedInput, write_czann
 from napari_mito_predict.models.importers import Told, read_foreign
 from napari_mito_predict.models.package import CARD, read_card, save_model
 from napari_mito_predict.models.registry import ModelInfo, Source, add_to_models, find_model, list_models
 
 ExportFormat = Literal["zip", "folder", "bioimageio", "czann"]
+_SUFFIXES = {"zip": ".zip", "folder": "", "bioimageio": ".bioimageio.zip", "czann": ".czann"}
 
 
 def import_model(source: str | Path, told: Told | None = None, *, sha256: str | None = None) -> ModelInfo:
@@ -58,7 +60,12 @@ def import_model(source: str | Path, told: Told | None = None, *, sha256: str | 
 
 
 def export_model(
-    name: str | Path, destination: Path, *, file_format: ExportFormat = "zip", overwrite: bool = False
+    name: str | Path,
+    destination: Path,
+    *,
+    file_format: ExportFormat = "zip",
+    overwrite: bool = False,
+    fixed: FixedInput | None = None,
 ) -> Path:
     """Write a model for others.
 
@@ -72,6 +79,8 @@ def export_model(
         A package of ours, zipped or not; one of bioimage.io; one for ZEN.
     overwrite : bool
         Whether what is there already is replaced.
+    fixed : FixedInput, optional
+        For ``czann``, which needs it; made by `napari_mito_predict.prediction.zen.fixed_input`.
 
     Returns
     -------
@@ -89,13 +98,15 @@ def export_model(
     card = read_card(package)
     final = Path(destination)
     if final.is_dir():
-        final /= f"{card.name}.zip" if file_format == "zip" else card.name
+        final /= card.name + _SUFFIXES[file_format]
     if final.exists() and not overwrite:
         raise OutputExistsError("is there already; it is replaced only when that is asked for.", file=final)
     if file_format == "zip":
         _zip(package, final)
     elif file_format == "folder":
         _copy(package, final)
+    elif file_format == "czann":
+        write_czann(package, final, fixed)
     else:
         raise ForeignModelError(f"the format {file_format} is not known.", file=final)
     return final
