@@ -1,12 +1,14 @@
-"""What fixed constants, which a model for ZEN has in the place of a normalisation by the whole image, cost on real cells.
+"""What it costs on real cells that a model for ZEN has fixed constants, instead of a normalisation by the whole image.
 
     python benchmarks/zen_normalisation.py -o benchmarks/results/zen_normalisation.json
 
 `mito-2d-h9c2` predicts each H9c2 image as `models export --format czann` writes it, with constants from elsewhere, and
-as this program does, normalised by itself. Both are compared with the truth. The images are in the folder that
-`MITO_PREDICT_REAL_DATA` names; they were scaled to 8 bits one by one, so that their brightness varies more than a camera's.
+as this program does, normalised by itself. Both are compared with the truth. Last, each image has its own constants,
+and is brighter or dimmer than they say, or of another contrast: how well has the light to be held?
 
-The model has learned from all of these fields: the levels are too good. What counts is the difference.
+The model has learned from all of these fields, so that the levels are too good: what counts is the difference. The
+images were scaled to 8 bits one by one, so that they vary more than those of a camera under a steady lamp. They are in
+the folder that `MITO_PREDICT_REAL_DATA` names.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from skimage.io import imread
@@ -42,6 +45,17 @@ if TYPE_CHECKING:
 REAL = Path(os.environ.get("MITO_PREDICT_REAL_DATA", Path(__file__).parents[2] / "shared" / "real"))
 H9C2 = REAL / "h9c2_brightfield_to_mito"
 MODEL = "mito-2d-h9c2"
+CHANGES = {
+    "its own": (0, 1),
+    "its own, half a standard deviation brighter": (-0.5, 1),
+    "its own, one standard deviation brighter": (-1, 1),
+    "its own, one standard deviation dimmer": (1, 1),
+    "its own, 1.5 times the contrast": (0, 1 / 1.5),
+    "its own, 1/1.5 of the contrast": (0, 1.5),
+}
+"""What of an image's own constants is changed: the offset, in its standard deviations, and the scale."""
+Scores = dict[str, float]
+Field = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -77,10 +91,13 @@ def main() -> None:
     fields: dict[str, list[Pair]] = defaultdict(list)
     for path in sorted((H9C2 / "input").iterdir()):
         fields[path.name.split("_")[0]].append(read_pair(model, path))
-    results = {}
+    results: dict[str, Field] = {}
     for name, pairs in fields.items():
-        found = {way: scores(model, pairs, fixed) for way, fixed in ways(fields, name)}
-        results[name] = {"images": len(pairs), "pcc, each image by itself": mean(pair.pcc for pair in pairs)} | found
+        found = {way: scores(model, pairs, [fixed] * len(pairs)) for way, fixed in ways(fields, name)}
+        for way, (offset, scale) in CHANGES.items():
+            found[way] = scores(model, pairs, [changed(pair, offset, scale) for pair in pairs])
+        levels = {"images": len(pairs), "PCC, each image by itself": mean([pair.pcc for pair in pairs])}
+        results[name] = {"levels": levels, "constants": found}
         print(name, json.dumps(results[name], indent=1), flush=True)
     report = {
         "model": MODEL,
@@ -100,22 +117,23 @@ def read_pair(model: Model, path: Path) -> Pair:
 def ways(fields: dict[str, list[Pair]], name: str) -> Iterator[tuple[str, FixedInput]]:
     """Constants for a field, and where they are from."""
     examples = {field: [pair.example for pair in pairs] for field, pairs in fields.items()}
-    yield "constants of its first image", medians(examples[name][:1])
-    yield "constants of all its images", medians(examples[name])
+    yield "the first image of the field", medians(examples[name][:1])
+    yield "all images of the field", medians(examples[name])
     others = [field for field in examples if field != name]
-    yield "constants of the other fields", medians(sum((examples[field] for field in others), []))
+    yield "all images of the other fields", medians(list(chain.from_iterable(examples[field] for field in others)))
     for field in others:
-        yield f"constants of field {field}", medians(examples[field])
+        yield f"field {field}", medians(examples[field])
 
 
-def scores(model: Model, pairs: list[Pair], fixed: FixedInput) -> dict[str, float | dict[str, float]]:
-    """How the predictions of a field change with fixed constants."""
-    predictions = [predict_tile(model, fixed, pair.example.tile)[0] for pair in pairs]
-    losses = [pair.pcc - agreement(prediction, pair.truth) for pair, prediction in zip(pairs, predictions, strict=True)]
-    alike = [agreement(prediction, pair.normalised) for pair, prediction in zip(pairs, predictions, strict=True)]
+def scores(model: Model, pairs: list[Pair], constants: list[FixedInput]) -> Scores:
+    """How the predictions of a field change, with constants for each of its images."""
+    predictions = [
+        predict_tile(model, fixed, pair.example.tile)[0] for pair, fixed in zip(pairs, constants, strict=True)
+    ]
+    compared = list(zip(pairs, predictions, strict=True))
+    losses = [pair.pcc - agreement(prediction, pair.truth) for pair, prediction in compared]
+    alike = [agreement(prediction, pair.normalised) for pair, prediction in compared]
     return {
-        "offset": round(fixed.offset, 5),
-        "scale": round(fixed.scale, 5),
         "loss of PCC": mean(losses),
         "loss of PCC, worst image": round(max(losses), 4),
         "correlation of both predictions": mean(alike),
@@ -123,26 +141,31 @@ def scores(model: Model, pairs: list[Pair], fixed: FixedInput) -> dict[str, floa
     }
 
 
-def summary(results: dict[str, dict]) -> dict[str, dict[str, float]]:
-    """Means over fields, and the worst image of all; of constants of single other fields all are one way."""
-    by_way: dict[str, list[dict[str, float]]] = defaultdict(list)
+def changed(pair: Pair, offset: float, scale: float) -> FixedInput:
+    """An image's own constants; `offset` in its standard deviations, `scale` as a factor."""
+    own = medians([pair.example])
+    return replace(own, offset=own.offset + offset * own.scale, scale=own.scale * scale)
+
+
+def summary(results: dict[str, Field]) -> dict[str, Scores]:
+    """Means over fields, and the worst image of all; constants of single other fields are one way together."""
+    by_way: dict[str, list[Scores]] = defaultdict(list)
     for field in results.values():
-        for way, found in field.items():
-            if isinstance(found, dict):
-                by_way["constants of one other field" if way.startswith("constants of field") else way].append(found)
+        for way, found in field["constants"].items():
+            by_way["one other field" if way.startswith("field ") else way].append(found)
     return {
         way: {
-            "loss of PCC": mean(each["loss of PCC"] for each in found),
+            "loss of PCC": mean([each["loss of PCC"] for each in found]),
             "loss of PCC, worst image": max(each["loss of PCC, worst image"] for each in found),
-            "correlation of both predictions": mean(each["correlation of both predictions"] for each in found),
+            "correlation of both predictions": mean([each["correlation of both predictions"] for each in found]),
         }
         for way, found in by_way.items()
     }
 
 
-def mean(values: Iterator[float] | list[float]) -> float:
+def mean(values: list[float]) -> float:
     """Mean, as JSON shall have it."""
-    return round(float(np.mean(list(values))), 4)
+    return round(float(np.mean(values)), 4)
 
 
 if __name__ == "__main__":

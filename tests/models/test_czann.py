@@ -181,6 +181,7 @@ def test_licence_attribution_and_maps_are_told_to_people(package: Path, tmp_path
     assert "Images of somebody, doi:10.1000/1" in text
     assert "not tried in either of them" in text
     assert "(x - 0.25) / 0.05" in text
+    assert "the mean pixel value of an image is near 63.75" in text
     assert "z-score -8 becomes 0 and 13 becomes 1" in text  # the display range is -1 to 6
     assert "correlate at 0.76 on average and 0.06 at worst" in text
 
@@ -297,6 +298,23 @@ def test_other_pixels_than_those_of_the_model_are_told(save: Callable[..., Path]
     known = plane_card.input.model_copy(update={"voxel_size_um": (None, 0.1, 0.1), "estimated_pixel_um": None})
     image = from_array(cells().read()[0], axes="YX", channel_names=["BF"], voxel_size_um=(None, 0.2, 0.2), name="a")
     assert "Pixels are 0.2 x 0.2 um" in str(fixed_input(save(input=known), [image]))
+
+
+def test_what_is_said_of_real_cells_is_what_was_measured() -> None:
+    path = Path(__file__).parents[2] / "benchmarks" / "results" / "zen_normalisation.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    levels = [field["levels"]["PCC, each image by itself"] for field in found["fields"].values()]
+    mean = found["mean of the fields"]
+    ways = (
+        "all images of the field",
+        "all images of the other fields",
+        "its own, half a standard deviation brighter",
+        "its own, one standard deviation brighter",
+    )
+    same, other, half, one = (f"{mean[way]['loss of PCC']:.2f}" for way in ways)
+    said = str(FIXED)
+    assert f"cost mito-2d-h9c2 {same} of a PCC of {np.mean(levels):.2f}, those of other fields {other}" in said
+    assert f"cost it {half}, a whole one {one}" in said
 
 
 # ---------------------------------------------------------------- what is refused
