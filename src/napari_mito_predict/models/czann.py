@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import io
 import json
+import tempfile
 import uuid
 import warnings
 import zipfile
@@ -244,21 +244,21 @@ def _graph(onnx: Any, network: TileNetwork, tile: tuple[int, int]) -> Any:
     """The network as an ONNX model for tiles of one size, and any number of them at once."""
     import torch
 
-    stream = io.BytesIO()
     # torch recommends its other exporter. That one needs more packages, and writes paths of this machine into the file.
-    with warnings.catch_warnings(), torch.no_grad():
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
+        path = str(Path(folder, "network.onnx"))
         torch.onnx.export(
             network,
             (torch.zeros(1, *tile, 1),),
-            stream,
+            path,
             dynamo=False,
             opset_version=_OPSET,
             input_names=["input"],
             output_names=["output"],
             dynamic_axes={"input": {0: "batch"}, "output": {0: "batch"}},
         )
-    graph = onnx.load_model_from_string(stream.getvalue())
+        graph = onnx.load(path)
     onnx.checker.check_model(graph)
     return graph
 
