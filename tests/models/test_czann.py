@@ -239,6 +239,15 @@ def test_a_deep_network_has_an_overlap_that_leaves_something_of_a_tile() -> None
     assert overlap_of(UNet(ndim=2, depth=6, base_channels=1)) == (512, 512)
 
 
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [((-1, 6), (-8, 13)), ((6, -1), (-8, 13)), ((2, 2), (1, 3))],
+    ids=["usual", "turned", "none"],
+)
+def test_any_display_range_gives_a_range_of_values(limits: tuple[float, float], expected: tuple[float, float]) -> None:
+    assert output_range(Target(name="dna", stain="Hoechst", contrast_limits=limits)) == expected
+
+
 # ---------------------------------------------------------------- constants
 def test_constants_are_those_of_the_image_in_the_0_to_1_of_its_pixel_type(package: Path) -> None:
     values = np.random.default_rng(0).integers(20, 200, (40, 48)).astype(np.uint8)
