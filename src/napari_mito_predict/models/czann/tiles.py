@@ -65,7 +65,7 @@ def output_range(target: Target) -> tuple[float, float]:
 
     So the display range is the middle third. At the display range itself, predictions would be clipped.
     """
-    low, high = sorted(target.contrast_limits)
+    low, high = target.contrast_limits
     width = (high - low) or 1.0
     return low - width, high + width
 
