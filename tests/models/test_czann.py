@@ -239,11 +239,7 @@ def test_a_deep_network_has_an_overlap_that_leaves_something_of_a_tile() -> None
     assert overlap_of(UNet(ndim=2, depth=6, base_channels=1)) == (512, 512)
 
 
-@pytest.mark.parametrize(
-    ("limits", "expected"),
-    [((-1, 6), (-8, 13)), ((6, -1), (-8, 13)), ((2, 2), (1, 3))],
-    ids=["usual", "turned", "none"],
-)
+@pytest.mark.parametrize(("limits", "expected"), [((-1, 6), (-8, 13)), ((2, 2), (1, 3))], ids=["usual", "none"])
 def test_any_display_range_gives_a_range_of_values(limits: tuple[float, float], expected: tuple[float, float]) -> None:
     assert output_range(Target(name="dna", stain="Hoechst", contrast_limits=limits)) == expected
 
