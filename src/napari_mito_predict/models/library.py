@@ -18,6 +18,7 @@ from napari_mito_predict.errors import (
 )
 from napari_mito_predict.models.adding import add_to_models
 from napari_mito_predict.models.bioimageio import write_bioimageio
+from napari_mito_predict.models.czann import FixedInput, write_czann
 from napari_mito_predict.models.download import OnProgress, download, is_address
 from napari_mito_predict.models.files import CARD, SAMPLE, is_package, open_package
 from napari_mito_predict.models.importers import Told, read_foreign
@@ -32,13 +33,12 @@ if TYPE_CHECKING:
     from napari_mito_predict.models.importers import ForeignModel
 
 ExportFormat = Literal["zip", "folder", "bioimageio", "czann"]
-
 _WRITERS: Final[dict[str, Callable[[Path, Path], None]]] = {
     "zip": write_zip,
     "folder": write_folder,
     "bioimageio": write_bioimageio,
 }
-"""What writes a package, given its path, to its final place: completely or not at all."""
+"""What writes a package, given its path and nothing else, to its final place: completely or not at all."""
 _SUFFIXES: Final = {"zip": ".zip", "folder": "", "bioimageio": ".bioimageio.zip", "czann": ".czann"}
 _FOR_ALL_MODELS = {"name", "trust"}
 """What may be said of a model whose card says everything else."""
@@ -109,7 +109,12 @@ def has_self_test(path: Path) -> bool:
 
 
 def export_model(
-    name: str | Path, destination: Path, *, file_format: ExportFormat = "zip", overwrite: bool = False
+    name: str | Path,
+    destination: Path,
+    *,
+    file_format: ExportFormat = "zip",
+    overwrite: bool = False,
+    fixed: FixedInput | None = None,
 ) -> Path:
     """Write a model for others.
 
@@ -124,6 +129,8 @@ def export_model(
         A package of ours, zipped or not; one of bioimage.io; one for ZEN.
     overwrite : bool
         Whether what is there already is replaced. A folder is replaced only if it is a model.
+    fixed : FixedInput, optional
+        For ``czann``, which needs it; made by `napari_mito_predict.prediction.zen.fixed_input`.
 
     Returns
     -------
@@ -141,8 +148,8 @@ def export_model(
     """
     package = find_model(name)
     card = read_card(package)
-    if file_format not in _WRITERS:
-        raise ForeignModelError(f"models are not exported as '{file_format}'; {', '.join(_WRITERS)} are known.")
+    if file_format not in _SUFFIXES:
+        raise ForeignModelError(f"models are not exported as '{file_format}'; {', '.join(_SUFFIXES)} are known.")
     final = Path(destination).expanduser()
     if final.is_dir():
         final /= card.name + _SUFFIXES[file_format]
@@ -155,7 +162,10 @@ def export_model(
             f"this folder cannot be made ({error.strerror or error}).", file=final.parent
         ) from error
     read_package(package)  # nobody is sent a model that is damaged
-    _WRITERS[file_format](package, final)
+    if file_format == "czann":
+        write_czann(package, final, fixed)
+    else:
+        _WRITERS[file_format](package, final)
     return final
 
 
