@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from napari_mito_predict.models.importers.foreign import ForeignModel, Told
 
 
+def presets() -> dict[str, Told]:
+    """What is known of published models and of ways of training, by name; of all formats."""
+    return {}
+
+
 def read_foreign(path: Path, told: Told) -> ForeignModel:
     """Read a model of another program.
 
