@@ -131,6 +131,10 @@ class ForeignModelError(ModelError):
     missing: tuple[str, ...] = ()
 
 
+class UnsupportedModelError(ForeignModelError):
+    """A model file that cannot be imported, whatever is said about it."""
+
+
 class UntrustedModelError(ForeignModelError):
     """A model file that holds code, which nobody said may be run."""
 

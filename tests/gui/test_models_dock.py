@@ -348,7 +348,7 @@ def test_files_and_folders_are_chosen_in_a_dialog(dock, package, qtbot, monkeypa
 def test_an_address_needs_its_fingerprint(dock, qtbot, monkeypatch):
     asked = []
 
-    def refuse(source, told=None, *, sha256=None):
+    def refuse(source, told=None, *, sha256=None, on_progress=None):
         asked.append((source, sha256))
         raise DamagedModelError("the file is another one than was announced.")
 

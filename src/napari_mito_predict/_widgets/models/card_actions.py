@@ -197,7 +197,7 @@ class CardActions(QWidget):
         self.name_row.open()
 
     def _rename(self, name: str) -> None:
-        self._start(renaming(self._info.name, name), f"Renaming to {name}…")
+        self._start(renaming(self._info, name), f"Renaming to {name}…")
 
     def _ask_to_remove(self) -> None:
         info = self._info
@@ -210,7 +210,7 @@ class CardActions(QWidget):
         ask(self, f"Remove the model {info.name}?", text, yes="Remove", no="Keep it", then=self._remove)
 
     def _remove(self) -> None:
-        self._start(removing(self._info.name), "Removing…")
+        self._start(removing(self._info), "Removing…")
 
 
 def _with_ending(path: Path, ending: str) -> Path:

@@ -43,10 +43,10 @@ class Cards(QWidget):
 
     def show_models(self, infos: Sequence[ModelInfo]) -> None:
         """Show these; a card of what did not change stays as it is, with what it says."""
-        kept = {view.info.name: view for view in self.views}
+        kept = {view.info.path: view for view in self.views}
         views = []
         for info in sorted(infos, key=position):
-            view = kept.get(info.name)
+            view = kept.get(info.path)
             if view is None or view.info != info:
                 view = self._make(info)
             views.append(view)
@@ -71,7 +71,7 @@ class Cards(QWidget):
         return [view for view in self.views if not view.isHidden()]
 
     def card_of(self, name: str) -> CardView | None:
-        """The card of a model."""
+        """The card of a model; one that can be used goes before one that cannot."""
         return next((view for view in self.views if view.info.name == name), None)
 
     def _apply_filter(self) -> None:

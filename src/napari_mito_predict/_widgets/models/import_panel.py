@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from qtpy.QtCore import QUrl, Signal
+from qtpy.QtCore import QTimer, QUrl, Signal
 from qtpy.QtWidgets import QFileDialog, QMenu, QPushButton, QWidget
 
 from napari_mito_predict._widgets.common.controls import FindingLine
@@ -25,6 +25,7 @@ from napari_mito_predict._widgets.models.importing import (
 )
 
 _FILES = "Models (*.zip *.p *.pt *.pth *.ckpt *.onnx *.torchscript *.safetensors);;All files (*)"
+_MILLISECONDS_BETWEEN_REFRESHES = 200
 _TRUST = (
     "Code from this file will run on this computer with all your rights: it can read, change and send your files. "
     "Say yes only if you know where it comes from and trust whoever wrote it."
@@ -42,6 +43,9 @@ class ImportPanel(QWidget):
         self.queue.outcome.connect(self._take)
         self.queue.state_changed.connect(self._show_progress)
         self._unclear: list[Unclear] = []
+        self._ticks = QTimer(self)
+        self._ticks.setInterval(_MILLISECONDS_BETWEEN_REFRESHES)
+        self._ticks.timeout.connect(self._show_progress)
         self.button = self._make_button()
         lines = column(6)
         self.setLayout(lines)
@@ -111,12 +115,15 @@ class ImportPanel(QWidget):
         current = self.queue.current
         self.progress.setVisible(current is not None)
         self.cancel.setVisible(current is not None)
-        if current is not None:
-            text = f"Importing {current.name}…"
-            if self.queue.waiting:
-                text += f" {len(self.queue.waiting)} more to come."
-            self.progress.setText(text)
         self.form.setEnabled(current is None)
+        if current is None:
+            self._ticks.stop()
+            return
+        parts = [f"Importing {current.name}…", str(self.queue.fetched)]
+        if self.queue.waiting:
+            parts.append(f"{len(self.queue.waiting)} more to come.")
+        self.progress.setText(" ".join(filter(None, parts)))
+        self._ticks.start()
 
     def _take(self, outcome: object) -> None:
         match outcome:

@@ -13,6 +13,8 @@ from napari_mito_predict._widgets.common.worker import Failure, Job
 from napari_mito_predict.errors import (
     ForeignModelError,
     MitoPredictError,
+    PredictionCancelled,
+    UnsupportedModelError,
     UntrustedModelError,
 )
 from napari_mito_predict.models.importers.foreign import Told
@@ -36,6 +38,22 @@ class Wish:
         if isinstance(self.source, Path):
             return self.source.name or str(self.source)
         return self.source
+
+
+@dataclass
+class Fetched:
+    """How many bytes of an address have come, and of how many; written by the worker."""
+
+    done: int = 0
+    total: int = 0
+
+    def __str__(self) -> str:
+        """Such as ``3 of 12 MB``; empty where nothing comes from an address."""
+        if not self.done:
+            return ""
+        if not self.total:
+            return f"{self.done / 1e6:.0f} MB"
+        return f"{self.done / 1e6:.0f} of {self.total / 1e6:.0f} MB"
 
 
 @dataclass(frozen=True)
@@ -83,6 +101,7 @@ class Importing(QObject):
         super().__init__(parent)
         self.current: Wish | None = None
         self.waiting: list[Wish] = []
+        self.fetched = Fetched()
         self._job = Job(self, "Mito Predict: importing models")
         self._job.yielded.connect(self._receive)
         self._job.failed.connect(self._failed)
@@ -111,7 +130,8 @@ class Importing(QObject):
         self.current = None
         if self.waiting:
             self.current = self.waiting.pop(0)
-            self._job.start(importing(self.current))
+            self.fetched = Fetched()
+            self._job.start(importing(self.current, self.fetched))
         self.state_changed.emit()
 
     def _receive(self, found: object) -> None:
@@ -125,21 +145,27 @@ class Importing(QObject):
         self._next()
 
 
-def importing(wish: Wish) -> Work:
+def importing(wish: Wish, fetched: Fetched) -> Work:
     """Import one model; what is wrong with it is an outcome like any other."""
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         from napari_mito_predict.models.library import import_model
 
+        def tell(done: int, total: int) -> None:
+            if should_stop():
+                raise PredictionCancelled
+            fetched.done, fetched.total = done, total
+
         try:
-            info = import_model(wish.source, wish.told, sha256=wish.sha256)
+            info = import_model(wish.source, wish.told, sha256=wish.sha256, on_progress=tell)
+        except PredictionCancelled:
+            raise
         except UntrustedModelError as error:
             yield Untrusted(wish, error.reason_about(wish.source))
+        except UnsupportedModelError as error:
+            yield NotImported(wish, error.reason_about(wish.source))
         except ForeignModelError as error:
-            kind = NotImported
-            if error.missing or wish.told != Told():
-                kind = Unclear
-            yield kind(wish, error.reason_about(wish.source), error.missing)
+            yield Unclear(wish, error.reason_about(wish.source), error.missing)
         except MitoPredictError as error:
             yield NotImported(wish, error.reason_about(wish.source))
         else:

@@ -62,15 +62,10 @@ def listing() -> Work:
 
 def _list() -> Listing:
     models = tuple(list_models())
-    shared = {folder: _is_there(folder) for folder in shared_folders()}
+    # A folder that is not there, or does not answer, is a row itself.
+    lost = {info.path for info in models if info.card is None}
+    shared = {folder: folder not in lost for folder in shared_folders()}
     return Listing(models, user_models_folder(), shared)
-
-
-def _is_there(folder: Path) -> bool:
-    try:
-        return folder.is_dir()
-    except OSError:
-        return False
 
 
 def verifying(package: Path) -> Work:
@@ -95,25 +90,25 @@ def exporting(package: Path, destination: Path, file_format: ExportFormat, *, ov
     return _once(export)
 
 
-def renaming(name: str, new_name: str) -> Work:
+def renaming(info: ModelInfo, new_name: str) -> Work:
     """Give one of the user's own models another name."""
 
     def rename() -> object:
-        from napari_mito_predict.models.library import rename_model
+        from napari_mito_predict.models.own import rename_model
 
-        return Renamed(name, rename_model(name, new_name))
+        return Renamed(info.name, rename_model(info.path.name, new_name))
 
     return _once(rename)
 
 
-def removing(name: str) -> Work:
+def removing(info: ModelInfo) -> Work:
     """Remove one of the user's own models."""
 
     def remove() -> object:
-        from napari_mito_predict.models.library import remove_model
+        from napari_mito_predict.models.own import remove_model
 
-        remove_model(name)
-        return Removed(name)
+        remove_model(info.path.name)
+        return Removed(info.name)
 
     return _once(remove)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_mito_predict.errors import ForeignModelError
+from napari_mito_predict.errors import UnsupportedModelError
 
 if TYPE_CHECKING:
     from napari_mito_predict.models.importers.foreign import ForeignModel, Told
@@ -28,9 +28,11 @@ def read_foreign(path: Path, told: Told) -> ForeignModel:
 
     Raises
     ------
+    UnsupportedModelError
+        It is of no known format, or cannot be imported.
     ForeignModelError
-        It is of no known format, or cannot be imported, or not without being told more.
+        It cannot be imported without being told more.
     DamagedModelError
         It cannot be read.
     """
-    raise ForeignModelError("this is no model of a known format.", file=path)
+    raise UnsupportedModelError("this is no model of a known format.", file=path)
