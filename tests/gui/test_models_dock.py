@@ -17,6 +17,7 @@ from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QThreadPool, QUrl
 from qtpy.QtGui import QDropEvent, QGuiApplication
 from qtpy.QtWidgets import QAbstractButton, QApplication, QComboBox, QFileDialog, QLabel, QLineEdit, QMessageBox
 
+from napari_mito_predict._widgets.common.model_words import why_not_trained_further
 from napari_mito_predict._widgets.common.worker import JobState
 from napari_mito_predict._widgets.common.wrapped import Wrapped
 from napari_mito_predict._widgets.models import dragging, import_form
@@ -29,27 +30,40 @@ from napari_mito_predict.errors import (
     OutputExistsError,
     UntrustedModelError,
 )
-from napari_mito_predict.models import Normalisation, Target, library, list_models, read_card
+from napari_mito_predict.models import Architecture, Normalisation, Target, library, list_models, read_card
 from napari_mito_predict.models.importers import ForeignModel, Told
 
 PATIENCE = 60_000
 
 
 @pytest.fixture
-def make_models_dock(places, viewer, qtbot):
-    """Docks as a user opens them from the menu, when their list is there."""
-    from napari.utils._proxies import PublicOnlyProxy
+def make_models_dock(places, qtbot):
+    """Docks beside a viewer without a window, when their list is there."""
+    from napari.components import ViewerModel
 
     from napari_mito_predict._widgets.models.widget import ModelsWidget
 
-    def make():
-        widget = ModelsWidget(PublicOnlyProxy(viewer))
-        viewer.window.add_dock_widget(widget, name="Models", area="right")
+    def make(viewer=None):
+        widget = ModelsWidget(viewer or ViewerModel())
+        if viewer is None:
+            qtbot.addWidget(widget)
+            widget.resize(340, 900)
+            widget.show()
         qtbot.waitUntil(lambda: bool(widget.cards.views), timeout=PATIENCE)
         return widget
 
     yield make
     qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=PATIENCE)
+
+
+@pytest.fixture
+def docked(make_models_dock, viewer):
+    """The dock in a viewer, as a user opens it from the menu."""
+    from napari.utils._proxies import PublicOnlyProxy
+
+    widget = make_models_dock(PublicOnlyProxy(viewer))
+    viewer.window.add_dock_widget(widget, name="Models", area="right")
+    return widget
 
 
 @pytest.fixture(autouse=True)
@@ -668,9 +682,9 @@ def test_a_card_is_pulled_out_as_a_zip(dock, qtbot, monkeypatch):
 # ------------------------------------------------------------------ other docks
 
 
-def test_use_for_prediction_checks_that_model_alone(dock, request, qtbot):
-    predict = open_predict(dock, request)
-    card_of(dock, "mito-t").tools.use.click()
+def test_use_for_prediction_checks_that_model_alone(docked, request, qtbot):
+    predict = open_predict(docked, request)
+    card_of(docked, "mito-t").tools.use.click()
     assert predict.models.checked == ("mito-t",)
     assert predict.job.state is JobState.IDLE, "nothing is predicted yet"
 
@@ -686,18 +700,18 @@ def open_predict(dock, request):
     return predict
 
 
-def test_the_other_docks_follow(dock, train_dock, request, package, qtbot):
-    predict = open_predict(dock, request)
+def test_the_other_docks_follow(docked, train_dock, request, package, qtbot):
+    predict = open_predict(docked, request)
     predict.choose_model("mito-z")
-    drop(dock, package)
-    settled(dock, qtbot)
+    drop(docked, package)
+    settled(docked, qtbot)
     assert "colleague" in predict.models._boxes
     assert train_dock.start.model.findData("colleague") >= 0
-    view = card_of(dock, "colleague")
+    view = card_of(docked, "colleague")
     predict.choose_model("colleague")
     view.tools.remove.click()
     answer(qtbot, "Remove")
-    qtbot.waitUntil(lambda: "colleague" not in names(dock), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: "colleague" not in names(docked), timeout=PATIENCE)
     assert predict.models.checked == ()
     assert train_dock.start.model.findData("colleague") < 0
 
@@ -711,21 +725,27 @@ def test_a_finished_training_is_in_the_list(dock, models_folder, mine, qtbot):
     qtbot.waitUntil(lambda: "trained" in names(dock), timeout=PATIENCE)
 
 
-def test_start_fine_tuning_from(dock, train_dock, mine, qtbot):
-    card_of(dock, "dna-z").tools.train.click()
+def test_start_fine_tuning_from(docked, train_dock, mine, qtbot):
+    card_of(docked, "dna-z").tools.train.click()
     assert train_dock.start.start_from == "dna-z"
 
 
 def test_what_cannot_be_trained_says_why(dock, mine, qtbot):
-    card = json.loads((mine / "mito-z" / "model.json").read_text(encoding="utf-8"))
-    change_card(mine / "mito-z", architecture={"kind": "unext2", "arguments": {}})
-    second = card["targets"][0] | {"name": "dna"}
-    change_card(mine / "dna-z", targets=[*card["targets"], second])
+    from napari_mito_predict.models import save_model
+    from napari_mito_predict.networks.unet import UNet
+
+    card = read_card(mine / "mito-z")
+    arguments = {"ndim": 3, "depth": 1, "base_channels": 2, "out_channels": 2}
+    facts = {"name": "both", "targets": (*card.targets, *read_card(mine / "dna-z").targets)}
+    facts["architecture"] = Architecture(kind="unet", arguments=arguments)
+    sample = np.zeros((1, 8, 16, 16), np.float32)
+    save_model(mine / "both", card.model_copy(update=facts), UNet(**arguments), sample)
     refresh(dock, qtbot)
-    for name, reason in (("mito-z", "unext2"), ("dna-z", "2 targets")):
-        button = card_of(dock, name).tools.train
-        assert not button.isEnabled()
-        assert reason in button.toolTip()
+    button = card_of(dock, "both").tools.train
+    assert not button.isEnabled()
+    assert "2 targets" in button.toolTip()
+    foreign = card.model_copy(update={"architecture": Architecture.model_construct(kind="unext2", arguments={})})
+    assert "unext2" in why_not_trained_further(foreign)
 
 
 def test_the_predict_dock_opens_this_one(request, viewer, places, qtbot, monkeypatch):
@@ -742,7 +762,7 @@ def test_the_predict_dock_opens_this_one(request, viewer, places, qtbot, monkeyp
 
 
 @pytest.mark.parametrize("end", ["close", "delete"])
-def test_closing_while_working_is_safe(end, dock, viewer, package, qtbot, monkeypatch):
+def test_closing_while_working_is_safe(end, docked, viewer, package, qtbot, monkeypatch):
     go_on = threading.Event()
     original = library.import_model
 
@@ -751,18 +771,18 @@ def test_closing_while_working_is_safe(end, dock, viewer, package, qtbot, monkey
         return original(*args, **kwargs)
 
     monkeypatch.setattr(library, "import_model", slowly)
-    drop(dock, package, package)
-    card_of(dock, "mito-z").tools.verify.click()
-    assert dock.imports.queue.busy
-    viewer.window.remove_dock_widget(dock.parentWidget())
+    drop(docked, package, package)
+    card_of(docked, "mito-z").tools.verify.click()
+    assert docked.imports.queue.busy
+    viewer.window.remove_dock_widget(docked.parentWidget())
     if end == "delete":
-        dock.deleteLater()
+        docked.deleteLater()
         QApplication.processEvents()
     go_on.set()
     qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=PATIENCE)
     QApplication.processEvents()
     assert "colleague-2" not in [info.name for info in list_models()], "what waited is not begun"
-    assert not isalive(dock) or not dock.imports.queue.busy
+    assert not isalive(docked) or not docked.imports.queue.busy
 
 
 def test_cancel_gives_up_what_waits(dock, package, qtbot, monkeypatch):
@@ -802,8 +822,7 @@ def test_a_list_that_cannot_be_read_is_said(dock, qtbot, monkeypatch):
 # ------------------------------------------------------------------ for everybody
 
 
-def test_every_control_is_reached_by_the_keyboard_and_has_a_name(dock, viewer, qtbot, foreign, tmp_path):
-    viewer.window._qt_window.show()
+def test_every_control_is_reached_by_the_keyboard_and_has_a_name(dock, qtbot, foreign, tmp_path):
     (tmp_path / "model.p").write_bytes(b"weights")
     drop(dock, tmp_path / "model.p")
     settled(dock, qtbot)
@@ -831,8 +850,7 @@ def test_a_card_unfolds_by_keyboard(key, dock, qtbot):
     assert not view.is_unfolded
 
 
-def test_a_click_on_any_word_of_a_card_unfolds_it(dock, viewer, qtbot):
-    viewer.window._qt_window.show()
+def test_a_click_on_any_word_of_a_card_unfolds_it(dock, qtbot):
     head = dock.cards.card_of("mito-z").head
     for label in head.findChildren(Wrapped):
         assert label.testAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
@@ -840,9 +858,9 @@ def test_a_click_on_any_word_of_a_card_unfolds_it(dock, viewer, qtbot):
     assert dock.cards.card_of("mito-z").is_unfolded
 
 
-def test_themes_change_with_napari(dock, viewer):
+def test_themes_change_with_napari(dock):
     before = dock.styleSheet()
-    viewer.theme = "light"
+    dock.viewer.theme = "light"
     assert dock.styleSheet() != before
 
 

@@ -215,7 +215,7 @@ class CardActions(QWidget):
 
 def _with_ending(path: Path, ending: str) -> Path:
     """The name that was chosen, with the last part of its ending where that was left out."""
-    suffix = Path(ending).suffix
+    suffix = f".{ending.rpartition('.')[-1]}"
     if path.suffix.casefold() == suffix:
         return path
     return path.with_name(path.name + suffix)
