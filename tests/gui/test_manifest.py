@@ -31,6 +31,7 @@ def test_widgets_menus_and_sample_are_offered(manifest):
         "Mito Predict",
         "Compare with truth",
         "Fine-tune",
+        "Models",
     ]
     assert set(offered.menus) == {"napari/layers/filter", "napari/layers/measure"}
     assert offered.sample_data[0].key == "simulated-cell"
@@ -45,8 +46,9 @@ def test_listing_widgets_imports_no_torch_and_none_of_our_widgets():
     subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(MANIFEST)], check=True)
 
 
-def test_opening_the_widget_module_imports_no_torch():
-    code = "import sys, napari_mito_predict._widgets.contributions.predict_dock; assert 'torch' not in sys.modules"
+@pytest.mark.parametrize("module", ["contributions.predict_dock", "compare.widget", "train.widget", "models.widget"])
+def test_opening_a_widget_module_imports_no_torch(module):
+    code = f"import sys, napari_mito_predict._widgets.{module}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
 
 

@@ -18,20 +18,33 @@ PLUGIN = "napari-mito-predict"
 PREDICT: Literal["Mito Predict"] = "Mito Predict"
 """Name of a dock in the manifest, and the `dock_name` of its class."""
 FINE_TUNE: Literal["Fine-tune"] = "Fine-tune"
+MODELS: Literal["Models"] = "Models"
+_WITH_MODELS = (PREDICT, FINE_TUNE, MODELS)
+"""Docks that show the list of models."""
 
 
-class PredictDock(Protocol):
-    """What the dock "Mito Predict" does for others."""
+class ModelsListing(Protocol):
+    """What every dock that shows models does for others."""
 
     def refresh_models(self) -> None:
         """Read the list of models anew."""
+
+
+class PredictDock(ModelsListing, Protocol):
+    """What the dock "Mito Predict" does for others."""
+
+    def choose_model(self, name: str) -> None:
+        """Check only this model of the list; nothing is predicted yet."""
 
     def use_model(self, path: Path, title: str) -> None:
         """Predict with a model that is not in the list."""
 
 
-class FineTuneDock(Protocol):
+class FineTuneDock(ModelsListing, Protocol):
     """What the dock "Fine-tune" does for others."""
+
+    def start_from(self, name: str) -> None:
+        """Take this model of the list as the one to start from."""
 
     def suggest_files(self, paths: Sequence[Path]) -> None:
         """Take these as the fields to learn from, unless some were chosen."""
@@ -41,6 +54,8 @@ class FineTuneDock(Protocol):
 def open_dock(viewer: Viewer, name: Literal["Mito Predict"]) -> PredictDock: ...
 @overload
 def open_dock(viewer: Viewer, name: Literal["Fine-tune"]) -> FineTuneDock: ...
+@overload
+def open_dock(viewer: Viewer, name: Literal["Models"]) -> ModelsListing: ...
 def open_dock(viewer: Viewer, name: str) -> Any:
     """Bring a dock widget of ours to the front, opening it beside the others where it is not there yet.
 
@@ -49,7 +64,7 @@ def open_dock(viewer: Viewer, name: str) -> Any:
     viewer : Viewer
         The viewer it belongs to.
     name : str
-        `PREDICT` or `FINE_TUNE`.
+        `PREDICT`, `FINE_TUNE` or `MODELS`.
     """
     docks = _docks_of(viewer, name)
     if docks:
@@ -65,9 +80,12 @@ def open_dock(viewer: Viewer, name: str) -> Any:
     return widget
 
 
-def predict_docks(viewer: Viewer) -> Sequence[PredictDock]:
-    """The open docks "Mito Predict" of this viewer."""
-    return _docks_of(viewer, PREDICT)
+def tell_models_changed(viewer: Viewer, *, but: object = None) -> None:
+    """Let the open docks of this viewer read the list of models anew, without the one that knows already."""
+    for name in _WITH_MODELS:
+        for dock in _docks_of(viewer, name):
+            if dock is not but:
+                dock.refresh_models()
 
 
 def _docks_of(viewer: Viewer, name: str) -> list[Any]:

@@ -37,6 +37,13 @@ def style_sheet(theme_id: str) -> str:
             background: {theme.background.as_hex()}; border: 1px solid {header}; border-left: none; border-right: none;
         }}
         QFrame[card="true"] {{ border: 1px solid {theme.error.as_hex()}; border-radius: 3px; padding: 4px; }}
+        QFrame[model_card="true"] {{ border: 1px solid {header}; border-radius: 4px; }}
+        QAbstractButton[card_head="true"] {{ border: 1px solid transparent; border-radius: 3px; }}
+        QAbstractButton[card_head="true"]:hover {{ background: {header}; }}
+        QAbstractButton[card_head="true"]:focus {{ border: 1px solid {text}; }}
+        QFrame[form_card="true"] {{ border: 1px solid {accent}; border-radius: 4px; }}
+        QLabel[title="true"] {{ font-weight: bold; }}
+        QLabel[drop_hint="true"] {{ background: {accent}; color: {on_accent}; padding: 10px; font-weight: bold; }}
         QProgressBar::chunk {{ background: {accent}; }}
     """
 

@@ -311,6 +311,29 @@ _EXPLANATIONS: tuple[tuple[type[BaseException], tuple[str, str]], ...] = (
         ("The model was trained on another kind of image.", "Choose another model in step 2."),
     ),
     (
+        errors.DownloadError,
+        (
+            "No connection, a proxy or firewall, or another file than announced.",
+            "Check the connection and the address.",
+        ),
+    ),
+    (
+        errors.ForeignModelError,
+        ("Formats of other programs hold less than ours, or more.", "Do what the message says."),
+    ),
+    (
+        errors.ModelExistsError,
+        ("Names tell models apart.", "Choose another name."),
+    ),
+    (
+        errors.ProtectedModelError,
+        ("Only your own models are changed.", "Export it, and import the copy: that is yours."),
+    ),
+    (
+        errors.MissingExtraError,
+        ("A package that only this needs is not installed.", "Install it as the message says, and start napari again."),
+    ),
+    (
         errors.ModelError,
         ("The model folder was changed, or copied incompletely.", "Choose another model, or install this one again."),
     ),

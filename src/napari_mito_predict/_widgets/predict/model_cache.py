@@ -51,6 +51,11 @@ class ModelCache:
         with self._lock:
             self._models.pop(name, None)
 
+    def clear(self) -> None:
+        """Let go of all models: any of them may have changed on disk."""
+        with self._lock:
+            self._models.clear()
+
     def seconds_per_voxel(self, names: tuple[str, ...], plan: PredictionPlan) -> float:
         """How long `plan` takes for a voxel with these models, as measured once on a little noise."""
         from napari_mito_predict.prediction import predict

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, QUrl, Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -14,15 +13,24 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QLabel,
     QPushButton,
-    QTextBrowser,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 from superqt.utils import QSignalDebouncer
 
+from napari_mito_predict._widgets.common.card_browser import CardBrowser, readme_of
 from napari_mito_predict._widgets.common.controls import FailurePanel, FindingLine
-from napari_mito_predict._widgets.common.layouts import clear, column
+from napari_mito_predict._widgets.common.layouts import clear, column, row
+from napari_mito_predict._widgets.common.model_words import (
+    cells_explained,
+    cells_kind,
+    problem_of,
+    sampling_explained,
+    target_title,
+    third_axes,
+    voxel_size,
+)
 from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.wrapped import Wrapped
 from napari_mito_predict.errors import ModelError
@@ -41,9 +49,6 @@ if TYPE_CHECKING:
     from napari_mito_predict.models.card import ModelCard
     from napari_mito_predict.prediction import PredictionPlan
 
-_TITLES = {"mitochondria": "Mitochondria", "dna": "DNA"}
-_AXES = {("z",): "z-stacks", ("t",): "time series", ("z", "t"): "z-stacks and time series", (): "single planes"}
-_README = "README.md"
 _LAST_BOX_MS = 150
 """Several boxes are often checked in a row: plan once, after the last."""
 
@@ -63,7 +68,12 @@ class ModelsStep(Step):
         self.body.addWidget(self.failure)
         self.fine_tune = QPushButton("Fine-&tune on my cells…")
         self.fine_tune.setToolTip("Where no model fits: train one on your own pairs of images")
-        self.body.addWidget(self.fine_tune)
+        self.all_models = QPushButton("Models…")
+        self.all_models.setToolTip("All models with what is known of them; bring in others, and pass yours on")
+        buttons = row()
+        buttons.addWidget(self.fine_tune, 1)
+        buttons.addWidget(self.all_models)
+        self.body.addLayout(buttons)
         self._boxes: dict[str, QCheckBox] = {}
         self._models: list[ModelInfo] = []
         self._offered: dict[str, ModelInfo] = {}
@@ -90,7 +100,17 @@ class ModelsStep(Step):
             self._rows.addWidget(self._row(info, info.name in before))
         if not self._models:
             self._rows.addWidget(Wrapped(f"No models found. Your own models belong into {user_models_folder()}."))
+        if self.checked != before:
+            self._debouncer.throttle()  # one of them is gone
         self._update_summary()
+
+    def choose(self, name: str) -> None:
+        """Check only this model, as if the user had."""
+        self._user_chose = True
+        for other, box in self._boxes.items():
+            box.setChecked(other == name and box.isEnabled())
+        self._update_summary()
+        self._debouncer.throttle()
 
     def offer(self, path: Path, title: str) -> None:
         """Show a model that is not in the list as a row of its own, and check only that one."""
@@ -100,12 +120,8 @@ class ModelsStep(Step):
         except ModelError as error:
             self._offered[key] = ModelInfo(key, path, None, Source.OWN, problem=str(error))
         self._titles[key] = title
-        self._user_chose = True
         self.refresh()
-        for name, box in self._boxes.items():
-            box.setChecked(name == key and box.isEnabled())
-        self._update_summary()
-        self._debouncer.throttle()
+        self.choose(key)
 
     def suggest_for(self, chosen: Input | None) -> None:
         """Check the models that `choose_models` takes for an image, until the user has chosen; none says nothing."""
@@ -171,7 +187,8 @@ class ModelsStep(Step):
         self._boxes[info.name] = box
         title = Wrapped(self._titles.get(info.name, info.name))
         details = Wrapped(_details(info), quiet=True)
-        details.setToolTip(_explained(info))
+        if info.card is not None:
+            details.setToolTip(sampling_explained(info.card))
         top = Qt.AlignmentFlag.AlignTop  # a long name takes several lines
         grid.addWidget(box, 0, 0, top)
         grid.addWidget(title, 0, 1)
@@ -199,9 +216,11 @@ def show_card(card: ModelCard, parent: QWidget, package: Path | None = None) -> 
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.setWindowTitle(f"Model card: {card.name}")
     dialog.resize(520, 480)
-    text = QTextBrowser()
-    text.setOpenExternalLinks(True)
-    _show_readme(text, card, package)
+    text = CardBrowser()
+    content = None
+    if package is not None:
+        content = readme_of(package)
+    text.show_card(content or card.to_markdown(), package)
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
     buttons.rejected.connect(dialog.close)
     box = QVBoxLayout(dialog)
@@ -209,17 +228,6 @@ def show_card(card: ModelCard, parent: QWidget, package: Path | None = None) -> 
     box.addWidget(buttons)
     dialog.show()
     return dialog
-
-
-def _show_readme(browser: QTextBrowser, card: ModelCard, package: Path | None) -> None:
-    content = card.to_markdown()
-    if package is not None and (package / _README).is_file():
-        with suppress(OSError, UnicodeDecodeError):
-            content = (package / _README).read_text(encoding="utf-8")
-        browser.setSearchPaths([str(package)])
-        if (document := browser.document()) is not None:
-            document.setBaseUrl(QUrl.fromLocalFile(f"{package.absolute()}/"))
-    browser.setMarkdown(content)
 
 
 def _without_repetition(plan: PredictionPlan) -> list[tuple[Level, str, str]]:
@@ -238,11 +246,9 @@ def _without_repetition(plan: PredictionPlan) -> list[tuple[Level, str, str]]:
 
 def _cells_badge(card: ModelCard) -> QLabel:
     """Whether it knows simulated or real cells; which ones stands below."""
-    kind, *_ = card.cells.split(":")
-    badge = QLabel(kind)
+    badge = QLabel(cells_kind(card))
     badge.setProperty("badge", True)
-    trained_on = card.trained_on or ("real cells" if card.simulated is False else "cells that nobody stated")
-    badge.setToolTip(card.disclaimer or f"Trained on {trained_on}.")
+    badge.setToolTip(cells_explained(card))
     return badge
 
 
@@ -258,43 +264,9 @@ def _mitochondria_first(info: ModelInfo) -> tuple[int, str]:
 def _details(info: ModelInfo) -> str:
     """Below the name: what it predicts from what, or why it cannot be used."""
     if info.card is None:
-        return info.problem or "cannot be used"
-    targets = " + ".join(_TITLES.get(target.name, target.name) for target in info.card.targets)
-    parts = [targets, _third_axes(info.card), _voxel_size(info.card)]
+        return problem_of(info)
+    targets = " + ".join(target_title(target.name) for target in info.card.targets)
+    parts = [targets, third_axes(info.card), voxel_size(info.card)]
     if info.card.trained_on:
         parts.append(info.card.cells)
     return " · ".join(parts)
-
-
-def _explained(info: ModelInfo) -> str:
-    if info.card is None:
-        return ""
-    if not info.card.input.sampling_known:
-        estimated = info.card.input.estimated_pixel_um
-        size = f"about {estimated:g} µm (estimated)" if estimated else "unknown size"
-        return f"Trained on {_third_axes(info.card)} with pixels of {size}; images are taken as they are."
-    z_step = info.card.input.voxel_size_um[0]
-    y, x = info.card.input.voxel_size_um[1:]
-    text = f"Trained on {_third_axes(info.card)} with pixels of {y:g} × {x:g} µm"
-    if z_step:
-        text += f" and a Z step of {z_step:g} µm"
-    return f"{text}; others are resampled."
-
-
-def _third_axes(card: ModelCard) -> str:
-    return _AXES.get(card.input.third_axes, "images")
-
-
-def _voxel_size(card: ModelCard) -> str:
-    """Short, since a row is one line of the dock."""
-    if not card.input.sampling_known:
-        estimated = card.input.estimated_pixel_um
-        return f"pixels of about {estimated:g} µm" if estimated else "in pixels"
-    z_step = card.input.voxel_size_um[0]
-    y, x = card.input.voxel_size_um[1:]
-    text = f"{y:g} × {x:g} µm"
-    if x == y:
-        text = f"{x:g} µm"
-    if z_step:
-        text = f"{z_step:g} × {text}"
-    return text

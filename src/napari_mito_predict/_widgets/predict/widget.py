@@ -10,7 +10,7 @@ from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QWidget
 from superqt.utils import QSignalDebouncer
 
-from napari_mito_predict._widgets.common.docks import FINE_TUNE, PREDICT, open_dock
+from napari_mito_predict._widgets.common.docks import FINE_TUNE, MODELS, PREDICT, open_dock
 from napari_mito_predict._widgets.common.following import follow
 from napari_mito_predict._widgets.common.settings import use_models_folder
 from napari_mito_predict._widgets.common.steps import stack_steps
@@ -111,6 +111,7 @@ class PredictWidget(QWidget):
         self.image.changed.connect(self._image_changed)
         self.models.changed.connect(self._planner.throttle)
         self.models.fine_tune.clicked.connect(self.fine_tune)
+        self.models.all_models.clicked.connect(self.show_models)
         self.predict.options_changed.connect(self._planner.throttle)
         self._planner.triggered.connect(self._plan)
         self.planning.yielded.connect(self._planned)
@@ -229,8 +230,15 @@ class PredictWidget(QWidget):
         self.job.start(predicting(request, plan, self._cache, self._viewport(chosen)))
 
     def refresh_models(self) -> None:
-        """Read the list of models anew: one was trained."""
+        """Read the list of models anew: one was trained, or changed under its name."""
+        self._cache.clear()
         self.models.refresh()
+
+    def choose_model(self, name: str) -> None:
+        """Check only this model of the list; nothing is predicted yet."""
+        self.refresh_models()
+        self.models.choose(name)
+        self.models.expand(animate=False)
 
     def use_model(self, path: Path, title: str) -> None:
         """Offer a model that is not in the list, check only that one, and predict with it as soon as it is planned."""
@@ -246,6 +254,10 @@ class PredictWidget(QWidget):
         chosen = self.image.input
         if chosen is not None and chosen.source.path is not None:
             dock.suggest_files([chosen.source.path])
+
+    def show_models(self) -> None:
+        """Open the dock of all models beside this one."""
+        open_dock(self.viewer, MODELS)
 
     def remove_run(self) -> None:
         """Undo the last run: take its layers away, and only those."""

@@ -10,6 +10,7 @@ from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common.controls import Combo, words
 from napari_mito_predict._widgets.common.layouts import form
+from napari_mito_predict._widgets.common.model_words import why_not_trained_further
 from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.train.options import Options
@@ -146,7 +147,7 @@ class StartStep(Step):
         before = self.start_from
         with signals_blocked(self.model):
             self.model.clear()
-            for info in sorted(filter(_has_one_target, list_models()), key=self._fits_badly):
+            for info in sorted(filter(_can_be_trained, list_models()), key=self._fits_badly):
                 self.model.addItem(self._words_for(info), info.name)
                 if info.card is not None:
                     tip = Qt.ItemDataRole.ToolTipRole
@@ -158,6 +159,12 @@ class StartStep(Step):
             self.model.setCurrentIndex(index)
         if self.start_from != before:
             self._start_has_changed()
+
+    def choose(self, name: str) -> None:
+        """Take this model of the list, as if the user had chosen it."""
+        self._user_chose = True
+        self.refresh()
+        self.model.setCurrentIndex(self._index_of(name))
 
     def _index_of(self, name: str | None) -> int:
         """Where a model stands in the list, "from scratch" for None; the first where it is not there."""
@@ -258,5 +265,5 @@ class StartStep(Step):
         return next((info.card for info in list_models() if info.name == self.start_from), None)
 
 
-def _has_one_target(info: ModelInfo) -> bool:
-    return info.card is not None and len(info.card.targets) == 1
+def _can_be_trained(info: ModelInfo) -> bool:
+    return info.card is not None and not why_not_trained_further(info.card)

@@ -10,7 +10,7 @@ from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QWidget
 from superqt.utils import QSignalDebouncer
 
-from napari_mito_predict._widgets.common.docks import FINE_TUNE, PREDICT, open_dock, predict_docks
+from napari_mito_predict._widgets.common.docks import FINE_TUNE, PREDICT, open_dock, tell_models_changed
 from napari_mito_predict._widgets.common.following import follow
 from napari_mito_predict._widgets.common.settings import use_models_folder
 from napari_mito_predict._widgets.common.steps import stack_steps
@@ -116,6 +116,17 @@ class TrainWidget(QWidget):
         """Take these as the fields to learn from, unless some were chosen."""
         if self.data.source.data is None:
             self.set_files(paths)
+
+    def start_from(self, name: str) -> None:
+        """Take this model of the list as the one to start from, in a new run."""
+        if self.watch.run is not None:
+            self.attach(None)
+        self.start.choose(name)
+        self.start.expand(animate=False)
+
+    def refresh_models(self) -> None:
+        """Read the list of models anew."""
+        self.start.refresh()
 
     # ------------------------------------------------------------------ the request
 
@@ -305,9 +316,7 @@ class TrainWidget(QWidget):
     def _phase_changed(self, phase: Phase) -> None:
         self.training.show_phase(phase, self.watch.run)
         if phase is Phase.DONE:
-            for dock in predict_docks(self.viewer):
-                dock.refresh_models()
-            self.start.refresh()
+            tell_models_changed(self.viewer)
 
     def _status_changed(self, status: Status) -> None:
         run = self.watch.run
