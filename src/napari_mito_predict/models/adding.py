@@ -24,8 +24,9 @@ _ATTEMPTS = 100
 """At a name that is free, while other processes add models too."""
 _MOST_PICTURES = 20
 _LARGEST_SIDE: Final = 8192
+# Signature, length of the first chunk, its kind, width, height.
 _PNG = struct.Struct(">8s4x4s2L")
-_PNG_BEGINS = [b"\x89PNG\r\n\x1a\n", b"IHDR"]
+_PNG_BEGINS = (b"\x89PNG\r\n\x1a\n", b"IHDR")
 
 
 def add_to_models(package: Path, *, name: str | None = None) -> Path:
@@ -173,8 +174,8 @@ def _check_picture(file: Path, package: Path) -> None:
     with file.open("rb") as stream:
         head = stream.read(_PNG.size)
     if len(head) == _PNG.size:
-        *begins, width, height = _PNG.unpack(head)
-        if begins == _PNG_BEGINS and max(width, height) <= _LARGEST_SIDE:
+        found = _PNG.unpack(head)
+        if found[:2] == _PNG_BEGINS and max(found[2:]) <= _LARGEST_SIDE:
             return
     raise DamagedModelError(
         f"'{file.name}' is no PNG picture of at most {_LARGEST_SIDE} pixels on a side.", file=package
