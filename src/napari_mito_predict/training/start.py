@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from napari_mito_predict.errors import TrainingError
 from napari_mito_predict.models import Model, load_model
-from napari_mito_predict.models.graphs import GRAPH
 from napari_mito_predict.networks import Network, build_network
 from napari_mito_predict.networks.planar import planar
 from napari_mito_predict.networks.unet import UNet
@@ -40,15 +39,8 @@ def start_model(name_or_path: str, ndim: int) -> Model:
     ------
     UnknownModelError, DamagedModelError, InvalidModelError
         There is no such model, or it cannot be used.
-    TrainingError
-        There is nothing in it to train.
     """
     model = load_model(name_or_path)
-    if model.card.architecture.kind == GRAPH:
-        raise TrainingError(
-            f"{model.name} came as a finished graph ({model.card.weights.file}): it predicts, and there is nothing in "
-            "it to train. Start from another model, or from a new network."
-        )
     if ndim != 2 or not isinstance(model.network, UNet) or model.network.ndim != 3:
         return model
     architecture = model.card.architecture
