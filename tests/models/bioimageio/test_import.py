@@ -410,7 +410,7 @@ def test_nothing_is_trained_in_a_graph(packages: Any) -> None:
     from napari_mito_predict.training.start import start_model
 
     import_model(packages.make(), Told(name="graph"))
-    with pytest.raises(TrainingError, match="there is nothing in it to train"):
+    with pytest.raises(TrainingError, match="graph"):
         start_model("graph", 2)
 
 
