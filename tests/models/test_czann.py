@@ -22,7 +22,7 @@ from napari_mito_predict.errors import (
     UnwritableOutputError,
 )
 from napari_mito_predict.image import from_array
-from napari_mito_predict.models import Architecture, Model, ModelCard, Target, load_model, save_model
+from napari_mito_predict.models import Architecture, Model, ModelCard, Normalisation, Target, load_model, save_model
 from napari_mito_predict.models.czann import TILE, FixedCost, FixedInput, output_range, overlap_of, require_tiles
 from napari_mito_predict.models.library import export_model
 from napari_mito_predict.prediction.zen import fixed_input, predict_tile
@@ -255,6 +255,27 @@ def test_constants_are_those_of_the_image_in_the_0_to_1_of_its_pixel_type(packag
     assert fixed.offset * 255 == pytest.approx(clipped.mean())
     assert fixed.scale * 255 == pytest.approx(clipped.std())
     assert "was not measured" in str(fixed)
+
+
+@pytest.mark.parametrize(
+    ("normalisation", "offset", "scale"),
+    [
+        (Normalisation(kind="fixed", offset=500, scale=125), 500, 125),
+        (Normalisation(kind="range", percentiles=(0, 100)), 0, 255),
+        (Normalisation(kind="robust"), 127, 128),
+        (Normalisation(clip_percentiles=None), 127.5, np.arange(256).std()),
+    ],
+    ids=["fixed", "range", "robust", "unclipped"],
+)
+def test_constants_are_what_the_model_normalises_by(
+    save: Callable[..., Path], plane_card: ModelCard, normalisation: Normalisation, offset: float, scale: float
+) -> None:
+    package = save(input=plane_card.input.model_copy(update={"normalisation": normalisation}))
+    values = np.random.default_rng(0).permutation(np.repeat(np.arange(256), 4)).reshape(32, 32).astype(np.uint8)
+    image = from_array(values, axes="YX", channel_names=["BF"], name="cells")
+    fixed = fixed_input(package, [image])
+    assert fixed.offset * 255 == pytest.approx(offset, abs=1)
+    assert fixed.scale * 255 == pytest.approx(scale, abs=1)
 
 
 def test_of_several_images_the_middle_counts(package: Path) -> None:

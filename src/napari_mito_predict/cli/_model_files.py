@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_mito_predict.cli._console import say
-from napari_mito_predict.errors import OutputExistsError
+from napari_mito_predict.errors import ImageError, OutputExistsError
+
+if TYPE_CHECKING:
+    from napari_mito_predict.models.czann import FixedInput
 
 
 class ExportFormat(StrEnum):
@@ -36,6 +39,15 @@ def export(
             "ZEN and arivis.",
         ),
     ] = ExportFormat.ZIP,
+    images: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--image",
+            metavar="IMAGE",
+            help="For czann: an image like those that ZEN will predict from. Several, each with --image, show what "
+            "fixed constants cost.",
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")] = False,
 ) -> None:
     """Write a model into a file for others, with its card, licence and self-test.
@@ -44,12 +56,14 @@ def export(
     SHA-256 is printed: with it, others can import the file from an address.
 
     Examples: `mito-predict models export mito-lab`,
-    `mito-predict models export mito-lab -o shared/ --format folder`.
+    `mito-predict models export mito-lab -o shared/ --format folder`,
+    `mito-predict models export mito-2d --format czann --image a.czi --image b.czi`.
     """
     from napari_mito_predict.models import export_model
 
+    fixed = _fixed_input(model, format_, images or [])
     try:
-        written = export_model(model, output, file_format=format_.value, overwrite=overwrite)
+        written = export_model(model, output, file_format=format_.value, overwrite=overwrite, fixed=fixed)
     except OutputExistsError as error:
         if not overwrite:
             error.add_note("(--overwrite)")
@@ -59,6 +73,24 @@ def export(
         from napari_mito_predict._files import sha256_file
 
         say(f"SHA-256: {sha256_file(written)}")
+    if fixed is not None:
+        say(str(fixed))
+
+
+def _fixed_input(model: str, file_format: ExportFormat, images: list[Path]) -> FixedInput | None:
+    """Constants for ZEN; None for other formats."""
+    if file_format is not ExportFormat.CZANN:
+        if images:
+            raise typer.BadParameter("--image is for --format czann")
+        return None
+    from napari_mito_predict.prediction.zen import fixed_input
+
+    try:
+        return fixed_input(model, images)
+    except ImageError as error:
+        if not images:
+            error.add_note("(--image IMAGE)")
+        raise
 
 
 def rename(
