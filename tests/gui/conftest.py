@@ -244,6 +244,45 @@ def compare_dock(viewer):
     return widget
 
 
+# ------------------------------------------------------------------ models
+
+
+@pytest.fixture
+def own_settings(tmp_path, monkeypatch):
+    """Shared folders of this test alone."""
+    monkeypatch.setattr("platformdirs.user_config_path", lambda *args, **kwargs: tmp_path / "settings")
+
+
+@pytest.fixture
+def make_models_dock(places, own_settings, qtbot):
+    """Docks beside a viewer without a window, when their list is there."""
+    from napari.components import ViewerModel
+
+    from napari_mito_predict._widgets.models.widget import ModelsWidget
+
+    def make(viewer=None):
+        widget = ModelsWidget(viewer or ViewerModel())
+        if viewer is None:
+            qtbot.addWidget(widget)
+            widget.resize(340, 900)
+            widget.show()
+        qtbot.waitUntil(lambda: bool(widget.cards.views), timeout=60_000)
+        return widget
+
+    yield make
+    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=60_000)
+
+
+@pytest.fixture
+def models_dock(make_models_dock, viewer):
+    """The dock in a viewer, as a user opens it from the menu."""
+    from napari.utils._proxies import PublicOnlyProxy
+
+    widget = make_models_dock(PublicOnlyProxy(viewer))
+    viewer.window.add_dock_widget(widget, name="Models", area="right")
+    return widget
+
+
 # ------------------------------------------------------------------ looking at docks
 
 

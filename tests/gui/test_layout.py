@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from qtpy.QtWidgets import (
 
 from napari_mito_predict._widgets.common.facts import KEY
 from napari_mito_predict._widgets.common.worker import Failure, JobState
+from napari_mito_predict._widgets.models.importing import NotImported, Unclear, Wish
 from napari_mito_predict._widgets.predict.work import Live
 from napari_mito_predict.image import Finding, Level
 from napari_mito_predict.prediction import plan
@@ -331,6 +333,38 @@ def train_failed(dock, request):
     dock.attach(write_run(LONG[:60], "failed", f"{LONG}.czi is gone. Its folder may have been moved or renamed."))
 
 
+def models_list(dock, request):
+    folder = request.getfixturevalue("tmp_path") / "models"
+    shutil.copytree(folder / "mito-z", folder / LONG[:60])
+    (folder / f"{LONG}.zip").write_bytes(b"PK")
+    dock.folders.expand(animate=False)
+    dock.refresh.click()
+    qtbot = request.getfixturevalue("qtbot")
+    qtbot.waitUntil(lambda: dock.cards.card_of(LONG) is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: dock.cards.views[0].head.picture._image is not None, timeout=PATIENCE)
+
+
+def models_unfolded(dock, request):
+    view = dock.cards.card_of("mito-t")
+    view.unfold()
+    view.tools._failed(long_failure())
+    view.tools._say("ok", f"Written to /data/{LONG}.zip")
+    view.tools.name_row.open()
+    view.tools.name_row.field.setText("a/b")
+
+
+def models_asked(dock, request):
+    wish = Wish(Path(f"/data/{LONG}.ckpt"))
+    dock.imports._take(NotImported(wish, "this is no model of a known format."))
+    dock.imports._take(Unclear(wish, f"{LONG} does not say what it predicts.", ("targets", "normalisation")))
+    form = dock.imports.form
+    form.targets.add.click()
+    form.normalisation.kind.setCurrentText("fixed numbers")
+    form.targets.rows[0].name.setText("a/b")
+    form.start.click()
+    dock.imports.address.open("https://lab.example/model.zip")
+
+
 SOURCES = ("files", "folders", "table", "layers")
 STATES = {
     "dock": [
@@ -352,6 +386,7 @@ STATES = {
         train_running,
         train_failed,
     ],
+    "models_dock": [empty, models_list, models_unfolded, models_asked],
 }
 CASES = [
     pytest.param(dock, state, id=f"{dock}-{state.__name__}") for dock, states in STATES.items() for state in states
@@ -399,10 +434,16 @@ def test_a_shortened_text_needs_a_tooltip(dock, arrange, settle, faults):
 
 
 @pytest.mark.parametrize("points", [11, 13])
-def test_nothing_is_cut_off_with_larger_letters(points, dock, arrange, faults, request):
+@pytest.mark.parametrize(
+    ("fixture", "state"),
+    [("dock", predict_without_voxel_size), ("models_dock", models_unfolded), ("models_dock", models_asked)],
+    ids=lambda case: getattr(case, "__name__", case),
+)
+def test_nothing_is_cut_off_with_larger_letters(points, fixture, state, arrange, faults, request):
     from napari.settings import get_settings
 
-    predict_without_voxel_size(dock, request)
+    dock = request.getfixturevalue(fixture)
+    state(dock, request)
     get_settings().appearance.font_size = points
     arrange([dock], WINDOWS[0])
     assert not faults(dock)

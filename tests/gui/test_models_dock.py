@@ -37,42 +37,6 @@ PATIENCE = 60_000
 
 
 @pytest.fixture
-def make_models_dock(places, qtbot):
-    """Docks beside a viewer without a window, when their list is there."""
-    from napari.components import ViewerModel
-
-    from napari_mito_predict._widgets.models.widget import ModelsWidget
-
-    def make(viewer=None):
-        widget = ModelsWidget(viewer or ViewerModel())
-        if viewer is None:
-            qtbot.addWidget(widget)
-            widget.resize(340, 900)
-            widget.show()
-        qtbot.waitUntil(lambda: bool(widget.cards.views), timeout=PATIENCE)
-        return widget
-
-    yield make
-    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=PATIENCE)
-
-
-@pytest.fixture
-def docked(make_models_dock, viewer):
-    """The dock in a viewer, as a user opens it from the menu."""
-    from napari.utils._proxies import PublicOnlyProxy
-
-    widget = make_models_dock(PublicOnlyProxy(viewer))
-    viewer.window.add_dock_widget(widget, name="Models", area="right")
-    return widget
-
-
-@pytest.fixture(autouse=True)
-def settings(tmp_path, monkeypatch):
-    """Shared folders of this test alone."""
-    monkeypatch.setattr("platformdirs.user_config_path", lambda *args, **kwargs: tmp_path / "settings")
-
-
-@pytest.fixture
 def dock(make_models_dock):
     return make_models_dock()
 
@@ -131,6 +95,7 @@ def done(view, qtbot):
 
 def texts(widget):
     """All that is said, whether or not it is scrolled out of sight."""
+    QApplication.processEvents()  # what a layout has just been given is shown by an event of its own
     labels = [label for label in widget.findChildren(QLabel) if label.isVisibleTo(widget)]
     return "\n".join(label.text() for label in labels)
 
@@ -682,9 +647,9 @@ def test_a_card_is_pulled_out_as_a_zip(dock, qtbot, monkeypatch):
 # ------------------------------------------------------------------ other docks
 
 
-def test_use_for_prediction_checks_that_model_alone(docked, request, qtbot):
-    predict = open_predict(docked, request)
-    card_of(docked, "mito-t").tools.use.click()
+def test_use_for_prediction_checks_that_model_alone(models_dock, request, qtbot):
+    predict = open_predict(models_dock, request)
+    card_of(models_dock, "mito-t").tools.use.click()
     assert predict.models.checked == ("mito-t",)
     assert predict.job.state is JobState.IDLE, "nothing is predicted yet"
 
@@ -700,18 +665,18 @@ def open_predict(dock, request):
     return predict
 
 
-def test_the_other_docks_follow(docked, train_dock, request, package, qtbot):
-    predict = open_predict(docked, request)
+def test_the_other_docks_follow(models_dock, train_dock, request, package, qtbot):
+    predict = open_predict(models_dock, request)
     predict.choose_model("mito-z")
-    drop(docked, package)
-    settled(docked, qtbot)
+    drop(models_dock, package)
+    settled(models_dock, qtbot)
     assert "colleague" in predict.models._boxes
     assert train_dock.start.model.findData("colleague") >= 0
-    view = card_of(docked, "colleague")
+    view = card_of(models_dock, "colleague")
     predict.choose_model("colleague")
     view.tools.remove.click()
     answer(qtbot, "Remove")
-    qtbot.waitUntil(lambda: "colleague" not in names(docked), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: "colleague" not in names(models_dock), timeout=PATIENCE)
     assert predict.models.checked == ()
     assert train_dock.start.model.findData("colleague") < 0
 
@@ -725,8 +690,8 @@ def test_a_finished_training_is_in_the_list(dock, models_folder, mine, qtbot):
     qtbot.waitUntil(lambda: "trained" in names(dock), timeout=PATIENCE)
 
 
-def test_start_fine_tuning_from(docked, train_dock, mine, qtbot):
-    card_of(docked, "dna-z").tools.train.click()
+def test_start_fine_tuning_from(models_dock, train_dock, mine, qtbot):
+    card_of(models_dock, "dna-z").tools.train.click()
     assert train_dock.start.start_from == "dna-z"
 
 
@@ -762,7 +727,7 @@ def test_the_predict_dock_opens_this_one(request, viewer, places, qtbot, monkeyp
 
 
 @pytest.mark.parametrize("end", ["close", "delete"])
-def test_closing_while_working_is_safe(end, docked, viewer, package, qtbot, monkeypatch):
+def test_closing_while_working_is_safe(end, models_dock, viewer, package, qtbot, monkeypatch):
     go_on = threading.Event()
     original = library.import_model
 
@@ -771,18 +736,18 @@ def test_closing_while_working_is_safe(end, docked, viewer, package, qtbot, monk
         return original(*args, **kwargs)
 
     monkeypatch.setattr(library, "import_model", slowly)
-    drop(docked, package, package)
-    card_of(docked, "mito-z").tools.verify.click()
-    assert docked.imports.queue.busy
-    viewer.window.remove_dock_widget(docked.parentWidget())
+    drop(models_dock, package, package)
+    card_of(models_dock, "mito-z").tools.verify.click()
+    assert models_dock.imports.queue.busy
+    viewer.window.remove_dock_widget(models_dock.parentWidget())
     if end == "delete":
-        docked.deleteLater()
+        models_dock.deleteLater()
         QApplication.processEvents()
     go_on.set()
     qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=PATIENCE)
     QApplication.processEvents()
     assert "colleague-2" not in [info.name for info in list_models()], "what waited is not begun"
-    assert not isalive(docked) or not docked.imports.queue.busy
+    assert not isalive(models_dock) or not models_dock.imports.queue.busy
 
 
 def test_cancel_gives_up_what_waits(dock, package, qtbot, monkeypatch):

@@ -118,8 +118,9 @@ class CardActions(QWidget):
         grid = QGridLayout()
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(4)
-        pairs = [(self.use, self.train), (self.verify, self.export), (self.rename, self.remove)]
-        for i, (left, right) in enumerate(pairs):
+        grid.addWidget(self.use, 0, 0, 1, 2)
+        grid.addWidget(self.train, 1, 0, 1, 2)
+        for i, (left, right) in enumerate([(self.verify, self.export), (self.rename, self.remove)], start=2):
             grid.addWidget(left, i, 0)
             grid.addWidget(right, i, 1)
         return grid

@@ -61,7 +61,11 @@ class ImportForm(QFrame):
             if not field.accessibleName():
                 field.setAccessibleName(text)
             self._labels[key] = QLabel(text)
-            rows.addRow(self._labels[key], field)
+            if field is self.targets:  # two fields in a row need all of its width
+                rows.addRow(self._labels[key])
+                rows.addRow(field)
+            else:
+                rows.addRow(self._labels[key], field)
         lines.addLayout(rows)
         self.problem = WarningLine()
         lines.addWidget(self.problem)
@@ -98,7 +102,7 @@ class ImportForm(QFrame):
         return {
             "preset": ("Known as", self.preset),
             "name": ("Name", self.name),
-            "targets": ("Predicts", self.targets),
+            "targets": ("Predicts · stain", self.targets),
             "third_axes": ("Trained on", self.third_axis),
             "voxel_size_um": ("Voxel, µm", self.voxel),
             "normalisation": ("Normalised", self.normalisation),

@@ -92,7 +92,7 @@ class TargetRow(QWidget):
         self.name.setPlaceholderText("mitochondria")
         self.name.setAccessibleName(f"What output {number} shows")
         self.stain = QLineEdit()
-        self.stain.setPlaceholderText("stain: TMRM")
+        self.stain.setPlaceholderText("TMRM")
         self.stain.setAccessibleName(f"Stain of output {number}")
         self.remove = QToolButton()
         self.remove.setText("−")

@@ -21,7 +21,7 @@ from superqt.utils import QSignalDebouncer
 
 from napari_mito_predict._widgets.common.card_browser import CardBrowser, readme_of
 from napari_mito_predict._widgets.common.controls import FailurePanel, FindingLine
-from napari_mito_predict._widgets.common.layouts import clear, column, row
+from napari_mito_predict._widgets.common.layouts import clear, column
 from napari_mito_predict._widgets.common.model_words import (
     cells_explained,
     cells_kind,
@@ -70,10 +70,9 @@ class ModelsStep(Step):
         self.fine_tune.setToolTip("Where no model fits: train one on your own pairs of images")
         self.all_models = QPushButton("Models…")
         self.all_models.setToolTip("All models with what is known of them; bring in others, and pass yours on")
-        buttons = row()
-        buttons.addWidget(self.fine_tune, 1)
-        buttons.addWidget(self.all_models)
-        self.body.addLayout(buttons)
+        # Beside each other they would be wider than a dock with large letters.
+        self.body.addWidget(self.all_models)
+        self.body.addWidget(self.fine_tune)
         self._boxes: dict[str, QCheckBox] = {}
         self._models: list[ModelInfo] = []
         self._offered: dict[str, ModelInfo] = {}
