@@ -34,5 +34,6 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 
 
 def test_only_what_is_in_the_table_can_be_built() -> None:
-    for kind in KINDS:
+    assert ARGUMENTS.keys() == set(KINDS)
+    for kind in ("unet", "gvtnet"):
         assert build_network(kind, {"ndim": 2, "depth": 1, "base_channels": 2}).ndim == 2

@@ -146,8 +146,8 @@ def _colours(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def colour_of(name: str) -> QColor:
     """The brightest colour of a colormap of napari."""
-    red, green, blue = (float(part) for part in _colours(name, np.ones((1, 1), np.float32))[0, 0])
-    return QColor.fromRgbF(red, green, blue)
+    rgb = _colours(name, np.ones((1, 1), np.float32))[0, 0]
+    return QColor.fromRgbF(*map(float, rgb))
 
 
 def _bytes(rgb: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -166,7 +166,7 @@ def _side_by_side(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> QImage:
 
 def _square(rgb: NDArray[np.uint8]) -> QImage:
     """The middle of a plane, as large as there is room for."""
-    height, width, _ = rgb.shape
+    height, width = rgb.shape[:2]
     image = QImage(rgb.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
     side = SIDE * SCALE
     filled = image.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatioByExpanding, _SMOOTH)

@@ -10,7 +10,7 @@ import pickletools
 from typing import BinaryIO, Final
 
 _MOST_BYTES: Final = 32 << 20
-_MOST_STEPS: Final = 600_000
+_MOST_STEPS: Final = 300_000
 """A large network with the state of its optimizer takes some 100,000."""
 _DEEPEST_TUPLE: Final = 16
 """Tuples that hold one other twice, and so on, take forever to be hashed: twice as long for each level."""
