@@ -1,8 +1,7 @@
-"""Make the pictures in docs/images from a running napari: open the sample, predict, compare, fine-tune, look at
-models; and the report.
+"""Make the pictures in docs/images from a running napari: the sample predicted and compared, a training, the models.
 
-``python docs/make_screenshots.py [FOLDER [predict] [fine-tune] [models] [report]]``; without a display it starts its own. The
-report is drawn by Chromium, which has to be installed.
+``python docs/make_screenshots.py [FOLDER [predict] [fine-tune] [models] [report]]``; without a display it starts its
+own. The report is drawn by Chromium, which has to be installed.
 """
 
 from __future__ import annotations
