@@ -1,7 +1,7 @@
-"""Make the pictures in docs/images from a running napari: open the sample, predict, compare, fine-tune; and the report.
+"""Make the pictures in docs/images from a running napari: the sample predicted and compared, a training, the models.
 
-``python docs/make_screenshots.py [FOLDER [predict] [fine-tune] [report]]``; without a display it starts its own. The
-report is drawn by Chromium, which has to be installed.
+``python docs/make_screenshots.py [FOLDER [predict] [fine-tune] [models] [report]]``; without a display it starts its
+own. The report is drawn by Chromium, which has to be installed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ PATIENCE = 900.0
 
 REPORT = (1250, 2220)
 """Pixels, from the top of the page; narrower windows fold its tables."""
-PICTURES = ("predict", "fine-tune", "report")
+PICTURES = ("predict", "fine-tune", "models", "report")
+REAL_MODELS = Path(__file__).parents[1] / "real-models/src/napari_mito_predict_real_models/models"
+MODELS_HEIGHT = 1000
 
 
 def main(folder: Path, pictures: list[str]) -> None:
@@ -50,6 +52,10 @@ def main(folder: Path, pictures: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if "predict" in pictures:
         show_predicting(folder)
+    if "models" in pictures:
+        with tempfile.TemporaryDirectory() as scratch:
+            os.environ["MITO_PREDICT_MODELS"] = str(shutil.copytree(REAL_MODELS, f"{scratch}/models"))
+            show_models(folder)
     if "report" in pictures:
         show_report(folder)
     if "fine-tune" in pictures:
@@ -143,6 +149,27 @@ def train_a_little(widget: TrainWidget, fields: Path) -> None:
         raise SystemExit(widget.watch.status.message)
     wait(1)
     print(widget.training.scores.text())
+
+
+def show_models(folder: Path) -> None:
+    """The list of models, the first of them unfolded and verified."""
+    viewer = napari.Viewer(title="Mito Predict")
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-mito-predict", "Models")
+    until(lambda: bool(widget.cards.views))
+    dock.setFloating(True)
+    dock.resize(DOCK_WIDTH, MODELS_HEIGHT)
+    card = widget.cards.views[0]
+    until(lambda: all(not view.head.picture.is_empty for view in widget.cards.views))
+    card.unfold()
+    card.tools.verify.click()
+    until(lambda: not card.busy)
+    wait(1)
+    picture = QPixmap(widget.size() * 2)
+    picture.setDevicePixelRatio(2)
+    widget.render(picture)
+    picture.save(str(folder / "models.png"))
+    print(folder / "models.png")
+    viewer.close()
 
 
 def make_fields(folder: Path) -> Path:

@@ -341,7 +341,7 @@ def models_list(dock, request):
     dock.refresh.click()
     qtbot = request.getfixturevalue("qtbot")
     qtbot.waitUntil(lambda: dock.cards.card_of(LONG) is not None, timeout=PATIENCE)
-    qtbot.waitUntil(lambda: dock.cards.views[0].head.picture._image is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not dock.cards.views[0].head.picture.is_empty, timeout=PATIENCE)
 
 
 def models_unfolded(dock, request):

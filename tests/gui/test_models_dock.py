@@ -212,8 +212,8 @@ def test_pictures_are_drawn_from_samples_of_folders_and_zips(dock, package, mine
     (mine / "mito-z" / "sample.npz").unlink()
     refresh(dock, qtbot)
     in_zip, without = dock.cards.card_of("colleague"), dock.cards.card_of("mito-t")
-    qtbot.waitUntil(lambda: in_zip.head.picture._image is not None, timeout=PATIENCE)
-    qtbot.waitUntil(lambda: without.head.picture._image is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not in_zip.head.picture.is_empty, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not without.head.picture.is_empty, timeout=PATIENCE)
 
 
 def test_a_model_without_a_sample_has_no_picture_and_more_room_for_words(places, mine, make_models_dock, qtbot):
@@ -388,11 +388,9 @@ def test_what_a_checkpoint_does_not_say_is_asked_in_a_form(dock, foreign, preset
     form = dock.imports.form
     assert form.isVisibleTo(dock)
     assert "first.p" in form.title.text()
-    assert form.reason.text() == "this checkpoint does not say what it predicts. Say its targets."
+    assert form.reason.text() == "This checkpoint does not say what it predicts. Say its targets."
     form.start.click()
     settled(dock, qtbot)
-    assert "second.p" in form.title.text(), "one after another"
-    form.skip.click()
     assert "first.p" in form.title.text(), "which still lacks it"
     form.targets.rows[0].name.setText("Mito / dots")
     form.start.click()
@@ -410,7 +408,11 @@ def test_what_a_checkpoint_does_not_say_is_asked_in_a_form(dock, foreign, preset
     form.start.click()
     settled(dock, qtbot)
     qtbot.waitUntil(lambda: "mine" in names(dock), timeout=PATIENCE)
+    assert "second.p" in form.title.text(), "one after another"
+    assert not form.name.text()
+    form.skip.click()
     assert not form.isVisibleTo(dock)
+    assert "second.p is left out" in texts(dock.imports)
     assert foreign[-1] == Told(
         name="mine",
         targets=(Target(name="mitochondria", stain="TMRM", colormap="magenta"),),
@@ -616,8 +618,8 @@ def test_shared_folders_are_added_and_forgotten(dock, package, tmp_path, qtbot, 
     qtbot.waitUntil(lambda: "colleague" not in names(dock), timeout=PATIENCE)
     assert (package / "model.json").is_file()
     dock.folders.add_folder(tmp_path / "nowhere")
-    qtbot.waitUntil(lambda: dock.folders.failure.isVisibleTo(dock.folders.content()), timeout=PATIENCE)
-    assert "no such folder" in dock.folders.failure.what.text()
+    qtbot.waitUntil(lambda: bool(dock.folders.problem.text), timeout=PATIENCE)
+    assert "no such folder" in dock.folders.problem.text
 
 
 def test_a_shared_folder_that_the_environment_names_is_not_forgotten_here(dock, package, qtbot, monkeypatch):
@@ -770,6 +772,26 @@ def test_cancel_gives_up_what_waits(dock, package, qtbot, monkeypatch):
     assert len(begun) == 1
     assert "late" not in texts(dock.imports)
     assert not dock.imports.progress.isVisibleTo(dock)
+
+
+def test_it_is_said_how_much_of_an_address_has_come_and_cancel_ends_it(dock, qtbot, monkeypatch):
+    ended = threading.Event()
+
+    def fetch(source, told=None, *, sha256=None, on_progress=None):
+        try:
+            while True:
+                on_progress(3_000_000, 12_000_000)
+                ended.wait(0.01)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(library, "import_model", fetch)
+    dock.imports.queue.add([Wish("https://lab.example/model.zip", sha256="ab" * 32)])
+    qtbot.waitUntil(lambda: "3 of 12 MB" in dock.imports.progress.text(), timeout=PATIENCE)
+    dock.imports.cancel.click()
+    assert ended.wait(20)
+    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=PATIENCE)
+    assert "lab.example" not in texts(dock.imports)
 
 
 def test_a_list_that_cannot_be_read_is_said(dock, qtbot, monkeypatch):

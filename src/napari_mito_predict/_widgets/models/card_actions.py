@@ -24,7 +24,7 @@ from napari_mito_predict._widgets.models.work import (
     renaming,
     verifying,
 )
-from napari_mito_predict.errors import ModelError, OutputError
+from napari_mito_predict.errors import DamagedModelError, OutputError
 from napari_mito_predict.models.package import VerifyReport
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ EXPORTS = (
     Export("czann", "For ZEN and arivis…", ".czann", "ZEISS models (*.czann)"),
 )
 _FIXES: dict[type[BaseException], str] = {
-    ModelError: "Verify the model, or get it again from where it came from.",
+    DamagedModelError: "Get the model again from where it came from.",
     OutputError: "Choose another folder or name.",
 }
 
@@ -140,11 +140,13 @@ class CardActions(QWidget):
             why_not = why_not_trained_further(card)
         self.train.setEnabled(not why_not and not busy)
         self.train.setToolTip(why_not or "Open the dock Fine-tune with this model as the one to start from")
+        self.train.setAccessibleDescription(why_not)
         protected = why_protected(self._info)
         self.rename.setVisible(card is not None)
         for button, what in ((self.rename, "Give it another name"), (self.remove, "Delete it; asks before")):
             button.setEnabled(not protected and not busy)
             button.setToolTip(protected or what)
+            button.setAccessibleDescription(protected)
         if busy:
             self._say("info", self._doing)
 

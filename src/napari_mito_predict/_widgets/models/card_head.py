@@ -160,6 +160,11 @@ class Picture(QWidget):
         self._image: QImage | None = None
         self.setFixedSize(SIZE)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to see yet."""
+        return self._image is None
+
     def show_image(self, image: QImage | None) -> None:
         """Show this; None shows nothing."""
         self._image = image

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
-from napari_mito_predict._widgets.common.controls import FailurePanel
 from napari_mito_predict._widgets.common.layouts import clear, column, row
 from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.worker import Job
-from napari_mito_predict._widgets.common.wrapped import Wrapped
+from napari_mito_predict._widgets.common.wrapped import WarningLine, Wrapped
 from napari_mito_predict._widgets.models.files import show_in_files
-from napari_mito_predict.errors import ModelError
 from napari_mito_predict.models.folders import SHARED_VARIABLE, add_shared_folder, forget_shared_folder
 
 if TYPE_CHECKING:
@@ -40,12 +38,12 @@ class FoldersStep(Step):
         self.add = QPushButton("Add a shared folder…")
         self.add.clicked.connect(self._ask_for_folder)
         self.body.addWidget(self.add)
-        self.failure = FailurePanel()
-        self.body.addWidget(self.failure)
+        self.problem = WarningLine()
+        self.body.addWidget(self.problem)
         self.forget_buttons: dict[Path, QPushButton] = {}
-        self._job = Job(self, fixes={ModelError: "Choose a folder that is there."})
+        self._job = Job(self)
         self._job.yielded.connect(lambda _: self.changed.emit())
-        self._job.failed.connect(self.failure.show_failure)
+        self._job.failed.connect(lambda failure: self.problem.say(failure.what))
 
     def show_folders(self, listing: Listing) -> None:
         """Show where was looked."""
@@ -77,7 +75,7 @@ class FoldersStep(Step):
         self._start(lambda: forget_shared_folder(folder))
 
     def _start(self, change: Callable[[], None]) -> None:
-        self.failure.show_failure(None)
+        self.problem.say("")
         self._job.start(_changing(change))
 
     def _ask_for_folder(self) -> None:

@@ -116,7 +116,7 @@ class ImportForm(QFrame):
         """Ask about a file: why stands above, what is `missing` is marked, and what was said before is still there."""
         self.wish = wish
         self.title.setText(f"More has to be said about {wish.name}")
-        self.reason.setText(reason)
+        self.reason.setText(reason[:1].upper() + reason[1:])
         self._fill_presets(wish.told.preset)
         self._show_told(wish.told)
         self.problem.say("")

@@ -23,6 +23,7 @@ from napari_mito_predict._widgets.models.importing import (
     Untrusted,
     Wish,
 )
+from napari_mito_predict.models.importers.foreign import Told
 
 _FILES = "Models (*.zip *.p *.pt *.pth *.ckpt *.onnx *.torchscript *.safetensors);;All files (*)"
 _MILLISECONDS_BETWEEN_REFRESHES = 200
@@ -67,7 +68,7 @@ class ImportPanel(QWidget):
         lines.addWidget(self.dismiss)
         self.form = ImportForm()
         self.form.wished.connect(self._try_again)
-        self.form.skipped.connect(self._ask_next)
+        self.form.skipped.connect(self._leave_out)
         lines.addWidget(self.form)
         self.clear_messages()
         self._show_progress()
@@ -133,11 +134,13 @@ class ImportPanel(QWidget):
             case Untrusted():
                 self._ask_for_trust(outcome)
             case Unclear():
-                self._unclear.append(outcome)
-                if self.form.wish is None:
-                    self._ask_next()
+                # What was just answered is asked again before the others.
+                place = len(self._unclear) if outcome.wish.told == Told() else 0
+                self._unclear.insert(place, outcome)
             case NotImported():
                 self._tell("error", f"{outcome.wish.name}: {outcome.reason}")
+        if self.form.wish is None:
+            self._ask_next()
 
     def _tell(self, level: str, text: str) -> None:
         self._told.addWidget(FindingLine(level, text))
@@ -155,6 +158,11 @@ class ImportPanel(QWidget):
         if self._unclear:
             unclear = self._unclear.pop(0)
             self.form.ask(unclear.wish, unclear.reason, unclear.missing)
+
+    def _leave_out(self) -> None:
+        if self.form.wish is not None:
+            self._tell("info", f"{self.form.wish.name} is left out.")
+        self._ask_next()
 
     def _try_again(self, wish: Wish) -> None:
         self.form.close_form()
