@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import napari
 import numpy as np
 from qtpy.QtCore import QEventLoop, QSize, Qt, QTimer
-from qtpy.QtGui import QPixmap
-from qtpy.QtWidgets import QScrollArea
+from qtpy.QtGui import QPainter, QPixmap
+from qtpy.QtWidgets import QScrollArea, QWidget
 
 from napari_mito_predict._widgets.common.facts import prediction_facts
 from napari_mito_predict._widgets.common.worker import JobState
@@ -44,7 +44,8 @@ REPORT = (1250, 2220)
 """Pixels, from the top of the page; narrower windows fold its tables."""
 PICTURES = ("predict", "fine-tune", "models", "report")
 REAL_MODELS = Path(__file__).parents[1] / "real-models/src/napari_mito_predict_real_models/models"
-MODELS_HEIGHT = 1000
+MODELS_HEIGHT = 860
+MODELS_GAP = 12
 
 
 def main(folder: Path, pictures: list[str]) -> None:
@@ -152,7 +153,7 @@ def train_a_little(widget: TrainWidget, fields: Path) -> None:
 
 
 def show_models(folder: Path) -> None:
-    """The list of models, the first of them unfolded and verified."""
+    """The list of models, and beside it the same with the first of them unfolded and verified."""
     viewer = napari.Viewer(title="Mito Predict")
     dock, widget = viewer.window.add_plugin_dock_widget("napari-mito-predict", "Models")
     until(lambda: bool(widget.cards.views))
@@ -160,16 +161,30 @@ def show_models(folder: Path) -> None:
     dock.resize(DOCK_WIDTH, MODELS_HEIGHT)
     card = widget.cards.views[0]
     until(lambda: all(not view.head.picture.is_empty for view in widget.cards.views))
+    wait(1)
+    left = rendered(widget)
     card.unfold()
     card.tools.verify.click()
     until(lambda: not card.busy)
     wait(1)
+    both = QPixmap(QSize(2 * DOCK_WIDTH + MODELS_GAP, MODELS_HEIGHT) * 2)
+    both.setDevicePixelRatio(2)
+    both.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(both)
+    painter.drawPixmap(0, 0, left)
+    painter.drawPixmap(DOCK_WIDTH + MODELS_GAP, 0, rendered(widget))
+    painter.end()
+    both.save(str(folder / "models.png"))
+    print(folder / "models.png")
+    viewer.close()
+
+
+def rendered(widget: QWidget) -> QPixmap:
+    """What a widget shows now, at twice the resolution."""
     picture = QPixmap(widget.size() * 2)
     picture.setDevicePixelRatio(2)
     widget.render(picture)
-    picture.save(str(folder / "models.png"))
-    print(folder / "models.png")
-    viewer.close()
+    return picture
 
 
 def make_fields(folder: Path) -> Path:
@@ -212,10 +227,7 @@ def picture_of_dock(dock, widget: PredictWidget):  # type: ignore[no-untyped-def
     dock.setFloating(True)
     dock.resize(DOCK_WIDTH, scroll.widget().heightForWidth(DOCK_WIDTH) + 40)
     wait(1)
-    seen = scroll.viewport()  # the buttons that stay in sight lie over what scrolls
-    picture = QPixmap(seen.size() * 2)
-    picture.setDevicePixelRatio(2)
-    seen.render(picture)
+    picture = rendered(scroll.viewport())  # the buttons that stay in sight lie over what scrolls
     dock.setFloating(False)
     return picture
 

@@ -15,6 +15,7 @@ from napari_mito_predict._widgets.common.scrolling import ScrollingColumn
 from napari_mito_predict._widgets.common.settings import use_models_folder
 from napari_mito_predict._widgets.common.style import style_sheet
 from napari_mito_predict._widgets.common.worker import Job
+from napari_mito_predict._widgets.common.wrapped import Wrapped
 from napari_mito_predict._widgets.models.cards import Cards
 from napari_mito_predict._widgets.models.dragging import DragOut
 from napari_mito_predict._widgets.models.folders import FoldersStep
@@ -69,8 +70,7 @@ class ModelsWidget(QWidget):
         self.filter.setAcceptDrops(False)  # what is dropped there is a model, too
         self.refresh = QPushButton("Refresh")
         self.refresh.setToolTip("Look for models again")
-        self.count = QLabel()
-        self.count.setProperty("quiet", True)
+        self.count = Wrapped(quiet=True)
         top = column(4)
         top.setContentsMargins(4, 4, 4, 2)
         search = row()
