@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from qtpy.compat import isalive
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QThreadPool, QUrl
 from qtpy.QtGui import QDropEvent, QGuiApplication
@@ -30,8 +31,18 @@ from napari_mito_predict.errors import (
     OutputExistsError,
     UntrustedModelError,
 )
-from napari_mito_predict.models import Architecture, Normalisation, Target, library, list_models, read_card
+from napari_mito_predict.models import (
+    Architecture,
+    Input,
+    Normalisation,
+    Target,
+    library,
+    list_models,
+    read_card,
+    save_model,
+)
 from napari_mito_predict.models.importers import ForeignModel, Told
+from napari_mito_predict.networks import build_network
 
 PATIENCE = 60_000
 
@@ -294,7 +305,7 @@ def test_what_is_dropped_is_imported_and_one_bad_file_stops_no_other(dock, packa
     assert "colleague.zip is imported as colleague." in said
     assert "other is imported." in said
     assert "bad.zip: " in said
-    assert "letter.txt: this is no model of a known format." in said
+    assert "letter.txt: this is no model of a known format" in said
     assert str(text) not in said, "the line begins with its name"
     assert not dock.imports.form.isVisibleTo(dock), "nothing that could be said would help"
     assert card_of(dock, "other").info.path.parent == tmp_path / "models"
@@ -551,6 +562,34 @@ def test_every_format_reaches_the_library(export, dock, tmp_path, qtbot, monkeyp
     assert asked == [("mito-z", "out", export.key, bool(export.ending))]
     assert "pip install something" in view.tools.failure.what.text()
     assert "not foreseen" not in texts(view.tools.failure)
+
+
+def test_images_are_asked_for_before_a_model_goes_to_zen(dock, mine, tmp_path, qtbot, monkeypatch, tiny_card):
+    """Their constants stand in for the statistics of the whole image; what that costs is said."""
+    card = tiny_card.model_copy(
+        update={
+            "name": "plane",
+            "architecture": Architecture(kind="unet", arguments={"ndim": 2, "depth": 1, "base_channels": 2}),
+            "input": Input(voxel_size_um=(None, 0.1, 0.1), third_axes=()),
+        }
+    )
+    network = build_network("unet", card.architecture.arguments).eval()
+    save_model(mine / "plane", card, network, np.zeros((1, 16, 16), np.float32))
+    dock.refresh.click()
+    settled(dock, qtbot)
+    images = []
+    for number in range(2):
+        images.append(tmp_path / f"{number}.tif")
+        pixels = np.random.default_rng(number).integers(100, 200, (64, 64), np.uint16)
+        tifffile.imwrite(images[-1], pixels, metadata={"axes": "YX"})
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *args, **kwargs: (list(map(str, images)), ""))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args, **kwargs: (str(tmp_path / "plane"), ""))
+    view = card_of(dock, "plane")
+    view.tools.formats.actions()[-1].trigger()
+    done(view, qtbot)
+    assert (tmp_path / "plane.czann").is_file()
+    assert "Fixed constants of 2 images" in texts(view)
+    assert not card_of(dock, "mito-z").tools.formats.actions()[-1].isEnabled()
 
 
 def test_rename_and_the_other_docks_know(dock, mine, qtbot, request):

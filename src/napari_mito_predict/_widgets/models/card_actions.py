@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from qtpy.QtCore import Signal
+from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QMenu, QPushButton, QWidget
 
 from napari_mito_predict._widgets.common.controls import FailurePanel, FindingLine
@@ -50,6 +52,7 @@ EXPORTS = (
     Export("bioimageio", "For bioimage.io…", ".bioimageio.zip", "BioImage Model Zoo (*.zip)"),
     Export("czann", "For ZEN and arivis…", ".czann", "ZEISS models (*.czann)"),
 )
+_IMAGES_FOR_ZEN = "Images as ZEN will see them: same light, exposure and pixel type; better five than one"
 _FIXES: dict[type[BaseException], str] = {
     DamagedModelError: "Get the model again from where it came from.",
     OutputError: "Choose another folder or name.",
@@ -103,8 +106,14 @@ class CardActions(QWidget):
         )
         self.export.setToolTip("Write it for others: colleagues, the BioImage Model Zoo, ZEN")
         self.formats = QMenu(self)
+        self.formats.setToolTipsVisible(True)
         for export in EXPORTS:
-            self.formats.addAction(export.text, lambda export=export: self._ask_where(export))
+            action = QAction(export.text, self.formats)
+            action.triggered.connect(lambda _=False, export=export: self._ask_where(export))
+            self.formats.addAction(action)
+            if export.key == "czann" and self._info.card is not None and self._info.card.input.third_axes:
+                action.setEnabled(False)
+                action.setToolTip("For models of single planes: ZEN gives a model one plane at a time")
         self.export.setMenu(self.formats)
         self.use.clicked.connect(self.used)
         self.train.clicked.connect(self.trained)
@@ -171,7 +180,7 @@ class CardActions(QWidget):
             case VerifyReport():
                 self._say("error", f"{found.message} Get it again from where it came from.")
             case Exported():
-                self._say("ok", f"Written to {found.path}")
+                self._say("ok", f"Written to {found.path}" + (f"\n{found.note}" if found.note else ""))
             case Renamed() | Removed():
                 self.changed.emit(found)
 
@@ -187,13 +196,21 @@ class CardActions(QWidget):
             if folder:
                 self.write(export, Path(folder))
             return
+        images: list[str] = []
+        if export.key == "czann":
+            images, _ = QFileDialog.getOpenFileNames(self, _IMAGES_FOR_ZEN)
+            if not images:
+                return
         path, _ = QFileDialog.getSaveFileName(self, f"Export {self._info.name}", start, export.files)
         if path:
-            self.write(export, _with_ending(Path(path), export.ending))
+            self.write(export, _with_ending(Path(path), export.ending), [Path(image) for image in images])
 
-    def write(self, export: Export, destination: Path) -> None:
-        """Export to a file, which the file dialog asked about where there is one; or into a folder."""
-        work = exporting(self._info.path, destination, export.key, overwrite=bool(export.ending))
+    def write(self, export: Export, destination: Path, images: Sequence[Path] = ()) -> None:
+        """Export to a file, which the file dialog asked about where there is one; or into a folder.
+
+        For ZEN, `images` are like those that it will predict from.
+        """
+        work = exporting(self._info.path, destination, export.key, images, overwrite=bool(export.ending))
         self._start(work, f"Writing to {destination}…")
 
     def _open_name_row(self) -> None:

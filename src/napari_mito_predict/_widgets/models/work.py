@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +53,8 @@ class Exported:
     """A model was written for others."""
 
     path: Path
+    note: str = ""
+    """What is to be known of it."""
 
 
 def listing() -> Work:
@@ -79,13 +81,21 @@ def verifying(package: Path) -> Work:
     return _once(verify)
 
 
-def exporting(package: Path, destination: Path, file_format: ExportFormat, *, overwrite: bool) -> Work:
-    """Write a model for others."""
+def exporting(
+    package: Path, destination: Path, file_format: ExportFormat, images: Sequence[Path] = (), *, overwrite: bool
+) -> Work:
+    """Write a model for others; for ZEN, with constants that fit `images`."""
 
     def export() -> object:
         from napari_mito_predict.models.library import export_model
 
-        return Exported(export_model(package, destination, file_format=file_format, overwrite=overwrite))
+        if not images:
+            return Exported(export_model(package, destination, file_format=file_format, overwrite=overwrite))
+        from napari_mito_predict.prediction.zen import fixed_input
+
+        fixed = fixed_input(package, images)
+        path = export_model(package, destination, file_format=file_format, overwrite=overwrite, fixed=fixed)
+        return Exported(path, str(fixed))
 
     return _once(export)
 
