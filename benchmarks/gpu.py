@@ -230,7 +230,7 @@ def at_best(bench: Bench, model: Model, raw: np.ndarray, precision: str) -> floa
     def work() -> np.ndarray:
         up.numpy()[:] = raw
         values = up.to(bench.device, non_blocking=True).float()
-        values = values.clamp_(statistics_.low, statistics_.high).sub_(statistics_.mean).div_(statistics_.std)
+        values = values.clamp_(statistics_.low, statistics_.high).sub_(statistics_.offset).div_(statistics_.scale)
         start = 0
         for rows in strips(folded, values.to(dtype)[None, None]):
             stop = start + rows.shape[3]
