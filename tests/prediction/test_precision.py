@@ -71,6 +71,11 @@ def test_on_an_image_the_two_precisions_agree(name):
 
     from napari_mito_predict.image import open_image
 
-    image, model = open_image(str(files("napari_mito_predict") / "_sample" / "simulated_cell.czi")), load_model(name)
-    one, other = (predict(image, model, device="cpu", precision=p)[model.targets[0]].data for p in ("32", "bf16"))
-    assert pcc(one, other) >= LOWEST
+    image = open_image(str(files("napari_mito_predict") / "_sample" / "simulated_cell.czi"))
+    light = image.read()[8:24, 96:160, 96:160]  # a processor without instructions for bfloat16 is slow with it
+    model = load_model(name)
+    found = []
+    for precision in ("32", "bf16"):
+        predicted = predict(light, model, voxel_size_um=image.voxel_size_um, device="cpu", precision=precision)
+        found.append(predicted[model.targets[0]].data)
+    assert pcc(*found) >= LOWEST
