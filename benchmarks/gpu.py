@@ -335,7 +335,9 @@ def measure_agreement(bench: Bench) -> dict[str, float]:
             there = statistics.measure(ways.upload(raw.astype(dtype)), model.card.input.normalisation, where="")
         here = normalize.measure(raw.astype(dtype), model.card.input.normalisation)
         pairs = zip(
-            (there.low, there.high, there.mean, there.std), (here.low, here.high, here.mean, here.std), strict=True
+            (there.low, there.high, there.offset, there.scale),
+            (here.low, here.high, here.offset, here.scale),
+            strict=True,
         )
         found[f"largest relative difference of statistics, {np.dtype(dtype)}"] = max(abs(a / b - 1) for a, b in pairs)
     for name, value in found.items():
