@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
+import subprocess
+import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -35,7 +37,6 @@ from napari_mito_predict.models import (
     list_models,
     load_model,
     read_card,
-    read_package,
     remove_model,
     rename_model,
     save_model,
@@ -179,29 +180,34 @@ def test_a_picture_that_is_none_is_refused(package: Path, models: Path) -> None:
     assert not list(models.iterdir())
 
 
-def _import_when_all_are_ready(package: Path, folder: Path, barrier, results) -> None:
-    os.environ["MITO_PREDICT_MODELS"] = str(folder)
-    read_package(package)  # torch is loaded
-    barrier.wait()
-    try:
-        results.put(import_model(package).name)
-    except ModelError as error:
-        results.put(f"{type(error).__name__}: {error}")
+IMPORT_WHEN_ALL_ARE_READY = """
+import sys, time
+from pathlib import Path
+from napari_mito_predict.models import import_model
+from napari_mito_predict.models.package import read_package
+package, ready, go = map(Path, sys.argv[1:])
+read_package(package)  # torch is loaded
+ready.touch()
+while not go.exists():
+    time.sleep(0.001)
+print(import_model(package).name)
+"""
 
 
-def test_several_processes_import_the_same_model_at_once(package: Path, models: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    count = 3
-    barrier, results = context.Barrier(count), context.Queue()
+def test_several_processes_import_the_same_model_at_once(package: Path, models: Path, tmp_path: Path) -> None:
+    ready = [tmp_path / f"ready{number}" for number in range(3)]
+    go = tmp_path / "go"
+    command = [sys.executable, "-c", IMPORT_WHEN_ALL_ARE_READY, str(package)]
+    environment = os.environ | {"MITO_PREDICT_MODELS": str(models)}
     processes = [
-        context.Process(target=_import_when_all_are_ready, args=(package, models, barrier, results))
-        for _ in range(count)
+        subprocess.Popen([*command, str(file), str(go)], env=environment, stdout=subprocess.PIPE, text=True)
+        for file in ready
     ]
-    for process in processes:
-        process.start()
-    names = sorted(results.get(timeout=120) for _ in processes)
-    for process in processes:
-        process.join(60)
+    while not all(file.exists() for file in ready):
+        assert all(process.poll() is None for process in processes), "each waits for the others"
+        time.sleep(0.01)
+    go.touch()
+    names = sorted(process.communicate(timeout=120)[0].strip() for process in processes)
     assert names == ["mito-2d", "mito-2d-2", "mito-2d-3"]
     assert sorted(path.name for path in models.iterdir()) == names
     assert all(verify_model(models / name).passed and read_card(models / name).name == name for name in names)
