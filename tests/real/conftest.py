@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+
+if find_spec("torch") is None:  # what predicts is not tested there
+    collect_ignore = ["test_pytorch_fnet.py", "test_viscy_models.py"]
 
 
 @pytest.fixture(scope="session")

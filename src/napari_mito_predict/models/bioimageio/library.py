@@ -38,7 +38,8 @@ def specification() -> ModuleType:
             f"'bioimageio.spec' is of version {spec.__version__}, and packages of bioimage.io need "
             f"{'.'.join(map(str, _OLDEST))} or newer: install napari-mito-predict[bioimageio] anew."
         )
-    return spec
+    module: ModuleType = spec
+    return module
 
 
 def problems(found: Any) -> str:
