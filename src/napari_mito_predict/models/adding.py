@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from napari_mito_predict._files import atomic_folder, atomic_write_text, sha256_file
 from napari_mito_predict.errors import DamagedModelError, InvalidModelError, UnwritableOutputError
-from napari_mito_predict.models.card import LONGEST_NAME, check_name
+from napari_mito_predict.models.card_values import LONGEST_NAME, check_name
 from napari_mito_predict.models.files import CARD, GRAPHS, WEIGHTS, PackageFiles, is_picture, open_package
 from napari_mito_predict.models.folders import user_models_folder
 from napari_mito_predict.models.info import file_name

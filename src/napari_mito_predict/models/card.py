@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -18,9 +16,17 @@ from pydantic import (
 )
 
 from napari_mito_predict.errors import InvalidModelError
-from napari_mito_predict.image.metadata import LARGEST_VOXEL_UM, SMALLEST_VOXEL_UM
-from napari_mito_predict.image.names import file_stem
 from napari_mito_predict.models.card_text import MEASURES, SIMULATED_DISCLAIMER, Measure, card_markdown
+from napari_mito_predict.models.card_values import (
+    Count,
+    Line,
+    Micrometres,
+    Name,
+    Percentiles,
+    PositiveFinite,
+    Sha256,
+    Text,
+)
 from napari_mito_predict.models.graphs import GRAPH, check_graph
 from napari_mito_predict.models.licence import NOT_STATED
 from napari_mito_predict.networks.arguments import check_arguments
@@ -33,58 +39,8 @@ SCHEMA_VERSION: Final = 2
 
 ThirdAxis = Literal["z", "t"]
 
-_NOT_TO_BE_READ = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""What moves the cursor of a terminal, colours or turns around what follows; a space takes its place."""
-_LARGEST_NUMBER = 10**15
 _LONGEST_PROBLEM = 300
 """Letters of one fault of a card, in a message."""
-LONGEST_NAME: Final = 64
-_SHOWN = 40
-"""Letters of a name that is too long, in a message."""
-
-
-def check_name(name: str) -> str:
-    """Return `name` if it can be a file name everywhere, in any script; raise ``ValueError`` otherwise.
-
-    A package is a folder of the model's name, and is given on command lines, where ``-`` begins an option.
-    """
-    if len(name) > LONGEST_NAME:
-        raise ValueError(
-            f"'{name[:_SHOWN]}…' is not a model name: it has {len(name)} letters, and at most {LONGEST_NAME} are taken"
-        )
-    if not name.isprintable() or not name[:1].isalnum() or file_stem(name) != name:
-        raise ValueError(
-            f"'{name}' is not a model name: it has to begin with a letter or digit, and to be a name for files on all "
-            'systems, without any of / \\ : * ? " < > |'
-        )
-    return name
-
-
-def _one_line(text: str) -> str:
-    return _NOT_TO_BE_READ.sub(" ", text)
-
-
-def _lines(text: str) -> str:
-    return "\n".join(map(_one_line, text.split("\n")))
-
-
-def _check_percentiles(given: tuple[float, float]) -> tuple[float, float]:
-    low, high = given
-    if not 0 <= low < high <= 100:
-        raise ValueError("percentiles are two numbers from 0 to 100, the lower one first")
-    return given
-
-
-# A card comes from anywhere: each value has a bound, so that nothing absurd is shown, computed with or allocated.
-Name = Annotated[str, AfterValidator(check_name)]
-LONGEST_LINE: Final = 200
-Line = Annotated[str, Field(max_length=LONGEST_LINE), AfterValidator(_one_line)]
-Text = Annotated[str, Field(max_length=20_000), AfterValidator(_lines)]
-Count = Annotated[int, Field(ge=0, le=_LARGEST_NUMBER)]
-PositiveFinite = Annotated[float, Field(gt=0, le=_LARGEST_NUMBER)]
-Micrometres = Annotated[float, Field(ge=SMALLEST_VOXEL_UM, le=LARGEST_VOXEL_UM)]
-Percentiles = Annotated[tuple[float, float], AfterValidator(_check_percentiles)]
-Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
 
 
 class _Part(BaseModel):

@@ -21,7 +21,8 @@ from pydantic import (
 
 from napari_mito_predict._files import atomic_write_text
 from napari_mito_predict.errors import ConfigError
-from napari_mito_predict.models.card import Name, ThirdAxis
+from napari_mito_predict.models.card import ThirdAxis
+from napari_mito_predict.models.card_values import Name
 from napari_mito_predict.training.presets import PRESETS
 
 SCHEMA_VERSION = 1

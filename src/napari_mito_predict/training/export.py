@@ -13,7 +13,7 @@ import numpy as np
 from napari_mito_predict.errors import ModelError
 from napari_mito_predict.image import ChannelRole
 from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Target, Training, save_model
-from napari_mito_predict.models.card import LONGEST_LINE
+from napari_mito_predict.models.card_values import LONGEST_LINE
 from napari_mito_predict.training.config import NetworkConfig
 from napari_mito_predict.training.inherited import terms_of
 from napari_mito_predict.training.pictures import draw_curve, draw_example

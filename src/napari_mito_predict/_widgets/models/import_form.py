@@ -17,7 +17,7 @@ from napari_mito_predict._widgets.models.normalisation_field import Normalisatio
 from napari_mito_predict._widgets.models.numbers_row import NumbersRow
 from napari_mito_predict._widgets.models.target_rows import TargetRows
 from napari_mito_predict.image.metadata import LARGEST_VOXEL_UM, SMALLEST_VOXEL_UM
-from napari_mito_predict.models.card import check_name
+from napari_mito_predict.models.card_values import check_name
 from napari_mito_predict.models.importers.foreign import Told
 from napari_mito_predict.models.importers.recognise import presets
 

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QLineEdit, QPushButton, QWidget
 
 from napari_mito_predict._widgets.common.layouts import column, row
 from napari_mito_predict._widgets.common.wrapped import WarningLine
-from napari_mito_predict.models.card import check_name
+from napari_mito_predict.models.card_values import check_name
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QKeyEvent

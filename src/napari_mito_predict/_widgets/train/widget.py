@@ -24,7 +24,7 @@ from napari_mito_predict._widgets.train.run_step import RunStep
 from napari_mito_predict._widgets.train.start_step import StartStep
 from napari_mito_predict._widgets.train.watch import Phase, RunWatch
 from napari_mito_predict.errors import ConfigError, MitoPredictError
-from napari_mito_predict.models.card import check_name
+from napari_mito_predict.models.card_values import check_name
 from napari_mito_predict.training.config import TrainingConfig
 from napari_mito_predict.training.runs import known_runs, launch
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from napari_mito_predict.errors import ForeignModelError
 from napari_mito_predict.image.names import file_stem
-from napari_mito_predict.models.card import check_name
+from napari_mito_predict.models.card_values import check_name
 from napari_mito_predict.models.importers.foreign import Told
 
 _LONGEST = 60
