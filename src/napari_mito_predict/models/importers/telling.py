@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from napari_mito_predict.errors import ForeignModelError
 from napari_mito_predict.image.names import file_stem
+from napari_mito_predict.models.card import Input, Normalisation
 from napari_mito_predict.models.card_values import check_name
 from napari_mito_predict.models.importers.foreign import Told
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 _LONGEST = 60
 _NAMELESS: Final = "imported-model"
@@ -48,3 +52,21 @@ def model_name(wanted: str) -> str:
         return check_name(name) if letters[start:] else _NAMELESS
     except ValueError:
         return _NAMELESS
+
+
+def input_of(told: Told) -> Input:
+    """What a model expects to see, as far as it was told; the step of z has no meaning for planes and time series."""
+    z_um, *plane = told.voxel_size_um or (None, None, None)
+    return Input(
+        modality=told.modality or Input.model_fields["modality"].default,
+        voxel_size_um=(z_um if "z" in (told.third_axes or ()) else None, plane[0], plane[1]),
+        third_axes=told.third_axes or (),
+        normalisation=told.normalisation or Normalisation(),
+    )
+
+
+def impossible(error: ValidationError, path: Path) -> ForeignModelError:
+    """The error for words of the user that no card can have: the first of them, with its place in the card."""
+    problem = error.errors()[0]
+    place = ".".join(map(str, problem["loc"]))
+    return ForeignModelError(f"what was said of this model cannot be: {problem['msg']} ({place}).", file=path)

@@ -14,16 +14,14 @@ from napari_mito_predict._files import sha256_file
 from napari_mito_predict.errors import ForeignModelError
 from napari_mito_predict.models.card import (
     Architecture,
-    Input,
     ModelCard,
-    Normalisation,
     Origin,
     Target,
     ThirdAxis,
     Training,
 )
 from napari_mito_predict.models.importers.allen.presets import STACKS
-from napari_mito_predict.models.importers.telling import model_name
+from napari_mito_predict.models.importers.telling import impossible, input_of, model_name
 
 if TYPE_CHECKING:
     from napari_mito_predict.models.importers.allen.train_options import TrainOptions
@@ -151,12 +149,7 @@ def make_card(content: Mapping[str, Any], weights: UNetWeights, told: Told, note
             title=told.title or f"{name}, a model of pytorch_fnet",
             targets=told.targets or (),
             architecture=Architecture(kind="unet", arguments=weights.arguments),
-            input=Input(
-                modality=told.modality or Input.model_fields["modality"].default,
-                voxel_size_um=_voxel_size_um(told),
-                third_axes=told.third_axes or (),
-                normalisation=told.normalisation or Normalisation(),
-            ),
+            input=input_of(told),
             training=Training(
                 data="not stated",
                 pairs=None,
@@ -169,17 +162,7 @@ def make_card(content: Mapping[str, Any], weights: UNetWeights, told: Told, note
             origin=Origin(format=origin_format, source=path.name, sha256=sha256_file(path)),
         )
     except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise ForeignModelError(
-            f"what was said of this model cannot be: {problem['msg']} ({place}).", file=path
-        ) from error
-
-
-def _voxel_size_um(told: Told) -> tuple[float | None, float | None, float | None]:
-    """That of z has no meaning for planes and time series."""
-    z_um, *plane = told.voxel_size_um or (None, None, None)
-    return (z_um if "z" in (told.third_axes or ()) else None, plane[0], plane[1])
+        raise impossible(error, path) from error
 
 
 def _iterations(content: Mapping[str, Any]) -> int | None:

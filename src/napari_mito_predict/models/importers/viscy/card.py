@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from napari_mito_predict._files import sha256_file
 from napari_mito_predict.errors import ForeignModelError
-from napari_mito_predict.models.card import Input, ModelCard, Normalisation, Origin, ThirdAxis, Training
-from napari_mito_predict.models.importers.telling import model_name
+from napari_mito_predict.models.card import ModelCard, Origin, ThirdAxis, Training
+from napari_mito_predict.models.importers.telling import impossible, input_of, model_name
 from napari_mito_predict.models.importers.viscy.presets import ATTRIBUTION, POOLS, PUBLISHED, VOXEL_SIZE_NOTE
 
 if TYPE_CHECKING:
@@ -105,12 +105,7 @@ def make_card(content: Mapping[str, Any], architecture: Architecture, told: Told
             title=told.title or f"{name}, a model of VisCy",
             targets=told.targets or (),
             architecture=architecture,
-            input=Input(
-                modality=told.modality or Input.model_fields["modality"].default,
-                voxel_size_um=_voxel_size_um(told),
-                third_axes=told.third_axes or (),
-                normalisation=told.normalisation or Normalisation(),
-            ),
+            input=input_of(told),
             training=Training(
                 data="as its authors describe" if published else "not stated",
                 pairs=None,
@@ -124,17 +119,7 @@ def make_card(content: Mapping[str, Any], architecture: Architecture, told: Told
             origin=Origin(format=_FORMAT, source=path.name, sha256=sha256_file(path)),
         )
     except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise ForeignModelError(
-            f"what was said of this model cannot be: {problem['msg']} ({place}).", file=path
-        ) from error
-
-
-def _voxel_size_um(told: Told) -> tuple[float | None, float | None, float | None]:
-    """That of z has no meaning for planes and time series."""
-    z_um, *plane = told.voxel_size_um or (None, None, None)
-    return (z_um if "z" in (told.third_axes or ()) else None, plane[0], plane[1])
+        raise impossible(error, path) from error
 
 
 def _iterations(content: Mapping[str, Any]) -> int | None:
