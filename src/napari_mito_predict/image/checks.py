@@ -36,11 +36,15 @@ _MANY_CHANNELS = 8
 
 
 class Level(StrEnum):
-    """How bad a finding is: errors stop a prediction, warnings do not."""
+    """How bad a finding is, from the mildest on."""
 
     INFO = "info"
     WARNING = "warning"
+    """To be taken with care."""
+    SEVERE = "severe"
+    """What is predicted is not to be believed."""
     ERROR = "error"
+    """Nothing can be predicted."""
 
 
 @dataclass(frozen=True, slots=True)

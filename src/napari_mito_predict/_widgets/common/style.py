@@ -7,7 +7,7 @@ from qtpy.QtCore import QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen
 from qtpy.QtWidgets import QWidget
 
-_MARKS = {"ok": "✓", "warning": "!", "error": "×", "info": "i", "idle": ""}
+_MARKS = {"ok": "✓", "warning": "!", "severe": "!", "error": "×", "info": "i", "idle": ""}
 
 
 def style_sheet(theme_id: str) -> str:
@@ -58,7 +58,7 @@ class StateIcon(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 
     def set_state(self, state: str) -> None:
-        """One of ``ok``, ``info``, ``warning``, ``error``, ``idle``."""
+        """One of ``ok``, ``info``, ``warning``, ``severe``, ``error``, ``idle``."""
         self._state = state
         self.update()
 
@@ -86,8 +86,8 @@ class StateIcon(QWidget):
 
 def _state_color(state: str) -> QColor:
     theme = get_theme(_theme_id())
-    color = {"warning": theme.warning, "error": theme.error, "ok": theme.current}.get(state, theme.secondary)
-    return QColor(color.as_hex())
+    colors = {"warning": theme.warning, "severe": theme.error, "error": theme.error, "ok": theme.current}
+    return QColor(colors.get(state, theme.secondary).as_hex())
 
 
 def _readable_on(color: QColor) -> QColor:
