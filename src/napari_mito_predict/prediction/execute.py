@@ -92,7 +92,8 @@ class Execution:
     def record(self, key: str) -> PredictionRecord:
         """How the output `key` was made: what was found on the way and what really computed."""
         job = self.plan.job_of(key)
-        return make_record(self.plan.outputs[key], job, self._subject, self._state.devices(job), self.findings)
+        output, devices = self.plan.outputs[key], self._state.devices(job)
+        return make_record(output, job, self._subject, devices, self.findings, looked=self.plan.looked)
 
     def predict(self) -> dict[str, Prediction]:
         """Compute everything; see `napari_mito_predict.prediction.predict`."""

@@ -43,6 +43,7 @@ from napari_mito_predict.prediction.precision import checked
 from napari_mito_predict.prediction.record import make_record
 from napari_mito_predict.prediction.result import Output
 from napari_mito_predict.prediction.tiling import Tiling, planes_rows_columns
+from napari_mito_predict.prediction.traffic_light import TrafficLight, traffic_light
 from napari_mito_predict.prediction.volumes import Subject, VoxelSize
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ class PredictionPlan:
         What is predicted from.
     jobs : tuple of Job
         The models, and how each is given the image.
+    looked : bool
+        Whether the pixels were looked at, see `look`, and what was found is among the findings.
     """
 
     outputs: dict[str, Output]
@@ -85,6 +88,12 @@ class PredictionPlan:
     estimate_bytes: int
     subject: Subject = field(repr=False)
     jobs: tuple[Job, ...] = field(repr=False)
+    looked: bool = False
+
+    @property
+    def lights(self) -> dict[str, TrafficLight]:
+        """For each model, by name, whether its prediction can be believed; see `looked` for what that rests on."""
+        return {job.model.name: traffic_light(job.model.name, self.findings) for job in self.jobs}
 
     @property
     def result_bytes(self) -> int:
@@ -102,7 +111,8 @@ class PredictionPlan:
 
     def record(self, key: str) -> PredictionRecord:
         """How the output `key` will be made; see `Execution.record` for how it was made."""
-        return make_record(self.outputs[key], self.job_of(key), self.subject, [self.device], self.findings)
+        device, job = [self.device], self.job_of(key)
+        return make_record(self.outputs[key], job, self.subject, device, self.findings, looked=self.looked)
 
     def check_memory(self) -> None:
         """Find out whether all outputs fit into memory: the operating system would promise it to anybody who asks.
@@ -130,6 +140,7 @@ def plan_prediction(
     times: range | None = None,
     planes: range | None = None,
     voxel_size_um: Sequence[float | None] | None = None,
+    resample: bool = True,
     device: str = "auto",
     precision: str = "auto",
     tile: str | tuple[int, int, int] = "auto",
@@ -140,8 +151,8 @@ def plan_prediction(
 
     Parameters
     ----------
-    image_or_array, model_or_models, channel, scene, times, planes, voxel_size_um, device, precision, tile, tta
-        See `napari_mito_predict.prediction.predict`.
+    image_or_array, model_or_models, channel, scene, times, planes, voxel_size_um, resample, device, precision, tile
+        As in `napari_mito_predict.prediction.predict`, and so is `tta`.
     halo : int, optional
         Context around each tile in voxels, where it shall be smaller than the network's reach: faster, and
         approximate. Neighbouring tiles are blended and the record says so.
@@ -155,9 +166,8 @@ def plan_prediction(
     DeviceUnavailableError
         See `choose_device`.
     """
-    image_or_array = _chosen_part(image_or_array, scene, times, planes)
-    subject = _subject(image_or_array, channel, voxel_size_um)
-    models = _models(model_or_models)
+    subject = subject_of(image_or_array, channel, scene, times, planes, voxel_size_um, resample=resample)
+    models = models_of(model_or_models)
     found = _findings(subject, models)
     chosen = choose_device(device, precision)
     if precision == "auto":
@@ -228,13 +238,24 @@ def _chosen_part(given: Any, scene: int | str | None, times: range | None, plane
     return given
 
 
-def _subject(given: Any, channel: Any, voxel_size_um: Sequence[float | None] | None) -> Subject:
+def subject_of(
+    image_or_array: Any,
+    channel: int | str | ChannelRole | None,
+    scene: int | str | None,
+    times: range | None,
+    planes: range | None,
+    voxel_size_um: Sequence[float | None] | None,
+    *,
+    resample: bool,
+) -> Subject:
+    """What is predicted from; takes and raises what `plan_prediction` does."""
+    given = _chosen_part(image_or_array, scene, times, planes)
     if isinstance(given, ImageSource):
         image = given
         if image.unsupported:  # before anybody is asked which of its channels to use
             raise UnsupportedImageError(f"{image.name}: {image.unsupported}")
         index = light_of(image, channel).index
-        return Subject(image, index, _voxel_size(voxel_size_um) or image.voxel_size_um)
+        return Subject(image, index, _voxel_size(voxel_size_um) or image.voxel_size_um, resample=resample)
     if not hasattr(given, "shape") or not hasattr(given, "dtype"):
         given = np.asarray(given)
     ndim = len(given.shape)
@@ -245,7 +266,7 @@ def _subject(given: Any, channel: Any, voxel_size_um: Sequence[float | None] | N
         )
     sizes = _voxel_size(voxel_size_um) or (None, None, None)
     image = from_array(given, axes=_ARRAY_AXES[ndim], voxel_size_um=sizes)
-    return Subject(image, 0, sizes, ndim)
+    return Subject(image, 0, sizes, ndim, resample)
 
 
 def _voxel_size(given: Sequence[float | None] | None) -> VoxelSize | None:
@@ -271,7 +292,8 @@ def _voxel_size(given: Sequence[float | None] | None) -> VoxelSize | None:
     return sizes[0], sizes[1], sizes[2]
 
 
-def _models(given: Any) -> list[Model]:
+def models_of(given: Any) -> list[Model]:
+    """The models to predict with, loaded; takes and raises what `plan_prediction` does."""
     is_one = isinstance(given, Model | str | Path) or hasattr(given, "network")
     models = [_model(model) for model in ([given] if is_one else given)]
     if not models:
