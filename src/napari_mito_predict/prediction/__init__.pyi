@@ -2,6 +2,7 @@ from .composite import save_composite
 from .device import Device, choose_device, describe
 from .execute import Execution, run
 from .fit import check_fit
+from .look import look, traffic_lights
 from .plan import PredictionPlan, plan_prediction
 from .predictor import iter_predict, predict
 from .result import Block, Output, Prediction
@@ -23,6 +24,7 @@ __all__ = [
     "choose_device",
     "describe",
     "iter_predict",
+    "look",
     "plan_prediction",
     "predict",
     "predict_to_zarr",
@@ -30,4 +32,5 @@ __all__ = [
     "run_to_zarr",
     "save_composite",
     "traffic_light",
+    "traffic_lights",
 ]

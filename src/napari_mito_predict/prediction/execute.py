@@ -26,6 +26,7 @@ from napari_mito_predict.prediction.record import make_record
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.prediction.result import Prediction
 from napari_mito_predict.prediction.run_state import RunContext, RunState
+from napari_mito_predict.prediction.traffic_light import TrafficLight, traffic_light
 from napari_mito_predict.prediction.viewport import first_block, tile_of
 from napari_mito_predict.prediction.volumes import Layout, Volume
 
@@ -88,6 +89,11 @@ class Execution:
     def findings(self) -> tuple[Finding, ...]:
         """Those of the plan and those made on the way so far."""
         return tuple(self._state.findings)
+
+    @property
+    def lights(self) -> dict[str, TrafficLight]:
+        """Those of the plan, with what was found on the way so far."""
+        return {job.model.name: traffic_light(job.model.name, self.findings) for job in self._jobs}
 
     def record(self, key: str) -> PredictionRecord:
         """How the output `key` was made: what was found on the way and what really computed."""

@@ -171,6 +171,12 @@ class Volume:
             frames.append(image.read(t, subject.channel, z=self.index))
         return np.concatenate(frames)
 
+    def read_plane(self, subject: Subject, plane: int) -> np.ndarray:
+        """(Y, X) in the image's own dtype."""
+        t, z = (plane, self.index) if self.series else (self.index, plane)
+        read: np.ndarray = subject.image.read(t, subject.channel, z=z)[0]
+        return read
+
     def place(self, subject: Subject, box: Box, data: np.ndarray) -> Placed:
         """Where the block `data` (D, Y, X), which lies at `box` of this volume, goes in the result."""
         third, *lateral = (span.slice for span in box)
