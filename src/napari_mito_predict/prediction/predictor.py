@@ -31,6 +31,7 @@ def predict(
     precision: str = "auto",
     tile: str | tuple[int, int, int] = "auto",
     tta: bool = False,
+    uncertainty: bool = False,
     on_progress: OnProgress | None = None,
     cancel: Cancel | None = None,
 ) -> dict[str, Prediction]:
@@ -60,6 +61,9 @@ def predict(
     tta : bool
         Test-time augmentation: give the mean of the predictions of all eight flips and quarter turns in y, x, each
         turned back. Eight times the work, hardly more memory, and slightly better.
+    uncertainty : bool
+        Beside each prediction the standard deviation of these eight, under ``<key>/uncertainty``; `tta` is then on. Of
+        a target that several models predict, the one over their predictions as well, as ``<target>/disagreement``.
     on_progress : callable, optional
         Called with tiles done, tiles in all, and a message.
     cancel : callable, optional
@@ -90,6 +94,7 @@ def predict(
         precision=precision,
         tile=tile,
         tta=tta,
+        uncertainty=uncertainty,
     )
     return run(plan, RunContext(on_progress, cancel)).predict()
 
@@ -107,6 +112,7 @@ def iter_predict(
     precision: str = "auto",
     tile: str | tuple[int, int, int] = "auto",
     tta: bool = False,
+    uncertainty: bool = False,
     on_progress: OnProgress | None = None,
     cancel: Cancel | None = None,
 ) -> Iterator[Block]:
@@ -131,6 +137,7 @@ def iter_predict(
         precision=precision,
         tile=tile,
         tta=tta,
+        uncertainty=uncertainty,
     )
     for block in run(plan, RunContext(on_progress, cancel)).blocks():
         if plan.device.kind == "cuda":  # it copies to page-locked memory, which is not for keeping
