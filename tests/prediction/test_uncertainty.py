@@ -109,15 +109,15 @@ def test_resampled_as_the_prediction_is(make_model, make_unet, noise):
     assert (found >= of_interpolated - TOLERANCE).all()
 
 
-def test_small_differences_of_large_values_keep_their_digits(make_model, make_fake):
-    job = plan_prediction(np.eye(9)[None], make_model(make_fake()), uncertainty=True, **CPU).jobs[0]
+def test_small_differences_of_large_values_keep_their_digits(make_model, make_fake, noise):
+    job = plan_prediction(noise(2, 9, 9), make_model(make_fake()), uncertainty=True, **CPU).jobs[0]
     moments = Moments.zero(job, lambda shape: np.zeros(shape, np.float32))
-    values = 1000 + 0.01 * np.random.default_rng(0).standard_normal((8, 1, 1, 9, 9)).astype(np.float32)
+    values = 1000 + 0.01 * np.random.default_rng(0).standard_normal((8, 1, 2, 9, 9)).astype(np.float32)
     for view, value in zip(job.views, values.astype(np.float32), strict=True):
         moments.add(view, (slice(None),) * 3, value)
     expected = np.std(values.astype(np.float32), axis=0, dtype=np.float64)
     found = np.sqrt(moments.squares / 8)
-    assert np.abs(found / expected - 1).max() < 0.02
+    assert np.abs(found / expected - 1).max() < 0.05
     naive = np.sqrt(np.maximum((values**2).sum(0) / 8 - (values.sum(0) / 8) ** 2, 0))
     assert np.abs(naive / expected - 1).max() > 1, "a plain sum of squares would not do"
 
