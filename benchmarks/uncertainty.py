@@ -3,6 +3,7 @@
     python benchmarks/uncertainty.py members --runs runs/uncertainty        (trains; repeated, it goes on)
     python benchmarks/uncertainty.py simulated -o simulated.json [--example example.npz]
     python benchmarks/uncertainty.py real --runs runs/uncertainty -o real.json
+    python benchmarks/uncertainty.py figure simulated.json real.json --example example.npz -o uncertainty.png
 
 Written down before anything was measured:
 
@@ -54,6 +55,8 @@ H9C2 = REAL / "h9c2_brightfield_to_mito"
 FIELDS = ("008", "009", "010", "012")
 SEEDS = (0, 1)
 SHIPPED = "mito-2d-h9c2"
+EVERY = 3
+"""Of the images of a field, which overlap, one of so many is measured."""
 BLOCK = 32
 BASELINES = ("prediction", "gradient of the light", "local deviation of the light")
 OURS = ("uncertainty", "disagreement")
@@ -67,7 +70,8 @@ DECILES = 10
 def main() -> None:
     """Do one part."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("members", "simulated", "real"))
+    parser.add_argument("part", choices=("members", "simulated", "real", "figure"))
+    parser.add_argument("results", nargs="*", type=Path)
     parser.add_argument("-o", "--output", type=Path)
     parser.add_argument("--runs", type=Path, default=Path("runs") / "uncertainty")
     parser.add_argument("--example", type=Path)
@@ -75,6 +79,9 @@ def main() -> None:
     given = parser.parse_args()
     if given.part == "members":
         train_members(given.runs)
+    elif given.part == "figure":
+        reports = [json.loads(path.read_text(encoding="utf-8")) for path in given.results]
+        draw(reports[0], reports[1], given.example, given.output)
     else:
         report = real(given.runs) if given.part == "real" else simulated(given.cells, given.example)
         given.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
@@ -155,11 +162,11 @@ def _report(fields: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
     return {"images": models, "mean of the fields": _mean_of(list(rows.values())), "fields": rows}
 
 
-def real_field(field: str, models: Sequence[Model]) -> Iterator[dict[str, Any]]:
-    """Numbers of each image of a field."""
+def real_field(field: str, models: Sequence[Model], every: int = EVERY) -> Iterator[dict[str, Any]]:
+    """Numbers of images of a field."""
     from skimage.io import imread
 
-    for path in sorted((H9C2 / "input").glob(f"{field}_*.png")):
+    for path in sorted((H9C2 / "input").glob(f"{field}_*.png"))[::every]:
         yield measured(imread(path)[None], imread(H9C2 / "target" / path.name)[None], models)
 
 
@@ -184,7 +191,7 @@ def simulated(cells: int, example: Path | None) -> dict[str, Any]:
                 truth = volumes[TRUTH_CHANNEL[model.targets[0]]]
                 keep = example if (name, seed) == ("mito-z", FIRST_CELL) else None
                 rows[name].append(measured(volumes[0], truth, [model], keep))
-                print(name, seed, rows[name][-1], flush=True)
+                print(name, seed, summary(rows[name][-1:]), flush=True)
     return {"shape": SHAPE, "cells": cells, "models": {name: summary(images) for name, images in rows.items()}}
 
 
@@ -304,6 +311,57 @@ def _held(images: Sequence[Mapping[str, Any]]) -> tuple[Volume, Volume]:
 
 def _joined(parts: Sequence[tuple[Volume, Volume]]) -> tuple[Volume, Volume]:
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+# -------------------------------------------------------------------------------------------------------------- picture
+
+
+def draw(simulated_report: Mapping[str, Any], real_report: Mapping[str, Any], example: Path, output: Path) -> None:
+    """A simulated cell, and the numbers of simulated and of real fields."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 6), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(1, 1.15))
+    _draw_cell(above, np.load(example))
+    bars, curve = below.subplots(1, 2, width_ratios=(1.7, 1))
+    rows = {f"{name}, simulated": row["blocks"] for name, row in simulated_report["models"].items()}
+    rows["H9c2, held out"] = real_report["held out"]["mean of the fields"]["blocks"]
+    names = ("uncertainty", *BASELINES, "disagreement")
+    for i, name in enumerate(names):
+        known = [(j, row[name]) for j, row in enumerate(rows.values()) if name in row]
+        at, heights = np.transpose(known)
+        colour = "tab:red" if name in OURS else ("tab:gray", "tab:blue", "tab:cyan")[i - 1]
+        bars.bar(at + (i - 2) * 0.16, heights, 0.16, label=name, color=colour, alpha=0.5 if name == OURS[1] else 1)
+    bars.axhline(0, color="black", linewidth=0.5)
+    bars.set_xticks(range(len(rows)), [name.replace(", ", "\n") for name in rows])
+    bars.set_ylabel("rank correlation with the error, per block")
+    bars.legend(fontsize="small", ncols=2)
+    deciles = real_report["calibration"]["deciles"]
+    low, middle, high = np.transpose([each["error, quartiles"] for each in deciles])
+    at = [each["uncertainty"] for each in deciles]
+    curve.fill_between(at, low, high, alpha=0.3, label="half of the blocks")
+    curve.plot(at, middle, "o-", label="median")
+    curve.set(
+        xlabel="uncertainty (z-scores)", ylabel="error (z-scores)", title="H9c2, held out, by tenths of the blocks"
+    )
+    curve.legend(fontsize="small")
+    figure.savefig(output, dpi=110)
+
+
+def _draw_cell(figure: Any, cell: Mapping[str, Any]) -> None:
+    plane = int(np.argmax(cell["truth"].std(axis=(1, 2))))
+    shown = {
+        "light": ("light (simulated)", "gray"),
+        "truth": ("TMRM, true", "gray"),
+        "prediction": ("TMRM, predicted", "gray"),
+        "uncertainty": ("uncertainty", "inferno"),
+        "error": ("error", "inferno"),
+    }
+    for axes, (name, (title, colours)) in zip(figure.subplots(1, len(shown)), shown.items(), strict=True):
+        values = cell[name][plane]
+        axes.imshow(values, cmap=colours, vmin=np.percentile(values, 0.5), vmax=np.percentile(values, 99.7))
+        axes.set_title(title)
+        axes.set_axis_off()
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def test_the_mean_over_orientations_is_predicted_where_it_is_ticked(ready, viewe
         np.testing.assert_allclose(layer.data, alone[key].data, atol=1e-5)
         assert prediction_facts(layer).record.parameters.orientations == 8
     shown, deviation, *_ = ready.run.layers
-    assert deviation.name == "TMRM prediction uncertainty (mito-z)"
+    assert deviation.name == "TMRM uncertainty (mito-z)"
     assert deviation.colormap.name == "inferno"
     assert deviation.contrast_limits[0] == 0
     assert (shown.visible, deviation.visible) == (True, False)

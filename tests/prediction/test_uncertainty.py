@@ -206,7 +206,7 @@ def test_what_it_says_of_itself(make_model, make_unet, noise, tmp_path):
     image = from_array(noise(4, 16, 16), axes="ZYX", voxel_size_um=(0.3, 0.1, 0.1), name="cells")
     model = make_model(make_unet(3, 1), simulated=True)
     found = predict(image, model, channel=0, uncertainty=True, **CPU)["mitochondria/uncertainty"]
-    assert found.output.title == "MITOCHONDRIA prediction uncertainty (tiny)"
+    assert found.output.title == "MITOCHONDRIA uncertainty (tiny)"
     assert found.output.disclaimer
     assert found.record.quantity is Quantity.UNCERTAINTY
     assert "not the error" in found.record.values
@@ -215,6 +215,8 @@ def test_what_it_says_of_itself(make_model, make_unet, noise, tmp_path):
     for each in (from_array(found.data, axes="ZYX", channel_names=[found.output.title]), open_image(copied)):
         assert each.channels[0].prediction is not None
         assert each.channels[0].prediction.model == "tiny"
+    measured = from_array(found.data, axes="ZYX", channel_names=["localisation uncertainty (nm)"])
+    assert measured.channels[0].prediction is None
 
 
 def test_the_estimate_counts_what_it_holds(make_model, make_unet, noise):

@@ -18,7 +18,8 @@ _MODEL = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _MODELS = rf"{_MODEL}(?:\+{_MODEL})*"  # several made one disagreement
 _MARKER = re.compile(rf"napari-mito-predict:prediction=({_MODELS}(?:,{_MODELS})*)")
 # What all versions call a predicted channel, with what napari and ImageJ put behind the name of a copy.
-_WORDS = "(?:predicted|prediction (?:uncertainty|disagreement))"
+# An uncertainty of "nm" is none of a model.
+_WORDS = r"(?:predicted|(?:uncertainty|disagreement)(?= \([^)]{3}))"
 _TITLE = re.compile(rf"\S.* {_WORDS} \(({_MODELS})\)(?: copy| \[\d+\]|-\d+)*$")
 # Channels in text that was an OME-XML once: ImageJ keeps it as the "Info" of an image, Bio-Formats line by line.
 _NAME_IN_TEXT = re.compile(

@@ -55,9 +55,9 @@ class Output:
 
     @property
     def title(self) -> str:
-        """For layers and channels: ``TMRM predicted (mito-z)``, or ``TMRM prediction uncertainty (mito-z)``."""
-        words = "predicted" if self.quantity is Quantity.PREDICTION else f"prediction {self.quantity}"
-        return f"{self.target.stain} {words} ({self.model_name})"
+        """For layers and channels, for example ``TMRM predicted (mito-z)``, or ``TMRM uncertainty (mito-z)``."""
+        word = "predicted" if self.quantity is Quantity.PREDICTION else self.quantity
+        return f"{self.target.stain} {word} ({self.model_name})"
 
     @property
     def colour(self) -> str:
@@ -66,9 +66,9 @@ class Output:
 
 
 def deviation_target(target: Target) -> Target:
-    """How standard deviations of predictions of `target` are shown: from none to a quarter of what its card shows."""
+    """How standard deviations of predictions of `target` are shown: from none to an eighth of the range of its card."""
     low, high = target.contrast_limits
-    return target.model_copy(update={"colormap": "inferno", "contrast_limits": (0.0, (high - low) / 4)})
+    return target.model_copy(update={"colormap": "inferno", "contrast_limits": (0.0, (high - low) / 8)})
 
 
 @dataclass(frozen=True)

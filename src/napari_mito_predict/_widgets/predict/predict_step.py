@@ -130,7 +130,7 @@ class PredictStep(Step):
             "Predict the image in all its flips and quarter turns, and take the mean: slightly better, 8 times slower"
         )
         self.average.setChecked(preference("tta") == str(True))
-        self.uncertainty = QCheckBox("as layers of its own")
+        self.uncertainty = QCheckBox("more layers, hidden")
         self.uncertainty.setAccessibleName("Uncertainty layers")
         self.uncertainty.setToolTip(
             "How far these 8 predictions scatter, as a hidden layer for each target: open its eye.\n"
