@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_mito_predict.errors import EvaluationError
+from napari_mito_predict.evaluation.cases import open_case
 from napari_mito_predict.image import open_image, write_ome_tiff
 from napari_mito_predict.models import Architecture, save_model
 from napari_mito_predict.networks import build_network
@@ -64,12 +66,17 @@ def test_tile_does_not_change_the_result(mito_predict, predicted, stack, tmp_pat
 
 def test_the_mean_over_orientations(mito_predict, predicted, stack, tmp_path):
     assert _orientations(predicted) == 1
-    done = mito_predict("predict", stack, "-o", tmp_path / "mean", "-m", "tiny", "--tta", "--precision", "32")
+    options = ("-m", "tiny", "--tta", "--uncertainty", "--precision", "32")
+    done = mito_predict("predict", stack, "-o", tmp_path / "mean", *options)
     assert done.code == 0, done.err
     assert _orientations(tmp_path / "mean") == 8
     found = open_image(tmp_path / "mean" / "cells_mitochondria.ome.tif").read()
-    expected = predict(stack, "tiny", tta=True, precision="32")["mitochondria"].data
-    np.testing.assert_array_equal(found, expected)
+    expected = predict(stack, "tiny", uncertainty=True, precision="32")
+    np.testing.assert_array_equal(found, expected["mitochondria"].data)
+    uncertainty = tmp_path / "mean" / "cells_mitochondria_uncertainty.ome.tif"
+    np.testing.assert_array_equal(open_image(uncertainty).read(), expected["mitochondria/uncertainty"].data)
+    with pytest.raises(EvaluationError, match="is the uncertainty of a prediction"):
+        open_case(uncertainty, stack)
 
 
 def _orientations(folder):

@@ -102,15 +102,27 @@ def test_the_mean_over_orientations_is_predicted_where_it_is_ticked(ready, viewe
     from napari_mito_predict.prediction import predict
 
     asked = []
-    ready.predict.options_changed.connect(lambda: asked.append(ready._request().tta))
+    ready.predict.options_changed.connect(lambda: asked.append((ready._request().tta, ready._request().uncertainty)))
+    assert not ready.predict.uncertainty.isEnabled(), "of one prediction there is none"
     ready.predict.average.click()
-    assert asked == [True]
+    ready.predict.uncertainty.click()
+    assert asked == [(True, False), (True, True)]
     ready.predict.predict.click()
     finish(qtbot, ready)
-    alone = predict(czi, ["mito-z", "dna-z"], tta=True)
-    for layer, key in zip(predictions(viewer), ("mitochondria", "dna"), strict=True):
+    alone = predict(czi, ["mito-z", "dna-z"], tta=True, uncertainty=True)
+    keys = ("mitochondria", "mitochondria/uncertainty", "dna", "dna/uncertainty")
+    for layer, key in zip(ready.run.layers, keys, strict=True):
         np.testing.assert_allclose(layer.data, alone[key].data, atol=1e-5)
         assert prediction_facts(layer).record.parameters.orientations == 8
+    shown, deviation, *_ = ready.run.layers
+    assert deviation.name == "TMRM uncertainty (mito-z)"
+    assert deviation.colormap.name == "inferno"
+    assert deviation.contrast_limits[0] == 0
+    assert (shown.visible, deviation.visible) == (True, False)
+    assert "is a prediction" in image_layers.not_an_input(deviation)
+    assert deviation not in predictions(viewer), "it is not compared with the truth"
+    ready.predict.average.click()
+    assert not ready._request().uncertainty
 
 
 @pytest.mark.parametrize(("value", "ticked"), [(True, True), (False, False)])

@@ -98,6 +98,14 @@ def predict(
             help="Refuse an image whose traffic light is amber or red, before anything is computed.",
         ),
     ] = False,
+    uncertainty: Annotated[
+        bool,
+        typer.Option(
+            "--uncertainty",
+            help="Also write how far these 8 predictions scatter, voxel by voxel, and how far several models of one "
+            "target do. Costs what --tta costs; one plane (--planes 10) is cheap.",
+        ),
+    ] = False,
     composite: Annotated[
         bool, typer.Option("--composite", help="All targets as the channels of one file, each in its colour.")
     ] = False,
@@ -134,6 +142,7 @@ def predict(
         "precision": precision,
         "tile": parse_tile(tile),
         "tta": tta,
+        "uncertainty": uncertainty,
     }
     part = {"times": parse_range(times), "planes": parse_range(planes)}
     job = PredictionJob(output, format_, overwrite, composite, tuple(models or ()), strict, options)

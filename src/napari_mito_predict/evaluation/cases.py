@@ -19,7 +19,7 @@ from napari_mito_predict.errors import (
 )
 from napari_mito_predict.image import Channel, ChannelRole, ImageSource, file_signature, open_image
 from napari_mito_predict.models import SIMULATED_DISCLAIMER
-from napari_mito_predict.models.record import PredictionRecord, read_record
+from napari_mito_predict.models.record import PredictionRecord, Quantity, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,11 +114,16 @@ def open_case(
     PredictedTruthError
         The truth is a prediction itself, and `allow_prediction_as_truth` is not set.
     EvaluationError
-        The two cannot be compared; names both files and says what to do.
+        The two cannot be compared; says what to do. So it is where the first is an uncertainty or a disagreement.
     ImageError
         A file cannot be read, or it is not clear which channel is the truth.
     """
     record = read_record(prediction) or PredictionRecord()
+    if record.quantity is not Quantity.PREDICTION:
+        raise EvaluationError(
+            f"this is the {record.quantity} of a prediction, and not the prediction: compare that with the truth.",
+            file=prediction,
+        )
     predicted = open_image(prediction)
     if scene is None:
         scene = _scene(truth, record)

@@ -15,9 +15,12 @@ from napari_mito_predict.image.names import image_stem, record_path
 from napari_mito_predict.image.signature import file_signature
 
 _MODEL = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-_MARKER = re.compile(rf"napari-mito-predict:prediction=({_MODEL}(?:,{_MODEL})*)")
+_MODELS = rf"{_MODEL}(?:\+{_MODEL})*"  # several made one disagreement
+_MARKER = re.compile(rf"napari-mito-predict:prediction=({_MODELS}(?:,{_MODELS})*)")
 # What all versions call a predicted channel, with what napari and ImageJ put behind the name of a copy.
-_TITLE = re.compile(rf"\S.* predicted \(({_MODEL})\)(?: copy| \[\d+\]|-\d+)*$")
+# An uncertainty of "nm" is none of a model.
+_WORDS = r"(?:predicted|(?:uncertainty|disagreement)(?= \([^)]{3}))"
+_TITLE = re.compile(rf"\S.* {_WORDS} \(({_MODELS})\)(?: copy| \[\d+\]|-\d+)*$")
 # Channels in text that was an OME-XML once: ImageJ keeps it as the "Info" of an image, Bio-Formats line by line.
 _NAME_IN_TEXT = re.compile(
     r'<(?:\w+:)?Channel\b[^>]*?\bName="([^"]*)"|^[^=\n]*\bChannel\b.*\bName\b[^=\n]*=(.+)$', re.M
@@ -36,7 +39,7 @@ class Evidence(StrEnum):
     MARKER = "marker"
     """The marker in the file's description, see `describe_prediction`."""
     NAME = "name"
-    """The name of the channel."""
+    """The name of the channel, such as ``TMRM predicted (mito-z)``."""
     DISCLAIMER = "disclaimer"
     """The disclaimer in the file's description, of a version that wrote no marker."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,17 @@ SCHEMA_VERSION = 3
 """Version 1 had no such field: notes were sentences, and one device was named, the planned one. Version 2 had no light,
 and no findings that are severe."""
 _LARGEST_BYTES = 1 << 22
+
+
+class Quantity(StrEnum):
+    """What the numbers of a result are."""
+
+    PREDICTION = "prediction"
+    """A predicted fluorescence."""
+    UNCERTAINTY = "uncertainty"
+    """How far the predictions of one model for all orientations of an image scatter."""
+    DISAGREEMENT = "disagreement"
+    """How far the predictions of several models scatter."""
 
 
 class _Part(BaseModel):
@@ -106,6 +118,8 @@ class PredictionRecord(_Part):
         What was predicted.
     disclaimer : str
         What has to be said with every showing of it; empty for models of real cells.
+    quantity : Quantity
+        Whether this is the prediction itself, or how far several scatter.
     values : str
         What the numbers mean.
     input, model, parameters
@@ -122,6 +136,8 @@ class PredictionRecord(_Part):
         ISO time, UTC.
     channels : tuple of PredictionRecord
         Of a file of several predictions: one record for each of its channels.
+    members : tuple of PredictionRecord
+        Of a disagreement: how each of the predictions was made that it compares.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -129,6 +145,7 @@ class PredictionRecord(_Part):
     target: str = ""
     stain: str = ""
     disclaimer: str = ""
+    quantity: Quantity = Quantity.PREDICTION
     values: str = ""
     input: InputRecord = InputRecord()
     model: ModelRecord = ModelRecord()
@@ -139,6 +156,7 @@ class PredictionRecord(_Part):
     versions: dict[str, str] = Field(default_factory=dict)
     created: str = ""
     channels: tuple[PredictionRecord, ...] = ()
+    members: tuple[PredictionRecord, ...] = ()
 
     @model_validator(mode="before")
     @classmethod

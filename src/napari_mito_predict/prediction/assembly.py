@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from napari_mito_predict.prediction.moments import Moments
 from napari_mito_predict.prediction.orientations import UPRIGHT
 from napari_mito_predict.prediction.result import Block
 
@@ -26,10 +27,13 @@ Failure = Callable[["Box", "BaseException | None"], "PredictionError"]
 
 
 class Assembly(Protocol):
-    """The targets of one model on one volume: the mean over the views of its job, which is summed up in place."""
+    """The outputs of one model on one volume: mean over the views of its job and, where asked for, their deviation.
+
+    Both are summed up in place.
+    """
 
     def add(self, view: Job, pieces: Pieces, done: int, total: int) -> Iterator[Block]:
-        """Take all pieces of one tile; give the blocks that are complete now, one for each target.
+        """Take all pieces of one tile; give the blocks that are complete now, one for each output.
 
         Parameters
         ----------
@@ -64,8 +68,8 @@ class Goal:
     back: Resampling
 
     def blocks(self, box: Box, channels: Iterable[np.ndarray], done: int, total: int) -> Iterator[Block]:
-        """One block for each target, of data (D, Y, X) that lies at `box` of the image's grid."""
-        for key, data in zip(self.job.keys, channels, strict=True):
+        """One block for each output, of data (D, Y, X) that lies at `box` of the image's grid."""
+        for key, data in zip(self.job.result_keys, channels, strict=True):
             placed = self.volume.place(self.subject, box, data)
             yield Block(key, placed.t, placed.slices, placed.data, done, total)
 
@@ -102,21 +106,24 @@ class HostAssembly:
         What to make.
     waiting : WaitingBlocks
         In which parts.
-    data : ndarray, float32, (targets, D, Y, X), optional
+    moments : Moments, optional
         What was summed up elsewhere so far.
     failure : callable, optional
         Makes the error about a block that is not finite, where nobody has looked at the outputs before.
     """
 
     def __init__(
-        self, goal: Goal, waiting: WaitingBlocks, *, data: np.ndarray | None = None, failure: Failure | None = None
+        self,
+        goal: Goal,
+        waiting: WaitingBlocks,
+        *,
+        moments: Moments[np.ndarray] | None = None,
+        failure: Failure | None = None,
     ) -> None:
         self._goal = goal
         self._waiting = waiting
         self._failure = failure
-        if data is None:
-            data = np.zeros((len(goal.job.keys), *goal.job.shape), np.float32)
-        self._data = data
+        self._moments = moments or Moments.zero(goal.job, lambda shape: np.zeros(shape, np.float32))
 
     def add(self, view: Job, pieces: Pieces, done: int, total: int) -> Iterator[Block]:
         """See `Assembly`."""
@@ -125,7 +132,7 @@ class HostAssembly:
             values = output.numpy()[:, *kept.part]
             for weights in kept.weights:
                 values = values * weights
-            self._data[:, *kept.place] += view.orientation.inverse.array(values)
+            self._moments.add(view, kept.place, view.orientation.inverse.array(values))
         yield from self.blocks(self._waiting.completed(view, pieces), done, total)
 
     def blocks(self, complete: Iterable[OutputBlock], done: int, total: int) -> Iterator[Block]:
@@ -135,12 +142,19 @@ class HostAssembly:
 
     def _channels(self, block: OutputBlock) -> Iterator[np.ndarray]:
         source = tuple(span.slice for span in block.source)
-        for channel in self._data:
-            data = self._goal.back.block(channel[source], block.source, block.box)
-            data /= len(self._goal.job.views)
-            if self._failure is not None and not np.isfinite(data).all():
-                raise self._failure(block.source, None)
-            yield data
+        views = len(self._goal.job.views)
+        for sums in self._moments.sums:
+            data = self._goal.back.block(sums[source], block.source, block.box)
+            data /= views
+            yield self._checked(data, block)
+        for squares in self._moments.squares:
+            deviation = np.sqrt(squares[source] / views)
+            yield self._checked(self._goal.back.block(deviation, block.source, block.box), block)
+
+    def _checked(self, data: np.ndarray, block: OutputBlock) -> np.ndarray:
+        if self._failure is not None and not np.isfinite(data).all():
+            raise self._failure(block.source, None)
+        return data
 
 
 class Kept(NamedTuple):

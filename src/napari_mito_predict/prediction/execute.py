@@ -19,10 +19,10 @@ from napari_mito_predict.image import Level, check_volume
 from napari_mito_predict.prediction.assembly import Assembly, Goal, HostAssembly, WaitingBlocks
 from napari_mito_predict.prediction.blocks import plan_blocks
 from napari_mito_predict.prediction.compute import Computation, Pieces
+from napari_mito_predict.prediction.disagreement import Comparison
 from napari_mito_predict.prediction.on_device import DeviceStore
 from napari_mito_predict.prediction.prefetch import prefetch
 from napari_mito_predict.prediction.prepare import prepare
-from napari_mito_predict.prediction.record import make_record
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.prediction.result import Prediction
 from napari_mito_predict.prediction.run_state import RunContext, RunState
@@ -97,9 +97,7 @@ class Execution:
 
     def record(self, key: str) -> PredictionRecord:
         """How the output `key` was made: what was found on the way and what really computed."""
-        job = self.plan.job_of(key)
-        output, devices = self.plan.outputs[key], self._state.devices(job)
-        return make_record(output, job, self._subject, devices, self.findings, looked=self.plan.looked)
+        return self.plan.record_with(key, self._state.devices, self.findings)
 
     def predict(self) -> dict[str, Prediction]:
         """Compute everything; see `napari_mito_predict.prediction.predict`."""
@@ -140,9 +138,12 @@ class Execution:
 
     def _all(self) -> Iterator[Block]:
         """Blocks, made of what was computed while the next tile is computed."""
-        with closing(prefetch(self._computed(), self._state.close)) as computed:
+        comparison = Comparison(self.plan.disagreements, self._subject)
+        with closing(prefetch(self._computed(comparison), self._state.close)) as computed:
             for blocks in computed:
-                yield from blocks
+                for block in blocks:
+                    comparison.take(block)
+                    yield block
 
     def _looked_at(self) -> Iterator[Block]:
         """Blocks of what is looked at; of the whole volume where nothing is saved by a part."""
@@ -154,7 +155,7 @@ class Execution:
                 for blocks in first or self._tiles(job, volume, prepared):
                     yield from blocks
 
-    def _computed(self) -> Generator[Iterator[Block]]:
+    def _computed(self, comparison: Comparison) -> Generator[Iterator[Block]]:
         """What each tile completes, computed while the next volume is prepared; of each first what is looked at."""
         with closing(prefetch(self._ready(), self._state.close)) as ready:
             for volume, jobs, prepared in ready:
@@ -163,6 +164,7 @@ class Execution:
                 _resample_for_all(jobs, prepared)
                 for job in jobs:
                     yield from self._tiles(job, volume, prepared)
+                    yield comparison.completed(job, volume, self._state.done, self._state.total)
 
     def _ready(self, *, only_looked_at: bool = False) -> Generator[Ready]:
         """All volumes, the one that is looked at before the others; or no other."""

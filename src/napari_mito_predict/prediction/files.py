@@ -81,7 +81,7 @@ def image_metadata(outputs: Sequence[Output]) -> ImageSettings:
     return {
         "axes": f"{first.axes[:channel]}C{first.axes[channel:]}",
         "channel_names": [output.title for output in outputs],
-        "channel_colours": [output.target.colormap for output in outputs],
+        "channel_colours": [output.colour for output in outputs],
         "voxel_size_um": first.voxel_size_um,
         "time_step_s": first.time_step_s,
         "description": " ".join(_disclaimers(outputs)),

@@ -36,6 +36,8 @@ class Job:
         The tiles of each volume with y and x transposed, where the mean over all orientations is predicted.
     orientation : Orientation
         Of the volumes that `shape` and `grid` are about.
+    uncertainty : bool
+        Whether the standard deviation over all orientations is an output too, for each target.
     """
 
     model: Model
@@ -46,6 +48,19 @@ class Job:
     network_bytes: int
     turned_grid: TileGrid | None = None
     orientation: Orientation = UPRIGHT
+    uncertainty: bool = False
+
+    @property
+    def uncertainty_keys(self) -> tuple[str, ...]:
+        """Keys of the standard deviations, in the order of `keys`; none where they are not asked for."""
+        if not self.uncertainty:
+            return ()
+        return tuple(f"{key}/uncertainty" for key in self.keys)
+
+    @property
+    def result_keys(self) -> tuple[str, ...]:
+        """Keys of all its outputs: its targets, then their uncertainties."""
+        return self.keys + self.uncertainty_keys
 
     @property
     def views(self) -> tuple[Job, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from math import prod
 from pathlib import Path
@@ -15,6 +15,7 @@ from napari_mito_predict.errors import (
     IncompleteImageError,
     MetadataError,
     ModelMismatchError,
+    PredictionError,
     ResultTooLargeError,
     UnsupportedImageError,
 )
@@ -26,16 +27,18 @@ from napari_mito_predict.image import (
     check_image,
 )
 from napari_mito_predict.image.metadata import impossible_axes
+from napari_mito_predict.models.record import Quantity
 from napari_mito_predict.prediction.context import in_parts
 from napari_mito_predict.prediction.device import Device, choose_device
+from napari_mito_predict.prediction.disagreement import Disagreement, find_disagreements
 from napari_mito_predict.prediction.fit import findings as fit_findings
 from napari_mito_predict.prediction.given import models_of, subject_of
 from napari_mito_predict.prediction.job import Job
 from napari_mito_predict.prediction.memory import free_memory
 from napari_mito_predict.prediction.orientations import TRANSPOSED
 from napari_mito_predict.prediction.precision import checked
-from napari_mito_predict.prediction.record import make_record
-from napari_mito_predict.prediction.result import Output
+from napari_mito_predict.prediction.record import disagreement_record, make_record
+from napari_mito_predict.prediction.result import Output, deviation_target
 from napari_mito_predict.prediction.tiling import Tiling, planes_rows_columns
 from napari_mito_predict.prediction.traffic_light import Colour, TrafficLight, traffic_light
 
@@ -73,6 +76,8 @@ class PredictionPlan:
         The models, and how each is given the image.
     looked : bool
         Whether the pixels were looked at, see `look`, and what was found is among the findings.
+    disagreements : tuple of Disagreement
+        The targets that several of them predict, where an uncertainty is wanted.
     """
 
     outputs: dict[str, Output]
@@ -83,6 +88,7 @@ class PredictionPlan:
     subject: Subject = field(repr=False)
     jobs: tuple[Job, ...] = field(repr=False)
     looked: bool = False
+    disagreements: tuple[Disagreement, ...] = field(default=(), repr=False)
 
     @property
     def lights(self) -> dict[str, TrafficLight]:
@@ -101,12 +107,22 @@ class PredictionPlan:
 
     def job_of(self, key: str) -> Job:
         """The model that gives the output `key`."""
-        return next(job for job in self.jobs if key in job.keys)
+        return next(job for job in self.jobs if key in job.result_keys)
 
     def record(self, key: str) -> PredictionRecord:
         """How the output `key` will be made; see `Execution.record` for how it was made."""
-        device, job = [self.device], self.job_of(key)
-        return make_record(self.outputs[key], job, self.subject, device, self.findings, looked=self.looked)
+        return self.record_with(key, lambda job: [self.device], self.findings)
+
+    def record_with(
+        self, key: str, devices: Callable[[Job], Sequence[Device]], findings: Sequence[Finding]
+    ) -> PredictionRecord:
+        """How the output `key` is made, with what is found, and with the devices that compute each job."""
+        for each in self.disagreements:
+            if each.output.key == key:
+                members = [self.record_with(member, devices, findings) for member in each.members]
+                return disagreement_record(each.output, members)
+        job = self.job_of(key)
+        return make_record(self.outputs[key], job, self.subject, devices(job), findings, looked=self.looked)
 
     def check_lights(self) -> None:
         """Find out whether all lights are green.
@@ -157,13 +173,14 @@ def plan_prediction(
     tile: str | tuple[int, int, int] = "auto",
     halo: int | None = None,
     tta: bool = False,
+    uncertainty: bool = False,
 ) -> PredictionPlan:
     """Decide how to predict, and say what is to be known about it.
 
     Parameters
     ----------
     image_or_array, model_or_models, channel, scene, times, planes, voxel_size_um, resample, device, precision, tile
-        As in `napari_mito_predict.prediction.predict`, and so is `tta`.
+        As in `napari_mito_predict.prediction.predict`, and so are `tta` and `uncertainty`.
     halo : int, optional
         Context around each tile in voxels, where it shall be smaller than the network's reach: faster, and
         approximate. Neighbouring tiles are blended and the record says so.
@@ -176,10 +193,12 @@ def plan_prediction(
         It is a prediction itself.
     DeviceUnavailableError
         See `choose_device`.
+    PredictionError
+        A tile that is none; an uncertainty from tiles that shall have less context than the network looks at.
     """
     subject = subject_of(image_or_array, channel, scene, times, planes, voxel_size_um, resample=resample)
     models = models_of(model_or_models)
-    return plan_subject(subject, models, device, precision, tile, halo, tta=tta)
+    return plan_subject(subject, models, device, precision, tile, halo, tta=tta, uncertainty=uncertainty)
 
 
 def plan_subject(
@@ -191,6 +210,7 @@ def plan_subject(
     halo: int | None = None,
     *,
     tta: bool = False,
+    uncertainty: bool = False,
 ) -> PredictionPlan:
     """Decide how to predict from what was found out already; takes and raises what `plan_prediction` does."""
     found = _findings(subject, models)
@@ -200,8 +220,13 @@ def plan_subject(
         found += said
     tiling = Tiling(tile, halo, chosen, free_memory(chosen))
     targets = Counter(chain.from_iterable(model.targets for model in models))
-    jobs = [_job(model, subject, targets, tiling, tta=tta) for model in models]
+    jobs = [_job(model, subject, targets, tiling, tta=tta, uncertainty=uncertainty) for model in models]
     if not all(job.exact for job in jobs):
+        if uncertainty:
+            raise PredictionError(
+                "With a halo smaller than the network's reach neighbouring tiles are blended, and differences between "
+                "orientations would be averaged away: predict the uncertainty without a halo of your own."
+            )
         found.append(
             Finding(
                 Level.WARNING,
@@ -211,10 +236,18 @@ def plan_subject(
         )
     found += [in_parts(job.model.name) for job in jobs if job.tile_dependent]
     outputs = dict(chain.from_iterable(_outputs(subject, job) for job in jobs))
+    disagreements: tuple[Disagreement, ...] = ()
+    if uncertainty:
+        disagreements, said = find_disagreements(jobs, outputs)
+        found += said
+        outputs |= {each.output.key: each.output for each in disagreements}
     total = sum(job.tiles_per_volume * len(subject.volumes(job.layout)) for job in jobs)
     estimate = max(_peak_bytes(job, subject) for job in jobs)
+    estimate += sum(each.bytes_held(subject) for each in disagreements)
     estimate += _result_bytes(outputs)
-    return PredictionPlan(outputs, tuple(found), chosen, total, estimate, subject, tuple(jobs))
+    return PredictionPlan(
+        outputs, tuple(found), chosen, total, estimate, subject, tuple(jobs), disagreements=disagreements
+    )
 
 
 def _result_bytes(outputs: Mapping[str, Output]) -> int:
@@ -222,16 +255,18 @@ def _result_bytes(outputs: Mapping[str, Output]) -> int:
     return sum(_BYTES_RESULT * prod(output.shape) for output in outputs.values())
 
 
-def _job(model: Model, subject: Subject, targets: Counter[str], tiling: Tiling, *, tta: bool) -> Job:
+def _job(model: Model, subject: Subject, targets: Counter[str], tiling: Tiling, *, tta: bool, uncertainty: bool) -> Job:
     """A model's share: `targets` are those of all models, by how many predict them."""
     shape = subject.model_shape(model.card)
     grid = tiling.grid(model, shape)
     needed = tiling.network_bytes(model, grid)
     turned_grid = None
-    if tta:
+    if tta or uncertainty:
         turned_grid = tiling.grid(model, TRANSPOSED.shape(shape))
         needed = max(needed, tiling.network_bytes(model, turned_grid))
-    return Job(model, _keys(model, targets), subject.layout(model.card), shape, grid, needed, turned_grid)
+    keys = _keys(model, targets)
+    layout = subject.layout(model.card)
+    return Job(model, keys, layout, shape, grid, needed, turned_grid, uncertainty=uncertainty)
 
 
 def _keys(model: Model, targets: Counter[str]) -> tuple[str, ...]:
@@ -240,12 +275,12 @@ def _keys(model: Model, targets: Counter[str]) -> tuple[str, ...]:
 
 
 def _peak_bytes(job: Job, subject: Subject) -> int:
-    """Memory for the volumes of a job and its network; the mean over orientations is summed up in its result."""
+    """Memory for the volumes of a job and its network; what is taken over orientations is summed up in place."""
     given = _BYTES_RAW
     if job.shape != subject.volume_shape(job.layout):
         given += _BYTES_RESAMPLED
     volumes_at_once = min(len(subject.volumes(job.layout)), 2)  # the next one is read ahead
-    held = prod(job.shape) * (given * volumes_at_once + _BYTES_RESULT * len(job.keys))
+    held = prod(job.shape) * (given * volumes_at_once + _BYTES_RESULT * len(job.result_keys))
     return held + job.network_bytes
 
 
@@ -276,6 +311,12 @@ def _findings(subject: Subject, models: list[Model]) -> list[Finding]:
 def _outputs(subject: Subject, job: Job) -> Iterator[tuple[str, Output]]:
     card = job.model.card
     shape, axes = subject.result_shape(), subject.result_axes(card)
+    predictions = []
     for key, target in zip(job.keys, card.targets, strict=True):
         step = subject.image.time_step_s
-        yield key, Output(key, target, card.name, shape, axes, subject.voxel_size_um, step, card.disclaimer)
+        output = Output(key, target, card.name, shape, axes, subject.voxel_size_um, step, card.disclaimer)
+        predictions.append(output)
+        yield key, output
+    for key, output in zip(job.uncertainty_keys, predictions, strict=False):
+        target = deviation_target(output.target)
+        yield key, replace(output, key=key, target=target, quantity=Quantity.UNCERTAINTY)

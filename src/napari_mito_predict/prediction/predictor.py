@@ -34,6 +34,7 @@ def predict(
     tile: str | tuple[int, int, int] = "auto",
     tta: bool = False,
     look: bool = True,
+    uncertainty: bool = False,
     on_progress: OnProgress | None = None,
     cancel: Cancel | None = None,
 ) -> dict[str, Prediction]:
@@ -68,6 +69,9 @@ def predict(
     look : bool
         Look at a little of the image first: is it like those that the models were trained on? What is found goes into
         the record, and nothing else changes.
+    uncertainty : bool
+        Beside each prediction the standard deviation of these eight, under ``<key>/uncertainty``; `tta` is then on. Of
+        a target that several models predict, the one over their predictions as well, as ``<target>/disagreement``.
     on_progress : callable, optional
         Called with tiles done, tiles in all, and a message.
     cancel : callable, optional
@@ -99,6 +103,7 @@ def predict(
         precision=precision,
         tile=tile,
         tta=tta,
+        uncertainty=uncertainty,
     )
     if look:
         plan = look_at_pixels(plan, cancel)
@@ -120,6 +125,7 @@ def iter_predict(
     tile: str | tuple[int, int, int] = "auto",
     tta: bool = False,
     look: bool = True,
+    uncertainty: bool = False,
     on_progress: OnProgress | None = None,
     cancel: Cancel | None = None,
 ) -> Iterator[Block]:
@@ -145,6 +151,7 @@ def iter_predict(
         precision=precision,
         tile=tile,
         tta=tta,
+        uncertainty=uncertainty,
     )
     if look:
         plan = look_at_pixels(plan, cancel)

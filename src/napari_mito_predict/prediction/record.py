@@ -17,6 +17,7 @@ from napari_mito_predict.models.record import (
     ModelRecord,
     ParametersRecord,
     PredictionRecord,
+    Quantity,
 )
 from napari_mito_predict.prediction.context import in_parts
 from napari_mito_predict.prediction.traffic_light import Colour, traffic_light
@@ -29,7 +30,13 @@ if TYPE_CHECKING:
     from napari_mito_predict.prediction.volumes import Subject
 
 _COMPUTING = ("napari-mito-predict", "torch", "numpy", "scipy")
-_VALUES = "z-scores of the training truth: brightness is relative, not calibrated"
+_VALUES = {
+    Quantity.PREDICTION: "z-scores of the training truth: brightness is relative, not calibrated",
+    Quantity.UNCERTAINTY: "standard deviation over the predictions of all orientations, in z-scores of the training "
+    "truth: what the model makes of the same cell when it is flipped or turned, and not the error",
+    Quantity.DISAGREEMENT: "standard deviation over the predictions of several models, in z-scores of the training "
+    "truth: how far they disagree, and not the error",
+}
 
 
 def make_record(
@@ -60,7 +67,8 @@ def make_record(
         target=output.target.name,
         stain=output.target.stain,
         disclaimer=card.disclaimer,
-        values=_VALUES,
+        quantity=output.quantity,
+        values=_VALUES[output.quantity],
         input=_input(subject),
         model=_model(card),
         parameters=_parameters(job, subject, findings),
@@ -71,6 +79,22 @@ def make_record(
         light=_light(job.model.name, findings, looked=looked),
         versions=versions_of(_COMPUTING),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def disagreement_record(output: Output, members: Sequence[PredictionRecord]) -> PredictionRecord:
+    """Put together how a disagreement is made, from how each of the predictions is that it compares."""
+    return PredictionRecord(
+        target=output.target.name,
+        stain=output.target.stain,
+        disclaimer=output.disclaimer,
+        quantity=output.quantity,
+        values=_VALUES[output.quantity],
+        input=members[0].input,
+        model=ModelRecord(name=output.model_name, simulated=any(member.model.simulated for member in members)),
+        members=tuple(members),
+        versions=members[0].versions,
+        created=members[0].created,
     )
 
 

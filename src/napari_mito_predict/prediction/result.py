@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_mito_predict.models.record import Quantity
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -21,11 +23,12 @@ class Output:
     Attributes
     ----------
     key : str
-        The target's name, or ``target/model`` where several models give one target.
+        The target's name, or ``target/model`` where several models give one target. Behind either ``/uncertainty`` for
+        its deviation over orientations; ``target/disagreement`` for that of several models.
     target : Target
         Name, stain, colours, contrast limits.
     model_name : str
-        Which model gives it.
+        Which model gives it; of a disagreement all of them, such as ``mito-a+mito-b``.
     shape : tuple of int
         Of the result.
     axes : str
@@ -36,6 +39,8 @@ class Output:
         Seconds between time points.
     disclaimer : str
         What has to be said with every showing of this result; empty for models of real cells.
+    quantity : Quantity
+        Whether it is the prediction itself, or how far several of them scatter.
     """
 
     key: str
@@ -46,11 +51,24 @@ class Output:
     voxel_size_um: VoxelSize
     time_step_s: float | None
     disclaimer: str = ""
+    quantity: Quantity = Quantity.PREDICTION
 
     @property
     def title(self) -> str:
-        """For layers and channels, for example ``TMRM predicted (mito-z)``."""
-        return f"{self.target.stain} predicted ({self.model_name})"
+        """For layers and channels, for example ``TMRM predicted (mito-z)``, or ``TMRM uncertainty (mito-z)``."""
+        word = "predicted" if self.quantity is Quantity.PREDICTION else self.quantity
+        return f"{self.target.stain} {word} ({self.model_name})"
+
+    @property
+    def colour(self) -> str:
+        """Of its channel in a file: that of its target, and gray where a target's colour would mislead."""
+        return self.target.colormap if self.quantity is Quantity.PREDICTION else "gray"
+
+
+def deviation_target(target: Target) -> Target:
+    """How standard deviations of predictions of `target` are shown: from none to an eighth of the range of its card."""
+    low, high = target.contrast_limits
+    return target.model_copy(update={"colormap": "inferno", "contrast_limits": (0.0, (high - low) / 8)})
 
 
 @dataclass(frozen=True)
@@ -86,7 +104,8 @@ class Prediction:
     Attributes
     ----------
     data : ndarray, float32
-        Z-scores of the training truth: brightness is relative.
+        Z-scores of the training truth: brightness is relative; or standard deviations in the same units, see
+        ``output.quantity``.
     output : Output
         Axes, voxel size, names.
     record : PredictionRecord

@@ -25,6 +25,7 @@ from napari_mito_predict._widgets.common.facts import (
 )
 from napari_mito_predict._widgets.common.origins import LayerPixels, Origin, origin_of, remember_origin
 from napari_mito_predict.image import Channel, ChannelRole, ImageSource, from_array
+from napari_mito_predict.models.record import Quantity
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
@@ -117,6 +118,8 @@ def _keywords(source: ImageSource, channel: Channel, plane: NDArray[Any]) -> dic
     if prediction is not None:
         name = channel.label
         colormap = _PREDICTION_COLORMAPS.get(prediction.target, "gray")
+        if prediction.record.quantity is not Quantity.PREDICTION:
+            colormap = "inferno"
         metadata = metadata_of(prediction) | {"disclaimer": prediction.record.disclaimer}
     return {
         "name": name,
@@ -179,8 +182,9 @@ def not_an_input(layer: Layer) -> str:
 
 
 def is_prediction(layer: Layer) -> bool:
-    """Whether this is a prediction made here."""
-    return prediction_facts(layer) is not None
+    """Whether this is a prediction made here, and not how far several of them scatter."""
+    facts = prediction_facts(layer)
+    return facts is not None and facts.record.quantity is Quantity.PREDICTION
 
 
 def file_of(layer: Layer) -> Path | None:

@@ -11,6 +11,7 @@ from napari.layers import Image
 from napari_mito_predict._widgets.common.facts import Facts, PredictionFacts, metadata_of, prediction_facts
 from napari_mito_predict._widgets.common.image_layers import like_layer, placement_of, values_of
 from napari_mito_predict._widgets.common.removal import take_away
+from napari_mito_predict.models.record import Quantity
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -107,13 +108,18 @@ def _show_range(layer: Image, limits: tuple[float, float]) -> None:
 
 
 def output_layer(output: Output, data: Any, name: str, facts: Facts, placement: dict[str, Any]) -> Image:
-    """A layer that looks as this output shall look, whatever is in it yet."""
+    """A layer that looks as this output shall look, whatever is in it yet.
+
+    How far predictions scatter is a map by itself, and hidden until somebody wants to see it instead of them.
+    """
     low, high = output.target.contrast_limits
+    is_prediction = output.quantity is Quantity.PREDICTION
     image = Image(
         data,
         name=name,
         colormap=output.target.colormap,
-        blending="additive",
+        blending="additive" if is_prediction else "translucent_no_depth",
+        visible=is_prediction,
         contrast_limits=(low, high),
         metadata=metadata_of(facts) | {"disclaimer": output.disclaimer},
         **placement,

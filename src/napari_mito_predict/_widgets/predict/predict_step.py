@@ -115,7 +115,7 @@ class PredictStep(Step):
         self.more.setCheckable(True)
         self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.more.setArrowType(Qt.ArrowType.RightArrow)
-        self.more.setToolTip("Device, precision, tile size, averaging, output folder")
+        self.more.setToolTip("Device, precision, tile size, averaging, uncertainty, output folder")
         self.more.toggled.connect(self._show_advanced)
         self.body.addWidget(self.cost)
         self.body.addWidget(self.more, 0, Qt.AlignmentFlag.AlignLeft)
@@ -130,6 +130,14 @@ class PredictStep(Step):
             "Predict the image in all its flips and quarter turns, and take the mean: slightly better, 8 times slower"
         )
         self.average.setChecked(preference("tta") == str(True))
+        self.uncertainty = QCheckBox("more layers, hidden")
+        self.uncertainty.setAccessibleName("Uncertainty layers")
+        self.uncertainty.setToolTip(
+            "How far these 8 predictions scatter, as a hidden layer for each target: open its eye.\n"
+            "Of several models of one target also how far they disagree."
+        )
+        self.uncertainty.setEnabled(self.average.isChecked())
+        self.average.toggled.connect(self.uncertainty.setEnabled)
         self.folder = ElidedButton("do not save")
         self.folder.setToolTip("Also write the predictions as OME-TIFF into a folder")
         self.folder.clicked.connect(self._ask_for_folder)
@@ -144,12 +152,14 @@ class PredictStep(Step):
             combo.setAccessibleName(text)
             rows.addRow(QLabel(text), combo)
         rows.addRow(QLabel("Average over"), self.average)
+        rows.addRow(QLabel("Uncertainty"), self.uncertainty)
         rows.addRow(QLabel("Save to"), saving)
         self.advanced = QWidget()
         self.advanced.setLayout(rows)
         for combo in (self.device, self.precision, self.tile):
             combo.currentIndexChanged.connect(lambda _: self.options_changed.emit())
-        self.average.toggled.connect(lambda _: self.options_changed.emit())
+        for box in (self.average, self.uncertainty):
+            box.toggled.connect(lambda _: self.options_changed.emit())
         self.advanced.hide()
         self.body.addWidget(self.advanced)
 
@@ -170,6 +180,11 @@ class PredictStep(Step):
         if not choice.isdecimal():
             return choice
         return max(source.sizes["Z"], source.sizes["T"]), int(choice), int(choice)
+
+    @property
+    def wants_uncertainty(self) -> bool:
+        """Whether layers shall say how far the orientations scatter that are averaged."""
+        return bool(self.average.isChecked() and self.uncertainty.isChecked())
 
     @property
     def destination(self) -> Destination | None:

@@ -159,6 +159,7 @@ class PredictWidget(QWidget):
             precision=self.predict.precision.currentData(),
             tile=self.predict.tile_of(chosen.source),
             tta=self.predict.average.isChecked(),
+            uncertainty=self.predict.wants_uncertainty,
             destination=self.predict.destination,
         )
 

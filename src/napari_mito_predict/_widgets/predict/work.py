@@ -51,7 +51,7 @@ class Request:
         Model names or paths.
     voxel_size_um : tuple of float or None, optional
         z, y, x typed by the user where the image does not say.
-    device, precision, tile, tta : str, tuple of int or bool
+    device, precision, tile, tta, uncertainty : str, tuple of int or bool
         As for `napari_mito_predict.predict`.
     destination : Destination, optional
         Where to save the predictions too; results that do not fit into memory are only written there.
@@ -65,6 +65,7 @@ class Request:
     precision: str = "auto"
     tile: str | tuple[int, int, int] = "auto"
     tta: bool = False
+    uncertainty: bool = False
     # Where to save makes no other plan.
     destination: Destination | None = field(default=None, compare=False)
 
@@ -164,6 +165,7 @@ def make_plan(request: Request, cache: ModelCache) -> PredictionPlan:
         precision=request.precision,
         tile=request.tile,
         tta=request.tta,
+        uncertainty=request.uncertainty,
     )
 
 

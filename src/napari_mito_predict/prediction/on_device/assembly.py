@@ -10,6 +10,7 @@ from torch import Tensor
 
 from napari_mito_predict.prediction.assembly import HostAssembly, Kept
 from napari_mito_predict.prediction.memory import is_out_of_memory
+from napari_mito_predict.prediction.moments import Moments
 from napari_mito_predict.prediction.on_device.resample import resampled_block
 from napari_mito_predict.prediction.on_device.transfers import sent
 from napari_mito_predict.prediction.on_device.volume import oriented
@@ -48,15 +49,17 @@ class AssemblyOnDevice:
         self._transfers = transfers
         self._failure = failure
         self._in_memory: HostAssembly | None = None
-        shape = (len(goal.job.keys), *goal.job.shape)
-        self._data = torch.zeros(shape, dtype=torch.float32, device=transfers.device)
+        self._moments = Moments.zero(goal.job, self._zeros)
+
+    def _zeros(self, shape: tuple[int, ...]) -> Tensor:
+        return torch.zeros(shape, dtype=torch.float32, device=self._transfers.device)
 
     def leave(self) -> HostAssembly:
         """Go on in main memory, from what was summed up so far."""
         if self._in_memory is None:
-            data = self._data.cpu().numpy()
-            self._in_memory = HostAssembly(self._goal, self._waiting, data=data, failure=self._failure)
-            self._data = torch.empty(0)
+            moments = Moments(self._moments.sums.cpu().numpy(), self._moments.squares.cpu().numpy())
+            self._in_memory = HostAssembly(self._goal, self._waiting, moments=moments, failure=self._failure)
+            del self._moments
         return self._in_memory
 
     def add(self, view: Job, pieces: Pieces, done: int, total: int) -> Iterator[Block]:
@@ -78,7 +81,7 @@ class AssemblyOnDevice:
         values = output[:, *kept.part]
         for weights in kept.weights:
             values = values * sent(weights, values.device)
-        self._data[:, *kept.place].add_(oriented(values, view.orientation.inverse))
+        self._moments.add(view, kept.place, oriented(values, view.orientation.inverse))
         return True
 
     def _tried(self, work: Callable[..., T], *arguments: Any) -> T | None:
@@ -91,12 +94,17 @@ class AssemblyOnDevice:
         return None
 
     def _begin(self, block: OutputBlock) -> list[Download]:
-        """Begin to make and fetch a block, one download for each target."""
+        """Begin to make and fetch a block, one download for each output."""
         source = tuple(span.slice for span in block.source)
+        views = len(self._goal.job.views)
         downloads = []
-        for channel in self._data:
-            values = resampled_block(channel[source], block.source, block.box, self._goal.back)
-            downloads.append(self._transfers.download(values / len(self._goal.job.views)))
+        for sums in self._moments.sums:
+            values = resampled_block(sums[source], block.source, block.box, self._goal.back)
+            downloads.append(self._transfers.download(values / views))
+        for squares in self._moments.squares:
+            deviation = torch.sqrt(squares[source] / views)
+            values = resampled_block(deviation, block.source, block.box, self._goal.back)
+            downloads.append(self._transfers.download(values))
         return downloads
 
     def _fetched(self, begun: list[tuple[OutputBlock, list[Download]]], done: int, total: int) -> Iterator[Block]:

@@ -119,7 +119,7 @@ class DeviceStore:
         resampled_bytes = 0
         if raw.shape != job.shape:
             resampled_bytes = widest * (voxels + raw.size)
-        per_voxel = self._device.dtype.itemsize + 4 * len(job.keys)
+        per_voxel = self._device.dtype.itemsize + 4 * len(job.result_keys)
         needed = raw.nbytes + resampled_bytes + voxels * per_voxel + job.network_bytes + _WORKING_BYTES
         return needed < _SHARE * free_memory(self._device)
 
