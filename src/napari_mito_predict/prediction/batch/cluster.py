@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 from collections.abc import Generator, Iterable, Iterator
@@ -75,7 +74,7 @@ def connected(address: str) -> Iterator[Client]:
 
 
 def predict_on_cluster(
-    entries: Iterable[Entry], settings: BatchSettings, client: Client, *, cancel: Cancel | None = None
+    entries: Iterable[Entry | None], settings: BatchSettings, client: Client, *, cancel: Cancel | None = None
 ) -> Generator[Outcome]:
     """Predict images on the workers of a cluster, each as one task.
 
@@ -84,8 +83,9 @@ def predict_on_cluster(
 
     Parameters
     ----------
-    entries : iterable of Entry
-        From `find_entries`. Two for each thread of the cluster are under way, so that memory stays bounded.
+    entries : iterable of Entry or None
+        From `find_entries`, or `watch`, whose None means that there is no other at the moment. Two for each thread of
+        the cluster are under way, so that memory stays bounded.
     settings : BatchSettings
         What to do with each.
     client : distributed.Client
@@ -105,26 +105,45 @@ def predict_on_cluster(
     PredictionCancelled
         `cancel` said so. Everything that was yielded is complete.
     """
-    distributed = _distributed()
     waiting = iter(entries)
     under_way: dict[Future, Entry] = {}
+    is_more = True
     try:
-        while True:
-            places = _AHEAD * _threads(client) - len(under_way)
-            for entry in itertools.islice(waiting, max(0, places)):
-                under_way[_submit(client, entry, settings)] = entry
-            if not under_way:
-                return
+        while is_more or under_way:
             if cancel is not None and cancel():
                 raise PredictionCancelled("Cancelled; what was written is complete.")
-            try:
-                ended = distributed.wait(list(under_way), timeout=_POLL_S, return_when="FIRST_COMPLETED").done
-            except TimeoutError:
-                continue
-            for future in ended:
+            places = _AHEAD * _threads(client) - len(under_way)
+            new, is_more = _next_entries(waiting, places)
+            under_way |= {_submit(client, entry, settings): entry for entry in new}
+            for future in _ended(under_way):
                 yield _outcome(future, under_way.pop(future))
     finally:
         client.cancel(list(under_way), force=True)
+
+
+def _next_entries(waiting: Iterator[Entry | None], most: int) -> tuple[list[Entry], bool]:
+    """Up to `most` of those that are there at the moment, and whether there may be more of them later."""
+    found: list[Entry] = []
+    while len(found) < most:
+        try:
+            entry = next(waiting)
+        except StopIteration:
+            return found, False
+        if entry is None:
+            break
+        found.append(entry)
+    return found, True
+
+
+def _ended(under_way: Iterable[Future]) -> list[Future]:
+    """Tasks that have ended, after the first did, or after a moment."""
+    futures = list(under_way)
+    if not futures:
+        return []
+    try:
+        return list(_distributed().wait(futures, timeout=_POLL_S, return_when="FIRST_COMPLETED").done)
+    except TimeoutError:
+        return []
 
 
 def _submit(client: Client, entry: Entry, settings: BatchSettings) -> Future:

@@ -64,7 +64,7 @@ def find_entries(
     found: dict[tuple[Path, int | str | None], Entry] = {}
     for one in given:
         for path, asked_for in _files(Path(one)):
-            for number in _scenes(path, scene, axes):
+            for number in scenes_of(path, scene, axes):
                 found.setdefault((path, number), Entry(path, number, asked_for))
     return list(found.values())
 
@@ -93,7 +93,7 @@ def is_pattern(given: Path) -> bool:
     return glob.has_magic(str(given)) and not given.exists()
 
 
-def _scenes(path: Path, scene: int | str | None, axes: str | None) -> Iterable[int | str | None]:
+def scenes_of(path: Path, scene: int | str | None, axes: str | None) -> Iterable[int | str | None]:
     """The scenes that are wanted of a file; of one that cannot be opened the first, which says why in its turn."""
     if scene != ALL_SCENES and not (scene is None and is_plate(path)):
         return [scene]

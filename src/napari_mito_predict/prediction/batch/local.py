@@ -21,7 +21,7 @@ OnImage = Callable[["Entry"], "OnProgress | None"]
 
 
 def predict_batch(
-    entries: Iterable[Entry],
+    entries: Iterable[Entry | None],
     settings: BatchSettings,
     *,
     on_image: OnImage = lambda _: None,
@@ -31,8 +31,8 @@ def predict_batch(
 
     Parameters
     ----------
-    entries : iterable of Entry
-        From `find_entries`.
+    entries : iterable of Entry or None
+        From `find_entries`, or `watch`, whose None means that there is no other at the moment.
     settings : BatchSettings
         What to do with each.
     on_image : callable, optional
@@ -55,20 +55,19 @@ def predict_batch(
     with closing(begun), ThreadPoolExecutor(1, thread_name_prefix="write") as pool:
         writing: Future[Outcome] | None = None
         for each in begun:
-            if isinstance(each, Begun):
-                result = stages.compute(each, on_image(each.entry), cancel)
-            else:
-                result = each
+            result = stages.compute(each, on_image(each.entry), cancel) if isinstance(each, Begun) else each
             if writing is not None:  # one result waits to be written, no more: memory stays bounded
                 yield writing.result()
-            writing = pool.submit(_finish, stages, result)
+                writing = None
+            if result is not None:
+                writing = pool.submit(_finish, stages, result)
         if writing is not None:
             yield writing.result()
 
 
-def _begin(entries: Iterable[Entry], stages: Stages) -> Generator[Begun | Outcome]:
+def _begin(entries: Iterable[Entry | None], stages: Stages) -> Generator[Begun | Outcome | None]:
     for entry in entries:
-        yield stages.begin(entry)
+        yield None if entry is None else stages.begin(entry)
 
 
 def _finish(stages: Stages, result: Computed | Outcome) -> Outcome:
