@@ -28,8 +28,15 @@ _CONNECT_S = 20.0
 
 
 @contextmanager
-def local_cluster(workers: int) -> Iterator[Client]:
-    """Start workers on this machine, which share its processors; they end with the block.
+def local_cluster(workers: int, *, threads: int | None = None) -> Iterator[Client]:
+    """Start workers on this machine; they end with the block.
+
+    Parameters
+    ----------
+    workers : int
+        How many processes.
+    threads : int, optional
+        That each of them computes with; an equal share of the processors by default.
 
     Raises
     ------
@@ -37,7 +44,8 @@ def local_cluster(workers: int) -> Iterator[Client]:
         dask.distributed is not installed.
     """
     distributed = _distributed()
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    if threads is None:
+        threads = max(1, (os.cpu_count() or 1) // workers)
     with (
         distributed.LocalCluster(
             n_workers=workers,
