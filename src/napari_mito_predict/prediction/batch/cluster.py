@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Generator, Iterable, Iterator
@@ -51,6 +52,7 @@ def local_cluster(workers: int, *, threads: int | None = None) -> Iterator[Clien
             n_workers=workers,
             threads_per_worker=1,
             dashboard_address=None,
+            silence_logs=logging.ERROR,
             env={"OMP_NUM_THREADS": str(threads)},
         ) as cluster,
         distributed.Client(cluster) as client,
