@@ -172,6 +172,10 @@ class PredictionCancelled(MitoPredictError):
     """The user cancelled; nothing was written."""
 
 
+class ClusterError(PredictionError):
+    """Workers of a cluster are not there, or one of them failed."""
+
+
 # ---------------------------------------------------------------- results
 class OutputError(MitoPredictError):
     """Something about a file to be written."""

@@ -10,6 +10,7 @@ from napari_mito_predict.image.readers import is_predicted_file, open_image, ope
 from napari_mito_predict.image.signature import file_signature
 from napari_mito_predict.image.source import ImageSource
 from napari_mito_predict.image.tiff_writer import write_ome_tiff
+from napari_mito_predict.image.zarr_collections import is_plate
 from napari_mito_predict.image.zarr_files import is_zarr
 from napari_mito_predict.image.zarr_writer import create_ome_zarr, write_ome_zarr
 
@@ -28,6 +29,7 @@ __all__ = [
     "create_ome_zarr",
     "file_signature",
     "from_array",
+    "is_plate",
     "is_predicted_file",
     "is_zarr",
     "light_of",

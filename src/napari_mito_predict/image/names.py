@@ -31,6 +31,12 @@ def record_path(image: str | Path) -> Path:
     return path.with_name(f"{path.name[: len(path.name) - len(suffix)]}.prediction.json")
 
 
+def has_no_image(record: Path) -> bool:
+    """Whether a record lies alone: its image was never written to the end, moved or deleted."""
+    stem = record.name.removesuffix(".prediction.json")
+    return not any(record.with_name(stem + suffix).exists() for suffix in _PREDICTION_SUFFIXES)
+
+
 def file_stem(name: str) -> str:
     """Make a name that every file system takes out of any name: of an image, or of a layer that somebody typed.
 

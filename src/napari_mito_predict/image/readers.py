@@ -74,7 +74,7 @@ def open_image(
     path = Path(path)
     backend = _GuardedBackend(_backend(path, axes, reader))
     first = 0 if scene is None else scene
-    return ImageSource(backend, first, name=_name_of(path), missing_as_zeros=missing_as_zeros)
+    return ImageSource(backend, first, name=image_name(path), missing_as_zeros=missing_as_zeros)
 
 
 def open_scenes(path: str | Path, *, axes: str | None = None) -> Iterator[tuple[str, ImageSource | ImageError]]:
@@ -100,7 +100,7 @@ def open_scenes(path: str | Path, *, axes: str | None = None) -> Iterator[tuple[
     for scene, name in enumerate(backend.scenes):
         opened: ImageSource | ImageError
         try:
-            opened = ImageSource(backend, scene, name=_name_of(path))
+            opened = ImageSource(backend, scene, name=image_name(path))
         except ImageError as error:
             opened = error
         yield name, opened
@@ -115,7 +115,7 @@ def is_predicted_file(path: Path) -> bool:
     return all(channel.prediction is not None for channel in channels)
 
 
-def _name_of(path: Path) -> str:
+def image_name(path: Path) -> str:
     """The stem of a file; of an image within a plate or collection also that of the whole: ``plate_A_1_0``."""
     path = path.absolute()
     whole = path

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from napari_mito_predict.errors import ImageError, MetadataError, UnsupportedImageError
 from napari_mito_predict.image.metadata import parse_xml
-from napari_mito_predict.image.zarr_files import attributes_of, declared_array, folder_within, is_regular_file
+from napari_mito_predict.image.zarr_files import attributes_of, declared_array, folder_within, is_regular_file, is_zarr
 from napari_mito_predict.image.zarr_ngff import clean_text, multiscales_of, ome_metadata, validated
 
 # A plate has up to 1536 wells.
@@ -83,6 +83,16 @@ def find_images(folder: Path, attributes: dict[str, Any]) -> Images:
             f"its metadata name {len(found.places):,} images; more than {_MOST_IMAGES:,} are not read.", file=folder
         )
     return found
+
+
+def is_plate(path: Path) -> bool:
+    """Whether a path is an OME-Zarr plate, by its metadata; False for what cannot be read."""
+    if not is_zarr(path):
+        return False
+    try:
+        return "plate" in ome_metadata(attributes_of(path), path)
+    except ImageError:
+        return False
 
 
 def _of_plate(folder: Path, plate: object) -> Images:

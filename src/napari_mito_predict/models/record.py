@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from napari_mito_predict._files import atomic_write_text
 from napari_mito_predict.errors import EvaluationError
 from napari_mito_predict.image import Finding, Level
-from napari_mito_predict.image.names import record_path
+from napari_mito_predict.image.names import has_no_image, record_path
 
 SCHEMA_VERSION = 3
 """Version 1 had no such field: notes were sentences, and one device was named, the planned one. Version 2 had no light,
@@ -246,3 +246,13 @@ def read_record(image: Path) -> PredictionRecord | None:
         raise EvaluationError(
             f"the record of {image.name} cannot be read ({error}). Remove it to go on without.", file=path
         ) from error
+
+
+def is_left_over(image: Path) -> bool:
+    """Whether the record of `image` is one without any image: that was never written to the end, or is gone."""
+    if not has_no_image(record_path(image)):
+        return False
+    try:
+        return read_record(image) is not None
+    except EvaluationError:  # of that name, but no record of ours
+        return False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from napari_mito_predict.errors import OutputError
 from napari_mito_predict.image import check_output, write_ome_tiff, write_ome_zarr
 from napari_mito_predict.image.names import file_stem, record_path
+from napari_mito_predict.models.record import is_left_over
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,12 +27,42 @@ def write_predictions(
 ) -> Path:
     """Write predictions of one grid as the channels of one image, and `record` beside it; see `Prediction.save`."""
     path, outputs = Path(path), [prediction.output for prediction in predictions]
-    check_output(record_path(path), overwrite=overwrite)
+    check_record(path, overwrite=overwrite)
     data = _Channels([prediction.data for prediction in predictions], channel_axis(outputs[0]))
     write = write_ome_zarr if path.suffix.lower() == ".zarr" else write_ome_tiff
-    written = write(path, data, overwrite=overwrite, **image_metadata(outputs))
-    record.write(path)
-    return written
+    with recorded(path, record):
+        return write(path, data, overwrite=overwrite, **image_metadata(outputs))
+
+
+def check_record(image: Path, *, overwrite: bool) -> None:
+    """Find out whether the record of an image can be written; one without an image is in nobody's way.
+
+    Raises
+    ------
+    OutputExistsError, UnwritableOutputError
+        See `check_output`.
+    """
+    check_output(record_path(image), overwrite=overwrite or is_left_over(image))
+
+
+@contextmanager
+def recorded(image: Path, record: PredictionRecord) -> Iterator[None]:
+    """Write the record of an image that the block writes.
+
+    Whoever is killed leaves no image without its record: the record comes first. Only where an image is replaced it
+    comes last, so that it never speaks of the old one.
+    """
+    is_new = not image.exists()
+    if is_new:
+        record.write(image)
+    try:
+        yield
+    except BaseException:
+        if is_new and not image.exists():
+            record_path(image).unlink(missing_ok=True)
+        raise
+    if not is_new:
+        record.write(image)
 
 
 def output_paths(
@@ -62,7 +94,7 @@ def output_paths(
 
 def taken(paths: Iterable[Path]) -> list[Path]:
     """Those of `paths` where there is a file already, or the record of one."""
-    return [path for path in paths if path.exists() or record_path(path).exists()]
+    return [path for path in paths if path.exists() or (record_path(path).exists() and not is_left_over(path))]
 
 
 def numbered(paths: Mapping[str, Path], suffix: str) -> dict[str, Path]:

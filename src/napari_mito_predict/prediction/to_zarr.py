@@ -12,12 +12,13 @@ import numpy as np
 
 from napari_mito_predict.errors import OutputError
 from napari_mito_predict.image import check_output, create_ome_zarr
-from napari_mito_predict.image.names import record_path
 from napari_mito_predict.prediction.execute import run
 from napari_mito_predict.prediction.files import (
     channel_axis,
     check_one_grid,
+    check_record,
     image_metadata,
+    recorded,
 )
 from napari_mito_predict.prediction.record import composite_record
 from napari_mito_predict.prediction.run_state import RunContext
@@ -82,16 +83,17 @@ def run_to_zarr(
     files = _files(plan, paths)
     for file in files:
         check_output(file.path, overwrite=overwrite, needed_bytes=plan.result_bytes)
-        check_output(record_path(file.path), overwrite=overwrite)
-    with ExitStack() as stack:
+        check_record(file.path, overwrite=overwrite)
+    # Images get their names when the second stack ends, with their records about them.
+    with ExitStack() as records, ExitStack() as images:
         write: dict[str, Callable[[Block], None]] = {}
         for file in files:
-            writer = stack.enter_context(file.create(overwrite=overwrite))
+            writer = images.enter_context(file.create(overwrite=overwrite))
             write |= {output.key: file.channel(writer, i) for i, output in enumerate(file.outputs)}
-        for block in stack.enter_context(closing(execution.blocks())):
+        for block in images.enter_context(closing(execution.blocks())):
             write[block.target](block)
-    for file in files:
-        file.record(execution).write(file.path)
+        for file in files:
+            records.enter_context(recorded(file.path, file.record(execution)))
     return [file.path for file in files]
 
 

@@ -1,0 +1,139 @@
+"""Which images a batch is of: files, folders, patterns and plates. None of them is opened for its pixels."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from napari_mito_predict.errors import ImageError, UnreadableImageError
+from napari_mito_predict.image import ImageSource, is_plate, is_zarr, list_images, open_image
+from napari_mito_predict.image.names import file_stem
+from napari_mito_predict.image.readers import image_name
+
+ALL_SCENES: Final = "all"
+"""Given as a scene: each of them is an image of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One image of a batch.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    scene : int or str, optional
+        Of the file; None for the first.
+    asked_for : bool
+        Whether somebody named this file; False for what was found in a folder, where predictions are expected too.
+    """
+
+    path: Path
+    scene: int | str | None = None
+    asked_for: bool = True
+
+
+def find_entries(
+    given: Iterable[str | Path], *, scene: int | str | None = None, axes: str | None = None
+) -> list[Entry]:
+    """Find the images of a batch.
+
+    Parameters
+    ----------
+    given : iterable of str or Path
+        Files, folders of files, patterns such as ``scans/*.czi`` (``**`` for folders of folders), and OME-Zarr plates,
+        of which all fields are taken.
+    scene : int or str, optional
+        Of each file: its index or name, or ``"all"``. The first by default.
+    axes : str, optional
+        See `napari_mito_predict.image.open_image`.
+
+    Returns
+    -------
+    list of Entry
+        In the order given, sorted within a folder or pattern; a file that is named twice once.
+
+    Raises
+    ------
+    UnreadableImageError
+        A folder has no image, or nothing fits a pattern.
+    """
+    found: dict[tuple[Path, int | str | None], Entry] = {}
+    for one in given:
+        for path, asked_for in _files(Path(one)):
+            for number in scenes_of(path, scene, axes):
+                found.setdefault((path, number), Entry(path, number, asked_for))
+    return list(found.values())
+
+
+def _files(given: Path) -> Iterator[tuple[Path, bool]]:
+    """The files that something stands for, and whether they were named."""
+    if is_pattern(given):
+        matches = [Path(match) for match in sorted(glob.glob(str(given), recursive=True))]
+        if not matches:
+            raise UnreadableImageError("no file fits this pattern.", file=given)
+        for match in matches:
+            if not match.is_dir() or is_zarr(match):
+                yield match, False
+    elif given.is_dir() and not is_zarr(given):
+        listed = list_images(given)
+        if not listed:
+            raise UnreadableImageError("no CZI, TIFF, OME-Zarr or PNG image in this folder.", file=given)
+        for path in listed:
+            yield path, False
+    else:
+        yield given, True
+
+
+def is_pattern(given: Path) -> bool:
+    """Whether this stands for several files, as shells write it; a file that is really called so is itself."""
+    return glob.has_magic(str(given)) and not given.exists()
+
+
+def scenes_of(path: Path, scene: int | str | None, axes: str | None) -> Iterable[int | str | None]:
+    """The scenes that are wanted of a file; of one that cannot be opened the first, which says why in its turn."""
+    if scene != ALL_SCENES and not (scene is None and is_plate(path)):
+        return [scene]
+    try:
+        scenes = open_image(path, axes=axes).scenes
+    except ImageError:
+        return [None]
+    return range(len(scenes))
+
+
+def of_one_name(entries: Iterable[Entry]) -> dict[Entry, Entry]:
+    """Images whose predictions would go where those of another one go, with that other one, which comes first."""
+    first: dict[tuple[str, int | str], Entry] = {}
+    later = {}
+    for entry in entries:
+        # Also where a file system tells no capitals from small letters.
+        name = file_stem(image_name(entry.path)).casefold()
+        other = first.setdefault((name, entry.scene or 0), entry)
+        if other is not entry:
+            later[entry] = other
+    return later
+
+
+class Opener:
+    """Opens images one after the other; the scenes of a file share what was read of it.
+
+    Parameters
+    ----------
+    axes : str, optional
+        See `napari_mito_predict.image.open_image`.
+    """
+
+    def __init__(self, axes: str | None = None) -> None:
+        self._axes = axes
+        self._last: ImageSource | None = None
+
+    def open(self, entry: Entry) -> ImageSource:
+        """Open one image; raises what `napari_mito_predict.image.open_image` does."""
+        if entry.scene is None:
+            return open_image(entry.path, axes=self._axes)
+        if self._last is None or self._last.path != entry.path:
+            self._last = open_image(entry.path, axes=self._axes)
+        return self._last.with_scene(entry.scene)

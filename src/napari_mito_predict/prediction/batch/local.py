@@ -1,0 +1,76 @@
+"""A batch in this process: the next image is opened, and the last one written, while one is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from napari_mito_predict.prediction.batch.stages import Begun, Computed, Stages
+from napari_mito_predict.prediction.prefetch import prefetch
+
+if TYPE_CHECKING:
+    from napari_mito_predict.prediction.batch.inputs import Entry
+    from napari_mito_predict.prediction.batch.outcome import Outcome
+    from napari_mito_predict.prediction.batch.settings import BatchSettings
+    from napari_mito_predict.prediction.run_state import Cancel, OnProgress
+
+OnImage = Callable[["Entry"], "OnProgress | None"]
+"""Told which image is computed now; gives what is told how far that is."""
+
+
+def predict_batch(
+    entries: Iterable[Entry | None],
+    settings: BatchSettings,
+    *,
+    on_image: OnImage = lambda _: None,
+    cancel: Cancel | None = None,
+) -> Generator[Outcome]:
+    """Predict images one after the other.
+
+    Parameters
+    ----------
+    entries : iterable of Entry or None
+        From `find_entries`, or `watch`, whose None means that there is no other at the moment.
+    settings : BatchSettings
+        What to do with each.
+    on_image : callable, optional
+        Takes the `Entry` that is computed now; gives what takes tiles done, tiles in all, and a message.
+    cancel : callable, optional
+        Asked before every layer of the network; True stops.
+
+    Yields
+    ------
+    Outcome
+        One for each entry, in order.
+
+    Raises
+    ------
+    PredictionCancelled
+        `cancel` said so. Everything that was yielded is complete.
+    """
+    stages = Stages(settings)
+    begun = prefetch(_begin(entries, stages))
+    with closing(begun), ThreadPoolExecutor(1, thread_name_prefix="write") as pool:
+        writing: Future[Outcome] | None = None
+        for each in begun:
+            result = stages.compute(each, on_image(each.entry), cancel) if isinstance(each, Begun) else each
+            if writing is not None:  # one result waits to be written, no more: memory stays bounded
+                yield writing.result()
+                writing = None
+            if result is not None:
+                writing = pool.submit(_finish, stages, result)
+        if writing is not None:
+            yield writing.result()
+
+
+def _begin(entries: Iterable[Entry | None], stages: Stages) -> Generator[Begun | Outcome | None]:
+    for entry in entries:
+        yield None if entry is None else stages.begin(entry)
+
+
+def _finish(stages: Stages, result: Computed | Outcome) -> Outcome:
+    if isinstance(result, Computed):
+        return stages.finish(result)
+    return result

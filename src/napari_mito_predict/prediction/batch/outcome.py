@@ -1,0 +1,106 @@
+"""What became of each image of a batch, and all of it as a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_mito_predict._tables import write_table
+
+if TYPE_CHECKING:
+    from napari_mito_predict.errors import MitoPredictError
+    from napari_mito_predict.image import Finding
+    from napari_mito_predict.prediction.batch.inputs import Entry
+
+
+class State(StrEnum):
+    """What became of an image."""
+
+    DONE = "done"
+    """Predicted and written."""
+    THERE_ALREADY = "there already"
+    """What would be written is there: of the same image, by the same model, with the same parameters."""
+    LEFT_OUT = "left out"
+    """It is a prediction, found in a folder, and nothing to predict from."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one image.
+
+    Attributes
+    ----------
+    entry : Entry
+        Which one.
+    state : State
+    scene : str
+        Name of its scene, where the file has several.
+    files : mapping of str to Path
+        Where each output is; all outputs in one key where they share a file.
+    error : MitoPredictError, optional
+        Why there is no prediction.
+    findings : tuple of Finding
+        What is to be known of it.
+    pcc : mapping of str to float
+        Correlation of each output with the fluorescence in the same image, where there is any.
+    seconds : float
+        From opening to having written; images overlap, so that they add up to more than the time of the batch.
+    """
+
+    entry: Entry
+    state: State
+    scene: str = ""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    error: MitoPredictError | None = None
+    findings: tuple[Finding, ...] = ()
+    pcc: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def reason(self) -> str:
+        """Why there is no prediction, on one line, without the name of the file; empty where there is one."""
+        if self.error is None:
+            return ""
+        return " ".join(self.error.reason_about(self.entry.path).split())
+
+
+def summary(outcomes: Iterable[Outcome]) -> str:
+    """Such as ``197 done, 3 failed``."""
+    counts = Counter(outcome.state for outcome in outcomes)
+    return ", ".join(f"{counts[state]} {state}" for state in State if counts[state]) or "nothing to do"
+
+
+def write_outcomes(path: Path, outcomes: Sequence[Outcome]) -> None:
+    """Write a row for each image as CSV.
+
+    Parameters
+    ----------
+    path : Path
+        The file; one that is there is replaced.
+    outcomes : sequence of Outcome
+
+    Raises
+    ------
+    UnwritableOutputError
+        The folder is missing, read-only or full.
+    """
+    scored = list(dict.fromkeys(key for outcome in outcomes for key in outcome.pcc))
+    columns = ["file", "scene", "state", "reason", "seconds", *(f"pcc {key}" for key in scored), "written"]
+    write_table(path, columns, [_row(outcome) for outcome in outcomes])
+
+
+def _row(outcome: Outcome) -> dict[str, object]:
+    row: dict[str, object] = {
+        "file": outcome.entry.path,
+        "scene": outcome.scene,
+        "state": str(outcome.state),
+        "reason": outcome.reason,
+        "seconds": f"{outcome.seconds:.2f}",
+        "written": "; ".join(str(path) for path in outcome.files.values()),
+    }
+    return row | {f"pcc {key}": f"{value:.4f}" for key, value in outcome.pcc.items()}

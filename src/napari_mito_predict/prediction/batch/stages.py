@@ -1,0 +1,199 @@
+"""One image of a batch: begun, computed, and written, in three steps that may overlap those of other images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_mito_predict.errors import (
+    MitoPredictError,
+    PredictedInputError,
+    PredictionCancelled,
+    UnknownModelError,
+)
+from napari_mito_predict.image import ImageSource, check_output, is_predicted_file
+from napari_mito_predict.models import Model, load_model
+from napari_mito_predict.prediction.batch.finished import is_finished
+from napari_mito_predict.prediction.batch.inputs import Entry, Opener
+from napari_mito_predict.prediction.batch.outcome import Outcome, State
+from napari_mito_predict.prediction.batch.settings import BatchSettings, FileFormat
+from napari_mito_predict.prediction.batch.truth import score_arrays, score_files
+from napari_mito_predict.prediction.choice import choose_models
+from napari_mito_predict.prediction.composite import save_composite
+from napari_mito_predict.prediction.execute import Execution, run
+from napari_mito_predict.prediction.files import output_paths
+from napari_mito_predict.prediction.plan import PredictionPlan, plan_prediction
+from napari_mito_predict.prediction.run_state import RunContext
+from napari_mito_predict.prediction.to_zarr import run_to_zarr
+
+if TYPE_CHECKING:
+    from napari_mito_predict.image import Finding
+    from napari_mito_predict.prediction.result import Prediction
+    from napari_mito_predict.prediction.run_state import Cancel, OnProgress
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An image that is open, with the plan of its prediction, and where that goes."""
+
+    entry: Entry
+    image: ImageSource
+    plan: PredictionPlan
+    findings: tuple[Finding, ...]
+    paths: Mapping[str, Path]
+    start: float
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A prediction; what is still to be written, which also says how well it fits the truth."""
+
+    begun: Begun
+    execution: Execution
+    write: Callable[[], Mapping[str, float]]
+
+
+class Stages:
+    """The steps of each image of a batch; models are loaded once. The first step may run in another thread.
+
+    Parameters
+    ----------
+    settings : BatchSettings
+    """
+
+    def __init__(self, settings: BatchSettings) -> None:
+        self.settings = settings
+        self._opener = Opener(settings.axes)
+        self._models: dict[str, Model] = {}
+
+    def begin(self, entry: Entry) -> Begun | Outcome:
+        """Open an image and plan its prediction; an outcome where there is nothing to compute."""
+        start = time.monotonic()
+        try:
+            return self._begin(entry, start)
+        except MitoPredictError as error:
+            return self._failed(entry, error, start)
+
+    def compute(
+        self, begun: Begun, on_progress: OnProgress | None = None, cancel: Cancel | None = None
+    ) -> Computed | Outcome:
+        """Predict.
+
+        Raises
+        ------
+        PredictionCancelled
+            `cancel` said so.
+        """
+        try:
+            execution = run(begun.plan, RunContext(on_progress, cancel))
+            if self.settings.file_format is FileFormat.OME_ZARR:
+                return self._compute_into_files(begun, execution)
+            predictions = execution.predict()
+        except PredictionCancelled:
+            raise
+        except MitoPredictError as error:
+            return self._failed(begun.entry, error, begun.start)
+        return Computed(begun, execution, lambda: self._write(begun, predictions))
+
+    def finish(self, computed: Computed) -> Outcome:
+        """Write a prediction, whole or not at all; may run while the next one is computed."""
+        begun = computed.begun
+        try:
+            pcc = computed.write()
+        except MitoPredictError as error:
+            return self._failed(begun.entry, error, begun.start)
+        findings = tuple(dict.fromkeys((*begun.findings, *computed.execution.findings)))
+        return self._outcome(begun, State.DONE, findings=findings, pcc=pcc)
+
+    # ------------------------------------------------------------------ the first step
+
+    def _begin(self, entry: Entry, start: float) -> Begun | Outcome:
+        settings = self.settings
+        image = self._opener.open(entry)
+        if settings.times is not None or settings.planes is not None:
+            image = image.crop(times=settings.times, planes=settings.planes)
+        names, said = self._models_for(image)
+        plan = plan_prediction(image, [self._load(name) for name in names], **settings.plan)
+        paths = output_paths(
+            settings.folder, image, plan.outputs, settings.file_format.suffix, composite=settings.composite
+        )
+        begun = Begun(entry, image, plan, (*said, *plan.findings), paths, start)
+        if not settings.overwrite:
+            if self._is_finished(begun):
+                return self._outcome(begun, State.THERE_ALREADY)
+            for path in paths.values():
+                check_output(path)
+        return begun
+
+    def _models_for(self, image: ImageSource) -> tuple[Sequence[str], Sequence[Finding]]:
+        """Names of the models for an image, and why none of real cells is among them."""
+        if self.settings.models:
+            return self.settings.models, ()
+        given = self.settings.plan
+        choice = choose_models(image, given.get("channel"), given.get("voxel_size_um"))
+        if not choice.models:
+            kind = "time series" if image.third_axis == "t" else "z-stacks"
+            raise UnknownModelError(f"no model for {kind} comes with this version. Name one of yours.", file=image.path)
+        return choice.models, choice.findings
+
+    def _load(self, name: str) -> Model:
+        if name not in self._models:
+            self._models[name] = load_model(name)
+        return self._models[name]
+
+    def _is_finished(self, begun: Begun) -> bool:
+        plan = begun.plan
+        if self.settings.composite:
+            (path,) = begun.paths.values()
+            return path.exists() and is_finished(path, [plan.record(key) for key in plan.outputs])
+        return all(path.exists() and is_finished(path, [plan.record(key)]) for key, path in begun.paths.items())
+
+    # ------------------------------------------------------------------ the others
+
+    def _compute_into_files(self, begun: Begun, execution: Execution) -> Computed:
+        """Write an OME-Zarr while predicting: neither image nor result has to fit into memory."""
+        where: Path | dict[str, Path] = dict(begun.paths)
+        if self.settings.composite:
+            (where,) = begun.paths.values()
+        run_to_zarr(execution, where, overwrite=self.settings.overwrite)
+        return Computed(begun, execution, lambda: score_files(begun.image, begun.plan.outputs, begun.paths))
+
+    def _write(self, begun: Begun, predictions: Mapping[str, Prediction]) -> Mapping[str, float]:
+        """Write OME-TIFFs."""
+        if self.settings.composite:
+            (path,) = begun.paths.values()
+            save_composite(list(predictions.values()), path, overwrite=self.settings.overwrite)
+        else:
+            for key, path in begun.paths.items():
+                predictions[key].save(path, overwrite=self.settings.overwrite)
+        return score_arrays(begun.image, predictions)
+
+    def _outcome(self, begun: Begun, state: State, **more: Any) -> Outcome:
+        more = {"findings": begun.findings} | more
+        return Outcome(
+            begun.entry,
+            state,
+            scene=_scene_name(begun.image),
+            files=begun.paths,
+            seconds=time.monotonic() - begun.start,
+            **more,
+        )
+
+    def _failed(self, entry: Entry, error: MitoPredictError, start: float) -> Outcome:
+        state = State.FAILED
+        # Where results go into the folder of their inputs, the next run finds them there: nothing has failed.
+        if not entry.asked_for and (isinstance(error, PredictedInputError) or is_predicted_file(entry.path)):
+            state = State.LEFT_OUT
+        return Outcome(entry, state, _scene_of(entry), error=error, seconds=time.monotonic() - start)
+
+
+def _scene_name(image: ImageSource) -> str:
+    """Name of a scene, where a file has several."""
+    return image.scenes[image.scene] if len(image.scenes) > 1 else ""
+
+
+def _scene_of(entry: Entry) -> str:
+    return "" if entry.scene is None else str(entry.scene)

@@ -1,0 +1,152 @@
+"""Many images with the same models: the whole of it as one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from napari_mito_predict.errors import OutputError
+from napari_mito_predict.prediction.batch.cluster import connected, local_cluster, predict_on_cluster
+from napari_mito_predict.prediction.batch.inputs import Entry, find_entries, of_one_name
+from napari_mito_predict.prediction.batch.local import OnImage, predict_batch
+from napari_mito_predict.prediction.batch.outcome import Outcome, State
+from napari_mito_predict.prediction.batch.settings import BatchSettings, FileFormat
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from napari_mito_predict.prediction.run_state import Cancel
+
+
+def predict_many(
+    inputs: str | Path | Iterable[str | Path],
+    output: str | Path,
+    models: str | Path | Iterable[str | Path] = (),
+    *,
+    scene: int | str | None = None,
+    file_format: Literal["ome-tiff", "ome-zarr"] = "ome-tiff",
+    composite: bool = False,
+    overwrite: bool = False,
+    axes: str | None = None,
+    times: range | None = None,
+    planes: range | None = None,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    on_outcome: Callable[[Outcome], object] = lambda _: None,
+    cancel: Cancel | None = None,
+    **options: Any,
+) -> list[Outcome]:
+    """Predict many images with the same models, and write the predictions.
+
+    What is there already (the same image, model and parameters) is not predicted again, so that a batch that was
+    interrupted goes on where it was. An image that cannot be predicted stops no other.
+
+    Parameters
+    ----------
+    inputs : path, pattern, or several
+        Files, folders, patterns such as ``"scans/*.czi"``, OME-Zarr plates; see `find_entries`.
+    output : str or Path
+        Folder for the predictions; made if missing.
+    models : name or path, or several
+        What to predict with; without any, those that fit each image best.
+    scene : int or str, optional
+        Of each file: its index or name, or ``"all"``. The first by default, of plates all.
+    file_format : {"ome-tiff", "ome-zarr"}
+        OME-Zarr is written while it is computed, for images larger than memory.
+    composite : bool
+        All targets as the channels of one file.
+    overwrite : bool
+        Predict and replace what is there.
+    axes : str, optional
+        See `open_image`.
+    times, planes : range, optional
+        Only these time points and Z steps.
+    jobs : int
+        Processes on this machine that predict at the same time, sharing its processors; more than one need the extra
+        ``distributed``.
+    scheduler : str, optional
+        Address of a dask scheduler, whose workers predict; they see all files under the same paths.
+    on_outcome : callable, optional
+        Takes each `Outcome` as soon as it is known.
+    cancel : callable, optional
+        True stops.
+    **options
+        Of `predict`: channel, voxel_size_um, device, precision, tile, tta, ...
+
+    Returns
+    -------
+    list of Outcome
+        What became of each image.
+
+    Raises
+    ------
+    UnreadableImageError
+        There are no images.
+    ClusterError, MissingExtraError
+        There is no cluster.
+    PredictionCancelled
+        `cancel` said so. What was written is complete.
+    UnwritableOutputError
+        The folder cannot be made.
+    """
+    folder = Path(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = BatchSettings(
+        folder.absolute(),
+        tuple(str(model) for model in _listed(models)),
+        FileFormat(file_format),
+        composite,
+        overwrite,
+        axes,
+        times,
+        planes,
+        options,
+    )
+    entries = find_entries(_listed(inputs), scene=scene, axes=axes)
+    outcomes = []
+    for outcome in run_batch(entries, settings, jobs=jobs, scheduler=scheduler, cancel=cancel):
+        on_outcome(outcome)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def run_batch(
+    entries: Sequence[Entry],
+    settings: BatchSettings,
+    *,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    on_image: OnImage = lambda _: None,
+    cancel: Cancel | None = None,
+) -> Iterator[Outcome]:
+    """Predict images here, in processes of this machine, or on a cluster; see `predict_many`.
+
+    Yields
+    ------
+    Outcome
+        One for each entry, as they end.
+    """
+    clashes = of_one_name(entries)
+    for entry, other in clashes.items():
+        reason = f"its prediction would have the name of that of {other.path}. Predict the two into two folders."
+        yield Outcome(entry, State.FAILED, error=OutputError(reason, file=entry.path))
+    rest = [entry for entry in entries if entry not in clashes]
+    if scheduler is None and jobs == 1:
+        yield from predict_batch(rest, settings, on_image=on_image, cancel=cancel)
+        return
+    with _cluster(scheduler, jobs) as client:
+        yield from predict_on_cluster(rest, settings, client, cancel=cancel)
+
+
+def _cluster(scheduler: str | None, jobs: int) -> AbstractContextManager[Client]:
+    if scheduler is not None:
+        return connected(scheduler)
+    return local_cluster(jobs)
+
+
+def _listed(given: str | Path | Iterable[str | Path]) -> list[str | Path]:
+    if isinstance(given, str | Path):
+        return [given]
+    return list(given)
