@@ -29,6 +29,7 @@ def predict_many(
     file_format: Literal["ome-tiff", "ome-zarr"] = "ome-tiff",
     composite: bool = False,
     overwrite: bool = False,
+    strict: bool = False,
     axes: str | None = None,
     times: range | None = None,
     planes: range | None = None,
@@ -59,6 +60,8 @@ def predict_many(
         All targets as the channels of one file.
     overwrite : bool
         Predict and replace what is there.
+    strict : bool
+        Refuse an image whose traffic light is not green for a model.
     axes : str, optional
         See `open_image`.
     times, planes : range, optional
@@ -99,6 +102,7 @@ def predict_many(
         FileFormat(file_format),
         composite,
         overwrite,
+        strict,
         axes,
         times,
         planes,
@@ -113,7 +117,7 @@ def predict_many(
 
 
 def run_batch(
-    entries: Sequence[Entry],
+    entries: Iterable[Entry | None],
     settings: BatchSettings,
     *,
     jobs: int = 1,
@@ -128,11 +132,13 @@ def run_batch(
     Outcome
         One for each entry, as they end.
     """
-    clashes = of_one_name(entries)
-    for entry, other in clashes.items():
-        reason = f"its prediction would have the name of that of {other.path}. Predict the two into two folders."
-        yield Outcome(entry, State.FAILED, error=OutputError(reason, file=entry.path))
-    rest = [entry for entry in entries if entry not in clashes]
+    rest = entries
+    if isinstance(entries, Sequence):
+        clashes = of_one_name(entries)
+        for entry, other in clashes.items():
+            reason = f"another image of the same name ({other.path}) goes there too. Predict the two into two folders."
+            yield Outcome(entry, State.FAILED, error=OutputError(reason, file=entry.path))
+        rest = [entry for entry in entries if entry not in clashes]
     if scheduler is None and jobs == 1:
         yield from predict_batch(rest, settings, on_image=on_image, cancel=cancel)
         return

@@ -130,6 +130,12 @@ class Opener:
         self._axes = axes
         self._last: ImageSource | None = None
 
+    def scene_name(self, entry: Entry) -> str:
+        """Name of a scene of the file that was opened last; empty for the first one, or where nothing is known."""
+        if not isinstance(entry.scene, int) or self._last is None or self._last.path != entry.path:
+            return str(entry.scene or "")
+        return self._last.scenes[entry.scene]
+
     def open(self, entry: Entry) -> ImageSource:
         """Open one image; raises what `napari_mito_predict.image.open_image` does."""
         if entry.scene is None:

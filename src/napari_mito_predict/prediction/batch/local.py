@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from napari_mito_predict.prediction.batch.settings import BatchSettings
     from napari_mito_predict.prediction.run_state import Cancel, OnProgress
 
-OnImage = Callable[["Entry"], "OnProgress | None"]
-"""Told which image is computed now; gives what is told how far that is."""
+OnImage = Callable[["Begun"], "OnProgress | None"]
+"""Told which image is computed now, and the plan; gives what is told how far that is."""
 
 
 def predict_batch(
@@ -36,7 +36,7 @@ def predict_batch(
     settings : BatchSettings
         What to do with each.
     on_image : callable, optional
-        Takes the `Entry` that is computed now; gives what takes tiles done, tiles in all, and a message.
+        Takes what is computed now, a `Begun`; gives what takes tiles done, tiles in all, and a message.
     cancel : callable, optional
         Asked before every layer of the network; True stops.
 
@@ -55,7 +55,7 @@ def predict_batch(
     with closing(begun), ThreadPoolExecutor(1, thread_name_prefix="write") as pool:
         writing: Future[Outcome] | None = None
         for each in begun:
-            result = stages.compute(each, on_image(each.entry), cancel) if isinstance(each, Begun) else each
+            result = stages.compute(each, on_image(each), cancel) if isinstance(each, Begun) else each
             if writing is not None:  # one result waits to be written, no more: memory stays bounded
                 yield writing.result()
                 writing = None

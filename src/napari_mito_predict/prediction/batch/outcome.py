@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_mito_predict.errors import MitoPredictError
     from napari_mito_predict.image import Finding
     from napari_mito_predict.prediction.batch.inputs import Entry
+    from napari_mito_predict.prediction.traffic_light import TrafficLight
 
 
 class State(StrEnum):
@@ -40,12 +41,18 @@ class Outcome:
     state : State
     scene : str
         Name of its scene, where the file has several.
+    scene_index : int
+        Of the scene.
     files : mapping of str to Path
         Where each output is; all outputs in one key where they share a file.
+    models : mapping of str to str
+        Which model gives each output that has a file of its own.
     error : MitoPredictError, optional
         Why there is no prediction.
     findings : tuple of Finding
         What is to be known of it.
+    lights : mapping of str to TrafficLight
+        For each model, by name, whether its prediction can be believed.
     pcc : mapping of str to float
         Correlation of each output with the fluorescence in the same image, where there is any.
     seconds : float
@@ -55,11 +62,19 @@ class Outcome:
     entry: Entry
     state: State
     scene: str = ""
+    scene_index: int = 0
     files: Mapping[str, Path] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
     error: MitoPredictError | None = None
     findings: tuple[Finding, ...] = ()
+    lights: Mapping[str, TrafficLight] = field(default_factory=dict)
     pcc: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+
+    @property
+    def is_new(self) -> bool:
+        """Whether its files were written now."""
+        return self.state is State.DONE
 
     @property
     def reason(self) -> str:
@@ -89,8 +104,9 @@ def write_outcomes(path: Path, outcomes: Sequence[Outcome]) -> None:
     UnwritableOutputError
         The folder is missing, read-only or full.
     """
-    scored = list(dict.fromkeys(key for outcome in outcomes for key in outcome.pcc))
-    columns = ["file", "scene", "state", "reason", "seconds", *(f"pcc {key}" for key in scored), "written"]
+    lights = dict.fromkeys(f"light {model}" for outcome in outcomes for model in outcome.lights)
+    scores = dict.fromkeys(f"pcc {key}" for outcome in outcomes for key in outcome.pcc)
+    columns = ["file", "scene", "state", "reason", "seconds", *lights, *scores, "written"]
     write_table(path, columns, [_row(outcome) for outcome in outcomes])
 
 
@@ -103,4 +119,5 @@ def _row(outcome: Outcome) -> dict[str, object]:
         "seconds": f"{outcome.seconds:.2f}",
         "written": "; ".join(str(path) for path in outcome.files.values()),
     }
+    row |= {f"light {model}": str(light.colour) for model, light in outcome.lights.items()}
     return row | {f"pcc {key}": f"{value:.4f}" for key, value in outcome.pcc.items()}

@@ -40,6 +40,8 @@ class BatchSettings:
         All targets as the channels of one file.
     overwrite : bool
         Predict and replace what is there, also where it is what would be predicted now.
+    strict : bool
+        Refuse an image whose traffic light is not green for a model.
     axes : str, optional
         See `napari_mito_predict.image.open_image`.
     times, planes : range, optional
@@ -53,6 +55,7 @@ class BatchSettings:
     file_format: FileFormat = FileFormat.OME_TIFF
     composite: bool = False
     overwrite: bool = False
+    strict: bool = False
     axes: str | None = None
     times: range | None = None
     planes: range | None = None

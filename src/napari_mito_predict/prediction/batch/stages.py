@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from napari_mito_predict.prediction.choice import choose_models
 from napari_mito_predict.prediction.composite import save_composite
 from napari_mito_predict.prediction.execute import Execution, run
 from napari_mito_predict.prediction.files import output_paths
+from napari_mito_predict.prediction.looking import look
 from napari_mito_predict.prediction.plan import PredictionPlan, plan_prediction
 from napari_mito_predict.prediction.run_state import RunContext
 from napari_mito_predict.prediction.to_zarr import run_to_zarr
@@ -37,12 +38,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Begun:
-    """An image that is open, with the plan of its prediction, and where that goes."""
+    """An image that is open, and what is planned for it.
+
+    Attributes
+    ----------
+    entry : Entry
+        Which one.
+    image : ImageSource
+    plan : PredictionPlan
+        Of its prediction; it was looked at, if it is to be computed.
+    said : sequence of Finding
+        Of the choice of the models.
+    paths : mapping of str to Path
+        Where each output goes; all outputs in one key where they share a file.
+    start : float
+        When it was begun, `time.monotonic`.
+    """
 
     entry: Entry
     image: ImageSource
     plan: PredictionPlan
-    findings: tuple[Finding, ...]
+    said: Sequence[Finding]
     paths: Mapping[str, Path]
     start: float
 
@@ -105,8 +121,9 @@ class Stages:
             pcc = computed.write()
         except MitoPredictError as error:
             return self._failed(begun.entry, error, begun.start)
-        findings = tuple(dict.fromkeys((*begun.findings, *computed.execution.findings)))
-        return self._outcome(begun, State.DONE, findings=findings, pcc=pcc)
+        execution = computed.execution
+        findings = (*begun.said, *execution.findings)
+        return self._outcome(begun, State.DONE, findings=findings, lights=execution.lights, pcc=pcc)
 
     # ------------------------------------------------------------------ the first step
 
@@ -120,12 +137,14 @@ class Stages:
         paths = output_paths(
             settings.folder, image, plan.outputs, settings.file_format.suffix, composite=settings.composite
         )
-        begun = Begun(entry, image, plan, (*said, *plan.findings), paths, start)
-        if not settings.overwrite:
-            if self._is_finished(begun):
-                return self._outcome(begun, State.THERE_ALREADY)
-            for path in paths.values():
-                check_output(path)
+        begun = Begun(entry, image, plan, said, paths, start)
+        if not settings.overwrite and self._is_finished(begun):
+            return self._outcome(begun, State.THERE_ALREADY)
+        begun = replace(begun, plan=look(plan))
+        if settings.strict:
+            begun.plan.check_lights()
+        for path in paths.values():
+            check_output(path, overwrite=settings.overwrite)
         return begun
 
     def _models_for(self, image: ImageSource) -> tuple[Sequence[str], Sequence[Finding]]:
@@ -172,12 +191,13 @@ class Stages:
         return score_arrays(begun.image, predictions)
 
     def _outcome(self, begun: Begun, state: State, **more: Any) -> Outcome:
-        more = {"findings": begun.findings} | more
         return Outcome(
             begun.entry,
             state,
             scene=_scene_name(begun.image),
+            scene_index=begun.image.scene,
             files=begun.paths,
+            models={key: output.model_name for key, output in begun.plan.outputs.items() if key in begun.paths},
             seconds=time.monotonic() - begun.start,
             **more,
         )
@@ -187,13 +207,10 @@ class Stages:
         # Where results go into the folder of their inputs, the next run finds them there: nothing has failed.
         if not entry.asked_for and (isinstance(error, PredictedInputError) or is_predicted_file(entry.path)):
             state = State.LEFT_OUT
-        return Outcome(entry, state, _scene_of(entry), error=error, seconds=time.monotonic() - start)
+        scene = self._opener.scene_name(entry)
+        return Outcome(entry, state, scene, error=error, seconds=time.monotonic() - start)
 
 
 def _scene_name(image: ImageSource) -> str:
     """Name of a scene, where a file has several."""
     return image.scenes[image.scene] if len(image.scenes) > 1 else ""
-
-
-def _scene_of(entry: Entry) -> str:
-    return "" if entry.scene is None else str(entry.scene)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from napari_mito_predict.errors import ImageError
 from napari_mito_predict.evaluation.streaming import StreamingPcc
 from napari_mito_predict.image import Channel, ChannelRole, ImageSource, open_image
+from napari_mito_predict.models.record import Quantity
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +25,7 @@ def score_arrays(image: ImageSource, predictions: Mapping[str, Prediction]) -> d
     """Pearson correlation of each prediction with its truth; those without one are left out."""
     scores = {}
     for key, prediction in predictions.items():
-        truth = recorded_truth(image, prediction.target)
+        truth = recorded_truth(image, prediction.output)
         if truth is not None:
             stacks = prediction.data.reshape(image.sizes["T"], image.sizes["Z"], *prediction.data.shape[-2:])
             scores[key] = _pcc(iter(stacks), image, truth)
@@ -35,7 +36,7 @@ def score_files(image: ImageSource, outputs: Mapping[str, Output], paths: Mappin
     """Pearson correlation of predictions that were written, stack by stack; see `score_arrays`."""
     scores = {}
     for number, (key, output) in enumerate(outputs.items()):
-        truth = recorded_truth(image, output.target.name)
+        truth = recorded_truth(image, output)
         if truth is None:
             continue
         channel = 0
@@ -49,11 +50,12 @@ def score_files(image: ImageSource, outputs: Mapping[str, Output], paths: Mappin
     return {key: score for key, score in scores.items() if math.isfinite(score)}
 
 
-def recorded_truth(image: ImageSource, target: str) -> Channel | None:
-    """The only channel of an image that shows `target` and is a recording; None where there is none, or several."""
-    if target not in _SHOWN:
+def recorded_truth(image: ImageSource, output: Output) -> Channel | None:
+    """The only channel of an image that shows what is predicted, and is a recording; None for none, or several."""
+    if output.quantity is not Quantity.PREDICTION or output.target.name not in _SHOWN:
         return None
-    shown = [channel for channel in image.channels if channel.role == target and channel.prediction is None]
+    wanted = output.target.name
+    shown = [channel for channel in image.channels if channel.role == wanted and channel.prediction is None]
     return shown[0] if len(shown) == 1 else None
 
 
