@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import imagecodecs
 import numpy as np
@@ -16,6 +15,7 @@ from napari_mito_predict.image import open_image, write_ome_tiff
 from napari_mito_predict.models import Architecture, save_model
 from napari_mito_predict.networks import build_network
 from napari_mito_predict.prediction import Execution, predict
+from napari_mito_predict.prediction.batch.inputs import Opener
 
 VOXEL_UM = (0.15, 0.11, 0.11)
 
@@ -98,9 +98,12 @@ def test_a_network_that_looks_at_the_whole_field(mito_predict, installed, tiny_c
 def test_existing_results_are_kept_unless_told(mito_predict, predicted, stack):
     target = predicted / "cells_mitochondria.ome.tif"
     before = target.read_bytes()
-    outcome = mito_predict("predict", stack, "-o", predicted, "-m", "tiny")
-    assert outcome.code == 1
-    assert "exists already" in outcome.err
+    same = mito_predict("predict", stack, "-o", predicted, "-m", "tiny")
+    assert same.code == 0
+    assert "is there already: of the same image, model and parameters" in same.err
+    other = mito_predict("predict", stack, "-o", predicted, "-m", "tiny", "--tta")
+    assert other.code == 1
+    assert "exists already" in other.err
     assert target.read_bytes() == before
     assert mito_predict("predict", stack, "-o", predicted, "-m", "tiny", "--overwrite").code == 0
 
@@ -203,8 +206,7 @@ def test_channel_by_name(mito_predict, installed, make_czi, tmp_path):
 def test_unwritable_output_is_noticed_before_anything(mito_predict, stack, tmp_path, monkeypatch):
     taken = tmp_path / "taken"
     taken.write_text("a file", encoding="utf-8")
-    module = sys.modules["napari_mito_predict.cli.predict"]  # the package's attribute of that name is the function
-    monkeypatch.setattr(module, "_open", lambda *_: pytest.fail("opened an image"))
+    monkeypatch.setattr(Opener, "open", lambda *_: pytest.fail("opened an image"))
     outcome = mito_predict("predict", stack, "-o", taken)
     assert outcome.code == 1
     assert "taken" in outcome.err
@@ -228,7 +230,7 @@ def test_all_scenes(mito_predict, installed, tmp_path):
             sizes = {"PhysicalSizeX": 0.11, "PhysicalSizeY": 0.11, "PhysicalSizeZ": 0.15}
             writer.write(data, metadata={"axes": "ZYX", "Name": name, "Channel": {"Name": ["ESID"]}, **sizes})
     first = mito_predict("predict", path, "-o", tmp_path / "first", "-m", "tiny")
-    assert "2 scenes" in first.err
+    assert 'scenes.ome.tif holds 2 scenes: left, right. This is the first. Others: --scene "right"' in first.err
     outcome = mito_predict("predict", path, "-o", tmp_path / "all", "-m", "tiny", "--scene", "all")
     assert outcome.code == 0, outcome.err
     names = sorted(path.name for path in (tmp_path / "all").glob("*.ome.tif"))
@@ -249,9 +251,9 @@ def test_fields_of_a_plate(mito_predict, installed, tmp_path):
         field = plate.create_group(f"{well}/0")
         field.attrs.update({"multiscales": multiscales, "omero": {"channels": [{"label": "BF"}]}})
         field.create_array("0", shape=noise.shape, dtype="u2", chunks=(1, 36, 44))[:] = noise
-    first = mito_predict("predict", tmp_path / "plate", "-o", tmp_path / "first", "-m", "tiny")
-    assert first.code == 0, first.err
-    assert 'plate holds 2 scenes: A/1/0, B/12/0. This is the first. Others: --scene "B/12/0"' in first.err
+    every = mito_predict("predict", tmp_path / "plate", "-o", tmp_path / "every", "-m", "tiny")
+    assert every.code == 0, every.err
+    assert len(list((tmp_path / "every").glob("*.ome.tif"))) == 2
     for number, arguments in enumerate([["plate/A/1/0"], ["plate/B/12"], ["plate", "--scene", "B/12/0"]]):
         outcome = mito_predict(
             "predict", tmp_path / arguments[0], "-o", tmp_path / str(number), "-m", "tiny", *arguments[1:]
@@ -358,8 +360,8 @@ def test_all_targets_in_one_file(mito_predict, installed, stack, tmp_path):
         "cells_predicted.prediction.json",
     ]
     again = mito_predict("predict", stack, "-o", tmp_path / "out", "-m", "tiny", "--composite")
-    assert again.code == 1
-    assert "exists already" in again.err
+    assert again.code == 0
+    assert "is there already" in again.err
 
 
 @pytest.mark.parametrize("composite", [False, True])

@@ -52,6 +52,7 @@ def predict(
     with bars.shown():
         for outcome in _outcomes(entries, settings, workers, report, bars):
             if is_alone and outcome.error is not None:
+                report.known(outcome)
                 option = option_that_helps(outcome.error)
                 if option:
                     outcome.error.add_note(option)

@@ -47,20 +47,24 @@ class Report:
 
     def ended(self, outcome: Outcome) -> None:
         """Print what became of an image."""
+        self.known(outcome)
         if outcome.error is not None:
             scene = f", scene {outcome.scene}" if outcome.scene else ""
             option = option_that_helps(outcome.error)
             say(f"Skipped {outcome.entry.path}{scene}: {outcome.reason} {option}".rstrip())
             return
-        for light in outcome.lights.values():
-            self._light(outcome.entry.path.name, light)
-        self._findings(outcome.entry.path.name, outcome.findings)
         for key, path in outcome.files.items():
             if outcome.is_new:
                 score = outcome.pcc.get(key)
                 say(f"Wrote {path}" if score is None else f"Wrote {path} (PCC {score:.3f} with the truth in the image)")
             else:
                 say(f"{path} is there already: of the same image, model and parameters.")
+
+    def known(self, outcome: Outcome) -> None:
+        """Print what is to be known of an image that was not said before."""
+        for light in outcome.lights.values():
+            self._light(outcome.name, light)
+        self._findings(outcome.name, outcome.findings)
 
     def _findings(self, image: str, findings: Iterable[Finding]) -> None:
         for finding in findings:

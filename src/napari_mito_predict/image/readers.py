@@ -106,6 +106,17 @@ def open_scenes(path: str | Path, *, axes: str | None = None) -> Iterator[tuple[
         yield name, opened
 
 
+def scene_names(path: str | Path, *, axes: str | None = None) -> tuple[str, ...]:
+    """Names of the scenes of a file, without opening any of them: one that is broken hides no other.
+
+    Raises
+    ------
+    ImageError
+        The file itself cannot be opened, see `open_image`.
+    """
+    return _backend(Path(path), axes, "auto").scenes
+
+
 def is_predicted_file(path: Path) -> bool:
     """Whether all channels of a file are predictions, see `PredictionMark`; its record tells where it does not open."""
     try:

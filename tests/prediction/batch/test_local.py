@@ -138,6 +138,6 @@ def test_the_table(record, settings, tmp_path):
     outcomes = list(predict_batch(find_entries([tmp_path / "scans"]), settings))
     write_outcomes(tmp_path / "table.csv", outcomes)
     header, first, second = (tmp_path / "table.csv").read_text(encoding="utf-8").splitlines()
-    assert header == "file,scene,state,reason,seconds,pcc mitochondria,written"
+    assert header == "file,scene,state,reason,seconds,light tiny,pcc mitochondria,written"
     assert ",done," in first
     assert "empty" in second

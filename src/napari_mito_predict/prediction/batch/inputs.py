@@ -11,7 +11,7 @@ from typing import Final
 from napari_mito_predict.errors import ImageError, UnreadableImageError
 from napari_mito_predict.image import ImageSource, is_plate, is_zarr, list_images, open_image
 from napari_mito_predict.image.names import file_stem
-from napari_mito_predict.image.readers import image_name
+from napari_mito_predict.image.readers import image_name, scene_names
 
 ALL_SCENES: Final = "all"
 """Given as a scene: each of them is an image of its own."""
@@ -29,11 +29,14 @@ class Entry:
         Of the file; None for the first.
     asked_for : bool
         Whether somebody named this file; False for what was found in a folder, where predictions are expected too.
+    scene_name : str
+        Where all scenes of the file are taken.
     """
 
     path: Path
     scene: int | str | None = None
     asked_for: bool = True
+    scene_name: str = ""
 
 
 def find_entries(
@@ -64,8 +67,8 @@ def find_entries(
     found: dict[tuple[Path, int | str | None], Entry] = {}
     for one in given:
         for path, asked_for in _files(Path(one)):
-            for number in scenes_of(path, scene, axes):
-                found.setdefault((path, number), Entry(path, number, asked_for))
+            for entry in entries_of(path, scene, axes, asked_for=asked_for):
+                found.setdefault((path, entry.scene), entry)
     return list(found.values())
 
 
@@ -93,15 +96,15 @@ def is_pattern(given: Path) -> bool:
     return glob.has_magic(str(given)) and not given.exists()
 
 
-def scenes_of(path: Path, scene: int | str | None, axes: str | None) -> Iterable[int | str | None]:
-    """The scenes that are wanted of a file; of one that cannot be opened the first, which says why in its turn."""
+def entries_of(path: Path, scene: int | str | None, axes: str | None, *, asked_for: bool) -> list[Entry]:
+    """What is wanted of a file; of one that cannot be opened its first scene, which says why in its turn."""
     if scene != ALL_SCENES and not (scene is None and is_plate(path)):
-        return [scene]
+        return [Entry(path, scene, asked_for)]
     try:
-        scenes = open_image(path, axes=axes).scenes
+        names = scene_names(path, axes=axes)
     except ImageError:
-        return [None]
-    return range(len(scenes))
+        return [Entry(path, None, asked_for)]
+    return [Entry(path, number, asked_for, name) for number, name in enumerate(names)]
 
 
 def of_one_name(entries: Iterable[Entry]) -> dict[Entry, Entry]:
@@ -130,16 +133,11 @@ class Opener:
         self._axes = axes
         self._last: ImageSource | None = None
 
-    def scene_name(self, entry: Entry) -> str:
-        """Name of a scene of the file that was opened last; empty for the first one, or where nothing is known."""
-        if not isinstance(entry.scene, int) or self._last is None or self._last.path != entry.path:
-            return str(entry.scene or "")
-        return self._last.scenes[entry.scene]
-
     def open(self, entry: Entry) -> ImageSource:
         """Open one image; raises what `napari_mito_predict.image.open_image` does."""
         if entry.scene is None:
             return open_image(entry.path, axes=self._axes)
         if self._last is None or self._last.path != entry.path:
-            self._last = open_image(entry.path, axes=self._axes)
+            self._last = open_image(entry.path, scene=entry.scene, axes=self._axes)
+            return self._last
         return self._last.with_scene(entry.scene)

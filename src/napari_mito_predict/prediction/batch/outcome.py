@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_mito_predict._tables import write_table
+from napari_mito_predict.image.readers import image_name
 
 if TYPE_CHECKING:
     from napari_mito_predict.errors import MitoPredictError
@@ -70,6 +71,11 @@ class Outcome:
     lights: Mapping[str, TrafficLight] = field(default_factory=dict)
     pcc: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Of the image, for messages, as `ImageSource.name`."""
+        return image_name(self.entry.path)
 
     @property
     def is_new(self) -> bool:

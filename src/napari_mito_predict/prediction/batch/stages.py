@@ -88,10 +88,11 @@ class Stages:
     def begin(self, entry: Entry) -> Begun | Outcome:
         """Open an image and plan its prediction; an outcome where there is nothing to compute."""
         start = time.monotonic()
+        said: list[Finding] = []
         try:
-            return self._begin(entry, start)
+            return self._begin(entry, start, said)
         except MitoPredictError as error:
-            return self._failed(entry, error, start)
+            return self._failed(entry, error, start, said)
 
     def compute(
         self, begun: Begun, on_progress: OnProgress | None = None, cancel: Cancel | None = None
@@ -127,12 +128,14 @@ class Stages:
 
     # ------------------------------------------------------------------ the first step
 
-    def _begin(self, entry: Entry, start: float) -> Begun | Outcome:
+    def _begin(self, entry: Entry, start: float, said: list[Finding]) -> Begun | Outcome:
+        """`said` gets what is to be known of the choice of the models, whatever comes of it."""
         settings = self.settings
         image = self._opener.open(entry)
         if settings.times is not None or settings.planes is not None:
             image = image.crop(times=settings.times, planes=settings.planes)
-        names, said = self._models_for(image)
+        names, of_choice = self._models_for(image)
+        said += of_choice
         plan = plan_prediction(image, [self._load(name) for name in names], **settings.plan)
         paths = output_paths(
             settings.folder, image, plan.outputs, settings.file_format.suffix, composite=settings.composite
@@ -202,13 +205,13 @@ class Stages:
             **more,
         )
 
-    def _failed(self, entry: Entry, error: MitoPredictError, start: float) -> Outcome:
+    def _failed(self, entry: Entry, error: MitoPredictError, start: float, said: Sequence[Finding] = ()) -> Outcome:
         state = State.FAILED
         # Where results go into the folder of their inputs, the next run finds them there: nothing has failed.
         if not entry.asked_for and (isinstance(error, PredictedInputError) or is_predicted_file(entry.path)):
             state = State.LEFT_OUT
-        scene = self._opener.scene_name(entry)
-        return Outcome(entry, state, scene, error=error, seconds=time.monotonic() - start)
+        scene = entry.scene_name or str(entry.scene or "")
+        return Outcome(entry, state, scene, error=error, findings=tuple(said), seconds=time.monotonic() - start)
 
 
 def _scene_name(image: ImageSource) -> str:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from napari_mito_predict.errors import ImageError, UnreadableImageError
 from napari_mito_predict.image import list_images, open_image
-from napari_mito_predict.prediction.batch.inputs import Entry, scenes_of
+from napari_mito_predict.prediction.batch.inputs import Entry, entries_of
 
 EVERY_S: Final = 2.0
 """Between two looks at the folder."""
@@ -85,8 +85,7 @@ def watch(
                 seen[path] = _Seen(state, now)
             if _is_complete(path, now - seen[path].since, axes, quiet_s, patience_s):
                 given[path] = state
-                for number in scenes_of(path, scene, axes):
-                    yield Entry(path, number, asked_for=False)
+                yield from entries_of(path, scene, axes, asked_for=False)
         yield None
         _sleep(every_s, stop)
 
