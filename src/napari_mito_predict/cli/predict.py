@@ -87,7 +87,8 @@ def predict(
         typer.Option(
             "--uncertainty",
             help="Also write how far these 8 predictions scatter, voxel by voxel, and how far several models of one "
-            "target do. Costs what --tta costs; one plane (--planes 10) is cheap.",
+            "target do. Costs what --tta costs: try a part (--times 3, --planes 8-16). It is not the error: on real "
+            "cells the brightness of the prediction told more of it (rank correlation 0.79, against 0.75 of this).",
         ),
     ] = False,
     composite: Annotated[

@@ -133,8 +133,9 @@ class PredictStep(Step):
         self.uncertainty = QCheckBox("more layers, hidden")
         self.uncertainty.setAccessibleName("Uncertainty layers")
         self.uncertainty.setToolTip(
-            "How far these 8 predictions scatter, as a hidden layer for each target: open its eye.\n"
-            "Of several models of one target also how far they disagree."
+            "How far these 8 predictions scatter, as a hidden layer for each target (open its eye); of several models\n"
+            "of one target also how far they disagree. It is not the error: on real cells the brightness of the\n"
+            "prediction told more of it (rank correlation 0.79, against 0.75 of this)."
         )
         self.uncertainty.setEnabled(self.average.isChecked())
         self.average.toggled.connect(self.uncertainty.setEnabled)
