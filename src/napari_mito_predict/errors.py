@@ -160,6 +160,10 @@ class ResultTooLargeError(InsufficientMemoryError):
     """The results do not fit into memory, but on a disk: written while they are computed, as OME-Zarr."""
 
 
+class SmoothingError(PredictionError):
+    """A prediction cannot be smoothed along time: no time axis, too few time points, or an even number of them."""
+
+
 class DeviceUnavailableError(PredictionError):
     """The device or precision asked for is not there."""
 

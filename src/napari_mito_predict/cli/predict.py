@@ -84,6 +84,14 @@ def predict(
             "--tta", help="Average over all 8 flips and quarter turns: slightly better, 8 times the computing."
         ),
     ] = False,
+    smooth_time: Annotated[
+        int,
+        typer.Option(
+            "--smooth-time",
+            metavar="N",
+            help="Running median over N time points of a series, such as 3: less flicker. Default: none.",
+        ),
+    ] = 1,
     composite: Annotated[
         bool, typer.Option("--composite", help="All targets as the channels of one file, each in its colour.")
     ] = False,
@@ -116,6 +124,7 @@ def predict(
         "precision": precision,
         "tile": parse_tile(tile),
         "tta": tta,
+        "smooth_time": smooth_time,
     }
     part = {"times": parse_range(times), "planes": parse_range(planes)}
     job = PredictionJob(output, format_, overwrite, composite, tuple(models or ()), options)

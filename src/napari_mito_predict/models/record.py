@@ -76,7 +76,8 @@ class ParametersRecord(_Part):
     """How the network was applied; sizes in voxels (z, y, x) at the model's voxel size in micrometres.
 
     `orientations` counts the flips and quarter turns in y, x that the prediction is the mean of: 8 with test-time
-    augmentation, 1 without.
+    augmentation, 1 without. `smooth_time` counts the time points of the running median that it went through, 1 for
+    none.
     """
 
     third_axis: str | None = None
@@ -88,6 +89,7 @@ class ParametersRecord(_Part):
     halo: tuple[int, ...] = ()
     tiling: str = ""
     orientations: int = 1
+    smooth_time: int = 1
 
 
 class PredictionRecord(_Part):

@@ -42,6 +42,7 @@ from napari_mito_predict.prediction.orientations import TRANSPOSED
 from napari_mito_predict.prediction.precision import checked
 from napari_mito_predict.prediction.record import make_record
 from napari_mito_predict.prediction.result import Output
+from napari_mito_predict.prediction.smoothing import check_smoothing, smoothing_bytes
 from napari_mito_predict.prediction.tiling import Tiling, planes_rows_columns
 from napari_mito_predict.prediction.volumes import Subject, VoxelSize
 
@@ -96,6 +97,11 @@ class PredictionPlan:
         """How many orientations of the image are predicted: 8 with test-time augmentation, 1 without."""
         return len(self.jobs[0].views)
 
+    @property
+    def smooth_time(self) -> int:
+        """Over how many time points the running median of the outputs goes; 1 for none."""
+        return next(iter(self.outputs.values())).smooth_time
+
     def job_of(self, key: str) -> Job:
         """The model that gives the output `key`."""
         return next(job for job in self.jobs if key in job.keys)
@@ -135,12 +141,15 @@ def plan_prediction(
     tile: str | tuple[int, int, int] = "auto",
     halo: int | None = None,
     tta: bool = False,
+    smooth_time: int = 1,
 ) -> PredictionPlan:
     """Decide how to predict, and say what is to be known about it.
 
     Parameters
     ----------
-    image_or_array, model_or_models, channel, scene, times, planes, voxel_size_um, device, precision, tile, tta
+    image_or_array, model_or_models, channel, scene, times, planes, voxel_size_um, device, precision, tile
+        See `napari_mito_predict.prediction.predict`.
+    tta, smooth_time
         See `napari_mito_predict.prediction.predict`.
     halo : int, optional
         Context around each tile in voxels, where it shall be smaller than the network's reach: faster, and
@@ -154,6 +163,8 @@ def plan_prediction(
         It is a prediction itself.
     DeviceUnavailableError
         See `choose_device`.
+    SmoothingError
+        See `check_smoothing`.
     """
     image_or_array = _chosen_part(image_or_array, scene, times, planes)
     subject = _subject(image_or_array, channel, voxel_size_um)
@@ -175,10 +186,11 @@ def plan_prediction(
             )
         )
     found += [in_parts(job.model.name) for job in jobs if job.tile_dependent]
-    outputs = dict(chain.from_iterable(_outputs(subject, job) for job in jobs))
+    outputs = dict(chain.from_iterable(_outputs(subject, job, smooth_time) for job in jobs))
+    check_smoothing(smooth_time, outputs, subject.image.name)
     total = sum(job.tiles_per_volume * len(subject.volumes(job.layout)) for job in jobs)
     estimate = max(_peak_bytes(job, subject) for job in jobs)
-    estimate += _result_bytes(outputs)
+    estimate += _result_bytes(outputs) + smoothing_bytes(smooth_time, outputs)
     return PredictionPlan(outputs, tuple(found), chosen, total, estimate, subject, tuple(jobs))
 
 
@@ -315,9 +327,10 @@ def _findings(subject: Subject, models: list[Model]) -> list[Finding]:
     return found
 
 
-def _outputs(subject: Subject, job: Job) -> Iterator[tuple[str, Output]]:
+def _outputs(subject: Subject, job: Job, smooth_time: int) -> Iterator[tuple[str, Output]]:
     card = job.model.card
     shape, axes = subject.result_shape(), subject.result_axes(card)
     for key, target in zip(job.keys, card.targets, strict=True):
         step = subject.image.time_step_s
-        yield key, Output(key, target, card.name, shape, axes, subject.voxel_size_um, step, card.disclaimer)
+        size = subject.voxel_size_um
+        yield key, Output(key, target, card.name, shape, axes, size, step, card.disclaimer, smooth_time)

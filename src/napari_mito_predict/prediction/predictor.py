@@ -31,6 +31,7 @@ def predict(
     precision: str = "auto",
     tile: str | tuple[int, int, int] = "auto",
     tta: bool = False,
+    smooth_time: int = 1,
     on_progress: OnProgress | None = None,
     cancel: Cancel | None = None,
 ) -> dict[str, Prediction]:
@@ -60,6 +61,9 @@ def predict(
     tta : bool
         Test-time augmentation: give the mean of the predictions of all eight flips and quarter turns in y, x, each
         turned back. Eight times the work, hardly more memory, and slightly better.
+    smooth_time : int
+        Give the running median over this many time points, an odd number; 1 for none. Less flicker, and less of what is
+        there for a moment only.
     on_progress : callable, optional
         Called with tiles done, tiles in all, and a message.
     cancel : callable, optional
@@ -76,7 +80,7 @@ def predict(
     MitoPredictError
         A subclass that says what is wrong: `ModelMismatchError`, `ImageContentError` (NaN, no contrast),
         `UnsupportedImageError`, `ChannelNotFoundError`, `AmbiguousChannelError`, `DeviceUnavailableError`,
-        `InsufficientMemoryError`, `PredictionError`, `PredictionCancelled`, ...
+        `InsufficientMemoryError`, `SmoothingError`, `PredictionError`, `PredictionCancelled`, ...
     """
     plan = plan_prediction(
         image_or_array,
@@ -90,6 +94,7 @@ def predict(
         precision=precision,
         tile=tile,
         tta=tta,
+        smooth_time=smooth_time,
     )
     return run(plan, RunContext(on_progress, cancel)).predict()
 
@@ -107,10 +112,13 @@ def iter_predict(
     precision: str = "auto",
     tile: str | tuple[int, int, int] = "auto",
     tta: bool = False,
+    smooth_time: int = 1,
     on_progress: OnProgress | None = None,
     cancel: Cancel | None = None,
 ) -> Iterator[Block]:
     """Predict block by block: each block is final and lies on the grid of the input. Takes what `predict` takes.
+
+    With `smooth_time`, blocks wait for the time points behind them.
 
     Close the iterator to stop early; memory and device are released then.
 
@@ -131,6 +139,7 @@ def iter_predict(
         precision=precision,
         tile=tile,
         tta=tta,
+        smooth_time=smooth_time,
     )
     for block in run(plan, RunContext(on_progress, cancel)).blocks():
         if plan.device.kind == "cuda":  # it copies to page-locked memory, which is not for keeping

@@ -58,7 +58,7 @@ def make_record(
         values=_VALUES,
         input=_input(subject),
         model=_model(card),
-        parameters=_parameters(job, subject, findings),
+        parameters=_parameters(output, job, subject, findings),
         computed_on=tuple(
             DeviceUse(device=device.kind, device_name=device.name, precision=device.precision) for device in devices
         ),
@@ -116,7 +116,7 @@ def _model(card: ModelCard) -> ModelRecord:
     )
 
 
-def _parameters(job: Job, subject: Subject, findings: Sequence[Finding]) -> ParametersRecord:
+def _parameters(output: Output, job: Job, subject: Subject, findings: Sequence[Finding]) -> ParametersRecord:
     card = job.model.card
     return ParametersRecord(
         third_axis=job.layout.value,
@@ -128,6 +128,7 @@ def _parameters(job: Job, subject: Subject, findings: Sequence[Finding]) -> Para
         halo=tuple(axis.halo for axis in job.grid.axes),
         tiling=_tiling(job, findings),
         orientations=len(job.views),
+        smooth_time=output.smooth_time,
     )
 
 

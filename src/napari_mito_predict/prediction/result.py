@@ -36,6 +36,8 @@ class Output:
         Seconds between time points.
     disclaimer : str
         What has to be said with every showing of this result; empty for models of real cells.
+    smooth_time : int
+        Time points of the running median that it goes through; 1 for none.
     """
 
     key: str
@@ -46,6 +48,19 @@ class Output:
     voxel_size_um: VoxelSize
     time_step_s: float | None
     disclaimer: str = ""
+    smooth_time: int = 1
+
+    @property
+    def time_points(self) -> int:
+        """How many there are; 1 without an axis of time."""
+        return dict(zip(self.axes, self.shape, strict=True)).get("T", 1)
+
+    @property
+    def processing(self) -> str:
+        """What was done with the prediction, as a sentence for whoever opens its file; empty for nothing."""
+        if self.smooth_time == 1:
+            return ""
+        return f"{self.title}: running median over {self.smooth_time} time points."
 
     @property
     def title(self) -> str:
