@@ -21,6 +21,7 @@ from napari_mito_predict.prediction import (
     save_composite,
 )
 from napari_mito_predict.prediction.smoothing import smoothed
+from napari_mito_predict.prediction.tiles import Span
 from napari_mito_predict.prediction.viewport import Viewport
 
 CPU = {"device": "cpu", "precision": "32"}
@@ -54,7 +55,7 @@ def test_the_time_point_that_is_looked_at_comes_first(make_model, make_unet, noi
     """Nothing of it is painted before it is final, and nothing twice."""
     series, model = noise(5, 4, 22, 31), make_model(make_unet(3, 1, base_channels=2))
     plan = plan_prediction(series, model, smooth_time=3, **CPU)
-    viewport = Viewport(t=3, z=1, y=slice(2, 9), x=slice(3, 9))
+    viewport = Viewport(t=3, z=1, y=Span(2, 9), x=Span(3, 9))
     found = np.full(series.shape, np.nan, np.float32)
     for block in run(plan, RunContext(viewport=viewport)).blocks():
         assert np.isnan(found[block.slices]).all()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field
-from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,11 +96,11 @@ def flicker(
 class StreamingFlicker:
     """Flicker of a series whose planes come one after the other, in any order of time points.
 
-    For each voxel, ``d[t] = x[t-1] - 2 x[t] + x[t+1]``. Structures that move on at an even pace, and bleaching, add the
-    same to both differences and are no part of `d`; noise that is independent from one time point to the next, of
-    variance `v`, gives it the variance ``6 v`` (1 + 4 + 1). So ``sqrt(mean(d^2) / 6)``, over all voxels and time points,
-    is the standard deviation of what comes and goes. Flicker is its ratio to the contrast, the root of the mean
-    variance within planes: 0 where nothing comes and goes, 1 where time points have nothing to do with each other.
+    For each voxel, ``d[t] = x[t-1] - 2 x[t] + x[t+1]``. What changes at an even pace, such as slow motion and
+    bleaching, is no part of `d`; noise that is independent from one time point to the next, of variance `v`, gives it
+    the variance ``6 v`` (1 + 4 + 1). So ``sqrt(mean(d^2) / 6)``, over all voxels and time points, is the standard
+    deviation of what comes and goes. Flicker is its ratio to the contrast, the root of the mean variance within planes:
+    0 where nothing comes and goes, 1 where time points have nothing to do with each other.
     Structures that move by more than their own size between time points flicker, in the truth as well.
 
     Planes are smoothed first, by a Gaussian of 0.2 um (2 pixels where the size of a voxel is unknown): noise of single

@@ -219,8 +219,8 @@ def _flicker(result: Result) -> str:
         if math.isfinite(value)
     ]
     return (
-        f'<p class="soft">Flicker of {text(result.case.model)}: {100 * found.prediction:.0f} % of the contrast comes and '
-        f"goes between one time point and the next ({', '.join(others)}).</p>"
+        f'<p class="soft">Flicker of {text(result.case.model)}: {100 * found.prediction:.0f} % of the contrast comes '
+        f"and goes between one time point and the next ({', '.join(others)}).</p>"
     )
 
 

@@ -63,7 +63,8 @@ class FlickerWatch:
         """Take a block of an output; it may come in several parts, and some of them twice."""
         if block.target not in self._outputs:
             return
-        times, planes, *lateral = block.slices
+        times, planes = block.slices[:2]
+        lateral = block.slices[2:]
         inside = [_common(part, window) for part, window in zip(lateral, self._window, strict=True)]
         if any(part.start >= part.stop for part in inside):
             return
@@ -103,19 +104,19 @@ class FlickerWatch:
         plane[place] = data
         if np.isfinite(plane).all():
             self._seen.add(which)
-            key, t, z = which
-            self._measured[key].add(self._parts.pop(which), t, z)
+            measured = self._measured[which[0]]
+            measured.add(self._parts.pop(which), *which[1:])
 
 
 def _finding(output: Output, found: Flicker) -> Finding:
     level = Level.INFO
-    than_light = "less than the light itself"
+    compared = "less than the light does"
     if found.beyond_light:
         level = Level.WARNING
-        than_light = "more than the light itself"
+        compared = "more than the light does"
     message = (
-        f"{output.title} flickers: {100 * found.prediction:.0f} % of its contrast comes and goes between one time point "
-        f"and the next, {than_light} ({100 * found.light:.0f} %)."
+        f"{output.title} flickers: {100 * found.prediction:.0f} % of its contrast comes and goes between one time "
+        f"point and the next, {compared} ({100 * found.light:.0f} %)."
     )
     fix = ""
     if output.smooth_time == 1:
