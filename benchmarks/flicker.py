@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, median_filter
+from scipy.ndimage import gaussian_filter1d, median_filter, uniform_filter1d
 from skimage.io import imread
 
 from napari_mito_predict.evaluation import flicker, pcc
@@ -47,12 +47,15 @@ H9C2 = REAL / "h9c2_brightfield_to_mito"
 MODEL_OF_REAL_CELLS = "mito-2d-h9c2"
 MOVIES = {"still": 0.0, "moving, every 5 s": 5.0, "moving, every 30 s": 30.0}
 """Seconds between time points; nothing moves within none."""
+AVERAGED = ("still", "moving, every 5 s")
+"""Those that are predicted in all orientations too, which takes eight times as long."""
 TARGETS = ("mitochondria", "dna")
 FILTERS = {
     "": lambda series: series,
+    "mean of 3": lambda series: uniform_filter1d(series, 3, axis=0, mode="nearest"),
     "median of 3": lambda series: median_filter(series, (3, 1, 1, 1), mode="nearest"),
-    "median of 5": lambda series: median_filter(series, (5, 1, 1, 1), mode="nearest"),
-    "Gaussian of sigma 0.8": lambda series: gaussian_filter1d(series, 0.8, axis=0, mode="nearest"),
+    "smoothed over 3": lambda series: gaussian_filter1d(series, 3 / 4, axis=0, radius=1, mode="nearest"),
+    "smoothed over 5": lambda series: gaussian_filter1d(series, 5 / 4, axis=0, radius=2, mode="nearest"),
 }
 NOISE = (0.02, 0.05, 0.1)
 """Of the standard deviation of an image."""
@@ -84,19 +87,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--figure", type=Path)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--frames", type=int, default=9)
-    parser.add_argument("--size", type=int, default=96)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[5])
+    parser.add_argument("--frames", type=int, default=7)
+    parser.add_argument("--size", type=int, default=160)
     given = parser.parse_args()
     simulated: dict[str, list[Found]] = defaultdict(list)
-    report: dict[str, Any] = {"frames": given.frames, "cells of each movie": given.seeds}
-    for seed in range(given.seeds):
+    report: dict[str, Any] = {"frames": given.frames, "seeds": given.seeds, "size": given.size}
+    for seed in given.seeds:
         for name, step_s in MOVIES.items():
             movie = simulate(seed, step_s, (16, given.size, given.size), given.frames)
-            predictions = predict_all(movie)
+            predictions = predict_all(movie, averaged=name in AVERAGED)
             simulated[name].append(measure(movie, predictions))
             print(name, json.dumps(simulated[name][-1], indent=1), flush=True)
-            if given.figure and seed == 0 and step_s == MOVIES["moving, every 5 s"]:
+            if given.figure and seed == given.seeds[0] and step_s == MOVIES["moving, every 5 s"]:
                 draw(given.figure, movie, predictions, simulated[name][-1])
             report["simulated"] = {each: mean_of(found) for each, found in simulated.items()}
             given.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
@@ -120,14 +123,14 @@ def measured_planes(movie: Movie) -> list[int]:
     return [movie.light.shape[1] * quarter // 4 for quarter in (1, 2, 3)]
 
 
-def predict_all(movie: Movie) -> dict[str, dict[str, NDArray[np.float32]]]:
+def predict_all(movie: Movie, *, averaged: bool) -> dict[str, dict[str, NDArray[np.float32]]]:
     """Predictions of the measured planes, by model and by whether they are the mean over orientations."""
     planes = measured_planes(movie)
     found: dict[str, dict[str, NDArray[np.float32]]] = defaultdict(dict)
     size = Conditions.matched().voxel_size_um
     for pair, light in ((("mito-z", "dna-z"), movie.light), (("mito-t", "dna-t"), movie.light[:, planes])):
         image = from_array(light, axes="TZYX", voxel_size_um=size, time_step_s=movie.step_s)
-        for tta in (False, True):
+        for tta in (False, True) if averaged else (False,):
             results = predict(image, pair, channel=0, precision="32", tta=tta)
             for model, result in zip(pair, results.values(), strict=True):
                 data = result.data if light.shape[1] == len(planes) else result.data[:, planes]
@@ -215,13 +218,13 @@ def draw(path: Path, movie: Movie, predictions: dict[str, dict[str, NDArray[np.f
     import matplotlib.pyplot as plt
 
     plain, averaged = predictions["mito-z"][""], predictions["mito-z"]["orientations"]
-    median = FILTERS["median of 3"]
+    smoothed = FILTERS["smoothed over 3"]
     shown = {
         "truth without noise, mitochondria": movie.photons["mitochondria"][:, measured_planes(movie)],
         "mito-z": plain,
         "mito-z, orientations": averaged,
-        "mito-z, median of 3": median(plain),
-        "mito-z, orientations, median of 3": median(averaged),
+        "mito-z, smoothed over 3": smoothed(plain),
+        "mito-z, orientations, smoothed over 3": smoothed(averaged),
     }
     figure, axes = plt.subplots(len(shown), 1, figsize=(6.4, 6.2), layout="constrained")
     row = int(np.argmax(shown["truth without noise, mitochondria"][:, 1].mean(axis=0).std(axis=1)))

@@ -19,6 +19,7 @@ from napari_mito_predict.errors import (
     PredictedInputError,
     PredictionCancelled,
     ResultTooLargeError,
+    SmoothingError,
     UnknownAxesError,
     UnreadableImageError,
 )
@@ -89,7 +90,7 @@ def predict(
         typer.Option(
             "--smooth-time",
             metavar="N",
-            help="Running median over N time points of a series, such as 3: less flicker. Default: none.",
+            help="Smooth a series over N time points, such as 3: less flicker, where structures move little.",
         ),
     ] = 1,
     composite: Annotated[
@@ -174,6 +175,8 @@ def _option_that_helps(error: MitoPredictError) -> str:
         return "" if "--axes" in str(error) else "(--axes)"
     if isinstance(error, MetadataError):
         return "(--voxel-size)"
+    if isinstance(error, SmoothingError):
+        return "(--smooth-time)"
     if isinstance(error, ResultTooLargeError):
         return "(--format ome-zarr)"
     return ""

@@ -28,8 +28,9 @@ _LARGEST_SIGMA = 0.1
 class Flicker:
     """Flicker of a prediction beside that of what it was predicted from, and of the truth; see `StreamingFlicker`.
 
-    The truth tells best what the prediction should do. Without one, more flicker than in the light is made by the
-    network for certain; less of it may be passed on from noise of the light. NaN where there was nothing to measure.
+    The truth tells best what the prediction should do. Without one, more flicker than in the light speaks for the
+    network; of less it cannot be told whether structures move or noise of the light comes through. NaN where there was
+    nothing to measure.
 
     Attributes
     ----------

@@ -76,8 +76,8 @@ class ParametersRecord(_Part):
     """How the network was applied; sizes in voxels (z, y, x) at the model's voxel size in micrometres.
 
     `orientations` counts the flips and quarter turns in y, x that the prediction is the mean of: 8 with test-time
-    augmentation, 1 without. `smooth_time` counts the time points of the running median that it went through, 1 for
-    none.
+    augmentation, 1 without. `smooth_time` counts the time points that each one of a series is smoothed over, by a
+    Gaussian of a quarter of that, 1 for none.
     """
 
     third_axis: str | None = None

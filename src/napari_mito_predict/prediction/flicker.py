@@ -110,17 +110,17 @@ class FlickerWatch:
 
 def _finding(output: Output, found: Flicker) -> Finding:
     level = Level.INFO
-    compared = "less than the light does"
+    why = "Either structures move by more than their own size in that time, or noise of the light comes through."
     if found.beyond_light:
         level = Level.WARNING
-        compared = "more than the light does"
+        why = "The light has less of it, so most of it is made by the model."
     message = (
-        f"{output.title} flickers: {100 * found.prediction:.0f} % of its contrast comes and goes between one time "
-        f"point and the next, {compared} ({100 * found.light:.0f} %)."
+        f"{output.title} flickers: {100 * found.prediction:.0f} % of its contrast comes and goes from one time point "
+        f"to the next (of that of the light: {100 * found.light:.0f} %). {why}"
     )
     fix = ""
     if output.smooth_time == 1:
-        fix = "Smoothing along time lowers it, averaging over orientations a little."
+        fix = "Where structures move little, smoothing along time lowers it, averaging over orientations a little."
     values = {"prediction": found.prediction, "light": found.light}
     return Finding(level, "flicker", message, fix, model=output.model_name, values=values)
 

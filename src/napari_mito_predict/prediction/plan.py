@@ -99,7 +99,7 @@ class PredictionPlan:
 
     @property
     def smooth_time(self) -> int:
-        """Over how many time points the running median of the outputs goes; 1 for none."""
+        """Over how many time points the outputs are smoothed; 1 for none."""
         return next(iter(self.outputs.values())).smooth_time
 
     def job_of(self, key: str) -> Job:

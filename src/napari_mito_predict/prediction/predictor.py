@@ -62,8 +62,8 @@ def predict(
         Test-time augmentation: give the mean of the predictions of all eight flips and quarter turns in y, x, each
         turned back. Eight times the work, hardly more memory, and slightly better.
     smooth_time : int
-        Give the running median over this many time points, an odd number; 1 for none. Less flicker, and less of what is
-        there for a moment only.
+        Smooth each voxel of a series over this many time points, an odd number, by a Gaussian of a quarter of that:
+        less flicker, and less of what moves by more than its own size between time points. 1 for none.
     on_progress : callable, optional
         Called with tiles done, tiles in all, and a message.
     cancel : callable, optional

@@ -37,7 +37,7 @@ class Output:
     disclaimer : str
         What has to be said with every showing of this result; empty for models of real cells.
     smooth_time : int
-        Time points of the running median that it goes through; 1 for none.
+        Time points that each is smoothed over; 1 for none.
     """
 
     key: str
@@ -60,7 +60,7 @@ class Output:
         """What was done with the prediction, as a sentence for whoever opens its file; empty for nothing."""
         if self.smooth_time == 1:
             return ""
-        return f"{self.title}: running median over {self.smooth_time} time points."
+        return f"{self.title}: smoothed over {self.smooth_time} time points."
 
     @property
     def title(self) -> str:

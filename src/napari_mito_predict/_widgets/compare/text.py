@@ -212,7 +212,7 @@ def _averaging_words(record: PredictionRecord) -> Iterator[str]:
             "quarter turns in y, x (test-time augmentation)."
         )
     if record.parameters.smooth_time > 1:
-        yield f"It was smoothed by a running median over {record.parameters.smooth_time} time points."
+        yield f"It was smoothed along time, over {record.parameters.smooth_time} time points (Gaussian)."
 
 
 def _target_words(record: PredictionRecord) -> str:
