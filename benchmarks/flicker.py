@@ -47,7 +47,7 @@ H9C2 = REAL / "h9c2_brightfield_to_mito"
 MODEL_OF_REAL_CELLS = "mito-2d-h9c2"
 MOVIES = {"still": 0.0, "moving, every 5 s": 5.0, "moving, every 30 s": 30.0}
 """Seconds between time points; nothing moves within none."""
-AVERAGED = ("still", "moving, every 5 s")
+AVERAGED = ("still",)
 """Those that are predicted in all orientations too, which takes eight times as long."""
 TARGETS = ("mitochondria", "dna")
 FILTERS = {
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[5])
-    parser.add_argument("--frames", type=int, default=7)
+    parser.add_argument("--frames", type=int, default=8)
     parser.add_argument("--size", type=int, default=160)
     given = parser.parse_args()
     simulated: dict[str, list[Found]] = defaultdict(list)
@@ -217,22 +217,19 @@ def draw(path: Path, movie: Movie, predictions: dict[str, dict[str, NDArray[np.f
     """One row of pixels over time, of the truth and of what is predicted; and the flicker of each."""
     import matplotlib.pyplot as plt
 
-    plain, averaged = predictions["mito-z"][""], predictions["mito-z"]["orientations"]
-    smoothed = FILTERS["smoothed over 3"]
+    plain = predictions["mito-z"][""]
     shown = {
         "truth without noise, mitochondria": movie.photons["mitochondria"][:, measured_planes(movie)],
         "mito-z": plain,
-        "mito-z, orientations": averaged,
-        "mito-z, smoothed over 3": smoothed(plain),
-        "mito-z, orientations, smoothed over 3": smoothed(averaged),
+        "mito-z, smoothed over 3": FILTERS["smoothed over 3"](plain),
     }
-    figure, axes = plt.subplots(len(shown), 1, figsize=(6.4, 6.2), layout="constrained")
+    figure, axes = plt.subplots(len(shown), 1, figsize=(6.4, 4.2), layout="constrained")
     row = int(np.argmax(shown["truth without noise, mitochondria"][:, 1].mean(axis=0).std(axis=1)))
     for axis, (name, series) in zip(axes, shown.items(), strict=True):
         axis.imshow(series[:, 1, row], aspect="auto", cmap="gray", interpolation="nearest")
         axis.set_title(f"{name}: flicker {100 * found[name]['flicker']:.0f} %", fontsize=9, loc="left")
         axis.set(xticks=[], yticks=[])
-    axes[2].set_ylabel("time, 5 s per row")
+    axes[1].set_ylabel("time, 5 s per row")
     axes[-1].set_xlabel("x: one row of pixels of a simulated cell")
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -13,7 +13,7 @@ import tifffile
 from napari_mito_predict.image import open_image, write_ome_tiff
 from napari_mito_predict.models import Architecture, save_model
 from napari_mito_predict.networks import build_network
-from napari_mito_predict.prediction import Execution, predict
+from napari_mito_predict.prediction import Execution, flicker, predict
 
 VOXEL_UM = (0.15, 0.11, 0.11)
 
@@ -77,7 +77,8 @@ def _orientations(folder):
     return record["parameters"]["orientations"]
 
 
-def test_smoothing_along_time(mito_predict, installed, tmp_path):
+def test_smoothing_along_time(mito_predict, installed, tmp_path, monkeypatch):
+    monkeypatch.setattr(flicker, "_NOTICED", 0.0)
     data = np.random.default_rng(1).integers(100, 4000, (4, 8, 16, 24), np.uint16)
     series = write_ome_tiff(tmp_path / "cells.ome.tif", data, axes="TZYX", channel_names=["TL"], voxel_size_um=VOXEL_UM)
     done = mito_predict("predict", series, "-o", tmp_path, "-m", "tiny", "--smooth-time", "3", "--precision", "32")
