@@ -164,6 +164,10 @@ class DoubtfulPredictionError(PredictionError):
     """Only what a model can be believed on was to be predicted, and its light is amber or red."""
 
 
+class SmoothingError(PredictionError):
+    """A prediction cannot be smoothed along time: no time axis, too few time points, or an even number of them."""
+
+
 class DeviceUnavailableError(PredictionError):
     """The device or precision asked for is not there."""
 

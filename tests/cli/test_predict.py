@@ -15,7 +15,7 @@ from napari_mito_predict.evaluation.cases import open_case
 from napari_mito_predict.image import open_image, write_ome_tiff
 from napari_mito_predict.models import Architecture, save_model
 from napari_mito_predict.networks import build_network
-from napari_mito_predict.prediction import Execution, predict
+from napari_mito_predict.prediction import Execution, flicker, predict
 from napari_mito_predict.prediction.batch.inputs import Opener
 
 VOXEL_UM = (0.15, 0.11, 0.11)
@@ -116,6 +116,28 @@ def test_the_mean_over_orientations(mito_predict, predicted, stack, tmp_path):
 def _orientations(folder):
     record = json.loads((folder / "cells_mitochondria.prediction.json").read_text(encoding="utf-8"))
     return record["parameters"]["orientations"]
+
+
+def test_smoothing_along_time(mito_predict, installed, tmp_path, monkeypatch):
+    monkeypatch.setattr(flicker, "_NOTICED", 0.0)
+    data = np.random.default_rng(1).integers(100, 4000, (4, 8, 16, 24), np.uint16)
+    series = write_ome_tiff(tmp_path / "cells.ome.tif", data, axes="TZYX", channel_names=["TL"], voxel_size_um=VOXEL_UM)
+    done = mito_predict("predict", series, "-o", tmp_path, "-m", "tiny", "--smooth-time", "3", "--precision", "32")
+    assert done.code == 0, done.err
+    assert "of its contrast comes and goes from one time point to the next" in done.err
+    found = open_image(tmp_path / "cells_mitochondria.ome.tif").lazy(0).compute()
+    expected = predict(series, "tiny", smooth_time=3, precision="32")["mitochondria"].data
+    np.testing.assert_array_equal(found, expected)
+    record = json.loads((tmp_path / "cells_mitochondria.prediction.json").read_text(encoding="utf-8"))
+    assert record["parameters"]["smooth_time"] == 3
+    assert "flicker" in [finding["code"] for finding in record["findings"]]
+
+
+def test_a_stack_cannot_be_smoothed_along_time(mito_predict, installed, stack, tmp_path):
+    done = mito_predict("predict", stack, "-o", tmp_path / "out", "-m", "tiny", "--smooth-time", "3")
+    assert done.code == 1
+    assert "has one" in done.err
+    assert "(--smooth-time)" in done.err
 
 
 def test_a_network_that_looks_at_the_whole_field(mito_predict, installed, tiny_card, stack, tmp_path):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from napari_mito_predict.errors import EvaluationError, UnwritableOutputError
-from napari_mito_predict.evaluation import evaluate, figures
+from napari_mito_predict.evaluation import evaluate, figures, flicker
 from napari_mito_predict.evaluation.cases import open_case
 from napari_mito_predict.evaluation.html import render, write_html
 from napari_mito_predict.evaluation.markup import number
@@ -275,6 +275,21 @@ def test_time_series_get_curves_over_time(stack, make_image) -> None:
     assert [part.t for part in result.time_points] == list(range(16))
     assert "Scores over time points" in _Page(render(found)).text
     assert as_record(found)["results"][0]["time_points"][3]["pcc"] == pytest.approx(1)
+
+
+def test_time_series_have_flicker_beside_that_of_the_truth(stack, make_image) -> None:
+    values = stack[1].astype(np.float32)
+    blinking = values * np.where(np.arange(len(values)) % 2, 1.2, 0.8)[:, None, None].astype(np.float32)
+    truth = make_image("series.ome.tif", stack[1], axes="TYX", channels=("TMRM",))
+    found = gather([open_case(make_image("out/series_mitochondria.ome.tif", blinking, axes="TYX"), truth)])
+    (result,) = found.results
+    size = result.case.truth.voxel_size_um
+    assert result.flicker == flicker(blinking, truth=values, voxel_size_um=size)
+    assert result.flicker.prediction > 1.1 * result.flicker.truth
+    page = _Page(render(found)).text
+    assert f"{100 * result.flicker.prediction:.0f} % of the contrast comes and goes" in page
+    assert f"(truth {100 * result.flicker.truth:.0f} %)" in page
+    assert as_record(found)["results"][0]["flicker"]["prediction"] == result.flicker.prediction
 
 
 def test_a_single_plane_has_no_curves(stack, make_image) -> None:

@@ -124,6 +124,16 @@ def test_the_methods_text_says_that_orientations_were_averaged(panel):
     assert "orientations" not in of(1)
 
 
+def test_the_methods_text_says_that_a_series_was_smoothed(panel):
+    from napari_mito_predict._widgets.compare.text import methods_text
+
+    def of(smooth_time):
+        return methods_text(PredictionRecord(parameters={"smooth_time": smooth_time}), "TMRM", panel.stack)
+
+    assert "smoothed along time, over 3 time points" in of(3)
+    assert "smoothed" not in of(1)
+
+
 def test_the_numbers_say_what_they_cover(panel):
     assert panel.coverage.isHidden()
     panel.what.click()

@@ -15,6 +15,7 @@ from napari_mito_predict.errors import (
     MitoPredictError,
     OutputExistsError,
     ResultTooLargeError,
+    SmoothingError,
     UnknownAxesError,
     UnknownModelError,
 )
@@ -125,6 +126,8 @@ def option_that_helps(error: MitoPredictError) -> str:
         return "" if "--axes" in str(error) else "(--axes)"
     if isinstance(error, MetadataError):
         return "(--voxel-size)"
+    if isinstance(error, SmoothingError):
+        return "(--smooth-time)"
     if isinstance(error, ResultTooLargeError):
         return "(--format ome-zarr)"
     if isinstance(error, UnknownModelError):

@@ -91,6 +91,14 @@ def predict(
             "cells the brightness of the prediction told more of it (rank correlation 0.79, against 0.75 of this).",
         ),
     ] = False,
+    smooth_time: Annotated[
+        int,
+        typer.Option(
+            "--smooth-time",
+            metavar="N",
+            help="Smooth a series over N time points, such as 3: less flicker, where structures move little.",
+        ),
+    ] = 1,
     composite: Annotated[
         bool, typer.Option("--composite", help="All targets as the channels of one file, each in its colour.")
     ] = False,
@@ -152,6 +160,7 @@ def predict(
         "tile": parse_tile(tile),
         "tta": tta,
         "uncertainty": uncertainty,
+        "smooth_time": smooth_time,
     }
     settings = BatchSettings(
         output.absolute(),

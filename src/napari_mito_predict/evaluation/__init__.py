@@ -13,6 +13,7 @@ from napari_mito_predict.evaluation.baselines import (
 )
 from napari_mito_predict.evaluation.correlation import pcc, pcc_and_ssim, ssim_global
 from napari_mito_predict.evaluation.fine import StreamingFinePcc, fine_pcc
+from napari_mito_predict.evaluation.flicker import Flicker, StreamingFlicker, flicker
 from napari_mito_predict.evaluation.metrics import Scaling, Scores, evaluate
 from napari_mito_predict.evaluation.regions import PartScores, evaluate_planes, evaluate_time_points, foreground
 from napari_mito_predict.evaluation.registration import Shift, edges, find_shift, move
@@ -23,6 +24,7 @@ __all__ = [
     "BASELINES",
     "Baseline",
     "BlurredInput",
+    "Flicker",
     "LocalContrast",
     "MeanTruth",
     "PartScores",
@@ -31,6 +33,7 @@ __all__ = [
     "Shift",
     "ShiftCheck",
     "StreamingFinePcc",
+    "StreamingFlicker",
     "StreamingPcc",
     "check_shift",
     "edges",
@@ -39,6 +42,7 @@ __all__ = [
     "evaluate_time_points",
     "find_shift",
     "fine_pcc",
+    "flicker",
     "foreground",
     "fsc_resolution",
     "move",

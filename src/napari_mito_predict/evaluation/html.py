@@ -135,6 +135,7 @@ def _field(results: Sequence[Result], on_step: Callable[[], object]) -> str:
             f'<p class="soft">{text(_described(first))}</p>',
             _about_truth(case),
             _shifts(results),
+            *(_flicker(result) for result in results),
             *(_notes(result) for result in results),
             table(["", *LABELS.values(), "voxels"], rows),
             _views(drawn),
@@ -205,6 +206,22 @@ def _sampling(image: ImageSource) -> str:
     if image.time_step_s:
         return f"{voxel}, {image.time_step_s:.4g} s between time points"
     return voxel
+
+
+def _flicker(result: Result) -> str:
+    """How much a series flickers, beside its truth and its light."""
+    found = result.flicker
+    if found is None or math.isnan(found.prediction):
+        return ""
+    others = [
+        f"{name} {100 * value:.0f} %"
+        for name, value in (("truth", found.truth), ("light", found.light))
+        if math.isfinite(value)
+    ]
+    return (
+        f'<p class="soft">Flicker of {text(result.case.model)}: {100 * found.prediction:.0f} % of the contrast comes '
+        f"and goes between one time point and the next ({', '.join(others)}).</p>"
+    )
 
 
 def _shifts(results: Sequence[Result]) -> str:

@@ -17,6 +17,7 @@ from napari_mito_predict.evaluation.alignment import ShiftCheck, check_shift
 from napari_mito_predict.evaluation.baselines import Baseline, MeanTruth
 from napari_mito_predict.evaluation.cases import Case, distinct_models, read_all
 from napari_mito_predict.evaluation.compare import HIGHER_IS_BETTER, Comparison, compare
+from napari_mito_predict.evaluation.flicker import Flicker, flicker
 from napari_mito_predict.evaluation.metrics import Scaling, Scores, evaluate
 from napari_mito_predict.evaluation.provenance import find_card
 from napari_mito_predict.evaluation.regions import PartScores, evaluate_planes, evaluate_time_points
@@ -67,6 +68,8 @@ class Result:
         Of the truth, that the noise ceiling is from.
     not_finite : int
         Voxels that are not finite in prediction or truth, and so left out.
+    flicker : Flicker or None
+        Where there are several time points.
     shift : ShiftCheck or None
         Whether the truth is shifted against the prediction; nothing else here is corrected for it.
     views : Views or None
@@ -88,6 +91,7 @@ class Result:
     ceiling: float = math.nan
     recordings: int = 1
     not_finite: int = 0
+    flicker: Flicker | None = None
     shift: ShiftCheck | None = None
     views: Views | None = None
     card: ModelCard | None = None
@@ -243,7 +247,9 @@ def examine(
     planes = evaluate_planes(prediction, truth.values, scaling=scaling, voxel_size_um=size)
     on_step()
     time_points: tuple[PartScores, ...] = ()
+    flickers = None
     if series:
+        flickers = flicker(prediction, truth.light, truth.values, voxel_size_um=size)
         time_points = evaluate_time_points(prediction, truth.values, scaling=scaling, voxel_size_um=size)
     on_step()
     shift = check_shift(prediction, truth.values, size) if thorough else None
@@ -262,6 +268,7 @@ def examine(
         ceiling=truth.ceiling,
         recordings=truth.recordings,
         not_finite=int(prediction.size - scores.voxels),
+        flicker=flickers,
         shift=shift,
         views=take_views(prediction, truth.values, truth.light, scaling) if thorough and views else None,
         card=find_card(case.record),

@@ -96,6 +96,8 @@ def result_record(result: Result) -> dict[str, Any]:
     }
     if result.time_points:
         record["time_points"] = [{"t": part.t, **asdict(part.scores)} for part in result.time_points]
+    if result.flicker is not None:
+        record["flicker"] = asdict(result.flicker)
     if result.shift is not None:
         record["shift"] = asdict(result.shift)
     return record

@@ -89,7 +89,8 @@ class ParametersRecord(_Part):
     """How the network was applied; sizes in voxels (z, y, x) at the model's voxel size in micrometres.
 
     `orientations` counts the flips and quarter turns in y, x that the prediction is the mean of: 8 with test-time
-    augmentation, 1 without.
+    augmentation, 1 without. `smooth_time` counts the time points that each one of a series is smoothed over, by a
+    Gaussian of a quarter of that, 1 for none.
     """
 
     third_axis: str | None = None
@@ -101,6 +102,7 @@ class ParametersRecord(_Part):
     halo: tuple[int, ...] = ()
     tiling: str = ""
     orientations: int = 1
+    smooth_time: int = 1
 
 
 class PredictionRecord(_Part):

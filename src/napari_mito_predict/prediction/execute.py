@@ -20,12 +20,14 @@ from napari_mito_predict.prediction.assembly import Assembly, Goal, HostAssembly
 from napari_mito_predict.prediction.blocks import plan_blocks
 from napari_mito_predict.prediction.compute import Computation, Pieces
 from napari_mito_predict.prediction.disagreement import Comparison
+from napari_mito_predict.prediction.flicker import FlickerWatch
 from napari_mito_predict.prediction.on_device import DeviceStore
 from napari_mito_predict.prediction.prefetch import prefetch
 from napari_mito_predict.prediction.prepare import prepare
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.prediction.result import Prediction
 from napari_mito_predict.prediction.run_state import RunContext, RunState
+from napari_mito_predict.prediction.smoothing import smoothed
 from napari_mito_predict.prediction.traffic_light import TrafficLight, traffic_light
 from napari_mito_predict.prediction.viewport import first_block, tile_of
 from napari_mito_predict.prediction.volumes import Layout, Volume
@@ -82,6 +84,7 @@ class Execution:
         self._viewport = context.viewport
         self._known = context.known
         self._state = RunState(plan, context)
+        self._flicker = FlickerWatch(plan.subject, plan.outputs)
         self._store = DeviceStore(plan.device, context.keep_on_device)
         self._computation = Computation(plan.device, self._subject.image.name, self._state, self._store)
 
@@ -112,10 +115,13 @@ class Execution:
 
         A GPU copies them to page-locked memory, of which there should never be much: copy what is to be kept.
         """
-        return self._released(self._all())
+        return self._released(self._watched(smoothed(self._all(), self.plan.outputs, self.plan.smooth_time)))
 
     def first_look(self) -> Generator[Block]:
-        """What is looked at and the planes around it; all of a volume that is small or cannot be had in parts."""
+        """What is looked at and the planes around it; all of a volume that is small or cannot be had in parts.
+
+        It is not smoothed along time: its neighbours are not there.
+        """
         return self._released(self._looked_at())
 
     def measure(self) -> None:
@@ -136,7 +142,16 @@ class Execution:
             self._store.close()
             self._computation.close()
 
-    def _all(self) -> Iterator[Block]:
+    def _watched(self, blocks: Generator[Block]) -> Iterator[Block]:
+        """Pass blocks on, and say at the end whether the series flickers."""
+        with closing(blocks):
+            for block in blocks:
+                self._flicker.see(block)
+                yield block
+        for finding in self._flicker.findings():
+            self._state.note(finding)
+
+    def _all(self) -> Generator[Block]:
         """Blocks, made of what was computed while the next tile is computed."""
         comparison = Comparison(self.plan.disagreements, self._subject)
         with closing(prefetch(self._computed(comparison), self._state.close)) as computed:
@@ -159,8 +174,9 @@ class Execution:
         """What each tile completes, computed while the next volume is prepared; of each first what is looked at."""
         with closing(prefetch(self._ready(), self._state.close)) as ready:
             for volume, jobs, prepared in ready:
-                for job in jobs:
-                    yield from self._first(job, volume, prepared, all_planes=False) or ()
+                if self.plan.smooth_time == 1:  # else it would not be final
+                    for job in jobs:
+                        yield from self._first(job, volume, prepared, all_planes=False) or ()
                 _resample_for_all(jobs, prepared)
                 for job in jobs:
                     yield from self._tiles(job, volume, prepared)
@@ -197,6 +213,7 @@ class Execution:
                 raise ImageContentError(f"{self._subject.image.name}: {finding.message} {finding.fix}".rstrip())
             if not (flat and finding.code == "too-thin"):  # of no matter where every plane is predicted by itself
                 self._state.note(finding)
+        self._flicker.see_light(volume, raw)
         return raw
 
     def _prepare(self, raw: np.ndarray, volume: Volume, job: Job) -> PreparedVolume:

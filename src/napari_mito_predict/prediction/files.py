@@ -116,7 +116,7 @@ def image_metadata(outputs: Sequence[Output]) -> ImageSettings:
         "channel_colours": [output.colour for output in outputs],
         "voxel_size_um": first.voxel_size_um,
         "time_step_s": first.time_step_s,
-        "description": " ".join(_disclaimers(outputs)),
+        "description": " ".join([*_disclaimers(outputs), *_processing(outputs)]),
         "predicted_by": [output.model_name for output in outputs],
     }
 
@@ -143,6 +143,10 @@ def check_one_grid(path: str | Path, outputs: Sequence[Output]) -> None:
 
 def _disclaimers(outputs: Sequence[Output]) -> list[str]:
     return list(dict.fromkeys(output.disclaimer for output in outputs if output.disclaimer))
+
+
+def _processing(outputs: Sequence[Output]) -> list[str]:
+    return [output.processing for output in outputs if output.processing]
 
 
 class _Channels:

@@ -39,6 +39,7 @@ from napari_mito_predict.prediction.orientations import TRANSPOSED
 from napari_mito_predict.prediction.precision import checked
 from napari_mito_predict.prediction.record import disagreement_record, make_record
 from napari_mito_predict.prediction.result import Output, deviation_target
+from napari_mito_predict.prediction.smoothing import check_smoothing, smoothing_bytes
 from napari_mito_predict.prediction.tiling import Tiling, planes_rows_columns
 from napari_mito_predict.prediction.traffic_light import Colour, TrafficLight, traffic_light
 
@@ -104,6 +105,11 @@ class PredictionPlan:
     def orientations(self) -> int:
         """How many orientations of the image are predicted: 8 with test-time augmentation, 1 without."""
         return len(self.jobs[0].views)
+
+    @property
+    def smooth_time(self) -> int:
+        """Over how many time points the outputs are smoothed; 1 for none."""
+        return next(iter(self.outputs.values())).smooth_time
 
     def job_of(self, key: str) -> Job:
         """The model that gives the output `key`."""
@@ -174,13 +180,15 @@ def plan_prediction(
     halo: int | None = None,
     tta: bool = False,
     uncertainty: bool = False,
+    smooth_time: int = 1,
 ) -> PredictionPlan:
     """Decide how to predict, and say what is to be known about it.
 
     Parameters
     ----------
     image_or_array, model_or_models, channel, scene, times, planes, voxel_size_um, resample, device, precision, tile
-        As in `napari_mito_predict.prediction.predict`, and so are `tta` and `uncertainty`.
+        As in `napari_mito_predict.prediction.predict`, and so are `tta`, `uncertainty` and
+        `smooth_time`.
     halo : int, optional
         Context around each tile in voxels, where it shall be smaller than the network's reach: faster, and
         approximate. Neighbouring tiles are blended and the record says so.
@@ -195,10 +203,14 @@ def plan_prediction(
         See `choose_device`.
     PredictionError
         A tile that is none; an uncertainty from tiles that shall have less context than the network looks at.
+    SmoothingError
+        See `check_smoothing`.
     """
     subject = subject_of(image_or_array, channel, scene, times, planes, voxel_size_um, resample=resample)
     models = models_of(model_or_models)
-    return plan_subject(subject, models, device, precision, tile, halo, tta=tta, uncertainty=uncertainty)
+    return plan_subject(
+        subject, models, device, precision, tile, halo, tta=tta, uncertainty=uncertainty, smooth_time=smooth_time
+    )
 
 
 def plan_subject(
@@ -211,6 +223,7 @@ def plan_subject(
     *,
     tta: bool = False,
     uncertainty: bool = False,
+    smooth_time: int = 1,
 ) -> PredictionPlan:
     """Decide how to predict from what was found out already; takes and raises what `plan_prediction` does."""
     found = _findings(subject, models)
@@ -235,16 +248,17 @@ def plan_subject(
             )
         )
     found += [in_parts(job.model.name) for job in jobs if job.tile_dependent]
-    outputs = dict(chain.from_iterable(_outputs(subject, job) for job in jobs))
+    outputs = dict(chain.from_iterable(_outputs(subject, job, smooth_time) for job in jobs))
     disagreements: tuple[Disagreement, ...] = ()
     if uncertainty:
         disagreements, said = find_disagreements(jobs, outputs)
         found += said
         outputs |= {each.output.key: each.output for each in disagreements}
+    check_smoothing(smooth_time, outputs, subject.image.name)
     total = sum(job.tiles_per_volume * len(subject.volumes(job.layout)) for job in jobs)
     estimate = max(_peak_bytes(job, subject) for job in jobs)
     estimate += sum(each.bytes_held(subject) for each in disagreements)
-    estimate += _result_bytes(outputs)
+    estimate += _result_bytes(outputs) + smoothing_bytes(smooth_time, outputs)
     return PredictionPlan(
         outputs, tuple(found), chosen, total, estimate, subject, tuple(jobs), disagreements=disagreements
     )
@@ -308,13 +322,14 @@ def _findings(subject: Subject, models: list[Model]) -> list[Finding]:
     return found
 
 
-def _outputs(subject: Subject, job: Job) -> Iterator[tuple[str, Output]]:
+def _outputs(subject: Subject, job: Job, smooth_time: int) -> Iterator[tuple[str, Output]]:
     card = job.model.card
     shape, axes = subject.result_shape(), subject.result_axes(card)
     predictions = []
     for key, target in zip(job.keys, card.targets, strict=True):
         step = subject.image.time_step_s
-        output = Output(key, target, card.name, shape, axes, subject.voxel_size_um, step, card.disclaimer)
+        size = subject.voxel_size_um
+        output = Output(key, target, card.name, shape, axes, size, step, card.disclaimer, smooth_time=smooth_time)
         predictions.append(output)
         yield key, output
     for key, output in zip(job.uncertainty_keys, predictions, strict=False):

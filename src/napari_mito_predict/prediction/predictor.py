@@ -35,6 +35,7 @@ def predict(
     tta: bool = False,
     look: bool = True,
     uncertainty: bool = False,
+    smooth_time: int = 1,
     on_progress: OnProgress | None = None,
     cancel: Cancel | None = None,
 ) -> dict[str, Prediction]:
@@ -72,6 +73,9 @@ def predict(
     uncertainty : bool
         Beside each prediction the standard deviation of these eight, under ``<key>/uncertainty``; `tta` is then on. Of
         a target that several models predict, the one over their predictions as well, as ``<target>/disagreement``.
+    smooth_time : int
+        Smooth each voxel of a series over this many time points, an odd number, by a Gaussian of a quarter of that:
+        less flicker, and less of what moves by more than its own size between time points. 1 for none.
     on_progress : callable, optional
         Called with tiles done, tiles in all, and a message.
     cancel : callable, optional
@@ -88,7 +92,7 @@ def predict(
     MitoPredictError
         A subclass that says what is wrong: `ModelMismatchError`, `ImageContentError` (NaN, no contrast),
         `UnsupportedImageError`, `ChannelNotFoundError`, `AmbiguousChannelError`, `DeviceUnavailableError`,
-        `InsufficientMemoryError`, `PredictionError`, `PredictionCancelled`, ...
+        `InsufficientMemoryError`, `SmoothingError`, `PredictionError`, `PredictionCancelled`, ...
     """
     plan = plan_prediction(
         image_or_array,
@@ -104,6 +108,7 @@ def predict(
         tile=tile,
         tta=tta,
         uncertainty=uncertainty,
+        smooth_time=smooth_time,
     )
     if look:
         plan = look_at_pixels(plan, cancel)
@@ -126,10 +131,13 @@ def iter_predict(
     tta: bool = False,
     look: bool = True,
     uncertainty: bool = False,
+    smooth_time: int = 1,
     on_progress: OnProgress | None = None,
     cancel: Cancel | None = None,
 ) -> Iterator[Block]:
     """Predict block by block: each block is final and lies on the grid of the input. Takes what `predict` takes.
+
+    With `smooth_time`, blocks wait for the time points behind them.
 
     Close the iterator to stop early; memory and device are released then.
 
@@ -152,6 +160,7 @@ def iter_predict(
         tile=tile,
         tta=tta,
         uncertainty=uncertainty,
+        smooth_time=smooth_time,
     )
     if look:
         plan = look_at_pixels(plan, cancel)

@@ -71,7 +71,7 @@ def make_record(
         values=_VALUES[output.quantity],
         input=_input(subject),
         model=_model(card),
-        parameters=_parameters(job, subject, findings),
+        parameters=_parameters(output, job, subject, findings),
         computed_on=tuple(
             DeviceUse(device=device.kind, device_name=device.name, precision=device.precision) for device in devices
         ),
@@ -153,7 +153,7 @@ def _model(card: ModelCard) -> ModelRecord:
     )
 
 
-def _parameters(job: Job, subject: Subject, findings: Sequence[Finding]) -> ParametersRecord:
+def _parameters(output: Output, job: Job, subject: Subject, findings: Sequence[Finding]) -> ParametersRecord:
     card = job.model.card
     return ParametersRecord(
         third_axis=job.layout.value,
@@ -165,6 +165,7 @@ def _parameters(job: Job, subject: Subject, findings: Sequence[Finding]) -> Para
         halo=tuple(axis.halo for axis in job.grid.axes),
         tiling=_tiling(job, findings),
         orientations=len(job.views),
+        smooth_time=output.smooth_time,
     )
 
 

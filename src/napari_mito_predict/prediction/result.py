@@ -41,6 +41,8 @@ class Output:
         What has to be said with every showing of this result; empty for models of real cells.
     quantity : Quantity
         Whether it is the prediction itself, or how far several of them scatter.
+    smooth_time : int
+        Time points that each is smoothed over; 1 for none.
     """
 
     key: str
@@ -52,6 +54,19 @@ class Output:
     time_step_s: float | None
     disclaimer: str = ""
     quantity: Quantity = Quantity.PREDICTION
+    smooth_time: int = 1
+
+    @property
+    def time_points(self) -> int:
+        """How many there are; 1 without an axis of time."""
+        return dict(zip(self.axes, self.shape, strict=True)).get("T", 1)
+
+    @property
+    def processing(self) -> str:
+        """What was done with the prediction, as a sentence for whoever opens its file; empty for nothing."""
+        if self.smooth_time == 1:
+            return ""
+        return f"{self.title}: smoothed over {self.smooth_time} time points."
 
     @property
     def title(self) -> str:

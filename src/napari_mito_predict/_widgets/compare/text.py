@@ -211,6 +211,8 @@ def _averaging_words(record: PredictionRecord) -> Iterator[str]:
             f"It is the mean of the predictions of {orientations} orientations of each image, flipped and turned by "
             "quarter turns in y, x (test-time augmentation)."
         )
+    if record.parameters.smooth_time > 1:
+        yield f"It was smoothed along time, over {record.parameters.smooth_time} time points (Gaussian)."
 
 
 def _target_words(record: PredictionRecord) -> str:
