@@ -37,8 +37,8 @@ class PredictionJob:
 
     Attributes
     ----------
-    folder : Path
-        Gets the predictions.
+    folder : Path or None
+        Gets the predictions; None where they go into the plates that they are made from.
     format : OutputFormat
     overwrite : bool
     composite : bool
@@ -51,7 +51,7 @@ class PredictionJob:
         What was written: input, scene, target, output.
     """
 
-    folder: Path
+    folder: Path | None
     format: OutputFormat
     overwrite: bool
     composite: bool
@@ -78,7 +78,10 @@ class PredictionJob:
         models = [self._load(name) for name in self.model_names or self._choose_models(image)]
         plan = plan_prediction(image, models, **self.options)
         self._print_new(image, plan.findings)
-        paths = self._paths(image, plan)
+        if self.folder is None:
+            self._write_into_plate(image, plan)
+            return
+        paths = self._paths(self.folder, image, plan)
         self._refuse_taken(paths.values())
         if self.format is OutputFormat.OME_ZARR:
             self._write_blocks(image, plan, paths)
@@ -97,6 +100,18 @@ class PredictionJob:
             )
         self._print_new(image, choice.findings)
         return choice.models
+
+    def _write_into_plate(self, image: ImageSource, plan: PredictionPlan) -> None:
+        """Write all targets as the channels of one image beside the field that `image` is."""
+        from napari_mito_predict.image.zarr_plates import plate_field
+        from napari_mito_predict.prediction import RunContext, run, run_into_field
+
+        self._print_new(image, plate_field(image).findings())
+        with progress(image.name) as on_progress:
+            execution = run(plan, RunContext(on_progress))
+            path = run_into_field(execution, overwrite=self.overwrite)
+        self._print_new(image, execution.findings)
+        self._note_written(image, " + ".join(plan.outputs), path)
 
     def _write_blocks(self, image: ImageSource, plan: PredictionPlan, paths: dict[str, Path]) -> None:
         """Write an OME-Zarr while predicting: neither image nor result has to fit into memory."""
@@ -127,11 +142,11 @@ class PredictionJob:
                 predictions[key].save(path, overwrite=self.overwrite)
             self._note_written(image, key, path)
 
-    def _paths(self, image: ImageSource, plan: PredictionPlan) -> dict[str, Path]:
+    def _paths(self, folder: Path, image: ImageSource, plan: PredictionPlan) -> dict[str, Path]:
         """Key of the output, or of all where they share a file -> file."""
         from napari_mito_predict.prediction.files import output_paths
 
-        return output_paths(self.folder, image, plan.outputs, self.format.suffix, composite=self.composite)
+        return output_paths(folder, image, plan.outputs, self.format.suffix, composite=self.composite)
 
     def _load(self, name: str) -> Model:
         from napari_mito_predict.models import load_model

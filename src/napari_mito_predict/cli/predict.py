@@ -37,8 +37,16 @@ def predict(
         list[Path], typer.Argument(metavar="INPUT...", help="Images (CZI, TIFF, OME-Zarr, ...), or folders of them.")
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the predictions; made if missing.")
-    ],
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder for the predictions; made if missing.")
+    ] = None,
+    into_plate: Annotated[
+        bool,
+        typer.Option(
+            "--into-plate",
+            help="Instead of -o: write into the plate (OME-Zarr) that INPUT is, for each field one image beside it in "
+            "its well. Predicts all fields, or the one of --scene.",
+        ),
+    ] = False,
     models: Annotated[
         list[str] | None,
         typer.Option(
@@ -107,8 +115,11 @@ def predict(
     the input's own grid, each with a JSON file that says how it was made. In a folder, files that cannot be predicted
     are skipped with the reason, and the command ends with 1; predictions are skipped too, for they are no recordings.
 
-    Examples: `mito-predict predict cells.czi -o predicted`, `mito-predict predict scans/ -o predicted -m mito-z`.
+    Examples: `mito-predict predict cells.czi -o predicted`, `mito-predict predict scans/ -o predicted -m mito-z`,
+    `mito-predict predict screen.ome.zarr --into-plate`.
     """
+    if into_plate == (output is not None):
+        raise typer.BadParameter("Give either -o, a folder for the predictions, or --into-plate.")
     options = {
         "channel": channel,
         "voxel_size_um": voxel_size,
@@ -119,7 +130,10 @@ def predict(
     }
     part = {"times": parse_range(times), "planes": parse_range(planes)}
     job = PredictionJob(output, format_, overwrite, composite, tuple(models or ()), options)
-    prepare_folder(output)
+    if output is None:
+        scene = _check_plates(inputs, scene)
+    else:
+        prepare_folder(output)
     files = list(chain.from_iterable(_images_in(entry) for entry in inputs))
     is_alone = len(files) == 1 and scene != _ALL
     images = 0
@@ -140,7 +154,7 @@ def predict(
                     error.add_note(option)
                 raise
             # Where results go into the folder of their inputs, the next run finds them there: nothing has failed.
-            if file not in inputs and _is_prediction(file, error):
+            if (file not in inputs or scene == _ALL) and _is_prediction(file, error):
                 left_out += 1
             else:
                 failed += 1
@@ -153,6 +167,15 @@ def predict(
     if failed:
         say(f"{failed} of {images} images could not be predicted.")
         raise typer.Exit(1)
+
+
+def _check_plates(inputs: Sequence[Path], scene: str | None) -> str:
+    """Refuse what cannot be a plate on a disk; give the scenes: all fields, unless one was named."""
+    from napari_mito_predict.image.zarr_plates import check_local
+
+    for path in inputs:
+        check_local(path)
+    return _ALL if scene is None else scene
 
 
 def _option_that_helps(error: MitoPredictError) -> str:

@@ -6,6 +6,7 @@ from .plan import PredictionPlan, plan_prediction
 from .predictor import iter_predict, predict
 from .result import Block, Output, Prediction
 from .run_state import RunContext
+from .to_plate import predict_into_field, run_into_field
 from .to_zarr import predict_to_zarr, run_to_zarr
 
 __all__ = [
@@ -22,8 +23,10 @@ __all__ = [
     "iter_predict",
     "plan_prediction",
     "predict",
+    "predict_into_field",
     "predict_to_zarr",
     "run",
+    "run_into_field",
     "run_to_zarr",
     "save_composite",
     "verdict",

@@ -13,6 +13,7 @@ import numpy as np
 from napari_mito_predict.errors import OutputError
 from napari_mito_predict.image import check_output, create_ome_zarr
 from napari_mito_predict.image.names import record_path
+from napari_mito_predict.models.record import PredictionRecord
 from napari_mito_predict.prediction.execute import run
 from napari_mito_predict.prediction.files import (
     channel_axis,
@@ -24,7 +25,7 @@ from napari_mito_predict.prediction.run_state import RunContext
 
 if TYPE_CHECKING:
     from napari_mito_predict.image.zarr_chunks import ChunkWriter
-    from napari_mito_predict.models.record import PredictionRecord
+    from napari_mito_predict.image.zarr_metadata import NgffVersion
     from napari_mito_predict.prediction.execute import Execution
     from napari_mito_predict.prediction.plan import PredictionPlan
     from napari_mito_predict.prediction.result import Block, Output
@@ -75,10 +76,28 @@ def predict_to_zarr(
 
 
 def run_to_zarr(
-    execution: Execution, paths: Mapping[str, str | Path] | str | Path, *, overwrite: bool = False
+    execution: Execution,
+    paths: Mapping[str, str | Path] | str | Path,
+    *,
+    overwrite: bool = False,
+    version: NgffVersion = "0.5",
+    write_record: Callable[[PredictionRecord, Path], None] | None = None,
 ) -> list[Path]:
-    """Predict into OME-Zarr as `predict_to_zarr` does, by a run that nothing was asked of; it tells what it found."""
+    """Predict into OME-Zarr as `predict_to_zarr` does, by a run that nothing was asked of; it tells what it found.
+
+    Parameters
+    ----------
+    execution : Execution
+        From `run`.
+    paths, overwrite
+        See `predict_to_zarr`.
+    version : {"0.5", "0.4"}
+        See `create_ome_zarr`.
+    write_record : callable, optional
+        Given the record of an image and its path; without it, the record goes beside the image.
+    """
     plan = execution.plan
+    write_record = write_record or PredictionRecord.write
     files = _files(plan, paths)
     for file in files:
         check_output(file.path, overwrite=overwrite, needed_bytes=plan.result_bytes)
@@ -86,12 +105,12 @@ def run_to_zarr(
     with ExitStack() as stack:
         write: dict[str, Callable[[Block], None]] = {}
         for file in files:
-            writer = stack.enter_context(file.create(overwrite=overwrite))
+            writer = stack.enter_context(file.create(version, overwrite=overwrite))
             write |= {output.key: file.channel(writer, i) for i, output in enumerate(file.outputs)}
         for block in stack.enter_context(closing(execution.blocks())):
             write[block.target](block)
     for file in files:
-        file.record(execution).write(file.path)
+        write_record(file.record(execution), file.path)
     return [file.path for file in files]
 
 
@@ -103,10 +122,11 @@ class _File:
     outputs: list[Output]
     composite: bool
 
-    def create(self, *, overwrite: bool) -> AbstractContextManager[ChunkWriter]:
+    def create(self, version: NgffVersion, *, overwrite: bool) -> AbstractContextManager[ChunkWriter]:
         shape, axis = self.outputs[0].shape, channel_axis(self.outputs[0])
         shape = (*shape[:axis], len(self.outputs), *shape[axis:])
-        return create_ome_zarr(self.path, shape, np.float32, overwrite=overwrite, **image_metadata(self.outputs))
+        metadata = image_metadata(self.outputs)
+        return create_ome_zarr(self.path, shape, np.float32, version=version, overwrite=overwrite, **metadata)
 
     def channel(self, writer: ChunkWriter, index: int) -> Callable[[Block], None]:
         """Give what takes the blocks of one output."""
