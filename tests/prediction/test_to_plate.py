@@ -10,7 +10,7 @@ import pytest
 from napari_mito_predict.errors import OutputError, OutputExistsError, PredictedInputError
 from napari_mito_predict.image import open_image, open_scenes
 from napari_mito_predict.models.record import read_record
-from napari_mito_predict.prediction import plan_prediction, predict, predict_into_field
+from napari_mito_predict.prediction import plan_prediction, predict, predict_into_field, run, run_into_new_plate
 
 pytest.importorskip("zarr", minversion="3", exc_type=ImportError, reason="pip install napari-mito-predict[zarr]")
 
@@ -19,6 +19,12 @@ OPTIONS = {"device": "cpu", "precision": "32"}
 
 def files(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def interrupt(window):
+    if window.std() > 0:
+        raise KeyboardInterrupt
+    return window
 
 
 @pytest.fixture
@@ -63,12 +69,6 @@ def test_a_failure_leaves_the_plate_as_it_was(make_plate, make_model, make_fake)
     plate = make_plate("0.4")
     before = files(plate)
     network = make_fake()
-
-    def interrupt(window):
-        if window.std() > 0:
-            raise KeyboardInterrupt
-        return window
-
     plan = plan_prediction(open_image(plate), make_model(network), **OPTIONS)
     network.on_call = interrupt
     with pytest.raises(KeyboardInterrupt):
@@ -79,3 +79,20 @@ def test_a_failure_leaves_the_plate_as_it_was(make_plate, make_model, make_fake)
 def test_what_is_no_field_is_refused_before_anything_is_computed(model, noise):
     with pytest.raises(OutputError, match="no field of a plate"):
         predict_into_field(plan_prediction(noise(3, 20, 24), model, voxel_size_um=(0.3, 0.1, 0.1), **OPTIONS))
+
+
+def test_a_plate_of_its_own_appears_with_its_first_field(make_plate, make_model, make_fake, tmp_path):
+    network = make_fake()
+    plan = plan_prediction(open_image(make_plate("0.4")), make_model(network), **OPTIONS)
+    network.on_call = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        run_into_new_plate(run(plan), tmp_path / "new.ome.zarr")
+    assert [path.name for path in tmp_path.iterdir()] == ["screen.zarr"]
+    network.on_call = None
+    written = run_into_new_plate(run(plan), tmp_path / "new.ome.zarr")
+    assert written == tmp_path / "new.ome.zarr" / "A" / "1" / "0"
+    assert read_record(written).channels[0].input.name == "screen.zarr"
+    with pytest.raises(OutputExistsError, match="exists already"):
+        run_into_new_plate(run(plan), tmp_path / "new.ome.zarr")
+    with pytest.raises(OutputExistsError, match="no plate of predictions"):
+        run_into_new_plate(run(plan), tmp_path / "screen.zarr", overwrite=True)

@@ -39,6 +39,8 @@ class PredictionJob:
     ----------
     folder : Path or None
         Gets the predictions; None where they go into the plates that they are made from.
+    into_plate : bool
+        Inputs are fields of plates, and so are the predictions.
     format : OutputFormat
     overwrite : bool
     composite : bool
@@ -57,6 +59,7 @@ class PredictionJob:
     composite: bool
     model_names: tuple[str, ...]
     options: dict[str, Any]
+    into_plate: bool = False
     records: list[dict[str, Any]] = field(default_factory=list)
     _loaded: dict[str, Model] = field(default_factory=dict)
     _printed: set[str] = field(default_factory=set)
@@ -78,7 +81,7 @@ class PredictionJob:
         models = [self._load(name) for name in self.model_names or self._choose_models(image)]
         plan = plan_prediction(image, models, **self.options)
         self._print_new(image, plan.findings)
-        if self.folder is None:
+        if self.into_plate or self.folder is None:
             self._write_into_plate(image, plan)
             return
         paths = self._paths(self.folder, image, plan)
@@ -102,14 +105,21 @@ class PredictionJob:
         return choice.models
 
     def _write_into_plate(self, image: ImageSource, plan: PredictionPlan) -> None:
-        """Write all targets as the channels of one image beside the field that `image` is."""
+        """Write all targets as the channels of one image: beside the field that `image` is, or in a new plate."""
+        from napari_mito_predict.image.names import file_stem, image_stem
         from napari_mito_predict.image.zarr_plates import plate_field
-        from napari_mito_predict.prediction import RunContext, run, run_into_field
+        from napari_mito_predict.prediction import RunContext, run, run_into_field, run_into_new_plate
 
-        self._print_new(image, plate_field(image).findings())
+        field = plate_field(image)
+        if self.folder is None:
+            self._print_new(image, field.findings())
         with progress(image.name) as on_progress:
             execution = run(plan, RunContext(on_progress))
-            path = run_into_field(execution, overwrite=self.overwrite)
+            if self.folder is None:
+                path = run_into_field(execution, overwrite=self.overwrite)
+            else:
+                plate = self.folder / f"{file_stem(image_stem(field.plate))}_predicted.ome.zarr"
+                path = run_into_new_plate(execution, plate, overwrite=self.overwrite)
         self._print_new(image, execution.findings)
         self._note_written(image, " + ".join(plan.outputs), path)
 

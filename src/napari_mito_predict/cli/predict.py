@@ -43,8 +43,8 @@ def predict(
         bool,
         typer.Option(
             "--into-plate",
-            help="Instead of -o: write into the plate (OME-Zarr) that INPUT is, for each field one image beside it in "
-            "its well. Predicts all fields, or the one of --scene.",
+            help="Write into the plate (OME-Zarr) that INPUT is, for each field one image beside it in its well; with "
+            "-o into a new plate of the same wells there. Predicts all fields, or the one of --scene.",
         ),
     ] = False,
     models: Annotated[
@@ -118,8 +118,8 @@ def predict(
     Examples: `mito-predict predict cells.czi -o predicted`, `mito-predict predict scans/ -o predicted -m mito-z`,
     `mito-predict predict screen.ome.zarr --into-plate`.
     """
-    if into_plate == (output is not None):
-        raise typer.BadParameter("Give either -o, a folder for the predictions, or --into-plate.")
+    if output is None and not into_plate:
+        raise typer.BadParameter("Give a folder for the predictions (-o), or --into-plate.")
     options = {
         "channel": channel,
         "voxel_size_um": voxel_size,
@@ -129,10 +129,10 @@ def predict(
         "tta": tta,
     }
     part = {"times": parse_range(times), "planes": parse_range(planes)}
-    job = PredictionJob(output, format_, overwrite, composite, tuple(models or ()), options)
-    if output is None:
+    job = PredictionJob(output, format_, overwrite, composite, tuple(models or ()), options, into_plate)
+    if into_plate:
         scene = _check_plates(inputs, scene)
-    else:
+    if output is not None:
         prepare_folder(output)
     files = list(chain.from_iterable(_images_in(entry) for entry in inputs))
     is_alone = len(files) == 1 and scene != _ALL

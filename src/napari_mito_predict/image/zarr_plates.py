@@ -42,11 +42,19 @@ class PlateField:
         Path of the field within the well.
     version : {"0.4", "0.5"}
         Of NGFF, in which the plate is written.
+    acquisition : int or None
+        Number of the acquisition that it belongs to, where the well says so.
     """
 
     well: Path
     name: str
     version: NgffVersion
+    acquisition: int | None = None
+
+    @property
+    def plate(self) -> Path:
+        """Folder of the plate."""
+        return self.well.parent.parent
 
     def beside(self, suffix: str) -> Path:
         """Where an image made from this field goes: ``A/1/0predicted`` for the field ``A/1/0``.
@@ -96,8 +104,9 @@ class PlateField:
         UnwritableOutputError
             They cannot be written.
         """
-        own = next((entry for entry in self._images() if entry.get("path") == self.name), {})
-        added = {key: own[key] for key in ("acquisition",) if key in own} | {"path": image.name}
+        added = (
+            {"path": image.name} if self.acquisition is None else {"acquisition": self.acquisition, "path": image.name}
+        )
 
         def add(attributes: dict[str, Any]) -> None:
             images = ome_metadata(attributes, self.well)["well"]["images"]
@@ -108,10 +117,8 @@ class PlateField:
 
     def findings(self) -> list[Finding]:
         """What has to be known before an image is added to the plate."""
-        plate = self.well.parent.parent
-        metadata = plate / ".zmetadata"
-        if self.version == "0.5":
-            metadata = plate / _V3
+        plate = self.plate
+        metadata = plate / (_V3 if self.version == "0.5" else ".zmetadata")
         if not is_regular_file(metadata) or "consolidated" not in metadata.read_text(encoding="utf-8"):
             return []
         return [
@@ -143,13 +150,19 @@ def plate_field(image: ImageSource) -> PlateField:
     folder = None
     if image.path is not None:
         folder = scene_folder(image.path, image.scenes[image.scene])
-    if folder is None or not any(entry.get("path") == folder.name for entry in _listed(folder.parent)):
+    entry = None
+    if folder is not None:
+        entry = next((entry for entry in _listed(folder.parent) if entry.get("path") == folder.name), None)
+    if folder is None or entry is None:
         raise OutputError(
             "this is no field of a plate (an OME-Zarr with wells that list their fields), so that there is no well to "
             "write a prediction into. Write it into a folder.",
             file=image.path or image.name,
         )
-    return PlateField(folder.parent, folder.name, _version(folder))
+    acquisition = entry.get("acquisition")
+    return PlateField(
+        folder.parent, folder.name, _version(folder), acquisition if isinstance(acquisition, int) else None
+    )
 
 
 def scene_folder(path: Path, scene: str) -> Path:

@@ -1,10 +1,11 @@
-"""Predictions into an existing plate: for each field one image beside it in its well."""
+"""Predictions into plates: for each field one image beside it in its well, or in the same well of another plate."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_mito_predict.image.zarr_new_plate import field_in_new_plate
 from napari_mito_predict.image.zarr_plates import plate_field
 from napari_mito_predict.models.record import PredictionRecord
 from napari_mito_predict.prediction.execute import run
@@ -71,4 +72,39 @@ def run_into_field(execution: Execution, *, suffix: str = SUFFIX, overwrite: boo
     field.check_free(path, overwrite=overwrite)
     run_to_zarr(execution, path, overwrite=True, version=field.version, write_record=PredictionRecord.write_into)
     field.list_image(path)
+    return path
+
+
+def run_into_new_plate(execution: Execution, plate: str | Path, *, overwrite: bool = False) -> Path:
+    """Predict from a field of a plate into a plate of predictions, which has the same rows, columns and wells.
+
+    The plate is made with its first image, as NGFF 0.5; other fields are added to it. An image has the path of the
+    field that it is made from, and its record in its attributes.
+
+    Parameters
+    ----------
+    execution : Execution
+        From `run`, of an image that is a field of a plate.
+    plate : str or Path
+        The new plate; its folder must exist.
+    overwrite : bool
+        Replace an earlier prediction of the field there.
+
+    Returns
+    -------
+    Path
+        The image.
+
+    Raises
+    ------
+    OutputError
+        The image is no field of a plate.
+    OutputExistsError, UnwritableOutputError
+        There is a prediction of the field, or something else than a plate of predictions; nothing is computed.
+    MitoPredictError
+        As `predict`.
+    """
+    field = plate_field(execution.plan.subject.image)
+    with field_in_new_plate(Path(plate), field, overwrite=overwrite) as path:
+        run_to_zarr(execution, path, overwrite=overwrite, write_record=PredictionRecord.write_into)
     return path
