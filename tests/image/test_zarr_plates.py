@@ -163,9 +163,10 @@ def test_a_plate_of_its_own_is_like_the_other(make_plate: Callable[..., Path], t
     for key in ("rows", "columns", "acquisitions", "field_count"):
         assert described[key] == metadata(plate)["plate"][key]
     assert open_image(new).scenes == ("B/2/1", "B/2/0", "A/1/0")
-    with pytest.raises(ValueError, match="within"), field_in_new_plate(new, plate_field(open_image(plate, scene=7))):
+    other = plate_field(open_image(plate, scene="A/1/1"))
+    with pytest.raises(ValueError, match="within"), field_in_new_plate(new, other):
         raise ValueError("within")
-    assert len(metadata(new / "B" / "2")["well"]["images"]) == 2
+    assert metadata(new / "A" / "1")["well"]["images"] == [{"acquisition": 7, "path": "0"}]
 
 
 def write_into_new(new: Path, image: ImageSource) -> None:
