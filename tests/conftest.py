@@ -195,3 +195,52 @@ def make_czi(tmp_path: Path) -> Callable[..., tuple[Path, np.ndarray]]:
         return path, data
 
     return make
+
+
+@pytest.fixture
+def make_plate(tmp_path: Path) -> Callable[..., Path]:
+    """Write a plate as other programs do: ``make_plate("0.5", shape)``, 2 x 2 wells of 2 fields each."""
+    zarr = pytest.importorskip("zarr", minversion="3", exc_type=ImportError, reason="writes plates")
+
+    def make(version: str = "0.4", shape: tuple[int, ...] = (1, 1, 3, 20, 24), *, name: str = "screen.zarr") -> Path:
+        """Images are TCZYX, uint16, of one channel called Brightfield, noise."""
+        zarr_format = 3 if version == "0.5" else 2
+
+        def describe(group: object, what: dict[str, object]) -> None:
+            group.attrs.update({"ome": {"version": version} | what} if version == "0.5" else what)
+
+        rng = np.random.default_rng(0)
+        path = tmp_path / name
+        plate = zarr.open_group(path, mode="w", zarr_format=zarr_format)
+        wells = [{"path": f"{r}/{c}", "rowIndex": "AB".index(r), "columnIndex": c - 1} for r in "AB" for c in (1, 2)]
+        described = {
+            "acquisitions": [{"id": 7, "maximumfieldcount": 2}],
+            "columns": [{"name": "1"}, {"name": "2"}],
+            "field_count": 2,
+            "name": "screen",
+            "version": version,
+            "rows": [{"name": "A"}, {"name": "B"}],
+            "wells": wells,
+        }
+        describe(plate, {"plate": described})
+        axes = [{"name": "t", "type": "time"}, {"name": "c", "type": "channel"}]
+        axes += [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "zyx"]
+        scale = [{"type": "scale", "scale": [1.0, 1.0, 0.3, 0.1, 0.1]}]
+        datasets = [{"path": "0", "coordinateTransformations": scale}]
+        window = {"start": 0, "end": 65535, "min": 0, "max": 65535}
+        for entry in wells:
+            well = plate.create_group(entry["path"])
+            images = [{"acquisition": 7, "path": str(field)} for field in range(2)]
+            describe(well, {"well": {"images": images, "version": version}})
+            for field in range(2):
+                image = well.create_group(str(field))
+                multiscale = {"axes": axes, "datasets": datasets} | ({} if version == "0.5" else {"version": version})
+                channels = [{"label": "Brightfield", "color": "FFFFFF", "window": window}]
+                describe(image, {"multiscales": [multiscale], "omero": {"channels": channels}})
+                data = rng.integers(100, 60000, shape, np.uint16)
+                names = list("tczyx") if version == "0.5" else None
+                chunks = (1, 1, 1, *shape[-2:])
+                image.create_array("0", shape=shape, chunks=chunks, dtype="u2", dimension_names=names)[:] = data
+        return path
+
+    return make

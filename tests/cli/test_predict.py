@@ -537,3 +537,41 @@ def test_a_laser_line_is_a_name(mito_predict, installed, make_czi, tmp_path):
     assert outcome.code == 0, outcome.err
     record = json.loads((tmp_path / "out" / "lasers_mitochondria.prediction.json").read_text(encoding="utf-8"))
     assert record["input"]["channel"] == {"index": 2, "name": "640"}
+
+
+def test_into_a_plate(mito_predict, installed, make_plate, tmp_path):
+    plate = make_plate("0.5", (1, 1, 3, 24, 24))
+    options = ("--into-plate", "-m", "tiny", "--voxel-size", *map(str, VOXEL_UM), "--json")
+    done = mito_predict("predict", plate, *options)
+    assert done.code == 0, done.err
+    outputs = [record["output"] for record in json.loads(done.out)]
+    assert outputs == [str(plate / row / column / f"{f}predicted") for row in "AB" for column in "12" for f in "01"]
+    again = mito_predict("predict", plate, *options)
+    assert again.code == 1
+    assert again.err.count("is in this plate already") == 8
+    assert "8 of 16 images could not be predicted" in again.err, "predictions are no images to predict from"
+    one = mito_predict("predict", plate, *options, "--scene", "B/2/0", "--overwrite")
+    assert len(json.loads(one.out)) == 1
+
+
+def test_into_what_is_no_plate(mito_predict, installed, stack, tmp_path):
+    assert "no field of a plate" in mito_predict("predict", stack, "--into-plate", "-m", "tiny").err
+    address = mito_predict("predict", "https://example.org/a.zarr", "--into-plate", "-m", "tiny")
+    assert "this is an address" in address.err
+    neither = mito_predict("predict", stack, "-m", "tiny")
+    assert neither.code == 2
+    assert "Give a folder" in neither.err
+
+
+def test_a_plate_of_predictions(mito_predict, installed, make_plate, tmp_path):
+    plate = make_plate("0.4", (1, 1, 3, 24, 24))
+    options = ("--into-plate", "-o", tmp_path / "out", "-m", "tiny", "--voxel-size", *map(str, VOXEL_UM))
+    one = mito_predict("predict", plate, *options, "--scene", "B/1/1")
+    assert one.code == 0, one.err
+    assert open_image(tmp_path / "out" / "screen_predicted.ome.zarr").scenes == ("B/1/1",)
+    rest = mito_predict("predict", plate, *options)
+    assert rest.code == 1
+    assert rest.err.count("exists already") == 1
+    written = open_image(tmp_path / "out" / "screen_predicted.ome.zarr", scene="A/2/0")
+    assert set(written.scenes) == set(open_image(plate).scenes)
+    assert written.channels[0].prediction.model == "tiny"

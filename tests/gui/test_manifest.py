@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import npe2
+import numpy as np
 import pytest
 
 import napari_mito_predict
@@ -94,6 +95,33 @@ def test_napari_asks_where_another_reader_takes_czi_too(manifest, czi, tmp_path)
 
         found = {reader.plugin_name for reader in manager.iter_compatible_readers([str(czi)])}
     assert {"napari-mito-predict", "other-czi-reader"} <= found  # with several, napari asks and never picks silently
+
+
+def test_a_plate_opens_with_its_predictions_in_their_resolutions(manifest, make_plate, make_napari_viewer, monkeypatch):
+    from napari_mito_predict._widgets.common import image_layers
+    from napari_mito_predict._widgets.common.facts import prediction_facts
+    from napari_mito_predict.image import create_ome_zarr, open_image
+    from napari_mito_predict.image.zarr_plates import plate_field
+
+    monkeypatch.setattr(image_layers, "_IN_MEMORY", 0)
+    plate = make_plate("0.5", (1, 1, 1, 520, 24))
+    field = plate_field(open_image(plate))
+    settings = {"axes": "CZYX", "channel_names": ["TMRM predicted (m)"], "voxel_size_um": (0.3, 0.1, 0.1)}
+    shape = (1, 1, 520, 24)
+    with create_ome_zarr(field.beside("predicted"), shape, "f4", predicted_by=["m"], **settings) as writer:
+        writer.write([slice(None)] * 4, np.full(shape, 2, "f4"))
+    field.list_image(field.beside("predicted"))
+    manager = npe2.PluginManager.instance()
+    if "napari-mito-predict" not in manager:
+        manager.register(manifest)
+    viewer = make_napari_viewer()
+    light, predicted = viewer.open(str(plate), plugin="napari-mito-predict")
+    assert (light.multiscale, light.data.shape) == (False, (1, 520, 24))
+    assert [level.shape for level in predicted.data] == [(1, 520, 24), (1, 260, 12)]
+    np.testing.assert_array_equal(predicted.data[1], np.full((1, 260, 12), 2, "f4"))
+    assert prediction_facts(predicted).model == "m"
+    assert prediction_facts(light) is None
+    np.testing.assert_allclose(predicted.scale, light.scale)
 
 
 def test_the_sample_opens_with_all_its_channels():

@@ -86,7 +86,7 @@ def test_a_missing_chunk_of_our_own_file_is_an_error(tmp_path: Path) -> None:
     pytest.importorskip("zarr", minversion="3", exc_type=ImportError)
     data = np.zeros((3, 18, 26), np.float32)  # blank chunks are written too, so absence is damage
     data[1] = 1
-    path = write_ome_zarr(tmp_path / "a.ome.zarr", data, axes="ZYX")
+    path = write_ome_zarr(tmp_path / "a.ome.zarr", data, axes="TYX")
     assert open_image(path).warnings == ()
     (path / "0" / "c" / "2" / "0" / "0").unlink()
     with pytest.raises(UnreadableImageError, match="1 of 3 chunks are missing"):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from napari_mito_predict.errors import UnreadableImageError, UnsupportedImageError
-from napari_mito_predict.image import ImageSource, open_image, write_ome_zarr
+from napari_mito_predict.image import ImageSource, create_ome_zarr, open_image
 
 STACK = np.random.default_rng(0).integers(1, 60000, (3, 18, 26), np.uint16)
 MULTISCALES = [{"version": "0.4", "axes": list("zyx"), "datasets": [{"path": "0"}]}]
@@ -135,7 +135,9 @@ def _foreign(folder: Path, **options: Any) -> Path:
 
 def _own(folder: Path) -> Path:
     pytest.importorskip("zarr", minversion="3", exc_type=ImportError)
-    return write_ome_zarr(folder, STACK, axes="ZYX")
+    with create_ome_zarr(folder, STACK.shape, STACK.dtype, axes="ZYX", version="0.4") as writer:
+        writer.write([slice(None)] * 3, STACK)
+    return folder
 
 
 def _sharded(folder: Path) -> Path:

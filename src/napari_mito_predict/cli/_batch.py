@@ -12,6 +12,7 @@ import typer
 from napari_mito_predict.cli._console import print_json, say
 from napari_mito_predict.cli._outcomes import Bars, Report, option_that_helps, written
 from napari_mito_predict.errors import PredictedInputError
+from napari_mito_predict.image.zarr_plates import check_local
 from napari_mito_predict.models.registry import find_model
 from napari_mito_predict.prediction.batch.inputs import ALL_SCENES, Entry, find_entries
 from napari_mito_predict.prediction.batch.outcome import Outcome, State, summary, write_outcomes
@@ -45,6 +46,10 @@ def predict(
         The only image that was named cannot be predicted.
     """
     _require_models(settings)
+    if settings.into_plate:
+        for path in inputs:
+            check_local(path)
+        scene = scene or ALL_SCENES
     entries = find_entries(inputs, scene=scene, axes=settings.axes)
     is_alone = len(entries) == 1 and entries[0].asked_for and scene != ALL_SCENES
     report, bars = Report(), Bars(len(entries))
@@ -104,9 +109,10 @@ def _conclude(outcomes: Sequence[Outcome], inputs: Sequence[Path], settings: Bat
     if all(outcome.state is State.LEFT_OUT for outcome in outcomes):
         raise PredictedInputError("there are only predictions here, and nothing to predict from.", file=inputs[0])
     if len(outcomes) > 1:
-        table = settings.folder / TABLE
-        write_outcomes(table, outcomes)
-        say(f"{summary(outcomes)}. Wrote {table}")
+        say(f"{summary(outcomes)}.")
+    if len(outcomes) > 1 and settings.folder is not None:
+        write_outcomes(settings.folder / TABLE, outcomes)
+        say(f"Wrote {settings.folder / TABLE}")
     if json:
         print_json(written(outcomes))
     failed = sum(outcome.state is State.FAILED for outcome in outcomes)

@@ -20,8 +20,16 @@ def predict(
         ),
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the predictions; made if missing.")
-    ],
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder for the predictions; made if missing.")
+    ] = None,
+    into_plate: Annotated[
+        bool,
+        typer.Option(
+            "--into-plate",
+            help="Write into the plate (OME-Zarr) that INPUT is, for each field one image beside it in its well; with "
+            "-o into a new plate of the same wells there. Predicts all fields, or the one of --scene.",
+        ),
+    ] = False,
     models: Annotated[
         list[str] | None,
         typer.Option(
@@ -149,8 +157,11 @@ def predict(
     Before that each image is looked at, and for each model a traffic light says whether its prediction can be believed:
     green, amber (with care) or red (do not believe it), with the reasons.
 
-    Examples: `mito-predict predict cells.czi -o predicted`, `mito-predict predict scans/ -o predicted -m mito-z`.
+    Examples: `mito-predict predict cells.czi -o predicted`, `mito-predict predict scans/ -o predicted -m mito-z`,
+    `mito-predict predict screen.ome.zarr --into-plate`.
     """
+    if output is None and not into_plate:
+        raise typer.BadParameter("Give a folder for the predictions (-o), or --into-plate.")
     options = {
         "channel": channel,
         "voxel_size_um": voxel_size,
@@ -163,10 +174,11 @@ def predict(
         "smooth_time": smooth_time,
     }
     settings = BatchSettings(
-        output.absolute(),
+        None if output is None else output.absolute(),
         tuple(models or ()),
         format_,
         composite,
+        into_plate,
         overwrite,
         strict,
         axes,
@@ -174,7 +186,8 @@ def predict(
         parse_range(planes),
         options,
     )
-    prepare_folder(output)
+    if output is not None:
+        prepare_folder(output)
     from napari_mito_predict.cli import _batch
 
     workers = _batch.Workers(jobs, scheduler)

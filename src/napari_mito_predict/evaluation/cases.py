@@ -17,7 +17,8 @@ from napari_mito_predict.errors import (
     ImageError,
     PredictedTruthError,
 )
-from napari_mito_predict.image import Channel, ChannelRole, ImageSource, file_signature, open_image
+from napari_mito_predict.image import Channel, ChannelRole, ImageSource, open_image
+from napari_mito_predict.image.zarr_plates import scene_signature
 from napari_mito_predict.models import SIMULATED_DISCLAIMER
 from napari_mito_predict.models.record import PredictionRecord, Quantity, read_record
 
@@ -305,7 +306,7 @@ def _made_from(truth: Path, record: PredictionRecord) -> tuple[bool, str]:
     source = record.input
     if source.name != truth.name or source.sha256_ends is None:
         return False, ""
-    now = file_signature(truth)
+    now = scene_signature(truth, source.scene or "")
     if (now["sha256_ends"], now["size_bytes"]) == (source.sha256_ends, source.size_bytes):
         return True, ""
     # Folders of light and of fluorescence often hold files of the same names.

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import EvaluationError, UnreadableImageError
-from napari_mito_predict.image import file_signature, is_predicted_file, is_zarr, list_images
+from napari_mito_predict.image import is_predicted_file, is_zarr, list_images
 from napari_mito_predict.image.names import image_stem
+from napari_mito_predict.image.zarr_plates import scene_signature
 from napari_mito_predict.models.record import read_record
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def _is_lone_input(path: Path, source: InputRecord) -> bool:
     """Whether this is the very file predicted from, and nothing else is in it."""
     if source.sizes.get("C") != 1 or not path.exists():
         return False
-    return bool(file_signature(path)["sha256_ends"] == source.sha256_ends)
+    return bool(scene_signature(path, source.scene or "")["sha256_ends"] == source.sha256_ends)
 
 
 def _kin(name: str, other: str) -> bool:

@@ -6,7 +6,7 @@ from napari_mito_predict.image.checks import Finding, Level, check_image, check_
 from napari_mito_predict.image.folders import IMAGE_SUFFIXES, list_images
 from napari_mito_predict.image.output import check_output
 from napari_mito_predict.image.predicted import PredictionMark
-from napari_mito_predict.image.readers import is_predicted_file, open_image, open_scenes
+from napari_mito_predict.image.readers import coarser_levels, is_predicted_file, open_image, open_scenes
 from napari_mito_predict.image.signature import file_signature
 from napari_mito_predict.image.source import ImageSource
 from napari_mito_predict.image.tiff_writer import write_ome_tiff
@@ -26,6 +26,7 @@ __all__ = [
     "check_image",
     "check_output",
     "check_volume",
+    "coarser_levels",
     "create_ome_zarr",
     "file_signature",
     "from_array",

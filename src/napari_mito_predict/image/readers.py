@@ -117,6 +117,36 @@ def scene_names(path: str | Path, *, axes: str | None = None) -> tuple[str, ...]
     return _backend(Path(path), axes, "auto").scenes
 
 
+def coarser_levels(image: ImageSource) -> list[ImageSource]:
+    """The other resolutions of a scene of an OME-Zarr, finer ones first, each as an image of its own.
+
+    Those behind one that cannot be opened, or is no coarser than the one before, are left out; of all other images, and
+    of parts of an image, there are none.
+    """
+    guarded = image.backend
+    if not isinstance(guarded, _GuardedBackend):
+        return []
+    levels: list[ImageSource] = []
+    finer = image
+    for backend in guarded.coarser(image.scene):
+        try:
+            level = ImageSource(backend, image.scene, name=image.name)
+        except ImageError:
+            break
+        if not _is_coarser(level, finer):
+            break
+        levels.append(level)
+        finer = level
+    return levels
+
+
+def _is_coarser(level: ImageSource, finer: ImageSource) -> bool:
+    if any(level.sizes[axis] != finer.sizes[axis] for axis in "TC"):
+        return False
+    sizes = [(level.sizes[axis], finer.sizes[axis]) for axis in "ZYX"]
+    return all(ours <= theirs for ours, theirs in sizes) and any(ours < theirs for ours, theirs in sizes)
+
+
 def is_predicted_file(path: Path) -> bool:
     """Whether all channels of a file are predictions, see `PredictionMark`; its record tells where it does not open."""
     try:
@@ -184,6 +214,12 @@ class _GuardedBackend:
         self.path = backend.path
         self.scenes = backend.scenes
         self._state = self._current_state()
+
+    def coarser(self, scene: int) -> list[_GuardedBackend]:
+        """The other resolutions of a scene, where the format has any."""
+        if not isinstance(self._backend, ZarrBackend):
+            return []
+        return [_GuardedBackend(backend) for backend in self._backend.coarser(scene)]
 
     def info(self, scene: int) -> SceneInfo:
         info = self._backend.info(scene)

@@ -1,4 +1,4 @@
-"""Blocks of any shape into the chunks of a zarr array, each chunk compressed and written once."""
+"""Blocks of any shape into the files of a zarr array and its coarser ones, each file compressed and written once."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from threading import Barrier
 from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict.image.output import writing
+from napari_mito_predict.image.zarr_pyramid import average
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,12 +38,27 @@ class ChunkWriter:
         The image, for messages.
     waiting_bytes : int
         Beyond this much, incomplete chunks are written nevertheless, and read again when more of them comes.
+    sizes : tuple of int, optional
+        Of what is collected and called a chunk here, where that is several chunks of the array, such as those of a
+        shard, which is one file.
+    coarser : Coarser, optional
+        The next resolution, which gets the averages of what is complete.
     """
 
-    def __init__(self, array: Any, path: Path, waiting_bytes: int = WAITING_BYTES) -> None:
+    def __init__(
+        self,
+        array: Any,
+        path: Path,
+        waiting_bytes: int = WAITING_BYTES,
+        *,
+        sizes: tuple[int, ...] | None = None,
+        coarser: Coarser | None = None,
+    ) -> None:
         self._array = array
+        self._sizes: tuple[int, ...] = sizes or tuple(array.chunks)
         self._path = path
         self._most_bytes = waiting_bytes
+        self._coarser = coarser
         self._bytes = 0
         self._waiting: dict[tuple[int, ...], _Chunk] = {}
         self._missing: dict[tuple[int, ...], int] = {}  # of chunks that were written incomplete
@@ -75,13 +91,14 @@ class ChunkWriter:
             part = data[_relative(common, inside)]
             if common == place:
                 self._forget(index)
-                self._put(place, part)
+                self._missing.pop(index, None)
+                self._put_complete(place, part)
                 continue
             chunk = self._waiting.get(index) or self._open(index, place)
             chunk.put(_relative(common, place), part)
             if chunk.missing <= 0:
                 self._forget(index)
-                self._put(place, chunk.data)
+                self._put_complete(place, chunk.data)
         # The newest first: the next block goes through the chunks in the order of this one, and the oldest of them
         # would be the one that it needs first.
         while self._bytes > self._most_bytes:
@@ -89,24 +106,31 @@ class ChunkWriter:
         self._end()
 
     def flush(self) -> None:
-        """Write what still waits."""
-        for index in list(self._waiting):
-            self._put_incomplete(index)
-        self._end()
+        """Write what still waits, and what the next resolution has not been given yet."""
+        for index in [*self._waiting, *self._missing]:
+            place = self._place(index)
+            chunk = self._waiting.get(index) or self._open(index, place)
+            self._forget(index)
+            self._put_complete(place, chunk.data)
+            self._end()
+        if self._coarser is not None:
+            self._coarser.writer.flush()
 
     def close(self) -> None:
         """Wait for what is being written; chunks that wait are dropped."""
         self._pool.shutdown(cancel_futures=True)
         self._waiting.clear()
+        if self._coarser is not None:
+            self._coarser.writer.close()
 
     def _touched(self, region: Region) -> Iterator[tuple[int, ...]]:
         """Chunks that have something of `region`."""
-        sizes = zip(region, self._array.chunks, strict=True)
+        sizes = zip(region, self._sizes, strict=True)
         return itertools.product(*(range(part.start // size, -(-part.stop // size)) for part, size in sizes))
 
     def _place(self, index: tuple[int, ...]) -> Region:
         """Where a chunk lies; at the borders only what of it is inside."""
-        sizes = zip(index, self._array.chunks, self._array.shape, strict=True)
+        sizes = zip(index, self._sizes, self._array.shape, strict=True)
         return tuple(slice(i * size, min((i + 1) * size, n)) for i, size, n in sizes)
 
     def _open(self, index: tuple[int, ...], place: Region) -> _Chunk:
@@ -127,6 +151,11 @@ class ChunkWriter:
         if index in self._waiting:
             self._bytes -= self._waiting.pop(index).data.nbytes
 
+    def _put_complete(self, place: Region, data: NDArray[Any]) -> None:
+        self._put(place, data)
+        if self._coarser is not None:
+            self._coarser.write(place, data)
+
     def _put(self, place: Region, data: NDArray[Any]) -> None:
         self._under_way.append(self._pool.submit(self._array.__setitem__, place, data))
 
@@ -135,6 +164,29 @@ class ChunkWriter:
         with writing(self._path):
             while self._under_way:
                 self._under_way.pop().result()
+
+
+@dataclass(frozen=True)
+class Coarser:
+    """The next resolution of an image, of which a pixel is the average of several.
+
+    Attributes
+    ----------
+    writer : ChunkWriter
+        Of its array.
+    factors : tuple of int
+        How many, along each axis: 1 or 2. No pair is divided between two chunks of the finer resolution.
+    """
+
+    writer: ChunkWriter
+    factors: tuple[int, ...]
+
+    def write(self, region: Region, data: NDArray[Any]) -> None:
+        """Write the averages of a region of the finer resolution."""
+        both = zip(region, self.factors, strict=True)
+        self.writer.write(
+            [slice(part.start // factor, -(-part.stop // factor)) for part, factor in both], average(data, self.factors)
+        )
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import lzma
 import zlib
 from pathlib import Path
@@ -59,11 +60,14 @@ _DECODE_ERRORS = (
 _GIVEN = set("TCZYXR")
 _MOST = {"T": 1_000_000, "C": 10_000, "Z": 1_000_000}
 _MOST_SCENES = 100_000
+_MOST_LEVELS = 20
 _ADVICE = 'Say what they are with `axes`, such as "CZYX" or "RZYX"; R: each entry is a scene of its own.'
 
 
 class ZarrBackend:
     """An OME-Zarr folder; each image of it is a scene, opened when it is asked for and read at full resolution.
+
+    The other resolutions are read by backends of their own, see `coarser`.
 
     Parameters
     ----------
@@ -88,6 +92,7 @@ class ZarrBackend:
     def __init__(self, path: Path, axes: str | None = None) -> None:
         self.path = path
         self._given = axes
+        self._level = 0
         attributes = attributes_of(path)
         # Our own files hold all chunks, see `zarr_metadata.ome_attributes`; other writers may leave out blank ones.
         self._complete = "napari_mito_predict" in attributes
@@ -108,6 +113,18 @@ class ZarrBackend:
         if axes is not None and "R" in axes.upper():
             self._divide_along_r(axes.upper())
         self.scenes = tuple(place.name for place in self._places)
+
+    def coarser(self, scene: int) -> list[ZarrBackend]:
+        """Readers of the other resolutions of a scene, in the order of its metadata; nothing of them is opened."""
+        number = self._places[scene].number
+        if number is None:
+            return []
+        datasets = self._multiscales(scene)[number].get("datasets")
+        count = min(len(datasets), _MOST_LEVELS) if isinstance(datasets, list) else 1
+        levels = [copy.copy(self) for _ in range(1, count)]
+        for level, backend in enumerate(levels, start=1):
+            backend._level = level
+        return levels
 
     def info(self, scene: int) -> SceneInfo:
         declared = self._declared(scene)
@@ -191,7 +208,10 @@ class ZarrBackend:
 
     def _multiscales(self, scene: int) -> list[dict[str, Any]]:
         group = self.path / self._places[scene].group
-        return multiscales_of(ome_metadata(self._attributes_of(scene), group), group)
+        found = multiscales_of(ome_metadata(self._attributes_of(scene), group), group)
+        if not self._level:
+            return found
+        return [each | {"datasets": each["datasets"][self._level :]} for each in found]
 
     def _folder(self, scene: int) -> Path:
         """Of the array that holds the full resolution."""
@@ -277,10 +297,10 @@ class ZarrBackend:
         """Say that chunks are not there: writers may leave out blank ones, ours never does."""
         stored = self._stored_chunks(scene, array)
         if stored.complete:
-            if stored.missing:
+            missing = stored.missing or stored.absent_in_shards
+            if missing:
                 raise UnreadableImageError(
-                    f"{stored.missing} of {stored.expected} chunks are missing, so this file is incomplete. "
-                    "Copy it again.",
+                    f"{missing} of {stored.expected} chunks are missing, so this file is incomplete. Copy it again.",
                     file=self.path,
                 )
             return ()

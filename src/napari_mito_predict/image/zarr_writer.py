@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from napari_mito_predict._files import atomic_folder
-from napari_mito_predict.image.output import UNKNOWN, check_layout, check_output, plane_indices, size_bytes, writing
+from napari_mito_predict.image.output import UNKNOWN, check_layout, check_output, plane_indices, writing
 from napari_mito_predict.image.predicted import describe_prediction
-from napari_mito_predict.image.zarr_chunks import ChunkWriter
+from napari_mito_predict.image.zarr_chunks import WAITING_BYTES, ChunkWriter, Coarser
 from napari_mito_predict.image.zarr_metadata import ome_attributes
+from napari_mito_predict.image.zarr_pyramid import plan_levels, pyramid_bytes
 from napari_mito_predict.image.zarr_reader import import_zarr
 
 if TYPE_CHECKING:
-    from numpy.typing import DTypeLike
+    from numpy.typing import DTypeLike, NDArray
 
     from napari_mito_predict.image.output import ImageSettings
-
-_LARGEST_SIDE = 512  # small enough that chunks are complete, and written, while the network still works
+    from napari_mito_predict.image.zarr_metadata import NgffVersion, Window
+    from napari_mito_predict.image.zarr_pyramid import Level
 
 
 @contextlib.contextmanager
@@ -37,9 +38,10 @@ def create_ome_zarr(
     time_step_s: float | None = None,
     description: str = "",
     predicted_by: Sequence[str] = (),
+    version: NgffVersion = "0.5",
     overwrite: bool = False,
 ) -> Iterator[ChunkWriter]:
-    """Write an OME-Zarr (NGFF 0.5, one resolution, chunks of one plane) block by block.
+    """Write an OME-Zarr block by block: in chunks of one plane, real numbers in several resolutions, see `plan_levels`.
 
     Parameters
     ----------
@@ -49,6 +51,8 @@ def create_ome_zarr(
         One size per axis.
     dtype : dtype
         Any real one.
+    version : {"0.5", "0.4"}
+        Of NGFF. 0.5 is zarr 3, in shards, which are files of many chunks; 0.4 is zarr 2, one file for each chunk.
     axes, channel_names, channel_colours, voxel_size_um, time_step_s, description, predicted_by, overwrite
         See `write_ome_tiff`.
 
@@ -67,24 +71,30 @@ def create_ome_zarr(
     """
     zarr = import_zarr(path)
     axes, names = check_layout(shape, dtype, axes, channel_names)
-    path = check_output(path, overwrite=overwrite, needed_bytes=size_bytes(shape, dtype))
-    attributes = ome_attributes(
-        axes,
-        channel_names=names,
-        channel_colours=channel_colours or (),
-        voxel_size_um=voxel_size_um,
-        time_step_s=time_step_s,
-        description=describe_prediction(description, predicted_by),
-    )
+    levels = plan_levels(axes, shape, dtype, voxel_size_um)
+    path = check_output(path, overwrite=overwrite, needed_bytes=pyramid_bytes(levels, dtype))
     with contextlib.ExitStack() as folder:
         temporary = folder.enter_context(atomic_folder(path))
         with writing(path):
-            array = _create_array(zarr, temporary, axes, shape, dtype, attributes)
-        with contextlib.closing(ChunkWriter(array, path)) as writer:
+            group = zarr.open_group(temporary, mode="w", zarr_format=3 if version == "0.5" else 2)
+            arrays = [_create_array(zarr, group, number, level, dtype, axes) for number, level in enumerate(levels)]
+        with contextlib.closing(_writer(arrays, levels, path)) as writer:
             yield writer
             writer.flush()
+        attributes = ome_attributes(
+            axes,
+            levels,
+            version,
+            channel_names=names,
+            channel_colours=channel_colours or (),
+            voxel_size_um=voxel_size_um,
+            time_step_s=time_step_s,
+            description=describe_prediction(description, predicted_by),
+            windows=[_window(plane) for plane in _middle_planes(axes, arrays[-1])],
+        )
         # Only here, not around the whole: an `OSError` of the caller's block is not about `path`.
         with writing(path):
+            group.attrs.update(attributes)
             folder.close()
 
 
@@ -106,20 +116,40 @@ def write_ome_zarr(path: str | Path, data: Any, *, overwrite: bool = False, **se
     return path
 
 
-def _create_array(
-    zarr: Any, folder: Path, axes: str, shape: Sequence[int], dtype: DTypeLike, attributes: dict[str, Any]
-) -> Any:
-    """Make the group with its one array, empty; a chunk is one plane, or a part of it where that is large."""
-    sizes = dict(zip(axes, shape, strict=True))
-    in_plane = {axis: min(sizes[axis], _LARGEST_SIDE) for axis in "YX"}
+def _create_array(zarr: Any, group: Any, number: int, level: Level, dtype: DTypeLike, axes: str) -> Any:
+    """Make the array of one resolution, empty."""
+    form: dict[str, Any] = {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
+    if group.metadata.zarr_format == 3:
+        form = {"dimension_names": list(axes.lower())}
+        if level.shards != level.chunks:
+            form["shards"] = level.shards
     with zarr.config.set({"array.write_empty_chunks": True}):
-        group = zarr.open_group(folder, mode="w", zarr_format=3)
-        array = group.create_array(
-            "0",
-            shape=tuple(shape),
-            dtype=dtype,
-            chunks=tuple(in_plane.get(axis, 1) for axis in axes),
-            dimension_names=list(axes.lower()),
-        )
-        group.attrs.update(attributes)
-    return array
+        return group.create_array(str(number), shape=level.shape, dtype=dtype, chunks=level.chunks, **form)
+
+
+def _writer(arrays: Sequence[Any], levels: Sequence[Level], path: Path) -> ChunkWriter:
+    """Give the writer of the full resolution, which fills the others."""
+    finest, *others = arrays
+    coarser = None
+    if others:
+        coarser = Coarser(_writer(others, levels[1:], path), levels[1].factors)
+    waiting_bytes = WAITING_BYTES // levels[0].reduction[-1]
+    return ChunkWriter(finest, path, waiting_bytes, sizes=levels[0].shards, coarser=coarser)
+
+
+def _middle_planes(axes: str, array: Any) -> Iterator[NDArray[Any]]:
+    """One plane of each channel."""
+    channels = array.shape[axes.index("C")] if "C" in axes else 1
+    for channel in range(channels):
+        middle = zip(axes[:-2], array.shape, strict=False)
+        yield array[tuple(channel if axis == "C" else size // 2 for axis, size in middle)]
+
+
+def _window(plane: NDArray[Any]) -> Window:
+    """What a plane is shown with, by the values of nearly all of its pixels."""
+    values = plane.astype(np.float64)
+    values = values[np.isfinite(values)]
+    if not values.size:
+        values = np.array([0.0, 1.0])
+    names = ("min", "start", "end", "max")
+    return dict(zip(names, map(float, np.percentile(values, (0, 0.1, 99.9, 100))), strict=True))

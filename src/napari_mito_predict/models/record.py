@@ -10,9 +10,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from napari_mito_predict._files import atomic_write_text
-from napari_mito_predict.errors import EvaluationError
-from napari_mito_predict.image import Finding, Level
+from napari_mito_predict.errors import EvaluationError, ImageError
+from napari_mito_predict.image import Finding, Level, is_zarr
 from napari_mito_predict.image.names import has_no_image, record_path
+from napari_mito_predict.image.zarr_files import attributes_of
+from napari_mito_predict.image.zarr_metadata import OURS
+from napari_mito_predict.image.zarr_plates import change_attributes
 
 SCHEMA_VERSION = 3
 """Version 1 had no such field: notes were sentences, and one device was named, the planned one. Version 2 had no light,
@@ -205,6 +208,14 @@ class PredictionRecord(_Part):
         """Write the record of the prediction at `image` beside it, completely or not at all."""
         atomic_write_text(record_path(image), self.to_json())
 
+    def write_into(self, image: Path) -> None:
+        """Write the record into the attributes of an OME-Zarr: beside an image in a plate no other file belongs."""
+
+        def add(attributes: dict[str, Any]) -> None:
+            attributes.setdefault(OURS, {})["record"] = self.to_dict()
+
+        change_attributes(image, add)
+
 
 def find_record(image: Path) -> Path | None:
     """Where the record of the prediction at `image` is; None where there is none."""
@@ -215,7 +226,7 @@ def find_record(image: Path) -> Path | None:
 
 
 def read_record(image: Path) -> PredictionRecord | None:
-    """Read the record beside a prediction, such as ``cells.prediction.json`` for ``cells.ome.tif``.
+    """Read the record beside a prediction, such as ``cells.prediction.json`` for ``cells.ome.tif``, or within it.
 
     Returns
     -------
@@ -229,7 +240,7 @@ def read_record(image: Path) -> PredictionRecord | None:
     """
     path = find_record(image)
     if path is None:
-        return None
+        return _read_within(image)
     try:
         if path.stat().st_size > _LARGEST_BYTES:
             raise ValueError("it is far too large")
@@ -258,3 +269,13 @@ def is_left_over(image: Path) -> bool:
         return read_record(image) is not None
     except EvaluationError:  # of that name, but no record of ours
         return False
+
+
+def _read_within(image: Path) -> PredictionRecord | None:
+    """The record in the attributes of an OME-Zarr; None where it is none, or says nothing that is understood."""
+    if not is_zarr(image):
+        return None
+    try:
+        return PredictionRecord.model_validate(attributes_of(image)[OURS]["record"])
+    except (ImageError, LookupError, TypeError, ValidationError):
+        return None

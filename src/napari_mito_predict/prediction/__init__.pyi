@@ -7,6 +7,7 @@ from .plan import PredictionPlan, plan_prediction
 from .predictor import iter_predict, predict
 from .result import Block, Output, Prediction
 from .run_state import RunContext
+from .to_plate import predict_into_field, run_into_field, run_into_new_plate
 from .to_zarr import predict_to_zarr, run_to_zarr
 from .traffic_light import Colour, TrafficLight
 
@@ -27,8 +28,11 @@ __all__ = [
     "look",
     "plan_prediction",
     "predict",
+    "predict_into_field",
     "predict_to_zarr",
     "run",
+    "run_into_field",
+    "run_into_new_plate",
     "run_to_zarr",
     "save_composite",
     "traffic_lights",

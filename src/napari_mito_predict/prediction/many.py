@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 def predict_many(
     inputs: str | Path | Iterable[str | Path],
-    output: str | Path,
+    output: str | Path | None = None,
     models: str | Path | Iterable[str | Path] = (),
     *,
     scene: int | str | None = None,
     file_format: Literal["ome-tiff", "ome-zarr"] = "ome-tiff",
     composite: bool = False,
+    into_plate: bool = False,
     overwrite: bool = False,
     strict: bool = False,
     axes: str | None = None,
@@ -48,8 +49,8 @@ def predict_many(
     ----------
     inputs : path, pattern, or several
         Files, folders, patterns such as ``"scans/*.czi"``, OME-Zarr plates; see `find_entries`.
-    output : str or Path
-        Folder for the predictions; made if missing.
+    output : str or Path, optional
+        Folder for the predictions; made if missing. Only what goes `into_plate` needs none.
     models : name or path, or several
         What to predict with; without any, those that fit each image best.
     scene : int or str, optional
@@ -58,6 +59,9 @@ def predict_many(
         OME-Zarr is written while it is computed, for images larger than memory.
     composite : bool
         All targets as the channels of one file.
+    into_plate : bool
+        Inputs are OME-Zarr plates. The predictions of each field become one image beside it in its well; with `output`,
+        in the same well of a new plate there.
     overwrite : bool
         Predict and replace what is there.
     strict : bool
@@ -94,13 +98,16 @@ def predict_many(
     UnwritableOutputError
         The folder cannot be made.
     """
-    folder = Path(output)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = None
+    if output is not None:
+        folder = Path(output).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
     settings = BatchSettings(
-        folder.absolute(),
+        folder,
         tuple(str(model) for model in _listed(models)),
         FileFormat(file_format),
         composite,
+        into_plate,
         overwrite,
         strict,
         axes,

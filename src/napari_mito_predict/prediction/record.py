@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari_mito_predict._versions import versions_of
 from napari_mito_predict.errors import UnreadableImageError
-from napari_mito_predict.image import Finding, file_signature
+from napari_mito_predict.image.zarr_plates import scene_signature
 from napari_mito_predict.models.record import (
     ChannelReference,
     DeviceUse,
@@ -23,6 +23,7 @@ from napari_mito_predict.prediction.context import in_parts
 from napari_mito_predict.prediction.traffic_light import Colour, traffic_light
 
 if TYPE_CHECKING:
+    from napari_mito_predict.image import Finding
     from napari_mito_predict.models.card import ModelCard
     from napari_mito_predict.prediction.device import Device
     from napari_mito_predict.prediction.job import Job
@@ -111,7 +112,7 @@ def _input(subject: Subject) -> InputRecord:
     if image.path is not None:
         file["path"] = str(image.path)
         with suppress(UnreadableImageError):  # gone since its pixels were read: what they were made from stays known
-            file |= file_signature(image.path)
+            file |= scene_signature(image.path, image.scenes[image.scene])
     channel = image.channels[subject.channel]
     return InputRecord.model_validate(
         {

@@ -25,6 +25,7 @@ from napari_mito_predict.prediction.run_state import RunContext
 
 if TYPE_CHECKING:
     from napari_mito_predict.image.zarr_chunks import ChunkWriter
+    from napari_mito_predict.image.zarr_metadata import NgffVersion
     from napari_mito_predict.models.record import PredictionRecord
     from napari_mito_predict.prediction.execute import Execution
     from napari_mito_predict.prediction.plan import PredictionPlan
@@ -76,9 +77,26 @@ def predict_to_zarr(
 
 
 def run_to_zarr(
-    execution: Execution, paths: Mapping[str, str | Path] | str | Path, *, overwrite: bool = False
+    execution: Execution,
+    paths: Mapping[str, str | Path] | str | Path,
+    *,
+    overwrite: bool = False,
+    version: NgffVersion = "0.5",
+    write_record: Callable[[PredictionRecord, Path], None] | None = None,
 ) -> list[Path]:
-    """Predict into OME-Zarr as `predict_to_zarr` does, by a run that nothing was asked of; it tells what it found."""
+    """Predict into OME-Zarr as `predict_to_zarr` does, by a run that nothing was asked of; it tells what it found.
+
+    Parameters
+    ----------
+    execution : Execution
+        From `run`.
+    paths, overwrite
+        See `predict_to_zarr`.
+    version : {"0.5", "0.4"}
+        See `create_ome_zarr`.
+    write_record : callable, optional
+        Given the record of an image and its path; without it, the record goes beside the image.
+    """
     plan = execution.plan
     files = _files(plan, paths)
     for file in files:
@@ -88,12 +106,16 @@ def run_to_zarr(
     with ExitStack() as records, ExitStack() as images:
         write: dict[str, Callable[[Block], None]] = {}
         for file in files:
-            writer = images.enter_context(file.create(overwrite=overwrite))
+            writer = images.enter_context(file.create(version, overwrite=overwrite))
             write |= {output.key: file.channel(writer, i) for i, output in enumerate(file.outputs)}
         for block in images.enter_context(closing(execution.blocks())):
             write[block.target](block)
+        if write_record is None:
+            for file in files:
+                records.enter_context(recorded(file.path, file.record(execution)))
+    if write_record is not None:
         for file in files:
-            records.enter_context(recorded(file.path, file.record(execution)))
+            write_record(file.record(execution), file.path)
     return [file.path for file in files]
 
 
@@ -105,10 +127,11 @@ class _File:
     outputs: list[Output]
     composite: bool
 
-    def create(self, *, overwrite: bool) -> AbstractContextManager[ChunkWriter]:
+    def create(self, version: NgffVersion, *, overwrite: bool) -> AbstractContextManager[ChunkWriter]:
         shape, axis = self.outputs[0].shape, channel_axis(self.outputs[0])
         shape = (*shape[:axis], len(self.outputs), *shape[axis:])
-        return create_ome_zarr(self.path, shape, np.float32, overwrite=overwrite, **image_metadata(self.outputs))
+        metadata = image_metadata(self.outputs)
+        return create_ome_zarr(self.path, shape, np.float32, version=version, overwrite=overwrite, **metadata)
 
     def channel(self, writer: ChunkWriter, index: int) -> Callable[[Block], None]:
         """Give what takes the blocks of one output."""

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from napari_mito_predict.errors import EvaluationError
 from napari_mito_predict.image import ChannelRole, ImageSource
+from napari_mito_predict.image.zarr_plates import scene_folder
 from napari_mito_predict.models.record import PredictionRecord, read_record
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def prediction_in(image: ImageSource, channel: int = 0) -> PredictionFacts | Non
     record = None
     if image.path is not None:
         with suppress(EvaluationError):  # a record that cannot be read still says that there is a prediction
-            record = read_record(image.path)
+            record = read_record(scene_folder(image.path, image.scenes[image.scene]))
     record = record or PredictionRecord()
     if channel < len(record.channels):
         record = record.channels[channel]

@@ -24,7 +24,7 @@ from napari_mito_predict._widgets.common.facts import (
     prediction_in,
 )
 from napari_mito_predict._widgets.common.origins import LayerPixels, Origin, origin_of, remember_origin
-from napari_mito_predict.image import Channel, ChannelRole, ImageSource, from_array
+from napari_mito_predict.image import Channel, ChannelRole, ImageSource, coarser_levels, from_array
 from napari_mito_predict.models.record import Quantity
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ _ORDERS = ("Z", "T", "C", "TZ", "CZ", "ZC", "TC", "CT", "ZT", "TCZ", "TZC", "CTZ
 def file_layers(source: ImageSource, *, for_overlay: bool = False) -> list[LayerData]:
     """Make one napari layer per channel that can be read, with scale, units and axis labels.
 
-    Small images are read at once; of large ones every plane is read when it is looked at.
+    Small images are read at once; of large ones every plane is read when it is looked at, in the resolution that is
+    looked at where the file has several.
 
     Parameters
     ----------
@@ -67,23 +68,28 @@ def file_layers(source: ImageSource, *, for_overlay: bool = False) -> list[Layer
     Returns
     -------
     list of tuple
-        Data ``(Z, Y, X)``, or ``(T, Z, Y, X)`` for several time points; keywords; ``"image"``.
+        Data ``(Z, Y, X)``, or ``(T, Z, Y, X)`` for several time points, or a list of them, one for each resolution;
+        keywords; ``"image"``.
 
     Raises
     ------
     UnsupportedImageError, UnreadableImageError
         See `ImageSource.read`.
     """
-    sizes = source.sizes
-    is_small = math.prod(sizes.values()) * source.dtype.itemsize <= _IN_MEMORY
+    is_small = math.prod(source.sizes.values()) * source.dtype.itemsize <= _IN_MEMORY
+    levels = [] if is_small else coarser_levels(source)
     layers: list[LayerData] = []
     for channel in _shown_channels(source):
-        plane = source.read(sizes["T"] // 2, channel.index, sizes["Z"] // 2)[0]
+        coarsest = [source, *levels][-1]
+        plane = coarsest.read(coarsest.sizes["T"] // 2, channel.index, coarsest.sizes["Z"] // 2)[0]
         read = _all_planes if is_small else _lazy_planes
         origin = Origin(source, channel.index)
         data = read(origin)
         remember_origin(data, origin)
         keywords = _keywords(source, channel, plane)
+        if levels:
+            data = [data, *(_lazy_planes(Origin(level, channel.index)) for level in levels)]
+            keywords["multiscale"] = True
         if for_overlay and any(other.role is ChannelRole.TRANSMITTED for other in source.channels):
             keywords["visible"] = channel.role is ChannelRole.TRANSMITTED
             keywords["opacity"] = _DIMMED

@@ -28,7 +28,8 @@ class Entry:
     scene : int or str, optional
         Of the file; None for the first.
     asked_for : bool
-        Whether somebody named this file; False for what was found in a folder, where predictions are expected too.
+        Whether somebody named this image; False for what was found in a folder or plate, where predictions are
+        expected too.
     scene_name : str
         Where all scenes of the file are taken.
     """
@@ -104,7 +105,8 @@ def entries_of(path: Path, scene: int | str | None, axes: str | None, *, asked_f
         names = scene_names(path, axes=axes)
     except ImageError:
         return [Entry(path, None, asked_for)]
-    return [Entry(path, number, asked_for, name) for number, name in enumerate(names)]
+    # Among the fields of a plate may be predictions, as among the files of a folder.
+    return [Entry(path, number, False, name) for number, name in enumerate(names)]
 
 
 def of_one_name(entries: Iterable[Entry]) -> dict[Entry, Entry]:

@@ -14,8 +14,9 @@ from napari_mito_predict.errors import (
     PredictionCancelled,
     UnknownModelError,
 )
-from napari_mito_predict.image import ImageSource, check_output, is_predicted_file
+from napari_mito_predict.image import ImageSource, is_predicted_file
 from napari_mito_predict.models import Model, load_model
+from napari_mito_predict.prediction.batch.destinations import check_destinations, destinations, notes_on, write_blocks
 from napari_mito_predict.prediction.batch.finished import is_finished
 from napari_mito_predict.prediction.batch.inputs import Entry, Opener
 from napari_mito_predict.prediction.batch.outcome import Outcome, State
@@ -24,11 +25,9 @@ from napari_mito_predict.prediction.batch.truth import score_arrays, score_files
 from napari_mito_predict.prediction.choice import choose_models
 from napari_mito_predict.prediction.composite import save_composite
 from napari_mito_predict.prediction.execute import Execution, run
-from napari_mito_predict.prediction.files import output_paths
 from napari_mito_predict.prediction.looking import look
 from napari_mito_predict.prediction.plan import PredictionPlan, plan_prediction
 from napari_mito_predict.prediction.run_state import RunContext
-from napari_mito_predict.prediction.to_zarr import run_to_zarr
 
 if TYPE_CHECKING:
     from napari_mito_predict.image import Finding
@@ -106,7 +105,7 @@ class Stages:
         """
         try:
             execution = run(begun.plan, RunContext(on_progress, cancel))
-            if self.settings.file_format is FileFormat.OME_ZARR:
+            if self.settings.into_plate or self.settings.file_format is FileFormat.OME_ZARR:
                 return self._compute_into_files(begun, execution)
             predictions = execution.predict()
         except PredictionCancelled:
@@ -137,17 +136,15 @@ class Stages:
         names, of_choice = self._models_for(image)
         said += of_choice
         plan = plan_prediction(image, [self._load(name) for name in names], **settings.plan)
-        paths = output_paths(
-            settings.folder, image, plan.outputs, settings.file_format.suffix, composite=settings.composite
-        )
+        paths = destinations(image, plan.outputs, settings)
+        said += notes_on(image, settings)
         begun = Begun(entry, image, plan, said, paths, start)
         if not settings.overwrite and self._is_finished(begun):
             return self._outcome(begun, State.THERE_ALREADY)
         begun = replace(begun, plan=look(plan))
         if settings.strict:
             begun.plan.check_lights()
-        for path in paths.values():
-            check_output(path, overwrite=settings.overwrite)
+        check_destinations(image, paths.values(), settings)
         return begun
 
     def _models_for(self, image: ImageSource) -> tuple[Sequence[str], Sequence[Finding]]:
@@ -168,7 +165,7 @@ class Stages:
 
     def _is_finished(self, begun: Begun) -> bool:
         plan = begun.plan
-        if self.settings.composite:
+        if self.settings.in_one_file:
             (path,) = begun.paths.values()
             return path.exists() and is_finished(path, [plan.record(key) for key in plan.outputs])
         return all(path.exists() and is_finished(path, [plan.record(key)]) for key, path in begun.paths.items())
@@ -177,10 +174,7 @@ class Stages:
 
     def _compute_into_files(self, begun: Begun, execution: Execution) -> Computed:
         """Write an OME-Zarr while predicting: neither image nor result has to fit into memory."""
-        where: Path | dict[str, Path] = dict(begun.paths)
-        if self.settings.composite:
-            (where,) = begun.paths.values()
-        run_to_zarr(execution, where, overwrite=self.settings.overwrite)
+        write_blocks(execution, begun.paths, self.settings)
         return Computed(begun, execution, lambda: score_files(begun.image, begun.plan.outputs, begun.paths))
 
     def _write(self, begun: Begun, predictions: Mapping[str, Prediction]) -> Mapping[str, float]:
@@ -208,10 +202,15 @@ class Stages:
     def _failed(self, entry: Entry, error: MitoPredictError, start: float, said: Sequence[Finding] = ()) -> Outcome:
         state = State.FAILED
         # Where results go into the folder of their inputs, the next run finds them there: nothing has failed.
-        if not entry.asked_for and (isinstance(error, PredictedInputError) or is_predicted_file(entry.path)):
+        if not entry.asked_for and _is_of_prediction(entry, error):
             state = State.LEFT_OUT
         scene = entry.scene_name or str(entry.scene or "")
         return Outcome(entry, state, scene, error=error, findings=tuple(said), seconds=time.monotonic() - start)
+
+
+def _is_of_prediction(entry: Entry, error: MitoPredictError) -> bool:
+    """Whether that is why nothing is predicted; a file that does not open is judged by its record."""
+    return isinstance(error, PredictedInputError) or (entry.scene is None and is_predicted_file(entry.path))
 
 
 def _scene_name(image: ImageSource) -> str:
