@@ -22,20 +22,12 @@ from napari_mito_predict._widgets.predict.image_step import ImageStep
 from napari_mito_predict._widgets.predict.model_cache import ModelCache
 from napari_mito_predict._widgets.predict.models_step import ModelsStep
 from napari_mito_predict._widgets.predict.output_layers import Grid, Run
+from napari_mito_predict._widgets.predict.planning import Planned, Request, planning
 from napari_mito_predict._widgets.predict.predict_step import PredictStep
 from napari_mito_predict._widgets.predict.preview import PreviewHere
 from napari_mito_predict._widgets.predict.preview_layers import Aim
 from napari_mito_predict._widgets.predict.saving import IfTaken, Taken
-from napari_mito_predict._widgets.predict.work import (
-    Finished,
-    Live,
-    Planned,
-    Request,
-    Started,
-    planning,
-    predicting,
-)
-from napari_mito_predict.image import Level
+from napari_mito_predict._widgets.predict.work import Finished, Live, Started, predicting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +36,6 @@ if TYPE_CHECKING:
 
     from napari_mito_predict._widgets.predict.choosing import Input
     from napari_mito_predict._widgets.predict.compare_step import ComparePanel
-    from napari_mito_predict.prediction import PredictionPlan
     from napari_mito_predict.prediction.viewport import Viewport
 
 _MILLISECONDS_BETWEEN_REFRESHES = 200
@@ -80,7 +71,7 @@ class PredictWidget(QWidget):
         self._grid: Grid | None = None
         self._live: Live | None = None
         self._planned_for: Request | None = None
-        self._plan_shown: PredictionPlan | None = None
+        self._shown: Planned | None = None
         self._planned_input: Input | None = None
         self._start_when_planned = False
         self._run_before: Run | None = None
@@ -169,10 +160,11 @@ class PredictWidget(QWidget):
             return
         self._planned_for = request
         self._planned_input = chosen
-        self._plan_shown = None
+        self._shown = None
         self.here.aim(None)
         if request is not None and chosen is not None:
             self.predict.show_plan(None)
+            self.models.look(request.looked_at)
             self.planning.start(planning(request, self._cache, self._viewport(chosen)))
             return
         self.planning.reset()
@@ -185,17 +177,15 @@ class PredictWidget(QWidget):
         return viewport_of(self.viewer, chosen.layer, chosen.grid.layer_axes)
 
     def _planned(self, planned: Planned) -> None:
-        """Show a plan; it comes a second time with the time that predicting will take."""
+        """Show a plan; it comes again with its lights, and with the time that predicting will take."""
         start = self._start_when_planned
         self._start_when_planned = False
-        self._plan_shown = planned.plan
-        self.models.show_plan(planned.plan)
-        if any(finding.level is Level.ERROR for finding in planned.plan.findings):
-            self.predict.show_plan(planned, _SEE_MODELS)
-            return
+        before = self._shown
+        self._shown = planned
+        self.models.show_plan(planned.plan, looked=planned.looked)
         self.predict.show_plan(planned)
         chosen = self._planned_input
-        if chosen is not None:
+        if chosen is not None and before is None:
             self.here.aim(Aim(planned.plan, chosen.layer, chosen.grid.layer_axes))
         if start:
             self.start()
@@ -226,8 +216,8 @@ class PredictWidget(QWidget):
         self._grid = chosen.grid
         self._run_before = self.run
         self.run = None
-        plan = self._plan_shown if request == self._planned_for else None
-        self.job.start(predicting(request, plan, self._cache, self._viewport(chosen)))
+        planned = self._shown if request == self._planned_for else None
+        self.job.start(predicting(request, planned, self._cache, self._viewport(chosen)))
 
     def refresh_models(self) -> None:
         """Read the list of models anew: one was trained, or changed under its name."""
@@ -271,6 +261,7 @@ class PredictWidget(QWidget):
             self.run = Run(self.viewer, self._grid, message)
             self._live = message.live
             self._refresh.start()
+            self.models.show_plan(message.plan, looked=True)
             self.predict.set_has_run(True)
             self._compare_first()
         elif isinstance(message, Live):
@@ -280,7 +271,7 @@ class PredictWidget(QWidget):
             self.predict.ask_about(message.files)
         elif isinstance(message, Finished):
             self._refresh.stop()
-            self.models.show_plan(message.plan)
+            self.models.show_plan(message.plan, looked=True)
             self.predict.show_finished(message)
             shown_before = self.run is None or bool(self.run.layers)
             if self.run is not None:
