@@ -41,6 +41,7 @@ class LightView(QWidget):
         head.addWidget(self._word)
         head.addWidget(self._beside, 1)
         box = column(2)
+        box.setContentsMargins(0, 3, 0, 0)
         box.addLayout(head)
         box.addWidget(self.reasons)
         self.setLayout(box)

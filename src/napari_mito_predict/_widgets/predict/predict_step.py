@@ -11,7 +11,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QProgressBar, QPushButton, QToolButton, QWidget
 
 from napari_mito_predict._widgets.common.controls import FailurePanel
-from napari_mito_predict._widgets.common.layouts import column, form, row
+from napari_mito_predict._widgets.common.layouts import SideBySide, column, form, row
 from napari_mito_predict._widgets.common.light_words import light_sentences
 from napari_mito_predict._widgets.common.scrolling import InSight
 from napari_mito_predict._widgets.common.settings import preference
@@ -73,9 +73,6 @@ class PredictStep(Step):
             "Of a large field of view the middle is taken: zoom in. Gone when you switch it off, or press Predict."
         )
         self.preview.toggled.connect(self.preview_toggled)
-        buttons = row(spacing=8)
-        buttons.addWidget(self.predict, 1)
-        buttons.addWidget(self.preview)
         self.bar = QProgressBar()
         self.bar.setAccessibleName("Progress")
         self.cancel = QPushButton("&Cancel")
@@ -84,7 +81,7 @@ class PredictStep(Step):
         progress.addWidget(self.bar, 1)
         progress.addWidget(self.cancel)
         lines = column(6)
-        lines.addLayout(buttons)
+        lines.addWidget(SideBySide(self.predict, self.preview))
         lines.addLayout(progress)
         main = QWidget()
         main.setLayout(lines)
@@ -348,5 +345,7 @@ class PredictStep(Step):
                 self.set_summary(self._missing, "idle")
             case _ if not self.predict.isEnabled():
                 self.set_summary(_NEEDS_FOLDER, "idle")
+            case _ if self._red:
+                self.set_summary("red light", "red")
             case _:
                 self.set_summary("ready", "ok")
