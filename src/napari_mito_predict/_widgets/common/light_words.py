@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from napari_mito_predict.prediction.traffic_light import TrafficLight
 
 _WORDS: Final = {Colour.GREEN: "fits", Colour.AMBER: "with care", Colour.RED: "do not believe"}
-_IMPOSSIBLE = "does not fit"
+_IMPOSSIBLE = "impossible"
 _EXPLANATIONS: Final = {
     Colour.GREEN: "The image is like those that the model was trained on, as far as was looked.",
     Colour.AMBER: "The prediction is to be taken with care.",
     Colour.RED: "The prediction is not to be believed.",
 }
+DISCLAIMED: Final = "simulated-model"
+"""A finding whose message is the disclaimer of a model, which goes with every showing of what it predicts."""
 _WORST_FIRST: Final = (Colour.RED, Colour.AMBER, Colour.GREEN)
 
 
@@ -48,6 +50,19 @@ def worst(lights: Iterable[TrafficLight]) -> TrafficLight | None:
         return not is_impossible(light), _WORST_FIRST.index(light.colour)
 
     return min(lights, key=badness, default=None)
+
+
+def doubt_of(light: TrafficLight | None) -> str:
+    """Why a prediction is not to be believed as it is, in a sentence; empty where its light is green or not known.
+
+    Its disclaimer is left out, which is said anyway.
+    """
+    if light is None:
+        return ""
+    reason = next((reason for reason in light.reasons if reason.code != DISCLAIMED), None)
+    if reason is None:
+        return ""
+    return f"{str(light.colour).capitalize()} light: {reason.message}"
 
 
 def light_sentences(lights: Iterable[TrafficLight]) -> list[str]:

@@ -17,7 +17,6 @@ from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.wrapped import Wrapped
 from napari_mito_predict._widgets.predict.light_view import LOOKING
 from napari_mito_predict._widgets.predict.model_row import ModelRow
-from napari_mito_predict._widgets.predict.planning import lights_of
 from napari_mito_predict._widgets.predict.reasons import Reasons
 from napari_mito_predict._widgets.predict.sharing import share
 from napari_mito_predict.errors import ModelError
@@ -148,15 +147,10 @@ class ModelsStep(Step):
             self.shared.wait()
         self._update_summary()
 
-    def show_plan(self, plan: PredictionPlan | None, failure: Failure | None = None, *, looked: bool = False) -> None:
+    def show_plan(self, plan: PredictionPlan | None, failure: Failure | None = None) -> None:
         """Say what was found, or why there is no plan; neither where nothing is chosen.
 
-        Parameters
-        ----------
-        plan : PredictionPlan or None
-        failure : Failure, optional
-        looked : bool
-            Whether its pixels were looked at: before that it is said what the file tells, and no light.
+        Before the pixels are looked at it is said what the file tells, and no light.
         """
         clear(self._notes)
         self.failure.show_failure(failure)
@@ -168,24 +162,24 @@ class ModelsStep(Step):
             for row in self.rows.values():
                 row.light.forget()
         else:
-            self._show_findings(plan, looked=looked)
+            self._show_findings(plan)
         self._update_summary(failure)
 
     def _show_notes(self, findings: Sequence[Finding]) -> None:
         for finding in findings:
             self._notes.addWidget(FindingLine(finding.level, finding.message, finding.fix))
 
-    def _show_findings(self, plan: PredictionPlan, *, looked: bool) -> None:
-        lights = {light.model: light for light in lights_of(plan)}
+    def _show_findings(self, plan: PredictionPlan) -> None:
+        lights = plan.lights
         disclaimers = {output.model_name: output.disclaimer for output in plan.outputs.values()}
         shared = share(plan.findings, list(lights), disclaimers)
-        if looked or self._is_other_image:
+        if plan.looked or self._is_other_image:
             self.shared.say(shared.once)
         for row in self._checked_rows:
             if row.model not in lights:
                 continue  # checked since this was planned
             reasons, same_as = shared.of_model[row.model], shared.same_as.get(row.model, "")
-            if looked:
+            if plan.looked:
                 row.light.show_light(lights[row.model], reasons, same_as)
             elif row.light.is_looking:
                 row.light.show_reasons(reasons, same_as)

@@ -12,7 +12,6 @@ from napari_mito_predict._widgets.common.origins import as_shown
 from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict.errors import MitoPredictError, PredictionCancelled, ResultTooLargeError
 from napari_mito_predict.image import Finding, Level
-from napari_mito_predict.prediction.traffic_light import traffic_light
 
 if TYPE_CHECKING:
     from napari_mito_predict._widgets.common.worker import Work
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from napari_mito_predict._widgets.predict.saving import Destination
     from napari_mito_predict.image import ImageSource
     from napari_mito_predict.prediction import PredictionPlan
-    from napari_mito_predict.prediction.traffic_light import TrafficLight
     from napari_mito_predict.prediction.viewport import Viewport
 
 
@@ -72,25 +70,11 @@ class Planned:
         What it will cost, in one line.
     too_large : str
         Why its results have to go to a disk, where they do.
-    looked : bool
-        Whether the pixels were looked at, so that the lights of the plan are final.
     """
 
     plan: PredictionPlan
     cost: str
     too_large: str = ""
-    looked: bool = False
-
-    @property
-    def lights(self) -> list[TrafficLight]:
-        """Of its models; none before the pixels were looked at."""
-        return lights_of(self.plan) if self.looked else []
-
-
-def lights_of(plan: PredictionPlan) -> list[TrafficLight]:
-    """The traffic light of each model of a plan, from what was found until now."""
-    names = dict.fromkeys(job.model.name for job in plan.jobs)
-    return [traffic_light(name, plan.findings) for name in names]
 
 
 def make_plan(request: Request, cache: ModelCache) -> PredictionPlan:
@@ -125,7 +109,7 @@ def look_at_pixels(plan: PredictionPlan, should_stop: Callable[[], bool]) -> Pre
         raise
     except MitoPredictError as error:
         unseen = Finding(Level.WARNING, "not-looked-at", f"Nobody could look at the image: {error}")
-        return replace(plan, findings=(*plan.findings, unseen))
+        return replace(plan, findings=(*plan.findings, unseen), looked=True)
 
 
 def planning(request: Request, cache: ModelCache, viewport: Viewport) -> Work:
@@ -143,12 +127,12 @@ def planning(request: Request, cache: ModelCache, viewport: Viewport) -> Work:
         with suppress(PredictionCancelled):
             with cache.turn(should_stop):
                 plan = look_at_pixels(plan, should_stop)
-            yield Planned(plan, cost_of(plan, None), too_large, looked=True)
+            yield Planned(plan, cost_of(plan, None), too_large)
         with suppress(MitoPredictError), cache.turn(should_stop):  # said when it is to be predicted
             run(plan, RunContext(cancel=should_stop, viewport=viewport, known=cache.known)).measure()
         if not should_stop():
             cost = cost_of(plan, cache.seconds_per_voxel(request.models, plan))
-            yield Planned(plan, cost, too_large, looked=True)
+            yield Planned(plan, cost, too_large)
 
     return work
 

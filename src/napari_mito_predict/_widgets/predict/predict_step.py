@@ -20,7 +20,6 @@ from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.common.worker import Failure, JobState, describe
 from napari_mito_predict._widgets.common.wrapped import ElidedButton, WarningLine, Wrapped
 from napari_mito_predict._widgets.predict.choices import PRECISIONS, TILES, choice, devices
-from napari_mito_predict._widgets.predict.planning import lights_of
 from napari_mito_predict._widgets.predict.saving import Destination, IfTaken
 from napari_mito_predict.prediction.traffic_light import Colour
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from napari_mito_predict._widgets.predict.planning import Planned
     from napari_mito_predict._widgets.predict.work import Finished, Live
     from napari_mito_predict.image import ImageSource
+    from napari_mito_predict.prediction import PredictionPlan
     from napari_mito_predict.prediction.traffic_light import TrafficLight
 
 _NEEDS_FOLDER = "choose a folder"
@@ -217,7 +217,7 @@ class PredictStep(Step):
             self.cost.setToolTip(planned.plan.device.reason)
             self._too_large = bool(planned.too_large)
             self.too_large.say(planned.too_large)
-            self._red = tuple(light for light in planned.lights if light.colour is Colour.RED)
+            self._red = _red_lights(planned.plan)
         else:
             self.cost.setText("")
             self.cost.setToolTip("")
@@ -288,7 +288,7 @@ class PredictStep(Step):
             names = ", ".join(path.name for path in finished.files)
             text += f" Saved {names}."
         self.note.setText(text)
-        self.light_note.say("\n".join(light_sentences(lights_of(finished.plan))))
+        self.light_note.say("\n".join(light_sentences(finished.plan.lights.values())))
         if finished.unsaved is not None:
             self.failure.show_failure(describe(finished.unsaved))
 
@@ -349,3 +349,10 @@ class PredictStep(Step):
                 self.set_summary("red light", "red")
             case _:
                 self.set_summary("ready", "ok")
+
+
+def _red_lights(plan: PredictionPlan) -> tuple[TrafficLight, ...]:
+    """None before the pixels were looked at."""
+    if not plan.looked:
+        return ()
+    return tuple(light for light in plan.lights.values() if light.colour is Colour.RED)

@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QToolButton, QWidget
 
 from napari_mito_predict._widgets.common.layouts import clear, column, row
+from napari_mito_predict._widgets.common.light_words import DISCLAIMED
 from napari_mito_predict._widgets.common.style import StateIcon
 from napari_mito_predict._widgets.common.wrapped import Wrapped
 from napari_mito_predict.image import Level
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from napari_mito_predict.image import Finding
 
-ALWAYS_SAID = "simulated-model"
-"""A finding that is never folded: the disclaimer of a model goes with every showing of what it predicts."""
 _LEVELS = (Level.ERROR, Level.SEVERE, Level.WARNING, Level.INFO)
 
 
@@ -82,7 +81,7 @@ class Reasons(QWidget):
         folded = 0
         for index, finding in enumerate(self._said):
             # What is no reason for care is never the first thing to read.
-            if finding.code == ALWAYS_SAID or (index == 0 and finding.level is not Level.INFO):
+            if finding.code == DISCLAIMED or (index == 0 and finding.level is not Level.INFO):
                 self._lines.addWidget(FindingText(finding, icon=self._icons))
             else:
                 folded += 1
@@ -119,7 +118,7 @@ class FindingText(QWidget):
 
 def _place(finding: Finding) -> tuple[int, bool]:
     """The worst first; of those alike, disclaimers last, which say nothing of this very image."""
-    return _LEVELS.index(finding.level), finding.code == ALWAYS_SAID
+    return _LEVELS.index(finding.level), finding.code == DISCLAIMED
 
 
 def _notes(count: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from napari_mito_predict._widgets.predict.reasons import ALWAYS_SAID
+from napari_mito_predict._widgets.common.light_words import DISCLAIMED
 from napari_mito_predict.image import Level
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def share(findings: Sequence[Finding], models: Sequence[str], disclaimer_of: dic
     disclaimer_of : dict of str to str
         The disclaimer of each model.
     """
-    disclaimed = [finding for finding in findings if finding.code == ALWAYS_SAID]
+    disclaimed = [finding for finding in findings if finding.code == DISCLAIMED]
     once = [finding for finding in findings if finding.model not in models]
     in_common = []
     if len(disclaimed) > 1:

@@ -28,6 +28,7 @@ from napari_mito_predict._widgets.predict.preview import PreviewHere
 from napari_mito_predict._widgets.predict.preview_layers import Aim
 from napari_mito_predict._widgets.predict.saving import IfTaken, Taken
 from napari_mito_predict._widgets.predict.work import Finished, Live, Started, predicting
+from napari_mito_predict.image import Level
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,7 +183,10 @@ class PredictWidget(QWidget):
         self._start_when_planned = False
         before = self._shown
         self._shown = planned
-        self.models.show_plan(planned.plan, looked=planned.looked)
+        self.models.show_plan(planned.plan)
+        if any(finding.level is Level.ERROR for finding in planned.plan.findings):
+            self.predict.show_plan(planned, _SEE_MODELS)
+            return
         self.predict.show_plan(planned)
         chosen = self._planned_input
         if chosen is not None and before is None:
@@ -261,7 +265,7 @@ class PredictWidget(QWidget):
             self.run = Run(self.viewer, self._grid, message)
             self._live = message.live
             self._refresh.start()
-            self.models.show_plan(message.plan, looked=True)
+            self.models.show_plan(message.plan)
             self.predict.set_has_run(True)
             self._compare_first()
         elif isinstance(message, Live):
@@ -271,7 +275,7 @@ class PredictWidget(QWidget):
             self.predict.ask_about(message.files)
         elif isinstance(message, Finished):
             self._refresh.stop()
-            self.models.show_plan(message.plan, looked=True)
+            self.models.show_plan(message.plan)
             self.predict.show_finished(message)
             shown_before = self.run is None or bool(self.run.layers)
             if self.run is not None:

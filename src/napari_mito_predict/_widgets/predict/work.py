@@ -130,8 +130,6 @@ def predicting(request: Request, planned: Planned | None, cache: ModelCache, vie
         # Somebody may have written into the pixels since the plan was made.
         if planned is None or as_shown(request.source) is not request.source:
             plan = look_at_pixels(make_plan(request, cache), should_stop)
-        elif planned.looked:
-            plan = planned.plan
         else:
             plan = look_at_pixels(planned.plan, should_stop)
         if request.destination is None:
