@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QApplication, QLabel
 
 from napari_mito_predict import prediction
 from napari_mito_predict._widgets.common.facts import prediction_facts
-from napari_mito_predict._widgets.common.light_words import doubt_of
+from napari_mito_predict._widgets.common.light_words import light_sentences, red_reason, word_of, worst
 from napari_mito_predict._widgets.common.worker import JobState
 from napari_mito_predict._widgets.predict import planning
 from napari_mito_predict._widgets.predict.sharing import share
@@ -89,7 +89,7 @@ def test_a_red_light_says_why_and_forbids_nothing(seen, ready, qtbot, viewer):
     facts = prediction_facts(layers["mito-z"])
     assert facts.light.reasons[0] == INVERTED
     ready._compare_step.compare(layers["mito-z"])
-    qtbot.waitUntil(lambda: ready.compare.doubt.text == doubt_of(facts.light), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: ready.compare.doubt.text == red_reason(facts.light), timeout=PATIENCE)
     seen.clear()
     light = np.random.default_rng(1).random((8, 40, 44), np.float32)
     placed = {"scale": (0.29, 0.11, 0.11), "units": ("um",) * 3, "axis_labels": ("z", "y", "x")}
@@ -163,7 +163,17 @@ def test_what_is_about_one_model_alone_stands_beside_it():
     assert found.same_as == {}
 
 
-def test_a_doubt_leaves_the_disclaimer_to_whoever_says_it():
-    assert doubt_of(traffic_light("mito-z", [SIMULATED])) == ""
-    assert doubt_of(traffic_light("mito-z", [SIMULATED, FLAT])) == f"Amber light: {FLAT.message}"
-    assert doubt_of(None) == ""
+def test_words_of_results_name_models_and_the_worst_reason():
+    red, amber = traffic_light("mito-z", [FLAT, INVERTED]), traffic_light("dna-z", [FLAT, INVERTED])
+    green = traffic_light("dna-t", [NOTE])
+    assert light_sentences([green]) == []
+    assert light_sentences([amber, green, red]) == [
+        f"Red light, mito-z: {INVERTED.message}",
+        "Amber light, dna-z: with care, see Models.",
+    ]
+    assert red_reason(red) == f"Red light: {INVERTED.message}"
+    assert [red_reason(light) for light in (amber, green, None)] == [""] * 3
+    assert worst([green, red, amber]) == red
+    impossible = traffic_light("mito-t", [replace(INVERTED, level=Level.ERROR, model="mito-t")])
+    assert worst([red, impossible]) == impossible
+    assert word_of(impossible) == "impossible"

@@ -52,28 +52,20 @@ def worst(lights: Iterable[TrafficLight]) -> TrafficLight | None:
     return min(lights, key=badness, default=None)
 
 
-def doubt_of(light: TrafficLight | None) -> str:
-    """Why a prediction is not to be believed as it is, in a sentence; empty where its light is green or not known.
-
-    Its disclaimer is left out, which is said anyway.
-    """
-    if light is None:
+def red_reason(light: TrafficLight | None) -> str:
+    """Why a prediction is not to be believed, in a sentence; empty where its light is another one, or not known."""
+    if light is None or light.colour is not Colour.RED:
         return ""
-    reason = next((reason for reason in light.reasons if reason.code != DISCLAIMED), None)
-    if reason is None:
-        return ""
-    return f"{str(light.colour).capitalize()} light: {reason.message}"
+    return f"Red light: {light.reasons[0].message}"
 
 
 def light_sentences(lights: Iterable[TrafficLight]) -> list[str]:
-    """A sentence for each colour but green: which models, and the first reason of the first of them."""
-    sentences = []
-    by_colour: dict[Colour, list[TrafficLight]] = {}
+    """What is to be said of results: of which models not to believe them, with a reason, and of which to be careful."""
+    by_colour: dict[Colour, list[TrafficLight]] = {colour: [] for colour in Colour}
     for light in lights:
-        by_colour.setdefault(light.colour, []).append(light)
-    for colour in _WORST_FIRST:
-        found = by_colour.get(colour, [])
-        if found and colour is not Colour.GREEN:
-            names = ", ".join(light.model for light in found)
-            sentences.append(f"{str(colour).capitalize()} light, {names}: {found[0].reasons[0].message}")
+        by_colour[light.colour].append(light)
+    sentences = [f"Red light, {light.model}: {light.reasons[0].message}" for light in by_colour[Colour.RED]]
+    careful = ", ".join(light.model for light in by_colour[Colour.AMBER])
+    if careful:
+        sentences.append(f"Amber light, {careful}: with care, see Models.")
     return sentences

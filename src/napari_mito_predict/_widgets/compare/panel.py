@@ -13,7 +13,7 @@ from napari_mito_predict._widgets.common.facts import PredictionFacts, predictio
 from napari_mito_predict._widgets.common.following import PLACE, LayerFollower, follow
 from napari_mito_predict._widgets.common.image_layers import values_of
 from napari_mito_predict._widgets.common.layouts import column
-from napari_mito_predict._widgets.common.light_words import doubt_of
+from napari_mito_predict._widgets.common.light_words import red_reason
 from napari_mito_predict._widgets.common.placement import to_data, to_world
 from napari_mito_predict._widgets.common.viewport import along_z, is_series, plane_index, stack_axis
 from napari_mito_predict._widgets.common.wrapped import WarningLine, Wrapped
@@ -261,7 +261,7 @@ class ComparePanel(QWidget):
         if self.pair.predicted_by:
             disclaimer = f"{predicted_truth_words(self.pair.predicted_by)} {disclaimer}".strip()
         facts = prediction_facts(prediction)
-        self.doubt.say("" if facts is None else doubt_of(facts.light))
+        self.doubt.say("" if facts is None else red_reason(facts.light))
         self.disclaimer.say(disclaimer)
         self.problem.say(self._problem())
         warning = ""
