@@ -90,6 +90,9 @@ def test_a_red_light_says_why_and_forbids_nothing(seen, ready, qtbot, viewer):
     assert facts.light.reasons[0] == INVERTED
     ready._compare_step.compare(layers["mito-z"])
     qtbot.waitUntil(lambda: ready.compare.doubt.text == red_reason(facts.light), timeout=PATIENCE)
+    seen[:] = [UNFAMILIAR, replace(FLAT, level=Level.SEVERE)]
+    planned_anew(ready, qtbot)
+    assert "see below" in words(light_of(ready, "mito-z")), "what makes it red is about the image"
     seen.clear()
     light = np.random.default_rng(1).random((8, 40, 44), np.float32)
     placed = {"scale": (0.29, 0.11, 0.11), "units": ("um",) * 3, "axis_labels": ("z", "y", "x")}

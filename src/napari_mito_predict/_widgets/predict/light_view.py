@@ -95,8 +95,9 @@ class LightView(QWidget):
         """
         self._light = light
         beside = _as_for(same_as)
-        if light.reasons and not same_as and not set(light.reasons) & set(reasons):
-            beside = _BELOW
+        here = {reason.level for reason in reasons}
+        if light.reasons and not same_as and light.reasons[0].level not in here:
+            beside = _BELOW  # what decides about the colour is said there
         self._say(str(light.colour), word_of(light), beside)
         self.setToolTip(explanation_of(light))
         self.reasons.say(() if same_as else reasons)
