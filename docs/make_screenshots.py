@@ -1,7 +1,7 @@
 """Make the pictures in docs/images from a running napari: the sample predicted and compared, a training, the models.
 
-``python docs/make_screenshots.py [FOLDER [predict] [fine-tune] [models] [report]]``; without a display it starts its
-own. The report is drawn by Chromium, which has to be installed.
+``python docs/make_screenshots.py [FOLDER [predict] [trust] [fine-tune] [models] [report]]``; without a display it
+starts its own. The report is drawn by Chromium, which has to be installed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import napari
 import numpy as np
-from qtpy.QtCore import QEventLoop, QSize, Qt, QTimer
+from qtpy.QtCore import QEventLoop, QPointF, QSize, Qt, QTimer
 from qtpy.QtGui import QPainter, QPixmap
 from qtpy.QtWidgets import QScrollArea, QWidget
 
@@ -42,7 +42,7 @@ PATIENCE = 900.0
 
 REPORT = (1250, 2220)
 """Pixels, from the top of the page; narrower windows fold its tables."""
-PICTURES = ("predict", "fine-tune", "models", "report")
+PICTURES = ("predict", "trust", "fine-tune", "models", "report")
 REAL_MODELS = Path(__file__).parents[1] / "real-models/src/napari_mito_predict_real_models/models"
 MODELS_HEIGHT = 860
 MODELS_GAP = 12
@@ -53,6 +53,8 @@ def main(folder: Path, pictures: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if "predict" in pictures:
         show_predicting(folder)
+    if "trust" in pictures:
+        show_lights(folder)
     if "models" in pictures:
         with tempfile.TemporaryDirectory() as scratch:
             os.environ["MITO_PREDICT_MODELS"] = str(shutil.copytree(REAL_MODELS, f"{scratch}/models"))
@@ -167,16 +169,59 @@ def show_models(folder: Path) -> None:
     card.tools.verify.click()
     until(lambda: not card.busy)
     wait(1)
-    both = QPixmap(QSize(2 * DOCK_WIDTH + MODELS_GAP, MODELS_HEIGHT) * 2)
-    both.setDevicePixelRatio(2)
-    both.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(both)
-    painter.drawPixmap(0, 0, left)
-    painter.drawPixmap(DOCK_WIDTH + MODELS_GAP, 0, rendered(widget))
-    painter.end()
-    both.save(str(folder / "models.png"))
-    print(folder / "models.png")
+    save_side_by_side([left, rendered(widget)], folder / "models.png")
     viewer.close()
+
+
+def show_lights(folder: Path) -> None:
+    """Three lights: the sample, the sample with a model for time series, and an empty field."""
+    viewer = napari.Viewer(title="Mito Predict")
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-mito-predict", "Mito Predict")
+    viewer.window._qt_window.resizeDocks([dock], [DOCK_WIDTH], Qt.Orientation.Horizontal)
+    widget.image.collapse(animate=False)
+    widget._compare_step.hide()
+    widget.image.open_file(SAMPLE)
+    until(lambda: is_known(widget))
+    pictures = [picture_of_dock(dock, widget)]
+    check_only(widget, "mito-t")
+    pictures.append(picture_of_dock(dock, widget))
+    noise = np.random.default_rng(0).normal(2000, 30, (24, 256, 256)).astype(np.uint16)
+    placed = {"scale": (0.15, 0.11, 0.11), "units": ("um",) * 3, "axis_labels": ("z", "y", "x")}
+    widget.image.transmitted.choose(viewer.add_image(noise, name="an empty field", **placed))
+    check_only(widget, "mito-z")
+    pictures.append(picture_of_dock(dock, widget))
+    save_side_by_side(pictures, folder / "trust-dock.png")
+    viewer.close()
+
+
+def check_only(widget: PredictWidget, model: str) -> None:
+    """Choose one model, as a user does, and wait for its light."""
+    for name, row in widget.models.rows.items():
+        if row.box.isChecked() != (name == model):
+            row.box.click()
+    wait(1)
+    until(lambda: is_known(widget))
+
+
+def is_known(widget: PredictWidget) -> bool:
+    """Whether the lights of what is chosen are there, and nothing is computed any more."""
+    return widget._shown is not None and widget._shown.plan.looked and not widget.planning.state.busy
+
+
+def save_side_by_side(pictures: list[QPixmap], path: Path) -> None:
+    """Write pictures of docks, at twice the resolution, beside each other as PNG."""
+    width = sum(picture.width() for picture in pictures) + 2 * MODELS_GAP * (len(pictures) - 1)
+    together = QPixmap(QSize(width, max(picture.height() for picture in pictures)))
+    together.setDevicePixelRatio(2)
+    together.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(together)
+    x = 0.0
+    for picture in pictures:
+        painter.drawPixmap(QPointF(x, 0), picture)
+        x += picture.width() / 2 + MODELS_GAP
+    painter.end()
+    together.save(str(path))
+    print(path)
 
 
 def rendered(widget: QWidget) -> QPixmap:
@@ -225,8 +270,9 @@ def picture_of_dock(dock, widget: PredictWidget):  # type: ignore[no-untyped-def
     """The dock alone, as high as what it holds, at twice the resolution."""
     scroll = widget.findChild(QScrollArea)
     dock.setFloating(True)
-    dock.resize(DOCK_WIDTH, scroll.widget().heightForWidth(DOCK_WIDTH) + 40)
-    wait(1)
+    for _ in range(2):  # only then it is known whether there is a scroll bar
+        dock.resize(DOCK_WIDTH, scroll.widget().heightForWidth(scroll.viewport().width()) + 40)
+        wait(1)
     picture = rendered(scroll.viewport())  # the buttons that stay in sight lie over what scrolls
     dock.setFloating(False)
     return picture

@@ -20,7 +20,7 @@ def long_dock(ten_models, ready, arrange, qtbot):
         box.setChecked(box.isEnabled())
     qtbot.waitUntil(lambda: ready.planning.state is JobState.DONE, timeout=60_000)
     for message in WARNINGS:
-        ready.models._findings.addWidget(FindingLine("warning", message, "Check the settings of the microscope."))
+        ready.models._notes.addWidget(FindingLine("warning", message, "Check the settings of the microscope."))
     arrange([ready], SMALL)
     return ready
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_mito_predict import prediction
 from napari_mito_predict._widgets.common.facts import KEY
 from napari_mito_predict._widgets.common.worker import Failure, JobState
 from napari_mito_predict._widgets.models.importing import NotImported, Unclear, Wish
@@ -204,6 +207,29 @@ def predict_long_name(dock, request):
     request.getfixturevalue("qtbot").waitUntil(lambda: dock.image.input is not None, timeout=PATIENCE)
     dock.predict.more.setChecked(True)
     dock.predict.set_output_folder(folder / LONG)
+
+
+def predict_red(dock, request):
+    """Reasons against every model, all of them unfolded."""
+    predict_file(dock, request)
+
+    def look(plan, cancel):
+        found = [
+            Finding(
+                level, code, f"{job.model.name}, {LONG}: bright is dark {code}.", "Invert it.", model=job.model.name
+            )
+            for code, level in (("contrast-inverted", Level.SEVERE), ("unfamiliar", Level.WARNING))
+            for job in plan.jobs
+        ]
+        return replace(plan, findings=(*plan.findings, *found), looked=True)
+
+    request.getfixturevalue("monkeypatch").setattr(prediction, "look", look)
+    dock._planned_for = None
+    dock._plan()
+    qtbot = request.getfixturevalue("qtbot")
+    qtbot.waitUntil(lambda: dock.models.summary.endswith("do not believe"), timeout=PATIENCE)
+    for row in dock.models.rows.values():
+        row.light.reasons.more.setChecked(True)
 
 
 def predict_without_voxel_size(dock, request):
@@ -433,12 +459,14 @@ def test_a_shortened_text_needs_a_tooltip(dock, arrange, settle, faults):
     assert not faults(dock)
 
 
-@pytest.mark.parametrize("points", [11, 13])
-@pytest.mark.parametrize(
-    ("fixture", "state"),
-    [("dock", predict_without_voxel_size), ("models_dock", models_unfolded), ("models_dock", models_asked)],
-    ids=lambda case: getattr(case, "__name__", case),
-)
+LARGER = [
+    *product((11, 13), ("dock",), (predict_without_voxel_size,)),
+    *product((11, 13), ("models_dock",), (models_unfolded, models_asked)),
+    (13, "dock", predict_red),
+]
+
+
+@pytest.mark.parametrize(("points", "fixture", "state"), LARGER, ids=lambda case: getattr(case, "__name__", str(case)))
 def test_nothing_is_cut_off_with_larger_letters(points, fixture, state, arrange, faults, request):
     from napari.settings import get_settings
 

@@ -14,7 +14,7 @@ from napari_mito_predict import errors
 from napari_mito_predict._widgets.common import image_layers
 from napari_mito_predict._widgets.common.facts import prediction_facts
 from napari_mito_predict._widgets.common.worker import JobState
-from napari_mito_predict._widgets.predict import work
+from napari_mito_predict._widgets.predict import planning, work
 from napari_mito_predict.image import open_image
 
 
@@ -286,14 +286,14 @@ def test_pixels_that_are_not_numbers_are_explained(dock, viewer, qtbot):
 
 
 def test_a_result_of_an_abandoned_plan_is_dropped(ready, qtbot, monkeypatch):
-    release, plan = threading.Event(), work.make_plan
+    release, plan = threading.Event(), planning.make_plan
 
     def slow(request, cache):
         if request.models == ("mito-z",):
             release.wait(10)
         return plan(request, cache)
 
-    monkeypatch.setattr(work, "make_plan", slow)
+    monkeypatch.setattr(planning, "make_plan", slow)
     boxes = ready.models._boxes
     boxes["dna-z"].setChecked(False)
     qtbot.waitUntil(lambda: ready.planning.state is JobState.PREPARING, timeout=30_000)

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_mito_predict._widgets.predict.models_step import show_card
+from napari_mito_predict._widgets.predict.model_row import show_card
 from napari_mito_predict._widgets.train.watch import Phase
 from napari_mito_predict.training.config import TrainingConfig
 from napari_mito_predict.training.run import Run, Status

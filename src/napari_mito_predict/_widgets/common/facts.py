@@ -14,6 +14,7 @@ from napari_mito_predict.errors import EvaluationError
 from napari_mito_predict.image import ChannelRole, ImageSource
 from napari_mito_predict.image.zarr_plates import scene_folder
 from napari_mito_predict.models.record import PredictionRecord, read_record
+from napari_mito_predict.prediction.traffic_light import TrafficLight, traffic_light
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -59,6 +60,13 @@ class PredictionFacts:
     input_layer: str = ""
     record: PredictionRecord = field(default_factory=PredictionRecord)
     complete: bool = True
+
+    @property
+    def light(self) -> TrafficLight | None:
+        """Whether it can be believed; None where that was not recorded."""
+        if not self.record.light:
+            return None
+        return traffic_light(self.record.model.name, self.record.findings)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLayout, QVBoxLayout
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtWidgets import QBoxLayout, QFormLayout, QHBoxLayout, QLayout, QVBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from qtpy.QtGui import QResizeEvent
 
 
 def column(spacing: int = 4) -> QVBoxLayout:
@@ -46,3 +51,41 @@ def clear(layout: QLayout) -> None:
         if widget is not None:
             widget.hide()
             widget.deleteLater()
+
+
+class SideBySide(QWidget):
+    """Widgets beside each other, the first as wide as there is room; below each other where there is not enough."""
+
+    def __init__(self, *widgets: QWidget) -> None:
+        super().__init__()
+        self._widgets = widgets
+        self._box = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._box.setContentsMargins(0, 0, 0, 0)
+        self._box.setSpacing(8)
+        for widget in widgets:
+            self._box.addWidget(widget)
+        self._box.setStretch(0, 1)
+
+    def minimumSizeHint(self) -> QSize:
+        """That of the widest alone."""
+        width = max(widget.minimumSizeHint().width() for widget in self._widgets)
+        return QSize(width, super().minimumSizeHint().height())
+
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:
+        super().resizeEvent(a0)
+        self._turn()
+
+    def event(self, a0: QEvent | None) -> bool:
+        if a0 is not None and a0.type() == QEvent.Type.LayoutRequest:
+            self._turn()  # one of them has other words on it
+        return bool(super().event(a0))
+
+    def _turn(self) -> None:
+        needed = sum(widget.sizeHint().width() for widget in self._widgets)
+        needed += self._box.spacing() * (len(self._widgets) - 1)
+        direction = QBoxLayout.Direction.LeftToRight
+        if needed > self.width():
+            direction = QBoxLayout.Direction.TopToBottom
+        if direction != self._box.direction():
+            self._box.setDirection(direction)
+            self.updateGeometry()

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QRectF, QSize, Qt
-from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt
+from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QWidget
 
-_MARKS = {"ok": "✓", "warning": "!", "severe": "!", "error": "×", "info": "i", "idle": ""}
+_MARKS = {
+    "ok": "✓",
+    "warning": "!",
+    "severe": "!",
+    "error": "×",
+    "info": "i",
+    "green": "✓",
+    "amber": "!",
+    "red": "×",
+    "looking": "…",
+    "idle": "",
+}
+_LIGHTS = {"green": "#3f9b52", "amber": "#e8a317", "red": "#d9403a"}
+"""The same in every theme, as on a street."""
+# Corners in parts of the width and height: who sees no colours, sees shapes.
+_TRIANGLE = ((0.5, 0.0), (1.0, 0.95), (0.0, 0.95))
+_OCTAGON = ((0.3, 0.0), (0.7, 0.0), (1.0, 0.3), (1.0, 0.7), (0.7, 1.0), (0.3, 1.0), (0.0, 0.7), (0.0, 0.3))
+_CORNERS = {"amber": _TRIANGLE, "red": _OCTAGON}
 
 
 def style_sheet(theme_id: str) -> str:
@@ -51,14 +68,22 @@ def style_sheet(theme_id: str) -> str:
 class StateIcon(QWidget):
     """A shape and a colour for a state; the words beside it say the same."""
 
-    def __init__(self, state: str = "idle", parent: QWidget | None = None) -> None:
+    def __init__(self, state: str = "idle", parent: QWidget | None = None, *, size: int = 14) -> None:
         super().__init__(parent)
         self._state = state
-        self.setFixedSize(QSize(14, 14))
+        self.setFixedSize(QSize(size, size))
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 
+    @property
+    def state(self) -> str:
+        """What it shows."""
+        return self._state
+
     def set_state(self, state: str) -> None:
-        """One of ``ok``, ``info``, ``warning``, ``severe``, ``error``, ``idle``."""
+        """``ok``, ``info``, ``warning``, ``severe``, ``error``, ``idle``, or a light.
+
+        Those are ``green``, ``amber``, ``red``, and ``looking`` before its colour is known.
+        """
         self._state = state
         self.update()
 
@@ -72,19 +97,30 @@ class StateIcon(QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(color)
         box = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
-        if self._state in ("warning", "error"):
-            painter.drawRoundedRect(box, 3, 3)
-        else:
-            painter.drawEllipse(box)
+        _draw_shape(painter, self._state, box)
         painter.setPen(QPen(_readable_on(color)))
         font = painter.font()
         font.setBold(True)
-        font.setPixelSize(11)
+        font.setPixelSize(round(0.8 * self.height()))
         painter.setFont(font)
+        if self._state == "amber":
+            box.translate(0.0, 0.08 * box.height())  # a triangle is narrow above
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, mark)
 
 
+def _draw_shape(painter: QPainter, state: str, box: QRectF) -> None:
+    if state in _CORNERS:
+        corners = [QPointF(box.x() + x * box.width(), box.y() + y * box.height()) for x, y in _CORNERS[state]]
+        painter.drawPolygon(QPolygonF(corners))
+    elif state in ("warning", "error"):
+        painter.drawRoundedRect(box, 3, 3)
+    else:
+        painter.drawEllipse(box)
+
+
 def _state_color(state: str) -> QColor:
+    if state in _LIGHTS:
+        return QColor(_LIGHTS[state])
     theme = get_theme(_theme_id())
     colors = {"warning": theme.warning, "severe": theme.error, "error": theme.error, "ok": theme.current}
     return QColor(colors.get(state, theme.secondary).as_hex())

@@ -13,6 +13,7 @@ from napari_mito_predict._widgets.common.facts import PredictionFacts, predictio
 from napari_mito_predict._widgets.common.following import PLACE, LayerFollower, follow
 from napari_mito_predict._widgets.common.image_layers import values_of
 from napari_mito_predict._widgets.common.layouts import column
+from napari_mito_predict._widgets.common.light_words import red_reason
 from napari_mito_predict._widgets.common.placement import to_data, to_world
 from napari_mito_predict._widgets.common.viewport import along_z, is_series, plane_index, stack_axis
 from napari_mito_predict._widgets.common.wrapped import WarningLine, Wrapped
@@ -107,6 +108,7 @@ class ComparePanel(QWidget):
         self.difference = self.views.buttons[2]
         self.reports = ReportRow()
         self.reports.methods_pressed.connect(self._copy_methods)
+        self.doubt = WarningLine()
         self.disclaimer = Wrapped()
         self.caption = Wrapped(CAPTION, quiet=True)
         self.what = QToolButton()
@@ -126,7 +128,7 @@ class ComparePanel(QWidget):
             tools.addWidget(tool)
         caption.addLayout(tools)
         numbers: tuple[QWidget, ...] = (self.pair, self.numbers, self.baselines, self.profile, self.over_time)
-        for widget in (*numbers, self.problem, self.warning, self.views, self.disclaimer):
+        for widget in (*numbers, self.problem, self.warning, self.views, self.doubt, self.disclaimer):
             box.addWidget(widget)
         box.addLayout(caption)
         for folded in (self.reports, self.coverage):
@@ -258,6 +260,8 @@ class ComparePanel(QWidget):
             disclaimer = str(prediction.metadata.get("disclaimer", ""))
         if self.pair.predicted_by:
             disclaimer = f"{predicted_truth_words(self.pair.predicted_by)} {disclaimer}".strip()
+        facts = prediction_facts(prediction)
+        self.doubt.say("" if facts is None else red_reason(facts.light))
         self.disclaimer.say(disclaimer)
         self.problem.say(self._problem())
         warning = ""

@@ -23,7 +23,14 @@ from napari_mito_predict._widgets.common.model_words import cells_explained, cel
 from napari_mito_predict._widgets.common.style import StateIcon
 from napari_mito_predict._widgets.common.wrapped import Wrapped
 from napari_mito_predict._widgets.models.thumbnails import SIZE, colour_of
-from napari_mito_predict._widgets.models.words import input_line, licence_line, place_of, scores_of, target_line
+from napari_mito_predict._widgets.models.words import (
+    input_line,
+    licence_line,
+    place_of,
+    scores_of,
+    target_line,
+    training_images_line,
+)
 
 if TYPE_CHECKING:
     from napari_mito_predict._widgets.models.words import Score
@@ -96,13 +103,15 @@ class CardHead(QAbstractButton):
             self._lines.addLayout(_score_row(score))
         if card.trained_on:
             self._lines.addWidget(Wrapped(card.cells, quiet=True))
+        self._lines.addWidget(Wrapped(training_images_line(card), quiet=True))
         self._lines.addWidget(Wrapped(licence_line(info), quiet=True))
         for line in self.findChildren(Wrapped):
             line.setVisible(bool(line.text()))
         self.setToolTip(f"{card.title}\n{cells_explained(card)}\n{sampling_explained(card)}")
         said = [info.name, card.cells, *map(target_line, card.targets), input_line(card)]
         said += [score.text for score in scores_of(card)]
-        self.setAccessibleName(", ".join([*said, licence_line(info)]))
+        said += [line for line in (training_images_line(card), licence_line(info)) if line]
+        self.setAccessibleName(", ".join(said))
 
     def _say_problem(self, info: ModelInfo) -> None:
         text = f"Cannot be used: {problem_of(info)}"

@@ -87,6 +87,13 @@ def input_line(card: ModelCard) -> str:
     return f"from {card.input.modality}, {third_axes(card)}, {voxel_size(card)}"
 
 
+def training_images_line(card: ModelCard) -> str:
+    """What a missing description of the images trained on means; empty where there is one."""
+    if card.training_images is not None:
+        return ""
+    return "Does not know what its training images look like: no image can be compared with them"
+
+
 def licence_line(info: ModelInfo) -> str:
     """Under which licence it is, and where it comes from."""
     licence = NOT_STATED

@@ -2,51 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QDialog,
-    QDialogButtonBox,
-    QGridLayout,
-    QLabel,
-    QPushButton,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QPushButton, QWidget
 from superqt.utils import QSignalDebouncer
 
-from napari_mito_predict._widgets.common.card_browser import CardBrowser, readme_of
 from napari_mito_predict._widgets.common.controls import FailurePanel, FindingLine
 from napari_mito_predict._widgets.common.layouts import clear, column
-from napari_mito_predict._widgets.common.model_words import (
-    cells_explained,
-    cells_kind,
-    problem_of,
-    sampling_explained,
-    target_title,
-    third_axes,
-    voxel_size,
-)
+from napari_mito_predict._widgets.common.light_words import is_impossible, word_of, worst
 from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.wrapped import Wrapped
+from napari_mito_predict._widgets.predict.light_view import LOOKING
+from napari_mito_predict._widgets.predict.model_row import ModelRow
+from napari_mito_predict._widgets.predict.reasons import Reasons
+from napari_mito_predict._widgets.predict.sharing import share
 from napari_mito_predict.errors import ModelError
-from napari_mito_predict.image import Level
 from napari_mito_predict.models import read_card
 from napari_mito_predict.models.folders import user_models_folder
 from napari_mito_predict.models.registry import ModelInfo, Source, list_models
 from napari_mito_predict.prediction.choice import choose_models
+from napari_mito_predict.prediction.traffic_light import Colour
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from napari_mito_predict._widgets.common.worker import Failure
     from napari_mito_predict._widgets.predict.choosing import Input
     from napari_mito_predict.image import Finding
-    from napari_mito_predict.models.card import ModelCard
     from napari_mito_predict.prediction import PredictionPlan
 
 _LAST_BOX_MS = 150
@@ -54,16 +37,18 @@ _LAST_BOX_MS = 150
 
 
 class ModelsStep(Step):
-    """A checklist of models; tells by `changed` whenever another set is checked."""
+    """A checklist of models with a traffic light each; tells by `changed` whenever another set is checked."""
 
     changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("2  Models", parent)
-        self._rows = column(6)
-        self.body.addLayout(self._rows)
-        self._findings = column()
-        self.body.addLayout(self._findings)
+        self._list = column(6)
+        self.body.addLayout(self._list)
+        self._notes = column()
+        self.body.addLayout(self._notes)
+        self.shared = Reasons(icons=True)
+        self.body.addWidget(self.shared)
         self.failure = FailurePanel()
         self.body.addWidget(self.failure)
         self.fine_tune = QPushButton("Fine-&tune on my cells…")
@@ -73,32 +58,38 @@ class ModelsStep(Step):
         # Beside each other they would be wider than a dock with large letters.
         self.body.addWidget(self.all_models)
         self.body.addWidget(self.fine_tune)
-        self._boxes: dict[str, QCheckBox] = {}
+        self.rows: dict[str, ModelRow] = {}
         self._models: list[ModelInfo] = []
         self._offered: dict[str, ModelInfo] = {}
         self._titles: dict[str, str] = {}
         self._user_chose = False
         self._said_of_choice: tuple[Finding, ...] = ()
+        self._looked_at: object = None
+        self._is_other_image = True
         self._debouncer = QSignalDebouncer(parent=self)
         self._debouncer.setTimeout(_LAST_BOX_MS)
         self._debouncer.triggered.connect(self.changed)
         self.refresh()
 
     @property
+    def _boxes(self) -> dict[str, QCheckBox]:
+        return {name: row.box for name, row in self.rows.items()}
+
+    @property
     def checked(self) -> tuple[str, ...]:
         """Names of the checked models (of those that are not in the list, paths), in the order of the list."""
-        return tuple(name for name, box in self._boxes.items() if box.isChecked())
+        return tuple(name for name, row in self.rows.items() if row.box.isChecked())
 
     def refresh(self) -> None:
         """Read the list of models anew, keeping what is checked."""
         before = self.checked
         self._models = [*self._offered.values(), *sorted(list_models(), key=_mitochondria_first)]
-        clear(self._rows)
-        self._boxes = {}
+        clear(self._list)
+        self.rows = {}
         for info in self._models:
-            self._rows.addWidget(self._row(info, info.name in before))
+            self._list.addWidget(self._row(info, info.name in before))
         if not self._models:
-            self._rows.addWidget(Wrapped(f"No models found. Your own models belong into {user_models_folder()}."))
+            self._list.addWidget(Wrapped(f"No models found. Your own models belong into {user_models_folder()}."))
         if self.checked != before:
             self._debouncer.throttle()  # one of them is gone
         self._update_summary()
@@ -134,19 +125,70 @@ class ModelsStep(Step):
         for name, box in self._boxes.items():
             box.setChecked(name in choice.models)
 
+    # ------------------------------------------------------------------ lights
+
+    def look(self, at: object) -> None:
+        """Say that the image is being looked at; lights of the same image stay until there are new ones.
+
+        Parameters
+        ----------
+        at : object
+            Stands for the image, its channel and its voxel size.
+        """
+        self._is_other_image = at != self._looked_at
+        self._looked_at = at
+        checked = self._checked_rows
+        for row in self.rows.values():
+            if row not in checked:
+                row.light.forget()
+            elif self._is_other_image or row.light.light is None:
+                row.light.look()
+        if self._is_other_image:
+            self.shared.wait()
+        self._update_summary()
+
     def show_plan(self, plan: PredictionPlan | None, failure: Failure | None = None) -> None:
-        """Say what the plan found, or why there is none."""
-        clear(self._findings)
+        """Say what was found, or why there is no plan; neither where nothing is chosen.
+
+        Before the pixels are looked at it is said what the file tells, and no light.
+        """
+        clear(self._notes)
         self.failure.show_failure(failure)
         if not self._user_chose:
-            self._show((finding.level, finding.message, finding.fix) for finding in self._said_of_choice)
-        if plan is not None:
-            self._show(_without_repetition(plan))
-        self._update_summary(plan, failure)
+            self._show_notes(self._said_of_choice)
+        if plan is None:
+            self._looked_at = None
+            self.shared.say(())
+            for row in self.rows.values():
+                row.light.forget()
+        else:
+            self._show_findings(plan)
+        self._update_summary(failure)
 
-    def _show(self, lines: Iterable[tuple[Level, str, str]]) -> None:
-        for level, message, fix in lines:
-            self._findings.addWidget(FindingLine(level, message, fix))
+    def _show_notes(self, findings: Sequence[Finding]) -> None:
+        for finding in findings:
+            self._notes.addWidget(FindingLine(finding.level, finding.message, finding.fix))
+
+    def _show_findings(self, plan: PredictionPlan) -> None:
+        lights = plan.lights
+        disclaimers = {output.model_name: output.disclaimer for output in plan.outputs.values()}
+        shared = share(plan.findings, list(lights), disclaimers)
+        if plan.looked or self._is_other_image:
+            self.shared.say(shared.once)
+        for row in self._checked_rows:
+            if row.model not in lights:
+                continue  # checked since this was planned
+            reasons, same_as = shared.of_model[row.model], shared.same_as.get(row.model, "")
+            if plan.looked:
+                row.light.show_light(lights[row.model], reasons, same_as)
+            elif row.light.is_looking:
+                row.light.show_reasons(reasons, same_as)
+
+    @property
+    def _checked_rows(self) -> list[ModelRow]:
+        return [row for row in self.rows.values() if row.box.isChecked()]
+
+    # ------------------------------------------------------------------ rows and summary
 
     def _clicked(self) -> None:
         self._user_chose = True
@@ -155,100 +197,33 @@ class ModelsStep(Step):
         self._update_summary()
         self._debouncer.throttle()
 
-    def _update_summary(self, plan: PredictionPlan | None = None, failure: Failure | None = None) -> None:
-        count = f"{len(self.checked)} of {len(self._boxes)}"
-        levels: set[Level] = set()
-        if plan is not None:
-            levels = {finding.level for finding in plan.findings}
-        if failure or Level.ERROR in levels:
+    def _update_summary(self, failure: Failure | None = None) -> None:
+        checked = self._checked_rows
+        count = f"{len(checked)} of {len(self.rows)}"
+        names = ", ".join(self._titles.get(name, name) for name in self.checked)
+        light = worst(row.light.light for row in checked if row.light.light is not None)
+        if failure is not None:
             self.set_summary(f"{count} · does not fit", "error")
-        elif not self.checked:
+        elif not checked:
             self.set_summary("choose a model", "warning")
-        elif Level.WARNING in levels:
-            self.set_summary(f"{count} · see notes", "warning")
+        elif light is not None and is_impossible(light):
+            self.set_summary(f"{count} · {word_of(light)}", "error")
+        elif any(row.light.is_looking for row in checked):
+            self.set_summary(f"{count} · {LOOKING}", "looking", chosen=True)
+        elif light is None:
+            self.set_summary(names, chosen=True)
+        elif light.colour is Colour.GREEN:
+            self.set_summary(names, str(light.colour), chosen=True)
         else:
-            names = (self._titles.get(name, name) for name in self.checked)
-            self.set_summary(", ".join(names), "ok" if plan else "idle", chosen=True)
+            self.set_summary(f"{count} · {word_of(light)}", str(light.colour))
 
-    def _row(self, info: ModelInfo, checked: bool) -> QWidget:
-        row = QWidget()
-        grid = QGridLayout(row)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(6)
-        grid.setVerticalSpacing(0)
-        grid.setColumnStretch(1, 1)
-        box = QCheckBox()
-        box.setChecked(checked and info.card is not None)
-        box.setEnabled(info.card is not None)
-        box.setAccessibleName(self._titles.get(info.name, info.name))
-        box.clicked.connect(self._clicked)
-        box.toggled.connect(self._toggled)
-        self._boxes[info.name] = box
-        title = Wrapped(self._titles.get(info.name, info.name))
-        details = Wrapped(_details(info), quiet=True)
-        if info.card is not None:
-            details.setToolTip(sampling_explained(info.card))
-        top = Qt.AlignmentFlag.AlignTop  # a long name takes several lines
-        grid.addWidget(box, 0, 0, top)
-        grid.addWidget(title, 0, 1)
-        grid.addWidget(details, 1, 1, 1, 3)
-        if info.card is not None:
-            grid.addWidget(_cells_badge(info.card), 0, 2, top)
-            grid.addWidget(self._card_button(info.card, info.path), 0, 3, top)
+    def _row(self, info: ModelInfo, checked: bool) -> ModelRow:
+        row = ModelRow(info, self._titles.get(info.name, info.name))
+        row.box.setChecked(checked and info.card is not None)
+        row.box.clicked.connect(self._clicked)
+        row.box.toggled.connect(self._toggled)
+        self.rows[info.name] = row
         return row
-
-    def _card_button(self, card: ModelCard, package: Path) -> QToolButton:
-        button = QToolButton()
-        button.setText("i")
-        button.setToolTip(f"What {card.name} is, and how far to trust it")
-        button.setAccessibleName(f"About {card.name}")
-        button.clicked.connect(lambda: show_card(card, self, package))
-        return button
-
-
-def show_card(card: ModelCard, parent: QWidget, package: Path | None = None) -> QDialog:
-    """Open the model card beside the work; it blocks nothing.
-
-    Where the package is a folder, its README is shown, with its pictures.
-    """
-    dialog = QDialog(parent)
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.setWindowTitle(f"Model card: {card.name}")
-    dialog.resize(520, 480)
-    text = CardBrowser()
-    content = None
-    if package is not None:
-        content = readme_of(package)
-    text.show_card(content or card.to_markdown(), package)
-    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-    buttons.rejected.connect(dialog.close)
-    box = QVBoxLayout(dialog)
-    box.addWidget(text)
-    box.addWidget(buttons)
-    dialog.show()
-    return dialog
-
-
-def _without_repetition(plan: PredictionPlan) -> list[tuple[Level, str, str]]:
-    """Level, message and fix of each finding; a disclaimer that models share is said once, after their names."""
-    disclaimer_of = {output.model_name: output.disclaimer for output in plan.outputs.values()}
-    lines = []
-    for finding in plan.findings:
-        message = finding.message
-        if finding.code == "simulated-model":
-            disclaimer = disclaimer_of[finding.model]
-            models = [name for name, text in disclaimer_of.items() if text == disclaimer]
-            message = f"{', '.join(models)}: {disclaimer}"
-        lines.append((finding.level, message, finding.fix))
-    return list(dict.fromkeys(lines))
-
-
-def _cells_badge(card: ModelCard) -> QLabel:
-    """Whether it knows simulated or real cells; which ones stands below."""
-    badge = QLabel(cells_kind(card))
-    badge.setProperty("badge", True)
-    badge.setToolTip(cells_explained(card))
-    return badge
 
 
 def _mitochondria_first(info: ModelInfo) -> tuple[int, str]:
@@ -258,14 +233,3 @@ def _mitochondria_first(info: ModelInfo) -> tuple[int, str]:
     if info.card.targets[0].name == "mitochondria":
         return 0, info.name
     return 1, info.name
-
-
-def _details(info: ModelInfo) -> str:
-    """Below the name: what it predicts from what, or why it cannot be used."""
-    if info.card is None:
-        return problem_of(info)
-    targets = " + ".join(target_title(target.name) for target in info.card.targets)
-    parts = [targets, third_axes(info.card), voxel_size(info.card)]
-    if info.card.trained_on:
-        parts.append(info.card.cells)
-    return " · ".join(parts)

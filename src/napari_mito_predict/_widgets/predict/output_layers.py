@@ -82,6 +82,7 @@ class Run:
             if facts is not None:
                 record = finished.records[facts.key]
                 layer.metadata.update(metadata_of(replace(facts, record=record, complete=True)))
+                layer.metadata["light"] = record.light
                 if tuple(layer.contrast_limits) == finished.plan.outputs[facts.key].target.contrast_limits:
                     _show_range(layer, finished.limits[facts.key])
             layer.refresh(extent=False, highlight=False)
@@ -138,4 +139,6 @@ def _make_layer(grid: Grid, output: Output, record: PredictionRecord, array: Any
         record=record,
         complete=False,
     )
-    return output_layer(output, like_layer(array, grid.axes, grid.shape), output.title, facts, grid.placement)
+    layer = output_layer(output, like_layer(array, grid.axes, grid.shape), output.title, facts, grid.placement)
+    layer.metadata["light"] = record.light
+    return layer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -11,24 +10,29 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QProgressBar, QPushButton, QToolButton, QWidget
 
-from napari_mito_predict._widgets.common.controls import Combo, FailurePanel
-from napari_mito_predict._widgets.common.layouts import column, form, row
+from napari_mito_predict._widgets.common.controls import FailurePanel
+from napari_mito_predict._widgets.common.layouts import SideBySide, column, form, row
+from napari_mito_predict._widgets.common.light_words import light_sentences
 from napari_mito_predict._widgets.common.scrolling import InSight
 from napari_mito_predict._widgets.common.settings import preference
 from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.common.worker import Failure, JobState, describe
 from napari_mito_predict._widgets.common.wrapped import ElidedButton, WarningLine, Wrapped
+from napari_mito_predict._widgets.predict.choices import PRECISIONS, TILES, choice, devices
 from napari_mito_predict._widgets.predict.saving import Destination, IfTaken
+from napari_mito_predict.prediction.traffic_light import Colour
 
 if TYPE_CHECKING:
-    from napari_mito_predict._widgets.predict.work import Finished, Live, Planned
+    from napari_mito_predict._widgets.predict.planning import Planned
+    from napari_mito_predict._widgets.predict.work import Finished, Live
     from napari_mito_predict.image import ImageSource
+    from napari_mito_predict.prediction import PredictionPlan
+    from napari_mito_predict.prediction.traffic_light import TrafficLight
 
-_DEVICES = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "NVIDIA GPU (CUDA)", "mps": "Apple GPU (MPS)"}
-_PRECISIONS = {"auto": "Automatic", "32": "32 bits, exact", "bf16": "bf16, faster", "16": "16 bits, faster"}
-_TILES = {"auto": "Automatic", "whole": "Whole image", "256": "256 × 256", "128": "128 × 128"}
 _NEEDS_FOLDER = "choose a folder"
+_PREDICT = "P&redict"
+_PREDICT_ANYWAY = "P&redict anyway"
 
 
 class PredictStep(Step):
@@ -47,6 +51,7 @@ class PredictStep(Step):
         self._folder: Path | None = None
         self._missing = "choose an image first"
         self._too_large = False
+        self._red: tuple[TrafficLight, ...] = ()
         self._has_run = False
         self._state = JobState.IDLE
         self._build_start()
@@ -59,7 +64,7 @@ class PredictStep(Step):
     # ------------------------------------------------------------------ building
 
     def _build_start(self) -> None:
-        self.predict = QPushButton("P&redict")
+        self.predict = QPushButton(_PREDICT)
         self.predict.setProperty("main", True)
         self.predict.clicked.connect(self.start_pressed)
         self.preview = QCheckBox("Preview her&e")
@@ -68,9 +73,6 @@ class PredictStep(Step):
             "Of a large field of view the middle is taken: zoom in. Gone when you switch it off, or press Predict."
         )
         self.preview.toggled.connect(self.preview_toggled)
-        buttons = row(spacing=8)
-        buttons.addWidget(self.predict, 1)
-        buttons.addWidget(self.preview)
         self.bar = QProgressBar()
         self.bar.setAccessibleName("Progress")
         self.cancel = QPushButton("&Cancel")
@@ -79,7 +81,7 @@ class PredictStep(Step):
         progress.addWidget(self.bar, 1)
         progress.addWidget(self.cancel)
         lines = column(6)
-        lines.addLayout(buttons)
+        lines.addWidget(SideBySide(self.predict, self.preview))
         lines.addLayout(progress)
         main = QWidget()
         main.setLayout(lines)
@@ -121,9 +123,9 @@ class PredictStep(Step):
         self.body.addWidget(self.more, 0, Qt.AlignmentFlag.AlignLeft)
 
     def _build_advanced(self) -> None:
-        self.device = _choice(_devices(), preference("device"))
-        self.precision = _choice(_PRECISIONS, preference("precision"))
-        self.tile = _choice(_TILES, "auto")
+        self.device = choice(devices(), preference("device"))
+        self.precision = choice(PRECISIONS, preference("precision"))
+        self.tile = choice(TILES, "auto")
         self.average = QCheckBox("8 orientations, slower")
         self.average.setAccessibleName("Average over 8 orientations")
         self.average.setToolTip(
@@ -166,21 +168,23 @@ class PredictStep(Step):
 
     def _build_progress(self) -> None:
         self.note = Wrapped(quiet=True)
+        self.light_note = Wrapped(quiet=True)
+        self.light_note.hide()
         self.remove = QPushButton("Re&move this run")
         self.remove.setToolTip("Take the layers of this prediction out of the viewer (Alt+M)")
         self.remove.clicked.connect(self.remove_pressed)
         self.failure = FailurePanel()
-        for widget in (self.note, self.remove, self.failure):
+        for widget in (self.note, self.light_note, self.remove, self.failure):
             self.body.addWidget(widget)
 
     # ------------------------------------------------------------------ what was chosen
 
     def tile_of(self, source: ImageSource) -> str | tuple[int, int, int]:
         """The tile as `predict` takes it; a side in pixels means all planes of that many pixels."""
-        choice: str = self.tile.currentData()
-        if not choice.isdecimal():
-            return choice
-        return max(source.sizes["Z"], source.sizes["T"]), int(choice), int(choice)
+        side: str = self.tile.currentData()
+        if not side.isdecimal():
+            return side
+        return max(source.sizes["Z"], source.sizes["T"]), int(side), int(side)
 
     @property
     def wants_uncertainty(self) -> bool:
@@ -229,11 +233,13 @@ class PredictStep(Step):
             self.cost.setToolTip(planned.plan.device.reason)
             self._too_large = bool(planned.too_large)
             self.too_large.say(planned.too_large)
+            self._red = _red_lights(planned.plan)
         else:
             self.cost.setText("")
             self.cost.setToolTip("")
             self._too_large = False
             self.too_large.say("")
+            self._red = ()
         self._enable()
 
     def ask_about(self, files: Sequence[Path]) -> None:
@@ -258,6 +264,7 @@ class PredictStep(Step):
             self.failure.show_failure(None)
             self.ask_about(())
             self.bar.setRange(0, 0)
+            self.light_note.say("")
             self.note.setText("preparing…")
         elif state is JobState.CANCELLING:
             self.note.setText("cancelling after this tile…")
@@ -297,6 +304,7 @@ class PredictStep(Step):
             names = ", ".join(path.name for path in finished.files)
             text += f" Saved {names}."
         self.note.setText(text)
+        self.light_note.say("\n".join(light_sentences(finished.plan.lights.values())))
         if finished.unsaved is not None:
             self.failure.show_failure(describe(finished.unsaved))
 
@@ -309,6 +317,7 @@ class PredictStep(Step):
         self._has_run = has_run
         if not has_run and not self._state.busy:
             self.note.setText("")
+            self.light_note.say("")
         self._enable()
 
     def _enable(self) -> None:
@@ -318,7 +327,9 @@ class PredictStep(Step):
         if needs_folder and not missing:
             missing = _NEEDS_FOLDER
         self.predict.setEnabled(not busy and not missing)
-        self.predict.setToolTip(missing.capitalize() or "Predict with all checked models (Alt+R)")
+        self.predict.setText(_PREDICT_ANYWAY if self._red else _PREDICT)
+        tip = "\n".join([*light_sentences(self._red), "Predict with all checked models (Alt+R)"])
+        self.predict.setToolTip(missing.capitalize() or tip)
         self.preview.setEnabled((not busy and not self._missing) or self.preview.isChecked())
         self.choose_folder.setVisible(needs_folder)
         self.advanced.setEnabled(not busy)
@@ -350,19 +361,14 @@ class PredictStep(Step):
                 self.set_summary(self._missing, "idle")
             case _ if not self.predict.isEnabled():
                 self.set_summary(_NEEDS_FOLDER, "idle")
+            case _ if self._red:
+                self.set_summary("red light", "red")
             case _:
                 self.set_summary("ready", "ok")
 
 
-def _devices() -> dict[str, str]:
-    """Devices that this operating system can have."""
-    absent = "cuda" if platform.system() == "Darwin" else "mps"
-    return {device: text for device, text in _DEVICES.items() if device != absent}
-
-
-def _choice(entries: dict[str, str], chosen: str) -> Combo:
-    combo = Combo()
-    for value, text in entries.items():
-        combo.addItem(text, value)
-    combo.setCurrentIndex(max(0, combo.findData(chosen)))
-    return combo
+def _red_lights(plan: PredictionPlan) -> tuple[TrafficLight, ...]:
+    """None before the pixels were looked at."""
+    if not plan.looked:
+        return ()
+    return tuple(light for light in plan.lights.values() if light.colour is Colour.RED)

@@ -22,19 +22,12 @@ from napari_mito_predict._widgets.predict.image_step import ImageStep
 from napari_mito_predict._widgets.predict.model_cache import ModelCache
 from napari_mito_predict._widgets.predict.models_step import ModelsStep
 from napari_mito_predict._widgets.predict.output_layers import Grid, Run
+from napari_mito_predict._widgets.predict.planning import Planned, Request, planning
 from napari_mito_predict._widgets.predict.predict_step import PredictStep
 from napari_mito_predict._widgets.predict.preview import PreviewHere
 from napari_mito_predict._widgets.predict.preview_layers import Aim
 from napari_mito_predict._widgets.predict.saving import IfTaken, Taken
-from napari_mito_predict._widgets.predict.work import (
-    Finished,
-    Live,
-    Planned,
-    Request,
-    Started,
-    planning,
-    predicting,
-)
+from napari_mito_predict._widgets.predict.work import Finished, Live, Started, predicting
 from napari_mito_predict.image import Level
 
 if TYPE_CHECKING:
@@ -44,7 +37,6 @@ if TYPE_CHECKING:
 
     from napari_mito_predict._widgets.predict.choosing import Input
     from napari_mito_predict._widgets.predict.compare_step import ComparePanel
-    from napari_mito_predict.prediction import PredictionPlan
     from napari_mito_predict.prediction.viewport import Viewport
 
 _MILLISECONDS_BETWEEN_REFRESHES = 200
@@ -80,7 +72,7 @@ class PredictWidget(QWidget):
         self._grid: Grid | None = None
         self._live: Live | None = None
         self._planned_for: Request | None = None
-        self._plan_shown: PredictionPlan | None = None
+        self._shown: Planned | None = None
         self._planned_input: Input | None = None
         self._start_when_planned = False
         self._run_before: Run | None = None
@@ -170,10 +162,11 @@ class PredictWidget(QWidget):
             return
         self._planned_for = request
         self._planned_input = chosen
-        self._plan_shown = None
+        self._shown = None
         self.here.aim(None)
         if request is not None and chosen is not None:
             self.predict.show_plan(None)
+            self.models.look(request.looked_at)
             self.planning.start(planning(request, self._cache, self._viewport(chosen)))
             return
         self.planning.reset()
@@ -186,17 +179,18 @@ class PredictWidget(QWidget):
         return viewport_of(self.viewer, chosen.layer, chosen.grid.layer_axes)
 
     def _planned(self, planned: Planned) -> None:
-        """Show a plan; it comes a second time with the time that predicting will take."""
+        """Show a plan; it comes again with its lights, and with the time that predicting will take."""
         start = self._start_when_planned
         self._start_when_planned = False
-        self._plan_shown = planned.plan
+        before = self._shown
+        self._shown = planned
         self.models.show_plan(planned.plan)
         if any(finding.level is Level.ERROR for finding in planned.plan.findings):
             self.predict.show_plan(planned, _SEE_MODELS)
             return
         self.predict.show_plan(planned)
         chosen = self._planned_input
-        if chosen is not None:
+        if chosen is not None and before is None:
             self.here.aim(Aim(planned.plan, chosen.layer, chosen.grid.layer_axes))
         if start:
             self.start()
@@ -227,8 +221,8 @@ class PredictWidget(QWidget):
         self._grid = chosen.grid
         self._run_before = self.run
         self.run = None
-        plan = self._plan_shown if request == self._planned_for else None
-        self.job.start(predicting(request, plan, self._cache, self._viewport(chosen)))
+        planned = self._shown if request == self._planned_for else None
+        self.job.start(predicting(request, planned, self._cache, self._viewport(chosen)))
 
     def refresh_models(self) -> None:
         """Read the list of models anew: one was trained, or changed under its name."""
@@ -272,6 +266,7 @@ class PredictWidget(QWidget):
             self.run = Run(self.viewer, self._grid, message)
             self._live = message.live
             self._refresh.start()
+            self.models.show_plan(message.plan)
             self.predict.set_has_run(True)
             self._compare_first()
         elif isinstance(message, Live):

@@ -1,12 +1,10 @@
-"""What runs in the worker thread: planning and predicting. Knows arrays and models, no layers and no Qt."""
+"""What runs in the worker thread once Predict is pressed. Knows arrays and models, no layers and no Qt."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,18 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_mito_predict._widgets.common.origins import as_shown
-from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.predict.canvas import Canvas
+from napari_mito_predict._widgets.predict.planning import look_at_pixels, make_plan, why_too_large
 from napari_mito_predict._widgets.predict.saving import Files, Taken
-from napari_mito_predict.errors import MitoPredictError, OutputError, ResultTooLargeError
+from napari_mito_predict.errors import MitoPredictError, OutputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_mito_predict._widgets.common.worker import Work
     from napari_mito_predict._widgets.predict.model_cache import ModelCache
-    from napari_mito_predict._widgets.predict.saving import Destination
-    from napari_mito_predict.image import ImageSource
+    from napari_mito_predict._widgets.predict.planning import Planned, Request
     from napari_mito_predict.models.card import Target
     from napari_mito_predict.models.record import PredictionRecord
     from napari_mito_predict.prediction import Execution, PredictionPlan
@@ -35,48 +32,6 @@ _SHOWN_PERCENTILES = (0.5, 99.9)
 _SAMPLED = 1 << 20
 _PLANES = 8
 """Of a stack on disk, measured for its display range."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """Everything a prediction depends on, fixed when it is asked for.
-
-    Attributes
-    ----------
-    source : ImageSource
-        What to predict from.
-    channel : int
-        Index of the transmitted-light channel.
-    models : tuple of str
-        Model names or paths.
-    voxel_size_um : tuple of float or None, optional
-        z, y, x typed by the user where the image does not say.
-    device, precision, tile, tta, uncertainty : str, tuple of int or bool
-        As for `napari_mito_predict.predict`.
-    destination : Destination, optional
-        Where to save the predictions too; results that do not fit into memory are only written there.
-    """
-
-    source: ImageSource
-    channel: int
-    models: tuple[str, ...]
-    voxel_size_um: tuple[float | None, float | None, float | None] | None = None
-    device: str = "auto"
-    precision: str = "auto"
-    tile: str | tuple[int, int, int] = "auto"
-    tta: bool = False
-    uncertainty: bool = False
-    # Where to save makes no other plan.
-    destination: Destination | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True)
-class Planned:
-    """The plan, what it will cost in one line, and why its results have to go to a disk, where they do."""
-
-    plan: PredictionPlan
-    cost: str
-    too_large: str = ""
 
 
 @dataclass
@@ -152,44 +107,7 @@ class Finished:
     unsaved: MitoPredictError | None = None
 
 
-def make_plan(request: Request, cache: ModelCache) -> PredictionPlan:
-    """Decide everything, compute nothing."""
-    from napari_mito_predict.prediction import plan_prediction
-
-    return plan_prediction(
-        as_shown(request.source),
-        cache.get(request.models),
-        channel=request.channel,
-        voxel_size_um=request.voxel_size_um,
-        device=request.device,
-        precision=request.precision,
-        tile=request.tile,
-        tta=request.tta,
-        uncertainty=request.uncertainty,
-    )
-
-
-def planning(request: Request, cache: ModelCache, viewport: Viewport) -> Work:
-    """Work that yields the plan of `request`, and once more when it is known how long it will take.
-
-    Meanwhile the volume that is looked at is measured, so that predicting it begins at once.
-    """
-
-    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
-        from napari_mito_predict.prediction import RunContext, run
-
-        plan = make_plan(request, cache)
-        too_large = _too_large(plan)
-        yield Planned(plan, cost_of(plan, None), too_large)
-        with suppress(MitoPredictError), cache.turn(should_stop):  # said when it is to be predicted
-            run(plan, RunContext(cancel=should_stop, viewport=viewport, known=cache.known)).measure()
-        if not should_stop():
-            yield Planned(plan, cost_of(plan, cache.seconds_per_voxel(request.models, plan)), too_large)
-
-    return work
-
-
-def predicting(request: Request, planned: PredictionPlan | None, cache: ModelCache, viewport: Viewport) -> Work:
+def predicting(request: Request, planned: Planned | None, cache: ModelCache, viewport: Viewport) -> Work:
     """Work that predicts: yields `Started`, its `Live` for the first blocks, and `Finished` at the end.
 
     Where files of an earlier prediction are in the way it yields `Taken`, and no more. Nobody should wait for `Live`.
@@ -198,8 +116,9 @@ def predicting(request: Request, planned: PredictionPlan | None, cache: ModelCac
     ----------
     request : Request
         What to predict, and where to save it.
-    planned : PredictionPlan or None
-        The plan that was shown for `request`, which is kept as it is; None to plan now.
+    planned : Planned or None
+        The plan that was shown for `request`, which is kept as it is; None to plan now. Pixels that nobody has looked
+        at yet are looked at first.
     cache : ModelCache
         Models and what was measured.
     viewport : Viewport
@@ -208,15 +127,16 @@ def predicting(request: Request, planned: PredictionPlan | None, cache: ModelCac
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         start = time.monotonic()
-        plan = planned
         # Somebody may have written into the pixels since the plan was made.
-        if plan is None or as_shown(request.source) is not request.source:
-            plan = make_plan(request, cache)
+        if planned is None or as_shown(request.source) is not request.source:
+            plan = look_at_pixels(make_plan(request, cache), should_stop)
+        else:
+            plan = look_at_pixels(planned.plan, should_stop)
         if request.destination is None:
             plan.check_memory()
             yield from _predict_to_memory(plan, None, start, cache, viewport, should_stop)
             return
-        files = Files(plan, request.source, request.destination, on_disk=bool(_too_large(plan)))
+        files = Files(plan, request.source, request.destination, on_disk=bool(why_too_large(plan)))
         if files.taken:
             yield Taken(files.taken)
         elif files.on_disk:
@@ -301,15 +221,6 @@ def _finished(
     return Finished(plan, records, arrays, limits, time.monotonic() - start, written, unsaved)
 
 
-def _too_large(plan: PredictionPlan) -> str:
-    """Why the results of a plan do not fit into memory; empty where they do."""
-    try:
-        plan.check_memory()
-    except ResultTooLargeError as error:
-        return str(error)
-    return ""
-
-
 def _some_planes(stack: Any) -> NDArray[np.float32]:
     """Read a few planes of a large stack, from all of it."""
     planes = stack.reshape((-1, *stack.shape[-2:]))
@@ -329,14 +240,3 @@ def display_limits(values: NDArray[np.float32], target: Target) -> tuple[float, 
 def _records(plan: PredictionPlan) -> dict[str, PredictionRecord]:
     """How each output is made. Here, not where layers are made: the ends of the file are read for it."""
     return {key: plan.record(key) for key in plan.outputs}
-
-
-def cost_of(plan: PredictionPlan, seconds_per_voxel: float | None) -> str:
-    """One line: device, time, memory."""
-    precision = {"32": "float32"}.get(plan.device.precision, plan.device.precision)
-    parts = [f"{plan.device.kind.upper()} ({precision})"]
-    if seconds_per_voxel is not None:
-        voxels = max(math.prod(output.shape) for output in plan.outputs.values())
-        parts.append(f"about {duration(max(1.0, voxels * seconds_per_voxel))}")
-    parts.append(f"{max(plan.estimate_bytes / 1e9, 0.1):.1f} GB")
-    return " · ".join(parts)
