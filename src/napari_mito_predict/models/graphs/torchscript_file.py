@@ -17,7 +17,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from napari_mito_predict.errors import DamagedModelError, InvalidModelError
+from napari_mito_predict.errors import DamagedModelError, InvalidModelError, first_line
 
 LARGEST = 2 << 30
 _LARGEST_CODE = 8 << 20
@@ -61,8 +61,9 @@ def open_torchscript(content: bytes, device: torch.device, source: str) -> Calla
         try:
             module = torch.jit.load(io.BytesIO(content), map_location=device).eval()  # type: ignore[no-untyped-call]
         except (RuntimeError, ValueError, AttributeError) as error:
-            first = (str(error).strip().splitlines() or ["no reason given"])[0]
-            raise DamagedModelError(f"the TorchScript network cannot be read ({first}).", file=source) from error
+            raise DamagedModelError(
+                f"the TorchScript network cannot be read ({first_line(error)}).", file=source
+            ) from error
 
     def run(given: Tensor) -> Sequence[Tensor]:
         found = module(given)

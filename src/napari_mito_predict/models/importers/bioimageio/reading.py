@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_mito_predict.errors import ForeignModelError
+from napari_mito_predict.errors import ForeignModelError, one_line
 from napari_mito_predict.models.graphs import GraphArguments, check_graph
 from napari_mito_predict.models.importers.bioimageio import axes
 from napari_mito_predict.models.importers.bioimageio.card import model_card
@@ -141,8 +141,7 @@ def _compare(network: Network, given: np.ndarray, expected: np.ndarray, path: Pa
     try:
         found = forward(network, given)
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ForeignModelError(f"its network cannot compute its own test ({reason}).", file=path) from error
+        raise ForeignModelError(f"its network cannot compute its own test ({one_line(error)}).", file=path) from error
     if found.shape != expected.shape:
         raise ForeignModelError(
             f"its network gives images of {found.shape} for its own test, not of {expected.shape}.", file=path
