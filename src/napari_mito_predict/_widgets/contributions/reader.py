@@ -23,7 +23,7 @@ def get_reader(path: str | Sequence[str]) -> Callable[..., list[tuple[Any, dict[
 
 def read_layers(path: str | Sequence[str]) -> list[tuple[Any, dict[str, Any], str]]:
     """Read the first scene of each file, one layer per channel; the other scenes are in the Mito Predict widget."""
-    from napari_mito_predict._widgets.common.image_layers import file_layers
+    from napari_mito_predict._widgets.common.file_layers import file_layers
     from napari_mito_predict.image import open_image
 
     layers: list[tuple[Any, dict[str, Any], str]] = []
