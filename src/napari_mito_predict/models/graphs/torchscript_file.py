@@ -10,7 +10,6 @@ import ast
 import io
 import warnings
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from napari_mito_predict.errors import DamagedModelError, InvalidModelError, first_line
+from napari_mito_predict.models.zips import ZIP_ERRORS
 
 LARGEST = 2 << 30
 _LARGEST_CODE = 8 << 20
@@ -100,7 +100,7 @@ def _code_of(content: bytes, source: str) -> Iterator[str]:
                 raise DamagedModelError("this is no TorchScript network: there is no program in it.", file=source)
             for member in code:
                 yield archive.read(member).decode("utf-8")
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
+    except ZIP_ERRORS as error:
         raise DamagedModelError(f"the TorchScript network cannot be read ({error}).", file=source) from error
 
 
