@@ -96,8 +96,8 @@ def _built(entry: PytorchStateDictWeightsDescr, contents: Contents, program: str
         except DamagedModelError:
             raise
         except Exception as error:
-            f"{type(error).__name__}: {error!s:.200}"
-            raise ForeignModelError(f"its program {program} failed ({one_line(error)}).") from error
+            reason = f"{type(error).__name__}: {one_line(error)}"
+            raise ForeignModelError(f"its program {program} failed ({reason}).") from error
     if not isinstance(network, torch.nn.Module):
         raise ForeignModelError(f"its program {program} gave no network.")
     return network
