@@ -56,7 +56,7 @@ def open_onnx(content: bytes, device: torch.device, source: str) -> Callable[[Te
         raise DamagedModelError(f"the ONNX network cannot be read ({first_line(error)}).", file=source) from error
     inputs = session.get_inputs()
     if len(inputs) != 1:
-        raise InvalidModelError(f"{source}: the ONNX network takes {len(inputs)} tensors; one image can be given.")
+        raise InvalidModelError(f"the ONNX network takes {len(inputs)} tensors; one image can be given.", file=source)
     name = inputs[0].name
 
     def run(given: Tensor) -> Sequence[Tensor]:
@@ -85,7 +85,7 @@ def check_onnx(content: bytes, source: str) -> None:
     own = {function.domain for function in model.functions}
     functions = chain.from_iterable(function.node for function in model.functions)
     for problem in chain(_of_graph(model.graph, own, 0), _of_nodes(functions, own, 0)):
-        raise InvalidModelError(f"{source}: the ONNX network {problem}. Such a file is not run.")
+        raise InvalidModelError(f"the ONNX network {problem}. Such a file is not run.", file=source)
 
 
 def _of_graph(graph: Any, own: set[str], depth: int) -> Iterator[str]:

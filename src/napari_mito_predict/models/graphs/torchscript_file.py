@@ -80,8 +80,9 @@ def check_torchscript(content: bytes, source: str) -> None:
     for code in _code_of(content, source):
         for name in _forbidden_names(_parsed(code, source)):
             raise InvalidModelError(
-                f"{source}: the TorchScript network uses '{name}', and so does more than to compute with images. Such "
-                "a file is not opened."
+                f"the TorchScript network uses '{name}', and so does more than to compute with images. Such a file is "
+                "not opened. Ask its authors for ONNX.",
+                file=source,
             )
 
 

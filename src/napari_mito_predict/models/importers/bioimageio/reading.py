@@ -77,7 +77,7 @@ def read(path: Path, told: Told) -> ForeignModel:
                 given = normalised(images.given, normalisation)
                 graph = graph_file(description, contents, arguments, given, told)
                 card = model_card(description, graph, normalisation, images.expected, told, path)
-                network = _network(graph, card, path)
+                network = _network(graph, path)
         except ForeignModelError as error:
             raise type(error)(error.reason_about(path), file=path) from error
     given = normalised(images.given, card.input.normalisation)
@@ -116,7 +116,8 @@ def _arguments(description: ModelDescr) -> tuple[GraphArguments, Normalisation]:
         raise ForeignModelError(f"{error}.") from error
 
 
-def _network(graph: GraphFile, card: object, path: Path) -> Network:
+def _network(graph: GraphFile, path: Path) -> Network:
+    """Open the graph."""
     from napari_mito_predict.models.graphs.network import GraphNetwork
 
     network = GraphNetwork(graph.arguments, graph.file, graph.content, str(path)).eval()
