@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from napari_mito_predict._files import atomic_folder, atomic_path, atomic_write_text, sha256_file
+from napari_mito_predict._files import (
+    atomic_folder,
+    atomic_path,
+    atomic_write_text,
+    folder_for,
+    remove_abandoned,
+    sha256_file,
+)
 from napari_mito_predict.errors import UnwritableOutputError
 
 
@@ -155,6 +162,42 @@ def test_a_folder_that_may_not_be_replaced_stays(tmp_path: Path) -> None:
         make_folder(temporary, "new")
     assert (tmp_path / "result" / "inner" / "file.txt").read_text() == "somebody else's"
     assert os.listdir(tmp_path) == ["result"]
+
+
+KILLED_WHILE_WRITING = """
+import os, sys
+from pathlib import Path
+from napari_mito_predict._files import atomic_folder
+with atomic_folder(Path(sys.argv[1])) as temporary:
+    temporary.mkdir()
+    (temporary / "weights").touch()
+    os._exit(1)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_and_what_others_write_is_not(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, str(tmp_path / "model")], check=False, timeout=60)
+    (left,) = tmp_path.iterdir()
+    elsewhere = left.with_name(f".000000-{left.name.split('-', 1)[1]}")  # begun on another computer
+    elsewhere.mkdir()
+    with atomic_folder(tmp_path / "mine") as temporary:
+        temporary.mkdir()
+        remove_abandoned(tmp_path)
+        assert temporary.is_dir()
+    assert sorted(tmp_path.iterdir()) == sorted([elsewhere, tmp_path / "mine"])
+
+
+def test_new_folders_stay_only_where_something_was_written(tmp_path: Path) -> None:
+    final = tmp_path / "new" / "place" / "result.txt"
+    with pytest.raises(ValueError, match="refused"), folder_for(final):
+        assert final.parent.is_dir()
+        raise ValueError("refused")
+    assert not list(tmp_path.iterdir())
+    with folder_for(final):
+        final.touch()
+    assert final.exists()
+    with pytest.raises(UnwritableOutputError, match="cannot be made"), folder_for(final / "below" / "a file"):
+        pass
 
 
 def test_sha256(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import platform
+import re
 import shutil
 import time
 import uuid
@@ -16,6 +18,7 @@ from napari_mito_predict.errors import UnwritableOutputError
 
 _RENAME_ATTEMPTS = 5
 _CHUNK = 1 << 20
+_ABANDONED = re.compile(r"\.(?P<computer>[0-9a-f]{6})-(?P<process>\d+)-[0-9a-f]{8}\.partial\.")
 _FLUSHED_AT_A_TIME = 4  # a disk merges what is flushed at the same time: a fifth of the time for 200 chunks
 
 
@@ -80,8 +83,8 @@ def atomic_folder(final: Path, *, replace: bool = True) -> Iterator[Path]:
         names what it writes. Errors of the block are passed on as they are.
     """
     final = Path(final)
-    token = uuid.uuid4().hex[:8]
-    # The training's run folder is tidied by these names: whoever is killed here leaves one or both of them.
+    token = f"{_this_computer()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    # Folders are tidied by these names: whoever is killed here leaves one or both of them.
     temporary = final.with_name(f".{token}.partial.{final.name}")
     old = final.with_name(f".{final.name}.{token}.old")
     try:
@@ -95,6 +98,50 @@ def atomic_folder(final: Path, *, replace: bool = True) -> Iterator[Path]:
             rename(old, final)
         _remove(temporary)
         _remove(old)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the folders that `atomic_folder` began here in processes of this computer that have ended since.
+
+    Those of other computers, which may share the folder, stay.
+    """
+    import psutil
+
+    for left in folder.glob(".*.partial.*"):
+        begun = _ABANDONED.match(left.name)
+        if begun is None or begun["computer"] != _this_computer():
+            continue
+        if not psutil.pid_exists(int(begun["process"])):
+            _remove(left)
+
+
+def _this_computer() -> str:
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+
+
+@contextlib.contextmanager
+def folder_for(final: Path) -> Iterator[None]:
+    """Make the folders above `final` that are not there yet; where the block raises, they are taken away again.
+
+    Raises
+    ------
+    UnwritableOutputError
+        They cannot be made.
+    """
+    new = [folder for folder in final.parents if not folder.exists()]
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableOutputError(
+            f"this folder cannot be made ({error.strerror or error}). Choose another place.", file=final.parent
+        ) from error
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # something else was put there
+            for folder in new:
+                folder.rmdir()
+        raise
 
 
 def atomic_write_text(final: Path, text: str) -> None:

@@ -41,6 +41,17 @@ class MitoPredictError(Exception):
         return str(self)
 
 
+def one_line(error: BaseException, longest: int = 200) -> str:
+    """What a library said, on one line of a bounded length; the kind of error where it said nothing."""
+    return " ".join(str(error).split())[:longest] or type(error).__name__
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what a library said, where all others are for programmers; the kind of error without any."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0]
+
+
 # ---------------------------------------------------------------- images
 class ImageError(MitoPredictError):
     """Something about an image file or layer."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
-import signal
-import subprocess
 import sys
 import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import tifffile
 import torch
 
 from napari_mito_predict.models import read_package
-from napari_mito_predict.training import Run, TrainingConfig
+from napari_mito_predict.training import Run, TrainingConfig, train
 
 _KILLS = 20
 _ITERATIONS = 800
@@ -42,15 +43,31 @@ def config(planes: Path, tmp_path: Path) -> TrainingConfig:
     )
 
 
-def _start(run: Run) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "napari_mito_predict", "train", "--resume", str(run.path)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+@pytest.fixture
+def start() -> Callable[[Run], BaseProcess]:
+    """Go on with a run in a process of its own, in which torch is imported already: it is not what is killed."""
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(["napari_mito_predict.training.lifecycle"])
+
+    def go_on(run: Run) -> BaseProcess:
+        process = server.Process(target=train, args=(run,))
+        process.start()
+        return process
+
+    return go_on
+
+
+def _exit_code(process: BaseProcess, seconds: float) -> int | None:
+    process.join(seconds)
+    return process.exitcode
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_killed_twenty_times_it_ends_with_the_same_weights(config: TrainingConfig, tmp_path: Path) -> None:
+def test_killed_twenty_times_it_ends_with_the_same_weights(
+    config: TrainingConfig, start: Callable[[Run], BaseProcess], tmp_path: Path
+) -> None:
     whole = Run.create(config)
-    assert _start(whole).wait(timeout=300) == 0
+    assert _exit_code(start(whole), 300) == 0
     broken = Run.create(config.model_copy(update={"output": tmp_path / "broken"}))
     moments = random.Random(0)
     # As long as the whole takes in all, half of it on average: on no machine is the run over before the last kill.
@@ -60,16 +77,16 @@ def test_killed_twenty_times_it_ends_with_the_same_weights(config: TrainingConfi
     kills = 0
     while kills < _KILLS:
         before = broken.status.heartbeat
-        process = _start(broken)
-        while process.poll() is None and broken.status.heartbeat == before:
-            time.sleep(0.01)  # until the trainer says its first word: killing Python's imports proves nothing
+        process = start(broken)
+        while process.is_alive() and broken.status.heartbeat == before:
+            time.sleep(0.01)  # until the trainer says its first word
         time.sleep(moments.uniform(0, longest))
-        process.send_signal(signal.SIGKILL)
-        if process.wait(timeout=60) == 0:
+        process.kill()
+        if _exit_code(process, 60) == 0:
             pytest.fail(f"The run was over after {kills} kills; it needs more iterations.")
         kills += 1
         _assert_readable(broken)
-    assert _start(broken).wait(timeout=300) == 0
+    assert _exit_code(start(broken), 300) == 0
     assert broken.status.state == "done"
     rows = [[{k: v for k, v in row.items() if k != "seconds"} for row in run.metrics] for run in (whole, broken)]
     assert rows[0] == rows[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import os
 import shutil
@@ -26,6 +27,26 @@ pytest.importorskip("napari")
 
 SHAPE = (16, 64, 72)
 VOXEL = (0.29, 0.11, 0.11)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _look_for_plugins_once():
+    """Each viewer reads the manifests of all plugins anew, which takes nearly half of its time."""
+    from npe2 import PluginManifest
+
+    found = list(PluginManifest.discover())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "discover", lambda *args, **keywords: iter(found))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keep_modules_out_of_garbage_collection(models_folder):
+    """Each viewer ends with two collections, which would look at all of napari and torch."""
+    from napari._qt import qt_main_window  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

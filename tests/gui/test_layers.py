@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
-from napari_mito_predict._widgets.common import image_layers, removal
+from napari_mito_predict._widgets.common import file_layers, image_layers, removal
 from napari_mito_predict._widgets.common.facts import KEY
 from napari_mito_predict.image import ChannelRole, from_array, open_image
 
@@ -16,7 +16,7 @@ def image_of(shape, axes, **kwargs):
 
 
 def test_a_file_becomes_one_layer_per_channel_with_its_grid(czi):
-    layers = [Image(data, **keywords) for data, keywords, _ in image_layers.file_layers(open_image(czi))]
+    layers = [Image(data, **keywords) for data, keywords, _ in file_layers.file_layers(open_image(czi))]
     assert [layer.name for layer in layers] == ["zellen ä T-PMT", "TMRM", "SYBR Gold"]
     assert [layer.colormap.name for layer in layers] == ["gray", "green", "green"]
     for layer in layers:
@@ -28,7 +28,7 @@ def test_a_file_becomes_one_layer_per_channel_with_its_grid(czi):
 
 def test_for_an_overlay_truth_starts_hidden_and_light_dimmed(czi):
     layers = [
-        Image(data, **keywords) for data, keywords, _ in image_layers.file_layers(open_image(czi), for_overlay=True)
+        Image(data, **keywords) for data, keywords, _ in file_layers.file_layers(open_image(czi), for_overlay=True)
     ]
     assert [layer.visible for layer in layers] == [True, False, False]
     assert layers[0].opacity < 1
@@ -36,16 +36,16 @@ def test_for_an_overlay_truth_starts_hidden_and_light_dimmed(czi):
 
 def test_a_time_series_keeps_seconds_and_unknown_sizes_stay_pixels():
     source = image_of((3, 1, 8, 9), "TZYX", voxel_size_um=(None, 0.2, 0.2), time_step_s=2.0)
-    data, keywords, _ = image_layers.file_layers(source)[0]
+    data, keywords, _ = file_layers.file_layers(source)[0]
     assert data.shape == (3, 1, 8, 9)
     assert keywords["scale"] == [2.0, 1.0, 0.2, 0.2]
     assert keywords["units"] == ["second", "pixel", "micrometer", "micrometer"]
 
 
 def test_large_images_are_read_plane_by_plane(monkeypatch):
-    monkeypatch.setattr(image_layers, "_IN_MEMORY", 0)
+    monkeypatch.setattr(file_layers, "_IN_MEMORY", 0)
     source = image_of((2, 4, 8, 9), "TZYX")
-    data, _, _ = image_layers.file_layers(source)[0]
+    data, _, _ = file_layers.file_layers(source)[0]
     assert data.chunksize == (1, 1, 8, 9)
     np.testing.assert_array_equal(np.asarray(data[1, 2]), source.read(1, 0, 2)[0])
 
@@ -120,7 +120,7 @@ def test_roles_come_from_the_name_of_a_foreign_layer():
 
 @pytest.mark.parametrize("plane", [np.full((4, 4), np.nan), np.zeros((4, 4)), np.array([[np.inf, 1.0]])])
 def test_display_limits_are_finite_and_not_empty(plane):
-    low, high = image_layers.contrast_of(plane)
+    low, high = file_layers.contrast_of(plane)
     assert np.isfinite([low, high]).all()
     assert low < high
 

@@ -12,7 +12,7 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 
 from napari_mito_predict import load_model, open_image, predict
-from napari_mito_predict._widgets.common import image_layers
+from napari_mito_predict._widgets.common import file_layers, image_layers
 from napari_mito_predict._widgets.common.facts import prediction_facts
 from napari_mito_predict.image import write_ome_tiff
 
@@ -81,7 +81,7 @@ def test_a_file_is_named_only_while_its_pixels_are_shown(ready, czi, viewer, qtb
 
 
 def test_copies_of_large_lazy_layers_are_still_the_files(monkeypatch, dock, viewer, czi, qtbot):
-    monkeypatch.setattr(image_layers, "_IN_MEMORY", 0)
+    monkeypatch.setattr(file_layers, "_IN_MEMORY", 0)
     dock.image.open_file(czi)
     qtbot.waitUntil(lambda: dock.image.input is not None, timeout=PATIENCE)
     copy = duplicate(viewer, viewer.layers[0])
@@ -248,7 +248,7 @@ def test_the_dock_opens_although_the_file_is_gone(viewer, czi, tmp_path, qtbot):
 
     path = tmp_path / "gone.czi"
     shutil.copy(czi, path)
-    for data, keywords, _ in image_layers.file_layers(open_image(path)):
+    for data, keywords, _ in file_layers.file_layers(open_image(path)):
         viewer.add_layer(Image(data, **keywords))
     path.unlink()
     widget = MitoPredict(viewer)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from napari_mito_predict.errors import ImageIndexError, IncompleteImageError, UnsupportedImageError
 from napari_mito_predict.image import ImageSource, check_image, unreadable_channels
-from napari_mito_predict.image.source import SceneInfo
+from napari_mito_predict.image.backend import SceneInfo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from napari_mito_predict.errors import ImageError, SceneNotFoundError, UnknownAxesError, UnsupportedImageError
 from napari_mito_predict.image import ImageSource, check_image, from_array
-from napari_mito_predict.image.source import SceneInfo
+from napari_mito_predict.image.backend import SceneInfo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

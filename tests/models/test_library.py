@@ -244,6 +244,7 @@ def test_a_folder_is_where_to_write_and_a_file_what(package: Path, tmp_path: Pat
     assert export_model(package, place) == place / "mito-2d.zip"
     assert export_model(package, place, file_format="folder") == place / "mito-2d"
     assert export_model(package, tmp_path / "a" / "b.zip") == tmp_path / "a" / "b.zip"
+    assert export_model(package, tmp_path / "version 1.2") == tmp_path / "version 1.2.zip"
 
 
 def test_nothing_is_replaced_without_being_asked(package: Path, tmp_path: Path) -> None:

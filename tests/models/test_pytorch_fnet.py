@@ -232,6 +232,9 @@ def test_all_that_is_missing_is_listed_at_once(tmp_path: Path) -> None:
         assert words in message
     assert "pixel" not in message
     assert "normalised" not in refused(path, Told(normalisation=Normalisation()))
+    with pytest.raises(ForeignModelError) as error:
+        read_foreign(path, Told(normalisation=Normalisation()))
+    assert error.value.missing == ("targets", "voxel_size_um"), "which fields to fill in, for forms"
 
 
 def test_planes_have_no_preset(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_progress_counts_every_pass(make_model, make_gvtnet, noise):
 
 
 def test_half_precision_differs_by_less_than_it_costs(make_model, make_gvtnet, noise):
-    volume, network = noise(6, 120, 100), make_gvtnet(3, 3, 8)
+    volume, network = noise(6, 64, 56), make_gvtnet(3, 3, 8)
     network.bottom.output.weight.data.mul_(10)  # attention matters
     model = make_model(network)
     exact = predict(volume, model, tile="whole", **CPU)["mitochondria"].data

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_mito_predict.errors import ImageError, UnknownAxesError
+from napari_mito_predict.image.backend import AXES, RGB, SceneInfo
 from napari_mito_predict.image.metadata import known_size
-from napari_mito_predict.image.source import AXES, RGB, ImageSource, SceneInfo
+from napari_mito_predict.image.source import ImageSource
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_mito_predict.errors import MissingReaderError, MitoPredictError, UnreadableImageError
+from napari_mito_predict.errors import MissingReaderError, MitoPredictError, UnreadableImageError, one_line
+from napari_mito_predict.image.backend import AXES, RGB, SceneInfo
 from napari_mito_predict.image.metadata import known_size
-from napari_mito_predict.image.source import AXES, RGB, SceneInfo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,10 +119,9 @@ class BioioBackend:
         except (MitoPredictError, MemoryError):
             raise
         except Exception as error:
-            said = " ".join(str(error).split())[:200] or type(error).__name__
             raise UnreadableImageError(
-                f"the installed reader of {self.path.suffix} files cannot read it ({said}). It is damaged, or of a "
-                "kind that this reader does not know.",
+                f"the installed reader of {self.path.suffix} files cannot read it ({one_line(error)}). It is "
+                "damaged, or of a kind that this reader does not know.",
                 file=self.path,
             ) from error
 

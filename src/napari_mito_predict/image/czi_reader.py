@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from napari_mito_predict.errors import MissingReaderError, UnreadableImageError
+from napari_mito_predict.image.backend import RGB, SceneInfo
 from napari_mito_predict.image.czi_metadata import acquisition_time, mean_step_s, read_facts
 from napari_mito_predict.image.czi_scenes import CziScene, Plane, Tile, damaged_czi, find_scenes
 from napari_mito_predict.image.missing import describe_missing
-from napari_mito_predict.image.source import RGB, SceneInfo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

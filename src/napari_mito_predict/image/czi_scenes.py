@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from napari_mito_predict.errors import UnreadableImageError
-from napari_mito_predict.image.source import RGB
+from napari_mito_predict.image.backend import RGB
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from napari_mito_predict.image.source import ranges
-
 Plane = tuple[int, int, int]
 """t, c, z, counted from 0."""
 
@@ -40,3 +38,14 @@ def _lacking(missing: Collection[Plane], t: int, names: Sequence[str | None]) ->
         if steps:
             parts.append(f"Z {ranges(steps)} of {name or f'channel {channel}'}")
     return " and ".join(parts)
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Write ``[0, 1, 2, 5]`` as "0-2, 5"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)

@@ -11,7 +11,7 @@ import imagecodecs
 import numpy as np
 
 from napari_mito_predict.errors import UnreadableImageError, UnsupportedImageError
-from napari_mito_predict.image.source import AXES, RGB, SceneInfo
+from napari_mito_predict.image.backend import AXES, RGB, SceneInfo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

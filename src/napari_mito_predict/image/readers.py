@@ -13,7 +13,7 @@ from napari_mito_predict.image.names import image_stem
 from napari_mito_predict.image.ome_xml import is_ome_xml
 from napari_mito_predict.image.picture_reader import JPEG_MAGIC, PNG_MAGIC, JpegBackend, PngBackend
 from napari_mito_predict.image.predicted import has_record
-from napari_mito_predict.image.source import Backend, ImageSource, SceneInfo
+from napari_mito_predict.image.source import ImageSource
 from napari_mito_predict.image.tiff_reader import TiffBackend
 from napari_mito_predict.image.tiff_sets import TIFF_MAGIC
 from napari_mito_predict.image.zarr_files import is_zarr
@@ -21,6 +21,8 @@ from napari_mito_predict.image.zarr_reader import ZarrBackend
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from napari_mito_predict.image.backend import Backend, SceneInfo
 
 _CZI_MAGIC = b"ZISRAWFILE"
 _GIB = 2**30

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,83 +16,15 @@ from napari_mito_predict.errors import (
     SceneNotFoundError,
     UnsupportedImageError,
 )
-from napari_mito_predict.image.channels import Channel, ChannelHints, ChannelRole, describe_channels, find_channel
+from napari_mito_predict.image.backend import AXES, Backend
+from napari_mito_predict.image.channels import Channel, ChannelRole, describe_channels, find_channel
+from napari_mito_predict.image.cropped import CroppedBackend
+from napari_mito_predict.image.missing import ranges
 from napari_mito_predict.image.predicted import find_marks
 
 if TYPE_CHECKING:
     import dask.array
     from numpy.typing import NDArray
-
-AXES = "TCZYX"
-RGB = "this is an RGB colour image, and predictions need a greyscale transmitted-light channel."
-
-
-@dataclass(frozen=True, slots=True)
-class SceneInfo:
-    """What a reader knows of one scene before it reads any pixel.
-
-    Attributes
-    ----------
-    sizes : dict
-        Sizes of T, C, Z, Y, X (all of them).
-    dtype : numpy.dtype
-        Of the pixels; the common type where channels differ.
-    channel_names : tuple of str or None
-        One per channel.
-    hints : tuple of ChannelHints
-        One per channel, or empty.
-    voxel_size_um : tuple of float or None
-        z, y, x in micrometres; None where the file does not say.
-    time_step_s : float or None
-        Seconds between time points.
-    unsupported : str
-        Why nothing can be read for prediction, in a sentence; empty for sound images.
-    unsupported_channels : dict of int to str
-        The same for single channels, where others can be read.
-    missing : frozenset of (int, int, int)
-        (t, c, z) of the planes that were never recorded; readers are not asked for them.
-    times, planes : range or None
-        Which time points and Z steps of the file these are, in a part of an image; None where it is not cropped there.
-    text : str
-        What the file says about itself in free text, such as its description.
-    """
-
-    sizes: dict[str, int]
-    dtype: np.dtype[Any]
-    channel_names: tuple[str | None, ...]
-    hints: tuple[ChannelHints, ...] = ()
-    voxel_size_um: tuple[float | None, float | None, float | None] = (None, None, None)
-    time_step_s: float | None = None
-    is_rgb: bool = False
-    simulated: bool = False
-    unsupported: str = ""
-    unsupported_channels: Mapping[int, str] = field(default_factory=dict)
-    missing: frozenset[tuple[int, int, int]] = frozenset()
-    times: range | None = None
-    planes: range | None = None
-    warnings: tuple[str, ...] = field(default=())
-    text: str = ""
-
-
-class Backend(Protocol):
-    """What a file format has to offer; implementations are thread-safe and picklable."""
-
-    @property
-    def path(self) -> Path | None:
-        """The file; None for arrays."""
-
-    @property
-    def scenes(self) -> tuple[str, ...]:
-        """Names of all scenes."""
-
-    def info(self, scene: int) -> SceneInfo:
-        """Describe a scene without reading pixels."""
-
-    def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
-        """Read ``(Z, Y, X)``, or ``(1, Y, X)`` for one `z`, in the file's own dtype; indices are valid.
-
-        Nobody asks for planes that `info` calls missing, nor for channels that it calls unsupported.
-        """
 
 
 class ImageSource:
@@ -383,78 +314,8 @@ def _read_block(image: ImageSource, channel: int, block_id: tuple[int, ...] = (0
     return image.read(block_id[0], channel)[None].astype(image.dtype, casting="safe", copy=False)
 
 
-class CroppedBackend:
-    """Part of what another backend reads, see `ImageSource.crop`."""
-
-    def __init__(self, whole: Backend, times: range | None, planes: range | None) -> None:
-        self.whole = whole
-        self._times = times
-        self._planes = planes
-        self.path = whole.path
-        self.scenes = whole.scenes
-
-    def info(self, scene: int) -> SceneInfo:
-        """Describe the part."""
-        whole = self.whole.info(scene)
-        times = self._part(self._times, whole.sizes["T"], "time points")
-        planes = self._part(self._planes, whole.sizes["Z"], "Z steps")
-        missing = frozenset(
-            (t - times.start, c, z - planes.start) for t, c, z in whole.missing if t in times and z in planes
-        )
-        return replace(
-            whole,
-            sizes=whole.sizes | {"T": len(times), "Z": len(planes)},
-            missing=missing,
-            times=_within(whole.times, _unless_all(self._times, whole.sizes["T"])),
-            planes=_within(whole.planes, _unless_all(self._planes, whole.sizes["Z"])),
-        )
-
-    def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
-        """Read a stack of the part, or one Z step of it."""
-        if self._times is not None:
-            t += self._times.start
-        if self._planes is None:
-            return self.whole.read(scene, t, c, z)
-        if z is not None:
-            return self.whole.read(scene, t, c, self._planes[z])
-        return np.concatenate([self.whole.read(scene, t, c, step) for step in self._planes])
-
-    def _part(self, wanted: range | None, size: int, what: str) -> range:
-        if wanted is None:
-            return range(size)
-        if wanted.step == 1 and 0 <= wanted.start < wanted.stop <= size:
-            return wanted
-        raise ImageIndexError(
-            f"there are no {what} {wanted.start} to {wanted.stop - 1}; valid are 0 to {size - 1} (counted from 0), one "
-            "after the other.",
-            file=self.path,
-        )
-
-
 def _is_among(channel: int, channels: Sequence[Channel] | None) -> bool:
     return channels is None or any(channel == each.index for each in channels)
-
-
-def _within(outer: range | None, inner: range | None) -> range | None:
-    """A part of a part, counted as the whole is."""
-    if outer is None or inner is None:
-        return inner or outer
-    return outer[inner.start : inner.stop]
-
-
-def _unless_all(part: range | None, size: int) -> range | None:
-    return None if part == range(size) else part
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """Write ``[0, 1, 2, 5]`` as "0-2, 5"."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def _scene_index(scenes: tuple[str, ...], scene: int | str, where: str) -> int:

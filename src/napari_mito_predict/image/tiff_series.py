@@ -1,8 +1,8 @@
-"""The series of a TIFF file as grids of planes: which axes they have, which planes were never recorded, what is hurt.
+"""The series of a TIFF file as grids of planes: which axes they have, and which planes were never recorded.
 
 tifffile puts pages together to series, and is lenient: what is missing comes back as zeros. Here is decided what that
-means. A plane that the file itself says it holds and that is not there is damage. A plane that nobody ever wrote, since
-the recording was stopped, is missing: the rest of the image can be used.
+means. A plane that the file itself says it holds and that is not there is damage (`tiff_stored`). A plane that nobody
+ever wrote, since the recording was stopped, is missing: the rest of the image can be used.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
-from napari_mito_predict.errors import UnknownAxesError, UnreadableImageError, UnsupportedImageError
+from napari_mito_predict.errors import UnknownAxesError, UnsupportedImageError
 from napari_mito_predict.image.micromanager import is_recorded_in_part, planned_sizes, whole_recording
 from napari_mito_predict.image.tiff_pages import PageReader, described_page, stored_form
+from napari_mito_predict.image.tiff_stored import refuse_incomplete, refuse_so_many
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from napari_mito_predict.image.missing import Plane
 
 KNOWN_AXES = "TCZYXS"
 _REST = "R"
@@ -40,11 +43,6 @@ _SCENE_AXES = {
     "J": "column",
     "K": "row",
 }
-Plane = tuple[int, int, int]
-"""Time point, channel and Z step."""
-_HEADER_BYTES = 8
-_MOST_PAGES = 2_000_000
-"""Of one series. A damaged number can announce more than fit into memory, all of them never recorded."""
 _ADVICE = (
     'Say what each axis is, for example axes="ZYX" for a z-stack or axes="TYX" for a time series (--axes ZYX on the '
     "command line); R is for an axis of which each position is an image of its own."
@@ -170,16 +168,16 @@ def read_series(path: Path, tiff: Any, one: Any, axes: str | None, *, planes: in
     UnknownAxesError
         An axis that is neither declared nor given.
     """
-    _refuse_so_many(path, len(one.pages))
+    refuse_so_many(path, len(one.pages))
     pages = list(one.pages)
     shape = tuple(int(size) for size in one.shape)
     letters = str(one.axes)
-    refuse_damage(path, one, pages, recorded_in_part=is_recorded_in_part(tiff, one.kind), planes=planes)
+    refuse_incomplete(path, one, pages, recorded_in_part=is_recorded_in_part(tiff, one.kind), planes=planes)
     notes: tuple[str, ...] = ()
     if one.kind == "lsm":
         shape, letters = _with_channels_in_pages(one.keyframe, shape, letters)
     if one.kind == "mmstack":
-        _refuse_so_many(path, math.prod(planned_sizes(tiff, shape, letters).values()))
+        refuse_so_many(path, math.prod(planned_sizes(tiff, shape, letters).values()))
         recording = whole_recording(tiff, pages, shape, letters)
         pages, notes = recording.pages, recording.notes
         shape, letters = _without_single(recording.shape, recording.axes)
@@ -329,63 +327,6 @@ def _with_channels_in_pages(page: Any, shape: tuple[int, ...], axes: str) -> tup
     sizes = dict(zip(axes, shape, strict=True))
     axes = axes.replace("C", "").removesuffix("YX") + "CYX"
     return tuple(sizes[axis] for axis in axes), axes
-
-
-# ---------------------------------------------------------------- damage
-def refuse_damage(path: Path, one: Any, pages: Sequence[Any], *, recorded_in_part: bool, planes: int | None) -> None:
-    """Compare declared pixels with stored ones, and the bytes they need with the size of the file."""
-    there = [page for page in pages if page is not None]
-    for number, page in enumerate(pages):
-        if page is not None:
-            _refuse_sparse(path, page, number)
-    declared = math.prod(one.shape)
-    if one.dataoffset is not None:  # one block of pixels, maybe with a single directory before it
-        _refuse_short(path, one.dataoffset + declared * one.dtype.itemsize, there[0].parent.filehandle.size)
-        return
-    stored = sum(math.prod(page.shape) for page in there)
-    never_recorded = recorded_in_part or (planes is not None and len(there) >= planes)
-    if stored < declared and not never_recorded:
-        raise UnreadableImageError(
-            f"the file is incomplete: it declares {declared} pixels, and its {len(there)} stored planes hold "
-            f"{stored}. Copy it again from where it came from.",
-            file=path,
-        )
-    for page in there:
-        end = max((o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=False)), default=0)
-        _refuse_short(path, end, page.parent.filehandle.size)
-
-
-def _refuse_sparse(path: Path, page: Any, number: int) -> None:
-    """Refuse a page of which a strip or tile is nowhere: tifffile reads zeros in its place, as for a sparse file."""
-    kind = "tile" if page.keyframe.is_tiled else "strip"
-    expected = math.prod(page.keyframe.chunked)
-    places = list(zip(page.dataoffsets, page.databytecounts, strict=False))
-    # No pixels lie in the header, which takes the first bytes of every TIFF.
-    missing = [i for i, (offset, count) in enumerate(places) if offset < _HEADER_BYTES or count < 1]
-    missing += range(len(places), expected)
-    if missing:
-        raise UnreadableImageError(
-            f"plane {number} (counted from 0) is incomplete: {len(missing)} of its {expected} {kind}s are not "
-            f"in the file, the first of them {kind} {missing[0]}. Copy it again from where it came from, or save it "
-            "again in the program that wrote it.",
-            file=path,
-        )
-
-
-def _refuse_so_many(path: Path, pages: int) -> None:
-    if pages > _MOST_PAGES:
-        raise UnreadableImageError(
-            f"this TIFF is damaged: it declares {pages} planes. Copy it again from where it came from.", file=path
-        )
-
-
-def _refuse_short(path: Path, needed: int, size: int) -> None:
-    if needed > size:
-        raise UnreadableImageError(
-            f"the file is cut short: {needed} bytes are needed for its planes, {size} are there. "
-            "Copy it again from where it came from.",
-            file=path,
-        )
 
 
 # ---------------------------------------------------------------- what was never recorded

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from napari_mito_predict.errors import UnreadableImageError, UnsupportedImageError
+from napari_mito_predict.errors import UnreadableImageError, UnsupportedImageError, one_line
 
 _V3 = "zarr.json"
 _ARRAY_V2 = ".zarray"
@@ -246,7 +246,7 @@ def _json(path: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, RecursionError) as error:
-        raise UnreadableImageError(f"cannot be read ({' '.join(str(error).split())[:120]}).", file=path) from error
+        raise UnreadableImageError(f"cannot be read ({one_line(error)}).", file=path) from error
     if _is_deep(found):
         raise UnreadableImageError(f"damaged: its values are nested more than {_DEEPEST_JSON} deep.", file=path)
     if not isinstance(found, dict):

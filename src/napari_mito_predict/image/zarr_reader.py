@@ -17,8 +17,8 @@ from napari_mito_predict.errors import (
     UnsupportedImageError,
 )
 from napari_mito_predict.image.arrays import read_stack, stack_region
+from napari_mito_predict.image.backend import AXES, SceneInfo
 from napari_mito_predict.image.metadata import length_um, time_s
-from napari_mito_predict.image.source import AXES, SceneInfo
 from napari_mito_predict.image.zarr_collections import Place, find_images
 from napari_mito_predict.image.zarr_files import (
     DeclaredArray,

@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from napari_mito_predict._files import sha256_file
+from napari_mito_predict._files import folder_for, remove_abandoned, sha256_file
 from napari_mito_predict.errors import (
     DamagedModelError,
     ForeignModelError,
@@ -21,6 +21,7 @@ from napari_mito_predict.models.bioimageio import write_bioimageio
 from napari_mito_predict.models.czann import FixedInput, write_czann
 from napari_mito_predict.models.download import OnProgress, download, is_address
 from napari_mito_predict.models.files import CARD, SAMPLE, is_package, open_package
+from napari_mito_predict.models.folders import user_models_folder
 from napari_mito_predict.models.importers import Told, read_foreign
 from napari_mito_predict.models.info import ModelInfo, Source
 from napari_mito_predict.models.package import read_card, read_package, save_model, verify_model
@@ -98,6 +99,7 @@ def import_model(
             package = Path(folder, "converted")
             _convert(path, package, told, address)
         _require_sound(package)
+        remove_abandoned(user_models_folder())
         added = add_to_models(package, name=told.name)
     return ModelInfo(added.name, added, read_card(added), Source.OWN)
 
@@ -124,7 +126,7 @@ def export_model(
         A name or path, see `napari_mito_predict.models.load_model`.
     destination : Path
         A folder, into which a file or folder of the model's name is written; or the file or folder itself. Folders
-        above it are made.
+        above it are made; a file gets the ending of its format where it has none.
     file_format : {"zip", "folder", "bioimageio", "czann"}
         A package of ours, zipped or not; one of bioimage.io; one for ZEN.
     overwrite : bool
@@ -151,21 +153,19 @@ def export_model(
     if file_format not in _SUFFIXES:
         raise ForeignModelError(f"models are not exported as '{file_format}'; {', '.join(_SUFFIXES)} are known.")
     final = Path(destination).expanduser()
+    suffix = _SUFFIXES[file_format]
     if final.is_dir():
-        final /= card.name + _SUFFIXES[file_format]
+        final /= card.name + suffix
+    elif not final.name.casefold().endswith(suffix[suffix.rfind(".") :]):
+        final = final.with_name(final.name + suffix)
     _refuse_the_model_itself(final, package)
     _refuse_to_replace(final, file_format, overwrite)
-    try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnwritableOutputError(
-            f"this folder cannot be made ({error.strerror or error}).", file=final.parent
-        ) from error
     read_package(package)  # nobody is sent a model that is damaged
-    if file_format == "czann":
-        write_czann(package, final, fixed)
-    else:
-        _WRITERS[file_format](package, final)
+    with folder_for(final):
+        if file_format == "czann":
+            write_czann(package, final, fixed)
+        else:
+            _WRITERS[file_format](package, final)
     return final
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from napari_mito_predict.errors import DamagedModelError
+from napari_mito_predict.errors import DamagedModelError, one_line
 from napari_mito_predict.models.files import SAMPLE
 from napari_mito_predict.models.zips import ZIP_ERRORS, check_member, read_member
 
@@ -59,8 +59,7 @@ def decode_sample(content: bytes, path: Path) -> Sample:
             given = _array(archive, "input", path)
             expected = _array(archive, "output", path)
     except (*ZIP_ERRORS, TypeError) as error:  # the latter of a dtype that numpy does not know
-        reason = " ".join(str(error).split())[:120]
-        raise DamagedModelError(f"its self-test '{SAMPLE}' is damaged ({reason}).", file=path) from error
+        raise DamagedModelError(f"its self-test '{SAMPLE}' is damaged ({one_line(error)}).", file=path) from error
     return Sample(given, expected)
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO, Final, NamedTuple
 
-from napari_mito_predict.errors import DamagedModelError
+from napari_mito_predict.errors import DamagedModelError, one_line
 
 ZIP_ERRORS: Final = (
     zipfile.BadZipFile,
@@ -85,7 +85,7 @@ def _opened(stream: BinaryIO, path: Path) -> zipfile.ZipFile:
         _require_small_directory(stream, path)
         archive = zipfile.ZipFile(stream)
     except ZIP_ERRORS as error:
-        raise DamagedModelError(f"this zip file cannot be read ({_words(error)}).", file=path) from error
+        raise DamagedModelError(f"this zip file cannot be read ({one_line(error)}).", file=path) from error
     _check_names(archive, path)
     return archive
 
@@ -96,7 +96,7 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> 
         with archive.open(info) as stream:
             return stream.read()
     except ZIP_ERRORS as error:
-        raise DamagedModelError(f"'{info.filename}' in it cannot be read ({_words(error)}).", file=path) from error
+        raise DamagedModelError(f"'{info.filename}' in it cannot be read ({one_line(error)}).", file=path) from error
 
 
 def check_member(info: zipfile.ZipInfo, largest: int, path: Path) -> None:
@@ -189,8 +189,3 @@ def _folded(name: str) -> str:
 
 def _shown(name: str) -> str:
     return ascii(name[:_LONGEST_SHOWN])[1:-1]
-
-
-def _words(error: Exception) -> str:
-    """What a library said, on one line of a bounded length."""
-    return " ".join(str(error).split())[:120] or type(error).__name__

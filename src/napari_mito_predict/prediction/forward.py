@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from napari_mito_predict.errors import PredictionCancelled, PredictionError
+from napari_mito_predict.errors import PredictionCancelled, PredictionError, first_line
 from napari_mito_predict.prediction.memory import empty_cache, is_out_of_memory
 from napari_mito_predict.prediction.runners import make_runner
 from napari_mito_predict.prediction.tiles import Span, per_axis
@@ -189,8 +189,7 @@ class Forward:
 
 def explained(error: BaseException, what: str, device: Device) -> PredictionError:
     """What torch said when `what` failed, as an error of ours: its first line, which is the only one for people."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    message = f"{what} failed on {device.name}: {lines[0]}."
+    message = f"{what} failed on {device.name}: {first_line(error)}."
     if device.kind == "cuda" and "device-side assert" in str(error):
         message += " The GPU cannot be used again before napari (or Python) is restarted."
     return PredictionError(message)

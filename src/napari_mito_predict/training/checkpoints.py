@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict._files import atomic_path, atomic_write_text, sha256_file
-from napari_mito_predict.errors import DamagedCheckpointError, TrainingError
+from napari_mito_predict.errors import DamagedCheckpointError, TrainingError, one_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -123,8 +123,7 @@ def _load(path: Path) -> dict[str, Any]:
         _verify(path, content)
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
-        cause = " ".join(str(error).split())[:120] or type(error).__name__
-        raise DamagedCheckpointError(f"{path.name} is damaged ({cause}).") from error
+        raise DamagedCheckpointError(f"{path.name} is damaged ({one_line(error)}).") from error
     if not isinstance(state, dict) or not state.keys() >= _PARTS:
         raise DamagedCheckpointError(f"{path.name} is damaged (it does not hold what a checkpoint holds).")
     poisoned = _first_not_finite(state)

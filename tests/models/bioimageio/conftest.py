@@ -17,16 +17,10 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from napari_mito_predict.errors import MissingExtraError
-from napari_mito_predict.models.bioimageio import specification
-
 
 @pytest.fixture(autouse=True, scope="session")
 def _library() -> None:
-    try:
-        specification()
-    except MissingExtraError as error:
-        pytest.skip(str(error))
+    pytest.importorskip("bioimageio.spec", reason="describes packages: pip install napari-mito-predict[bioimageio]")
 
 
 @pytest.fixture(autouse=True)

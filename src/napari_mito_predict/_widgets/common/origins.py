@@ -20,7 +20,7 @@ from napari_mito_predict.image.arrays import read_stack
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_mito_predict.image.source import SceneInfo
+    from napari_mito_predict.image.backend import SceneInfo
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import napari
 from qtpy.QtCore import QTimer
 
 from napari_mito_predict._widgets.common.facts import PredictionFacts, metadata_of
-from napari_mito_predict._widgets.common.image_layers import file_layers, placement_of
+from napari_mito_predict._widgets.common.file_layers import file_layers
+from napari_mito_predict._widgets.common.image_layers import placement_of
 from napari_mito_predict.image import open_image
 from napari_mito_predict.models import find_model, read_card
 from napari_mito_predict.models.record import PredictionRecord, read_record

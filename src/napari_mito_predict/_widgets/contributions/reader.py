@@ -38,7 +38,7 @@ def read_layers(path: str | Sequence[str]) -> list[tuple[Any, dict[str, Any], st
 
     The first field of a plate comes with the predictions that are beside it in its well.
     """
-    from napari_mito_predict._widgets.common.image_layers import file_layers
+    from napari_mito_predict._widgets.common.file_layers import file_layers
 
     layers: list[tuple[Any, dict[str, Any], str]] = []
     for each in _paths(path):

@@ -12,7 +12,7 @@ SAMPLE = Path(napari_mito_predict.__file__).parent / "_sample" / "simulated_cell
 
 def simulated_cell() -> list[tuple[Any, dict[str, Any], str]]:
     """Layers of the sample file: transmitted light, and both fluorescence channels as truth."""
-    from napari_mito_predict._widgets.common.image_layers import file_layers
+    from napari_mito_predict._widgets.common.file_layers import file_layers
     from napari_mito_predict.image import open_image
 
     return file_layers(open_image(SAMPLE), for_overlay=True)

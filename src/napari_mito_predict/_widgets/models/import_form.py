@@ -120,8 +120,10 @@ class ImportForm(QFrame):
         self._fill_presets(wish.told.preset)
         self._show_told(wish.told)
         self.problem.say("")
-        for key, label in self._labels.items():
-            label.setText(f"{self._rows()[key][0]}{_MARK if key in missing else ''}")
+        for key, (text, _) in self._rows().items():
+            if key in missing:
+                text += _MARK
+            self._labels[key].setText(text)
         self.show()
         self.preset.setFocus()
 

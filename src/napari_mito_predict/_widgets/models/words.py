@@ -40,7 +40,7 @@ def scores_of(card: ModelCard) -> list[Score]:
     for condition, values in card.metrics.items():
         if "pcc" in values:
             where = shortened(condition, _SHOWN_WORDS)
-            return [Score(f"PCC {values['pcc']:.2f} ({where}); no baseline on the card")]
+            return [Score(f"PCC {values['pcc']:.2f} ({where}) · without a network: not tested")]
     return [Score("no scores on the card")]
 
 
@@ -50,7 +50,7 @@ def _tested(test: ModelTest, named: bool) -> Score:
         text = f"{target_title(test.target)}: {text}"
     known = {name: found.pcc for name, found in test.baselines.items() if found.pcc is not None}
     if not known:
-        return Score(f"{text}; no baseline on the card")
+        return Score(f"{text} · without a network: not tested")
     best = max(known, key=known.__getitem__)
     text += f" · without a network {known[best]:.2f} ({shortened(best, _SHOWN_WORDS)})"
     return Score(text, test.model.pcc is not None and test.model.pcc > known[best])

@@ -11,14 +11,12 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QWidget
 from superqt.utils import signals_blocked
 
-from napari_mito_predict._widgets.common.controls import Combo, FailurePanel, FindingLine, LayerCombo
+from napari_mito_predict._widgets.common.controls import FailurePanel, FindingLine, LayerCombo
 from napari_mito_predict._widgets.common.following import PLACE, LayerFollower
 from napari_mito_predict._widgets.common.image_layers import (
-    axes_of,
     file_of,
     is_input,
     not_an_input,
-    possible_axes,
     role_of,
     source_of,
     values_of,
@@ -31,6 +29,7 @@ from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.common.wrapped import Elided, Wrapped
 from napari_mito_predict._widgets.predict.choosing import Input, NapariFiles, newest_transmitted, truth_beside
+from napari_mito_predict._widgets.predict.layer_choices import AxesCombo, ChannelCombo, SceneCombo
 from napari_mito_predict._widgets.predict.opening import ALL, NotOpened, Opened, Part, opening
 from napari_mito_predict._widgets.predict.output_layers import Grid
 from napari_mito_predict._widgets.predict.part import RangeBoxes
@@ -85,12 +84,12 @@ class ImageStep(Step):
     def _build_choices(self) -> None:
         self._form = form()
         self.body.addLayout(self._form)
-        self.scene = Combo()
+        self.scene = SceneCombo()
         self.times = RangeBoxes("time point")
         self.planes = RangeBoxes("Z step")
         self.transmitted = LayerCombo(self._viewer, is_input, "choose…")
-        self.axes = Combo()
-        self.channel = Combo()
+        self.axes = AxesCombo()
+        self.channel = ChannelCombo()
         self.truth = {
             ChannelRole.MITOCHONDRIA: LayerCombo(self._viewer, is_input, "none"),
             ChannelRole.DNA: LayerCombo(self._viewer, is_input, "none"),
@@ -270,12 +269,15 @@ class ImageStep(Step):
         """Find out anew what is chosen, say it, and tell."""
         layer = self.transmitted.layer
         self._follower.follow(layer)
-        self._offer_axes(layer)
-        self._offer_channels(layer)
+        axes = None
+        self._form.setRowVisible(self.axes, self.axes.offer(layer))
+        if isinstance(layer, Image):
+            axes = self.axes.axes_of(layer)
+        self._form.setRowVisible(self.channel, self.channel.offer(layer, axes))
         self.input = None
         problem = "open a file"
         if isinstance(layer, Image):
-            self.input, problem = self._input_of(layer)
+            self.input, problem = self._input_of(layer, axes)
         elif self._has_layers:
             problem = "choose the transmitted-light layer"
         self._show(problem)
@@ -286,12 +288,8 @@ class ImageStep(Step):
         """Whether there is a layer to choose: the first entry says that there is no choice yet."""
         return self.transmitted.count() > 1
 
-    def _axes_of(self, layer: Image) -> str | None:
-        return axes_of(layer) or self.axes.currentData()
-
-    def _input_of(self, layer: Image) -> tuple[Input | None, str]:
+    def _input_of(self, layer: Image, axes: str | None) -> tuple[Input | None, str]:
         """What is predicted from this layer; or None, and what is still to be done."""
-        axes = self._axes_of(layer)
         if not axes:
             return None, "say what the planes are"
         channel = None
@@ -314,43 +312,6 @@ class ImageStep(Step):
             self._shown = (state, source)
         return self._shown[1]
 
-    def _offer_channels(self, layer: Layer | None) -> None:
-        """A layer of several channels is predicted from one of them."""
-        axes = None
-        if isinstance(layer, Image):
-            axes = self._axes_of(layer)
-        channels = 0
-        if isinstance(layer, Image) and axes is not None and "C" in axes:
-            channels = values_of(layer).shape[axes.index("C")]
-        if self.channel.count() != channels + 1:
-            with signals_blocked(self.channel):
-                self.channel.clear()
-                self.channel.addItem("choose…", None)
-                for i in range(channels):
-                    self.channel.addItem(f"channel {i}", i)
-                if channels == 1:
-                    self.channel.setCurrentIndex(1)
-        self._show_row(self.channel, channels > 1)
-
-    def _offer_axes(self, layer: object) -> None:
-        choices: dict[str, str] = {}
-        unknown = isinstance(layer, Image) and axes_of(layer) is None
-        if unknown:
-            choices = possible_axes(layer)
-        if [self.axes.itemData(i) for i in range(1, self.axes.count())] != list(choices):
-            with signals_blocked(self.axes):
-                self.axes.clear()
-                self.axes.addItem("choose…", None)
-                for axes, text in choices.items():
-                    self.axes.addItem(text, axes)
-        self._show_row(self.axes, unknown)
-
-    def _show_row(self, field: QWidget, on: bool) -> None:
-        field.setVisible(on)
-        label = self._form.labelForField(field)
-        if label is not None:
-            label.setVisible(on)
-
     # ------------------------------------------------------------------ saying
 
     def _show(self, problem: str) -> None:
@@ -371,7 +332,7 @@ class ImageStep(Step):
     def _show_nothing(self, problem: str) -> None:
         self._show_scenes((), 0)
         self._show_part(None)
-        self._show_row(self.voxel, False)
+        self._form.setRowVisible(self.voxel, False)
         self._show_sizes("")
         self.set_summary(problem, "warning" if self._has_layers else "idle")
 
@@ -379,7 +340,7 @@ class ImageStep(Step):
         source = chosen.source
         self._show_scenes(source.scenes, source.scene)
         self._show_part(chosen.layer)
-        self._show_row(self.voxel, is_unknown(source))
+        self._form.setRowVisible(self.voxel, is_unknown(source))
         self._show_sizes(sizes_line(source, chosen.voxel_size_um))
         self.transmitted.setToolTip(role_of(chosen.layer)[1])
         name = "open layer"
@@ -400,19 +361,16 @@ class ImageStep(Step):
     def _show_part(self, layer: Image | None) -> None:
         """Offer parts of a time series, and of stacks that were not recorded as a whole."""
         origin = None if layer is None else origin_of(values_of(layer))
-        self._show_row(self.times, False)
-        self._show_row(self.planes, False)
+        self._form.setRowVisible(self.times, False)
+        self._form.setRowVisible(self.planes, False)
         if origin is None or origin.source.path is None:
             return
         shown, whole = origin.source.info, origin.source.whole
         self.times.show_range(shown.times, whole.sizes["T"])
         self.planes.show_range(shown.planes, whole.sizes["Z"])
-        self._show_row(self.times, whole.sizes["T"] > 1)
-        self._show_row(self.planes, whole.sizes["Z"] > 1 and bool(whole.missing))
+        self._form.setRowVisible(self.times, whole.sizes["T"] > 1)
+        self._form.setRowVisible(self.planes, whole.sizes["Z"] > 1 and bool(whole.missing))
 
     def _show_scenes(self, scenes: Sequence[str], current: int) -> None:
-        if [self.scene.itemText(i) for i in range(self.scene.count())] != list(scenes):
-            self.scene.clear()
-            self.scene.addItems(scenes)
-        self.scene.setCurrentIndex(current)
-        self._show_row(self.scene, len(scenes) > 1)
+        self.scene.offer(scenes, current)
+        self._form.setRowVisible(self.scene, len(scenes) > 1)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_mito_predict._widgets.common.image_layers import file_layers
+from napari_mito_predict._widgets.common.file_layers import file_layers
 from napari_mito_predict._widgets.common.worker import Failure, describe
 from napari_mito_predict.errors import MitoPredictError
 from napari_mito_predict.image import ImageSource, open_image
 
 if TYPE_CHECKING:
-    from napari_mito_predict._widgets.common.image_layers import LayerData
+    from napari_mito_predict._widgets.common.file_layers import LayerData
     from napari_mito_predict._widgets.common.worker import Work
 
 

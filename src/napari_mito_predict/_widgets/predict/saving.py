@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_mito_predict._widgets.common.image_layers import lazy_stack
+from napari_mito_predict._widgets.common.file_layers import lazy_stack
 
 if TYPE_CHECKING:
     import numpy as np

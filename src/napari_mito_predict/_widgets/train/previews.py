@@ -13,8 +13,8 @@ from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
 from napari_mito_predict._widgets.common.facts import PreviewFacts, metadata_of
+from napari_mito_predict._widgets.common.file_layers import contrast_of
 from napari_mito_predict._widgets.common.following import follow
-from napari_mito_predict._widgets.common.image_layers import contrast_of
 from napari_mito_predict._widgets.common.removal import take_away
 from napari_mito_predict._widgets.common.worker import Job
 from napari_mito_predict.errors import ModelError

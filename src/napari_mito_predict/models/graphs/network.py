@@ -178,12 +178,12 @@ def load_graph(card: ModelCard, content: bytes, source: str) -> GraphNetwork:
     """
     file = card.weights.file
     if file not in OPENERS:
-        raise InvalidModelError(f"{source}: '{file}' holds no graph: expected one of {', '.join(OPENERS)}.")
+        raise InvalidModelError(f"'{file}' holds no graph: expected one of {', '.join(OPENERS)}.", file=source)
     arguments = check_graph(card.architecture.arguments)  # as when the card was made
     network = GraphNetwork(arguments, file, content, source).eval()
     if network.out_channels != len(card.targets):
         raise InvalidModelError(
-            f"{source}: {network.out_channels} outputs but {len(card.targets)} targets on the card."
+            f"{network.out_channels} outputs but {len(card.targets)} targets on the card.", file=source
         )
     network.open()  # whatever is wrong with the graph is said now
     return network

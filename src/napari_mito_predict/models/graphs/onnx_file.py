@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import Tensor
 
-from napari_mito_predict.errors import DamagedModelError, InvalidModelError, MissingExtraError
+from napari_mito_predict.errors import DamagedModelError, InvalidModelError, MissingExtraError, first_line
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -53,17 +53,17 @@ def open_onnx(content: bytes, device: torch.device, source: str) -> Callable[[Te
     try:
         session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except failures as error:
-        raise DamagedModelError(f"the ONNX network cannot be read ({_first_line(error)}).", file=source) from error
+        raise DamagedModelError(f"the ONNX network cannot be read ({first_line(error)}).", file=source) from error
     inputs = session.get_inputs()
     if len(inputs) != 1:
-        raise InvalidModelError(f"{source}: the ONNX network takes {len(inputs)} tensors; one image can be given.")
+        raise InvalidModelError(f"the ONNX network takes {len(inputs)} tensors; one image can be given.", file=source)
     name = inputs[0].name
 
     def run(given: Tensor) -> Sequence[Tensor]:
         try:
             found = session.run(None, {name: given.cpu().numpy()}, None)
         except failures as error:
-            raise RuntimeError(_first_line(error)) from error
+            raise RuntimeError(first_line(error)) from error
         return [torch.from_numpy(array).to(device) for array in found]
 
     return run
@@ -85,7 +85,7 @@ def check_onnx(content: bytes, source: str) -> None:
     own = {function.domain for function in model.functions}
     functions = chain.from_iterable(function.node for function in model.functions)
     for problem in chain(_of_graph(model.graph, own, 0), _of_nodes(functions, own, 0)):
-        raise InvalidModelError(f"{source}: the ONNX network {problem}. Such a file is not run.")
+        raise InvalidModelError(f"the ONNX network {problem}. Such a file is not run.", file=source)
 
 
 def _of_graph(graph: Any, own: set[str], depth: int) -> Iterator[str]:
@@ -134,7 +134,3 @@ def _failures(runtime: ModuleType) -> tuple[type[Exception], ...]:
     names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoModel", "NotImplemented", "NoSuchFile")
     named = [getattr(native, name) for name in (*names, "RuntimeException", "EPFail") if hasattr(native, name)]
     return (*named, RuntimeError, ValueError)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

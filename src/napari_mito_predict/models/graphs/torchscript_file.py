@@ -10,14 +10,14 @@ import ast
 import io
 import warnings
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import torch
 from torch import Tensor
 
-from napari_mito_predict.errors import DamagedModelError, InvalidModelError
+from napari_mito_predict.errors import DamagedModelError, InvalidModelError, first_line
+from napari_mito_predict.models.zips import ZIP_ERRORS
 
 LARGEST = 2 << 30
 _LARGEST_CODE = 8 << 20
@@ -61,8 +61,9 @@ def open_torchscript(content: bytes, device: torch.device, source: str) -> Calla
         try:
             module = torch.jit.load(io.BytesIO(content), map_location=device).eval()  # type: ignore[no-untyped-call]
         except (RuntimeError, ValueError, AttributeError) as error:
-            first = (str(error).strip().splitlines() or ["no reason given"])[0]
-            raise DamagedModelError(f"the TorchScript network cannot be read ({first}).", file=source) from error
+            raise DamagedModelError(
+                f"the TorchScript network cannot be read ({first_line(error)}).", file=source
+            ) from error
 
     def run(given: Tensor) -> Sequence[Tensor]:
         found = module(given)
@@ -79,8 +80,9 @@ def check_torchscript(content: bytes, source: str) -> None:
     for code in _code_of(content, source):
         for name in _forbidden_names(_parsed(code, source)):
             raise InvalidModelError(
-                f"{source}: the TorchScript network uses '{name}', and so does more than to compute with images. Such "
-                "a file is not opened."
+                f"the TorchScript network uses '{name}', and so does more than to compute with images. Such a file is "
+                "not opened. Ask its authors for ONNX.",
+                file=source,
             )
 
 
@@ -99,7 +101,7 @@ def _code_of(content: bytes, source: str) -> Iterator[str]:
                 raise DamagedModelError("this is no TorchScript network: there is no program in it.", file=source)
             for member in code:
                 yield archive.read(member).decode("utf-8")
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
+    except ZIP_ERRORS as error:
         raise DamagedModelError(f"the TorchScript network cannot be read ({error}).", file=source) from error
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_mito_predict.errors import UnsupportedModelError
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
 
     from napari_mito_predict.models.card import ModelCard, Normalisation, Target, ThirdAxis
@@ -69,3 +73,13 @@ class ForeignModel:
     card: ModelCard
     network: Network
     sample_input: np.ndarray
+
+
+def require_one_channel(channels: int, path: Path) -> None:
+    """Raise `UnsupportedModelError` for a network that is given several image channels."""
+    if channels != 1:
+        raise UnsupportedModelError(
+            f"this network is given {channels} channels at once, and only one can be given here. Train a model of one "
+            "channel, or ask its authors for one.",
+            file=path,
+        )

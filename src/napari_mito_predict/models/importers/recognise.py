@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _MODEL_OF_A_RUN: Final = "model.p"
 """In the folder of a training of pytorch_fnet."""
+_KNOWN: Final = "Known are models of this program and of bioimage.io, and checkpoints of pytorch_fnet and VisCy."
 
 
 def presets() -> dict[str, Told]:
@@ -47,7 +48,7 @@ def read_foreign(path: Path, told: Told) -> ForeignModel:
         return bioimageio.read(path, told)
     if is_checkpoint(path):
         return _read_checkpoint(path, told)
-    raise UnsupportedModelError(f"this is no model of a known format: {_what(path)}.", file=path)
+    raise UnsupportedModelError(f"this is no model of a known format: {_what(path)}. {_KNOWN}", file=path)
 
 
 def _read_checkpoint(path: Path, told: Told) -> ForeignModel:
@@ -57,7 +58,9 @@ def _read_checkpoint(path: Path, told: Told) -> ForeignModel:
     if viscy.recognises(content):
         return viscy.read(content, path, told)
     names = ", ".join(f"{name!r:.60}" for name in list(content)[:5]) or "nothing"
-    raise UnsupportedModelError(f"this checkpoint is of no program that is known here; it holds {names}.", file=path)
+    raise UnsupportedModelError(
+        f"this checkpoint is of no program that is known here; it holds {names}. {_KNOWN}", file=path
+    )
 
 
 def _what(path: Path) -> str:

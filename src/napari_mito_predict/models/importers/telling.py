@@ -65,6 +65,17 @@ def input_of(told: Told) -> Input:
     )
 
 
+def unsaid(missing: Mapping[str, str], program: str, hint: str, path: Path) -> ForeignModelError:
+    """The error that lists what nobody said of a model: as `Told` names it -> in words, with how it could look."""
+    error = ForeignModelError(
+        f"this is a model of {program}, whose files do not hold all that has to be known. Still to be said: "
+        f"{'; '.join(missing.values())}.{hint}",
+        file=path,
+    )
+    error.missing = tuple(missing)
+    return error
+
+
 def impossible(error: ValidationError, path: Path) -> ForeignModelError:
     """The error for words of the user that no card can have: the first of them, with its place in the card."""
     problem = error.errors()[0]

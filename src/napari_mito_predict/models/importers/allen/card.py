@@ -21,7 +21,7 @@ from napari_mito_predict.models.card import (
     Training,
 )
 from napari_mito_predict.models.importers.allen.presets import STACKS
-from napari_mito_predict.models.importers.telling import impossible, input_of, model_name
+from napari_mito_predict.models.importers.telling import impossible, input_of, model_name, unsaid
 
 if TYPE_CHECKING:
     from napari_mito_predict.models.importers.allen.train_options import TrainOptions
@@ -59,13 +59,9 @@ def completed(told: Told, options: TrainOptions, weights: UNetWeights, path: Pat
         third_axes=_third_axes(told, planar, path),
         targets=_targets(told, weights.arguments["out_channels"], path),
     )
-    missing = list(_missing(told, options, weights, planar))
+    missing = dict(_missing(told, options, weights, planar))
     if missing:
-        raise ForeignModelError(
-            "this is a model of pytorch_fnet, whose files do not hold all that has to be known. Still to be said: "
-            f"{'; '.join(missing)}.{_preset_hint(told, planar)}",
-            file=path,
-        )
+        raise unsaid(missing, "pytorch_fnet", _preset_hint(told, planar), path)
     return told
 
 
@@ -99,18 +95,18 @@ def _outputs(count: int) -> str:
     return "one output" if count == 1 else f"{count} outputs"
 
 
-def _missing(told: Told, options: TrainOptions, weights: UNetWeights, planar: bool) -> Iterator[str]:
-    """What nobody said, each with how it could look."""
+def _missing(told: Told, options: TrainOptions, weights: UNetWeights, planar: bool) -> Iterator[tuple[str, str]]:
+    """What nobody said, as `Told` names it, and in words with how it could look."""
     outputs = weights.arguments["out_channels"]
     if told.targets is None:
         each = "what it predicts" if outputs == 1 else f"what each of its {outputs} outputs shows, in their order"
-        yield f"{each} (structure and stain, such as mitochondria and TOM20)"
+        yield "targets", f"{each} (structure and stain, such as mitochondria and TOM20)"
     if told.voxel_size_um is None:
         size = "pixel size, such as 0.29 um" if planar else "voxel size (z, y, x), such as 0.29 x 0.29 x 0.29 um"
-        yield f"its {size}, or that it is unknown{_scaled(options)}"
+        yield "voxel_size_um", f"its {size}, or that it is unknown{_scaled(options)}"
     if told.normalisation is None:
         reason = f" ({'; '.join(options.unclear)})" if options.unclear else ""
-        yield f"how its images were normalised, such as to z-scores without clipping{reason}"
+        yield "normalisation", f"how its images were normalised, such as to z-scores without clipping{reason}"
 
 
 def _preset_hint(told: Told, planar: bool) -> str:

@@ -18,7 +18,7 @@ from napari_mito_predict.models.importers.allen.card import completed, make_card
 from napari_mito_predict.models.importers.allen.presets import PRESETS
 from napari_mito_predict.models.importers.allen.train_options import read_train_options
 from napari_mito_predict.models.importers.allen.unet_weights import UNetWeights, has_unet_names, read_unet_weights
-from napari_mito_predict.models.importers.foreign import ForeignModel, Told
+from napari_mito_predict.models.importers.foreign import ForeignModel, Told, require_one_channel
 from napari_mito_predict.models.importers.telling import with_preset
 
 if TYPE_CHECKING:
@@ -61,12 +61,7 @@ def read(content: Mapping[str, Any], path: Path, told: Told) -> ForeignModel:
         Not without being told more: all that is missing is listed.
     """
     weights = read_unet_weights(_state(content, path), path)
-    if weights.arguments["in_channels"] != 1:
-        raise UnsupportedModelError(
-            f"this network is given {weights.arguments['in_channels']} channels at once, and only one can be given "
-            "here.",
-            file=path,
-        )
+    require_one_channel(weights.arguments["in_channels"], path)
     has_variance = _has_variance(content, weights)
     if has_variance:
         weights = _without_second_output(weights)

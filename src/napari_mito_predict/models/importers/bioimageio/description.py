@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from napari_mito_predict.errors import DamagedModelError, ForeignModelError
+from napari_mito_predict.errors import DamagedModelError, ForeignModelError, one_line
 from napari_mito_predict.models.bioimageio import problems, quiet, specification
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ def load_yaml(content: bytes, path: Path) -> Any:
         _check_events(text, path)
         found = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DamagedModelError(f"its description is no readable YAML ({reason}).", file=path) from error
+        raise DamagedModelError(f"its description is no readable YAML ({one_line(error)}).", file=path) from error
     _check_size(found, path)
     return found
 
@@ -116,8 +115,7 @@ def _validated(content: dict[str, Any], path: Path) -> ModelDescr:
         with quiet(path.parent):
             found = spec.build_description(content, format_version="latest")
     except _LIBRARY_ERRORS as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ForeignModelError(f"its description is not understood ({reason}).", file=path) from error
+        raise ForeignModelError(f"its description is not understood ({one_line(error)}).", file=path) from error
     if isinstance(found, ModelDescr):
         return found
     raise ForeignModelError(f"its description is not as bioimage.io demands it. {problems(found)}.", file=path)

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from napari_mito_predict.errors import DamagedModelError, ForeignModelError, UntrustedModelError
+from napari_mito_predict.errors import DamagedModelError, ForeignModelError, UntrustedModelError, one_line
 from napari_mito_predict.models.graphs import AxisSize, GraphArguments
 from napari_mito_predict.models.importers.bioimageio.graph_file import GraphFile, file_content
 
@@ -96,7 +96,7 @@ def _built(entry: PytorchStateDictWeightsDescr, contents: Contents, program: str
         except DamagedModelError:
             raise
         except Exception as error:
-            reason = f"{type(error).__name__}: {error!s:.200}"
+            reason = f"{type(error).__name__}: {one_line(error)}"
             raise ForeignModelError(f"its program {program} failed ({reason}).") from error
     if not isinstance(network, torch.nn.Module):
         raise ForeignModelError(f"its program {program} gave no network.")
@@ -124,8 +124,7 @@ def _loaded(
         state = torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True)
         network.load_state_dict(state, strict=entry.strict)
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DamagedModelError(f"its weights cannot be read ({reason}).", file=contents.path) from error
+        raise DamagedModelError(f"its weights cannot be read ({one_line(error)}).", file=contents.path) from error
     return network.eval().requires_grad_(False)
 
 

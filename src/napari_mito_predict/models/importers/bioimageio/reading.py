@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_mito_predict.errors import ForeignModelError
+from napari_mito_predict.errors import ForeignModelError, one_line
 from napari_mito_predict.models.graphs import GraphArguments, check_graph
 from napari_mito_predict.models.importers.bioimageio import axes
 from napari_mito_predict.models.importers.bioimageio.card import model_card
@@ -77,7 +77,7 @@ def read(path: Path, told: Told) -> ForeignModel:
                 given = normalised(images.given, normalisation)
                 graph = graph_file(description, contents, arguments, given, told)
                 card = model_card(description, graph, normalisation, images.expected, told, path)
-                network = _network(graph, card, path)
+                network = _network(graph, path)
         except ForeignModelError as error:
             raise type(error)(error.reason_about(path), file=path) from error
     given = normalised(images.given, card.input.normalisation)
@@ -116,7 +116,8 @@ def _arguments(description: ModelDescr) -> tuple[GraphArguments, Normalisation]:
         raise ForeignModelError(f"{error}.") from error
 
 
-def _network(graph: GraphFile, card: object, path: Path) -> Network:
+def _network(graph: GraphFile, path: Path) -> Network:
+    """Open the graph."""
     from napari_mito_predict.models.graphs.network import GraphNetwork
 
     network = GraphNetwork(graph.arguments, graph.file, graph.content, str(path)).eval()
@@ -141,8 +142,7 @@ def _compare(network: Network, given: np.ndarray, expected: np.ndarray, path: Pa
     try:
         found = forward(network, given)
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ForeignModelError(f"its network cannot compute its own test ({reason}).", file=path) from error
+        raise ForeignModelError(f"its network cannot compute its own test ({one_line(error)}).", file=path) from error
     if found.shape != expected.shape:
         raise ForeignModelError(
             f"its network gives images of {found.shape} for its own test, not of {expected.shape}.", file=path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_mito_predict.errors import DamagedModelError, ForeignModelError
+from napari_mito_predict.errors import DamagedModelError, ForeignModelError, one_line
 
 if TYPE_CHECKING:
     from bioimageio.spec.model.v0_5 import FileDescr
@@ -57,8 +57,9 @@ def read_tensor(reference: FileDescr | None, letters: str, contents: Contents) -
     try:
         array = _array(content)
     except _ERRORS as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DamagedModelError(f"its test tensor '{name}' cannot be read ({reason}).", file=contents.path) from error
+        raise DamagedModelError(
+            f"its test tensor '{name}' cannot be read ({one_line(error)}).", file=contents.path
+        ) from error
     if array.ndim != len(letters) or 0 in array.shape:
         raise DamagedModelError(
             f"its test tensor '{name}' has the shape {array.shape}, and {len(letters)} axes are described.",

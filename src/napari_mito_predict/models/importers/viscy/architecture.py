@@ -192,10 +192,7 @@ def _stack_depth(shapes: _Shapes, widths: list[int], stem: _Stem) -> int:
 
 def _depths(shapes: _Shapes, name: str, levels: int) -> list[int]:
     """Blocks of each level."""
-    found = []
-    for level in range(levels):
-        found.append(next(block for block in count() if name.format(level, block) not in shapes))
-    return found
+    return [shapes.blocks(name.format(level, "{}")) for level in range(levels)]
 
 
 def _head(shapes: _Shapes, levels: int) -> _Head:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from napari_mito_predict._files import sha256_file
 from napari_mito_predict.errors import ForeignModelError
 from napari_mito_predict.models.card import ModelCard, Origin, ThirdAxis, Training
-from napari_mito_predict.models.importers.telling import impossible, input_of, model_name
+from napari_mito_predict.models.importers.telling import impossible, input_of, model_name, unsaid
 from napari_mito_predict.models.importers.viscy.presets import ATTRIBUTION, POOLS, PUBLISHED, VOXEL_SIZE_NOTE
 
 if TYPE_CHECKING:
@@ -34,14 +34,8 @@ def completed(told: Told, architecture: Architecture, *, knows_head: bool, path:
     told = dataclasses.replace(told, third_axes=_third_axes(told, planes, path))
     missing = dict(_missing(told, architecture, knows_head=knows_head))
     if missing:
-        error = ForeignModelError(
-            "this is a model of VisCy, whose files do not hold all that has to be known. Still to be said: "
-            f"{'; '.join(missing.values())}. The presets {', '.join(PUBLISHED)} say all of it for the published "
-            "models.",
-            file=path,
-        )
-        error.missing = tuple(missing)
-        raise error
+        hint = f" The presets {', '.join(PUBLISHED)} say all of it for the published models."
+        raise unsaid(missing, "VisCy", hint, path)
     targets = told.targets or ()
     if len(targets) != architecture.arguments["out_channels"]:
         names = ", ".join(target.name for target in targets)

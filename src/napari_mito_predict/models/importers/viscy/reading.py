@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_mito_predict.errors import InvalidModelError, UnsupportedModelError
-from napari_mito_predict.models.importers.foreign import ForeignModel, Told
+from napari_mito_predict.models.importers.foreign import ForeignModel, Told, require_one_channel
 from napari_mito_predict.models.importers.telling import with_preset
 from napari_mito_predict.models.importers.viscy.architecture import (
     FCMAE,
@@ -79,7 +79,7 @@ def read(content: Mapping[str, Any], path: Path, told: Told) -> ForeignModel:
     told = with_preset(told, PRESETS, path)
     pools = _pools(state, _settings(content), told, marker)
     architecture = read_architecture(state, bool(pools), path)
-    _require_one_channel(architecture, path)
+    require_one_channel(architecture.arguments["in_channels"], path)
     told = completed(told, architecture, knows_head=pools is not None, path=path)
     card = make_card(content, architecture, told, path)
     return ForeignModel(card, _network(architecture, state, path), _sample_input(architecture))
@@ -155,14 +155,6 @@ def _refuse_pretraining(content: Mapping[str, Any], path: Path) -> None:
             f"this is an FCMAE from masked pre-training (fit_mask_ratio {ratio:g}): it fills in hidden parts of its "
             "own input, and predicts no stain. Import a model that was trained further on pairs.",
             file=path,
-        )
-
-
-def _require_one_channel(architecture: Architecture, path: Path) -> None:
-    channels = architecture.arguments["in_channels"]
-    if channels != 1:
-        raise UnsupportedModelError(
-            f"this network is given {channels} channels at once, and only one can be given here.", file=path
         )
 
 
