@@ -56,7 +56,7 @@ def _panel(axis: Axes, title: str, pairs: Sequence[Pair]) -> None:
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.set_xlim(_LOWEST, _HIGHEST)
-    axis.set_xlabel("PCC with the recorded fluorescence, in units of the model's PCC on its own kind of image")
+    axis.set_xlabel("PCC relative to the model's PCC on its own kind of image")
     axis.set_title(title)
     axis.xaxis.label.set_size(9)
 

@@ -95,7 +95,9 @@ def _kept(condition: Condition, seed: int, folder: Path) -> Array:
     path = folder / f"{condition.images} {settings} {seed}.npy".replace(" ", "_")
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        np.save(path, _SIMULATIONS[condition.images](seed, _conditions(condition, seed)))
+        unfinished = path.with_suffix(".part.npy")
+        np.save(unfinished, _SIMULATIONS[condition.images](seed, _conditions(condition, seed)))
+        unfinished.replace(path)
     recorded: Array = np.load(path)
     return recorded
 
