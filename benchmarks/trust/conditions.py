@@ -1,6 +1,6 @@
 """What the traffic light is asked about, and when it counts as right. Written before any light was computed.
 
-A *pair* is a condition and a model. Its PCC is the mean over `FIELDS` fields, its colour the middle one of theirs. The
+A *pair* is a condition and a model. Its PCC is the mean over a few fields, its colour the middle one of theirs. The
 *matched* PCC of a model is that of its pair under `MATCHED`, in the same half.
 
 There are two halves with other cells: `development`, which whoever writes the light may look at, and `test`, which is
@@ -28,8 +28,9 @@ RED_CATCHES = 0.9
 GREEN_IS_GOOD = 0.9
 """At least this share of green pairs is good."""
 
-FIELDS = 3
 HALVES = ("development", "test")
+CELLS = MappingProxyType({"development": 1, "test": 3})
+"""Simulated fields of each condition."""
 FIRST_SEED = MappingProxyType({"development": 410_000, "test": 420_000})
 """Trainings used seeds below 300000, the scores in cards 300000 and on, other benchmarks 400000 to 400105."""
 
@@ -227,5 +228,5 @@ REAL_FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
 def fields_of(condition: Condition, half: str) -> tuple[str, ...]:
     """Names of the fields: seeds of simulated cells, files of real ones."""
     if condition.simulated:
-        return tuple(str(FIRST_SEED[half] + number) for number in range(FIELDS))
+        return tuple(str(FIRST_SEED[half] + number) for number in range(CELLS[half]))
     return REAL_FIELDS[condition.images][half]

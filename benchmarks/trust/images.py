@@ -18,7 +18,9 @@ from napari_mito_predict.simulation.acquisition import expose_fluorescence, expo
 from trust.changes import CHANGES, Array, Truths
 from trust.conditions import CULTURE, NATIVE_UM, REAL, SERIES, STACK, STEP_S, Condition
 
-_HELA_CROP = 512
+_CROP = 256
+_PAINTING_CROP = 128
+"""Its pixels are large: resampled for most models to many more."""
 _TPMT = "T PMT"
 
 
@@ -153,44 +155,47 @@ def _h9c2(condition: Condition, name: str) -> Field:
 
 def _mcf7(condition: Condition, name: str) -> Field:
     folder = REAL / "mcf7_brightfield_to_dna"
-    truths = {"dna": tifffile.imread(folder / "target" / f"{name}.tif")}
-    light = tifffile.imread(folder / "input" / f"{name}.tif")
+    light = _middle(tifffile.imread(folder / "input" / f"{name}.tif"))
+    truths = {"dna": _middle(tifffile.imread(folder / "target" / f"{name}.tif"))}
     return _real(condition, light, truths, "Bright-field", (None, 0.3112, 0.3112))
 
 
 def _hela(condition: Condition, name: str) -> Field:
-    read = {part: tifffile.imread(REAL / "phase_to_nuclei" / f"{name}_{part}.tif") for part in ("phase", "nuclei")}
-    corner = [(size - _HELA_CROP) // 2 for size in read["phase"].shape]
-    where = (slice(corner[0], corner[0] + _HELA_CROP), slice(corner[1], corner[1] + _HELA_CROP))
-    return _real(condition, read["phase"][where], {"dna": read["nuclei"][where]}, "Phase contrast", None)
+    folder = REAL / "phase_to_nuclei"
+    read = {part: _middle(tifffile.imread(folder / f"{name}_{part}.tif")) for part in ("phase", "nuclei")}
+    return _real(condition, read["phase"], {"dna": read["nuclei"]}, "Phase contrast", None)
 
 
 def _neurons(condition: Condition, name: str) -> Field:
     folder = REAL / "phase_stack_to_dapi"
-    light = tifffile.imread(folder / "motor_neurons_phase_z13.tif")
-    truth = tifffile.imread(folder / "motor_neurons_dapi_maxproj.tif").squeeze()
-    where = _part(name, truth.shape)
-    return _real(condition, light[(..., *where)].copy(), {"dna": truth[where]}, "Phase contrast", None)
+    light = _part(name, tifffile.imread(folder / "motor_neurons_phase_z13.tif"), _CROP)
+    truth = _part(name, tifffile.imread(folder / "motor_neurons_dapi_maxproj.tif").squeeze(), _CROP)
+    return _real(condition, light, {"dna": truth}, "Phase contrast", None)
 
 
 def _painting(condition: Condition, name: str) -> Field:
     folder = REAL / "cell_painting_brightfield_mito_dna"
-    parts = {
-        part: tifffile.imread(folder / f"BR00143976_C03_f3_{part}.tiff") for part in ("brightfield", "mito", "dna")
-    }
-    where = _part(name, parts["brightfield"].shape)
-    truths = {"mitochondria": parts["mito"][where], "dna": parts["dna"][where]}
-    return _real(condition, parts["brightfield"][where], truths, "Bright-field", (None, 0.6, 0.6))
+    files = {part: f"BR00143976_C03_f3_{part}.tiff" for part in ("brightfield", "mito", "dna")}
+    parts = {part: _part(name, tifffile.imread(folder / file), _PAINTING_CROP) for part, file in files.items()}
+    truths = {"mitochondria": parts["mito"], "dna": parts["dna"]}
+    return _real(condition, parts["brightfield"], truths, "Bright-field", (None, 0.6, 0.6))
 
 
-def _part(name: str, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """One of three parts, one above the other, of the left or the right half."""
+def _part(name: str, pixels: Array, size: int) -> Array:
+    """The middle of one of three parts, one above the other, of the left or the right half."""
     side, number = name.split()
-    height = shape[0] // 3
-    width = shape[1] // 2
-    column = {"left": 0, "right": width}[side]
+    height = pixels.shape[-2] // 3
+    width = pixels.shape[-1] // 2
     row = int(number) * height
-    return slice(row, row + height), slice(column, column + width)
+    column = {"left": 0, "right": width}[side]
+    return _middle(pixels[..., row : row + height, column : column + width], size)
+
+
+def _middle(pixels: Array, size: int = _CROP) -> Array:
+    """Of each plane."""
+    row = (pixels.shape[-2] - size) // 2
+    column = (pixels.shape[-1] - size) // 2
+    return pixels[..., row : row + size, column : column + size].copy()
 
 
 def _tpmt(condition: Condition, name: str) -> Field:
