@@ -63,13 +63,13 @@ def answered(
 
 def scored(question: Question, field: Field, model: Model) -> dict[str, Any]:
     """The PCC of a prediction with what was recorded; or why there is none."""
+    truth = field.truth_for(TARGETS[question.model])
+    if truth is None:
+        return {}
     try:
         (prediction,) = predict(field.image, model, channel=field.channel).values()
     except MitoPredictError as error:
         return {"refused": str(error)}
-    truth = field.truth_for(TARGETS[question.model])
-    if truth is None:
-        return {}
     found = pcc(field.comparable(prediction.data), truth)
     return {"pcc": round(found, 4)} if math.isfinite(found) else {}
 
