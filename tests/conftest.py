@@ -12,6 +12,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from napari_mito_predict.models import ModelCard
+    from napari_mito_predict.models.training_images import TrainingImages
     from napari_mito_predict.networks.unet import UNet
 
 # The same examples in every run: a test that fails once in a while proves nothing, either way.
@@ -99,6 +100,23 @@ def plane_network() -> UNet:
 
     torch.manual_seed(0)
     return UNet(ndim=2, depth=1, base_channels=2).eval()
+
+
+@pytest.fixture
+def training_images() -> TrainingImages:
+    """Made-up numbers about training images, for the four features of `plane_network`."""
+    from napari_mito_predict.models.training_images import PERCENTS, TrainingImages
+
+    rng = np.random.default_rng(0)
+    intensities = np.sort(rng.normal(size=(3, len(PERCENTS))), axis=1).astype(np.float32)
+    spread = rng.normal(size=(9, 4))
+    return TrainingImages(
+        intensities=intensities,
+        contrast=np.array([0.1, 0.2, 0.3], np.float32),
+        mean=np.ones(4, np.float32),
+        covariance=(spread.T @ spread).astype(np.float32),
+        distances=np.array([0.5, 1.0, 2.0], np.float32),
+    )
 
 
 @pytest.fixture

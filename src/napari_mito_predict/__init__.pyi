@@ -5,11 +5,13 @@ from .models import Model, ModelCard, list_models, load_model
 from .prediction import (
     Block,
     Prediction,
+    TrafficLight,
     iter_predict,
     plan_prediction,
     predict,
     predict_to_zarr,
     save_composite,
+    traffic_lights,
 )
 from .training import Run, TrainingConfig, train
 
@@ -23,6 +25,7 @@ __all__ = [
     "Prediction",
     "Run",
     "Scores",
+    "TrafficLight",
     "TrainingConfig",
     "evaluate",
     "from_array",
@@ -34,6 +37,7 @@ __all__ = [
     "predict",
     "predict_to_zarr",
     "save_composite",
+    "traffic_lights",
     "train",
 ]
 

@@ -160,6 +160,10 @@ class ResultTooLargeError(InsufficientMemoryError):
     """The results do not fit into memory, but on a disk: written while they are computed, as OME-Zarr."""
 
 
+class DoubtfulPredictionError(PredictionError):
+    """Only what a model can be believed on was to be predicted, and its light is amber or red."""
+
+
 class DeviceUnavailableError(PredictionError):
     """The device or precision asked for is not there."""
 

@@ -17,10 +17,10 @@ from napari_mito_predict.networks.unet import UNet
 @pytest.fixture(scope="module", autouse=True)
 def _small_planes_may_shrink() -> Iterator[None]:
     """Arithmetic is tested on planes of a few pixels; that no real one shrinks to so few is tested with commands."""
-    from napari_mito_predict.prediction import fit
+    from napari_mito_predict.prediction import fit_sampling
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit, "_SMALLEST_PLANE", 1)
+        patch.setattr(fit_sampling, "_SMALLEST_PLANE", 1)
         yield
 
 
@@ -69,6 +69,7 @@ def make_model() -> Callable[..., Model]:
         simulated: bool = False,
         step: dict[str, float] | None = None,
         tests: Sequence[ModelTest] = (),
+        modality: str = "bright-field",
     ) -> Model:
         card = ModelCard(
             name=name,
@@ -76,6 +77,7 @@ def make_model() -> Callable[..., Model]:
             targets=tuple(Target(name=target, stain=target.upper()) for target in targets),
             architecture=Architecture(kind="unet"),
             input=Input(
+                modality=modality,
                 voxel_size_um=voxel_size_um,
                 third_axes=tuple(third_axes),
                 third_axis_step=step or {},

@@ -166,11 +166,12 @@ def test_what_is_wrong_with_an_image_is_left_to_the_plan(real_models: Path) -> N
 @pytest.mark.parametrize(
     ("image", "codes"),
     [
-        (image_of("BF", 0.1), {"model-sampling-unknown": Level.INFO}),
+        (image_of("BF", 0.1), {"model-sampling-unknown": Level.WARNING}),
         (image_of("BF", None), {"model-sampling-unknown": Level.WARNING}),
-        (image_of("TL", 0.1), {"modality-unknown": Level.INFO, "model-sampling-unknown": Level.INFO}),
-        (image_of("DIC", 0.1), {"other-modality": Level.WARNING, "model-sampling-unknown": Level.INFO}),
+        (image_of("TL", 0.1), {"modality-unknown": Level.INFO, "model-sampling-unknown": Level.WARNING}),
+        (image_of("DIC", 0.1), {"other-modality": Level.SEVERE, "model-sampling-unknown": Level.WARNING}),
         (image_of("BF", 0.2), {"other-sampling": Level.WARNING}),
+        (image_of("BF", 0.21), {"other-sampling": Level.SEVERE}),
     ],
 )
 def test_what_is_said_of_the_fit(plane_card: ModelCard, image: ImageSource, codes: dict[str, Level]) -> None:

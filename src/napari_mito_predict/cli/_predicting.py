@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from napari_mito_predict.errors import OutputError, UnknownModelError
 if TYPE_CHECKING:
     from napari_mito_predict.image import Finding, ImageSource
     from napari_mito_predict.models import Model
-    from napari_mito_predict.prediction import PredictionPlan
+    from napari_mito_predict.prediction import Execution, PredictionPlan, TrafficLight
 
 
 class OutputFormat(StrEnum):
@@ -45,10 +45,12 @@ class PredictionJob:
         All targets as the channels of one file.
     model_names : tuple of str
         Empty for those that `choose_models` takes.
+    strict : bool
+        Refuse an image whose light is not green, before anything is computed.
     options : dict
         Further arguments of `plan_prediction`.
     records : list of dict
-        What was written: input, scene, target, output.
+        What was written: input, scene, target, output, and by which light of which model.
     """
 
     folder: Path
@@ -56,6 +58,7 @@ class PredictionJob:
     overwrite: bool
     composite: bool
     model_names: tuple[str, ...]
+    strict: bool
     options: dict[str, Any]
     records: list[dict[str, Any]] = field(default_factory=list)
     _loaded: dict[str, Model] = field(default_factory=dict)
@@ -68,15 +71,21 @@ class PredictionJob:
         ------
         UnknownModelError
             No model that could be chosen is for its third axis.
+        DoubtfulPredictionError
+            It is strict, and a light is not green; nothing was computed.
         OutputExistsError, OutputError
             A file of that name is there, or was just written; nothing was computed.
         MitoPredictError
             Whatever else is in the way, such as a result too large for memory and so for an OME-TIFF.
         """
-        from napari_mito_predict.prediction import plan_prediction
+        from napari_mito_predict.prediction import look, plan_prediction
 
         models = [self._load(name) for name in self.model_names or self._choose_models(image)]
-        plan = plan_prediction(image, models, **self.options)
+        plan = look(plan_prediction(image, models, **self.options))
+        if self.strict:
+            plan.check_lights()
+        for light in plan.lights.values():
+            self._print_light(image, light)
         self._print_new(image, plan.findings)
         paths = self._paths(image, plan)
         self._refuse_taken(paths.values())
@@ -110,7 +119,7 @@ class PredictionJob:
             run_to_zarr(execution, where, overwrite=self.overwrite)
         self._print_new(image, execution.findings)  # what was noticed on the way
         for key, path in paths.items():
-            self._note_written(image, key, path)
+            self._note_written(image, key, path, execution)
 
     def _write_whole(self, image: ImageSource, plan: PredictionPlan, paths: dict[str, Path]) -> None:
         """Predict, then write OME-TIFFs, each completely or not at all."""
@@ -125,7 +134,7 @@ class PredictionJob:
                 save_composite(list(predictions.values()), path, overwrite=self.overwrite)
             else:
                 predictions[key].save(path, overwrite=self.overwrite)
-            self._note_written(image, key, path)
+            self._note_written(image, key, path, execution)
 
     def _paths(self, image: ImageSource, plan: PredictionPlan) -> dict[str, Path]:
         """Key of the output, or of all where they share a file -> file."""
@@ -159,6 +168,26 @@ class PredictionJob:
                 self._printed.add(finding.advice)
                 say(f"{image.name}: {finding.advice}")
 
-    def _note_written(self, image: ImageSource, key: str, path: Path) -> None:
-        self.records.append({"input": image.path, "scene": image.scene, "target": key, "output": path})
+    def _print_light(self, image: ImageSource, light: TrafficLight) -> None:
+        """Print what a light says; each reason once in a command, like `_print_new`."""
+        new = [finding.advice for finding in light.reasons if finding.advice not in self._printed]
+        self._printed.update(new)
+        if len(new) < len(light.reasons):
+            new.append("For reasons said above." if not new else "And for reasons said above.")
+        say(f"{image.name}: {light.model}: {light.colour}. {' '.join(new)}".rstrip())
+
+    def _note_written(self, image: ImageSource, key: str, path: Path, execution: Execution) -> None:
+        lights = execution.lights
+        if not self.composite:
+            name = execution.plan.outputs[key].model_name
+            lights = {name: lights[name]}
+        self.records.append(
+            {
+                "input": image.path,
+                "scene": image.scene,
+                "target": key,
+                "output": path,
+                "lights": {name: asdict(light) for name, light in lights.items()},
+            }
+        )
         say(f"Wrote {path}")

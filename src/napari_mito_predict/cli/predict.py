@@ -84,6 +84,20 @@ def predict(
             "--tta", help="Average over all 8 flips and quarter turns: slightly better, 8 times the computing."
         ),
     ] = False,
+    resample: Annotated[
+        bool,
+        typer.Option(
+            "--resample/--no-resample",
+            help="Give a model the image at the voxel size that it was trained at, or pixel for pixel.",
+        ),
+    ] = True,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Refuse an image whose traffic light is amber or red, before anything is computed.",
+        ),
+    ] = False,
     composite: Annotated[
         bool, typer.Option("--composite", help="All targets as the channels of one file, each in its colour.")
     ] = False,
@@ -107,18 +121,22 @@ def predict(
     the input's own grid, each with a JSON file that says how it was made. In a folder, files that cannot be predicted
     are skipped with the reason, and the command ends with 1; predictions are skipped too, for they are no recordings.
 
+    Before that each image is looked at, and for each model a traffic light says whether its prediction can be believed:
+    green, amber (with care) or red (do not believe it), with the reasons.
+
     Examples: `mito-predict predict cells.czi -o predicted`, `mito-predict predict scans/ -o predicted -m mito-z`.
     """
     options = {
         "channel": channel,
         "voxel_size_um": voxel_size,
+        "resample": resample,
         "device": device,
         "precision": precision,
         "tile": parse_tile(tile),
         "tta": tta,
     }
     part = {"times": parse_range(times), "planes": parse_range(planes)}
-    job = PredictionJob(output, format_, overwrite, composite, tuple(models or ()), options)
+    job = PredictionJob(output, format_, overwrite, composite, tuple(models or ()), strict, options)
     prepare_folder(output)
     files = list(chain.from_iterable(_images_in(entry) for entry in inputs))
     is_alone = len(files) == 1 and scene != _ALL

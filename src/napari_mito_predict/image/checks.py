@@ -148,8 +148,8 @@ def check_image(image: ImageSource, channel: int | str | ChannelRole | None = No
     -------
     list of Finding
         Errors: ``unsupported`` (colour, raw Airyscan), ``wrong-dtype``, ``incomplete``, ``voxel-size-impossible``.
-        Warnings: ``reader`` (what looked wrong when opening), ``voxel-size-unknown``, ``many-channels``,
-        ``not-transmitted``. Info: ``time-step-unknown``.
+        Severe: ``not-transmitted`` of a stain. Warnings: ``reader`` (what looked wrong when opening),
+        ``voxel-size-unknown``, ``many-channels``, ``not-transmitted``. Info: ``time-step-unknown``.
 
     Raises
     ------
@@ -168,12 +168,18 @@ def check_image(image: ImageSource, channel: int | str | ChannelRole | None = No
     if not _is_real(image.dtype):
         found.append(_wrong_dtype(image.dtype, ""))
     if chosen.role is not ChannelRole.TRANSMITTED:
-        message = f"{chosen.label} does not look like transmitted light. {chosen.reason}"
-        found.append(Finding(Level.WARNING, "not-transmitted", message, "Choose the transmitted-light channel."))
+        found.append(_not_transmitted(chosen))
     if image.sizes["C"] >= _MANY_CHANNELS and image.sizes["Z"] == 1:
         message = f"The image has {image.sizes['C']} channels and one Z step; are the channels really Z steps?"
         found.append(Finding(Level.WARNING, "many-channels", message, 'Say what the axes are, for example "ZYX".'))
     return found + _missing_sizes(image)
+
+
+def _not_transmitted(channel: Channel) -> Finding:
+    """About a channel that is no transmitted light for all we know; a stain is known to be none."""
+    message = f"{channel.label} does not look like transmitted light. {channel.reason} A model has never seen the like."
+    level = Level.WARNING if channel.role is ChannelRole.OTHER else Level.SEVERE
+    return Finding(level, "not-transmitted", message, "Choose the transmitted-light channel.")
 
 
 def unreadable_channels(image: ImageSource) -> list[Finding]:

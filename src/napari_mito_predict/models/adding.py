@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Final
 from napari_mito_predict._files import atomic_folder, atomic_write_text, sha256_file
 from napari_mito_predict.errors import DamagedModelError, InvalidModelError, UnwritableOutputError
 from napari_mito_predict.models.card_values import LONGEST_NAME, check_name
-from napari_mito_predict.models.files import CARD, GRAPHS, WEIGHTS, PackageFiles, is_picture, open_package
+from napari_mito_predict.models.files import (
+    CARD,
+    GRAPHS,
+    TRAINING_IMAGES,
+    WEIGHTS,
+    PackageFiles,
+    is_picture,
+    open_package,
+)
 from napari_mito_predict.models.folders import user_models_folder
 from napari_mito_predict.models.info import file_name
 from napari_mito_predict.models.package import card_of, read_card
@@ -107,6 +115,11 @@ def copy_package(package: Path, folder: Path, *, name: str | None = None) -> Mod
                 _check_picture(folder / part, files.path)
     if sha256_file(folder / card.weights.file) != card.weights.sha256:
         raise DamagedModelError("the weights are not those that the card describes.", file=package)
+    seen = card.training_images
+    if seen is not None and sha256_file(folder / seen.file) != seen.sha256:
+        raise DamagedModelError(
+            "the numbers about its training images are not those that the card describes.", file=package
+        )
     if name is None or name == card.name:
         return card
     card = card.model_copy(update={"name": name})
@@ -115,7 +128,7 @@ def copy_package(package: Path, folder: Path, *, name: str | None = None) -> Mod
 
 
 def parts_of(files: PackageFiles, card: ModelCard) -> list[str]:
-    """Names of the files that make a package: card and weights, and what else belongs to it, sorted.
+    """Names of the files that make a package: card, what it names, and what else belongs to it, sorted.
 
     Raises
     ------
@@ -123,9 +136,11 @@ def parts_of(files: PackageFiles, card: ModelCard) -> list[str]:
         There are more pictures than a model has.
     """
     needed = {CARD, card.weights.file}
+    if card.training_images is not None:
+        needed.add(card.training_images.file)
     # A link may lead to any file of this computer: only what is checked for what it is may come by one.
     others = {name for name in files.names() if name not in needed and not files.is_link(name)}
-    others -= {WEIGHTS, *GRAPHS}
+    others -= {WEIGHTS, *GRAPHS, TRAINING_IMAGES}
     if len(list(filter(is_picture, others))) > _MOST_PICTURES:
         raise DamagedModelError(f"holds more than {_MOST_PICTURES} pictures, which no model does.", file=files.path)
     return sorted(needed | others)

@@ -34,8 +34,8 @@ from napari_mito_predict.networks.arguments import check_arguments
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-SCHEMA_VERSION: Final = 2
-"""Version 1 had no origin, verdicts, picture or kind of weights, and knew one normalisation."""
+SCHEMA_VERSION: Final = 3
+"""Version 1 had no origin, verdicts, picture or kind of weights, and knew one normalisation; 2 no training images."""
 
 ThirdAxis = Literal["z", "t"]
 
@@ -246,10 +246,17 @@ class Weights(_Part):
     sha256: Sha256 = ""
 
 
+class TrainingImagesFile(_Part):
+    """The file of numbers about the images trained on, see `TrainingImages`, and its fingerprint."""
+
+    file: Literal["training_images.safetensors"] = "training_images.safetensors"
+    sha256: Sha256 = ""
+
+
 class ModelCard(_Part):
     """Everything `model.json` holds."""
 
-    schema_version: Literal[1, 2] = SCHEMA_VERSION
+    schema_version: Literal[1, 2, 3] = SCHEMA_VERSION
     name: Name
     title: Line
     targets: tuple[Target, ...] = Field(min_length=1, max_length=16)
@@ -276,6 +283,8 @@ class ModelCard(_Part):
     picture: Literal["cover.png"] | None = None
     """A picture of what it does, in the package."""
     weights: Weights = Weights()
+    training_images: TrainingImagesFile | None = None
+    """None where nobody knows what they looked like, as of models from elsewhere and of earlier versions."""
 
     @field_validator("schema_version")
     @classmethod

@@ -20,10 +20,12 @@ WEIGHTS: Final = "weights.safetensors"
 GRAPHS: Final = ("network.onnx", "network.torchscript")
 README: Final = "README.md"
 SAMPLE: Final = "sample.npz"
+TRAINING_IMAGES: Final = "training_images.safetensors"
 PICTURE_SUFFIX: Final = ".png"
 
 _MIB = 1 << 20
-LARGEST: Final = {CARD: _MIB, README: _MIB, SAMPLE: 64 * _MIB} | dict.fromkeys((WEIGHTS, *GRAPHS), 1024 * _MIB)
+_LARGEST_WEIGHTS = dict.fromkeys((WEIGHTS, *GRAPHS), 1024 * _MIB)
+LARGEST: Final = {CARD: _MIB, README: _MIB, SAMPLE: 64 * _MIB, TRAINING_IMAGES: 16 * _MIB} | _LARGEST_WEIGHTS
 """Bytes of each file: a package comes from anywhere, and a zipped one may claim any size."""
 _LARGEST_PICTURE = 16 * _MIB
 _CARDS_OF_OTHERS = ("rdf.yaml", "bioimageio.yaml")

@@ -16,9 +16,10 @@ import numpy as np
 
 from napari_mito_predict._files import atomic_folder, atomic_write_text
 from napari_mito_predict.errors import DamagedModelError, UnwritableOutputError
-from napari_mito_predict.models.card import ModelCard, Weights
-from napari_mito_predict.models.files import CARD, README, SAMPLE, PackageFiles, open_package
+from napari_mito_predict.models.card import ModelCard, TrainingImagesFile, Weights
+from napari_mito_predict.models.files import CARD, README, SAMPLE, TRAINING_IMAGES, PackageFiles, open_package
 from napari_mito_predict.models.sample import Sample, check_sample, decode_sample
+from napari_mito_predict.models.training_images import TrainingImages, from_bytes, to_bytes
 from napari_mito_predict.models.weights import check_weights, forward, load_network, to_file
 
 if TYPE_CHECKING:
@@ -44,11 +45,14 @@ class Model:
         ``(N, targets, *spatial)``.
     sample : Sample, optional
         What the package holds for its self-test.
+    training_images : TrainingImages, optional
+        What the images it was trained on look like; None where nobody knows.
     """
 
     card: ModelCard
     network: Network
     sample: Sample | None = field(default=None, repr=False, compare=False)
+    training_images: TrainingImages | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -79,6 +83,7 @@ def save_model(
     *,
     precision: Literal["float32", "float16"] = "float32",
     pictures: Mapping[str, bytes] | None = None,
+    training_images: TrainingImages | None = None,
 ) -> ModelCard:
     """Write a package: complete, or not at all; an existing one at `folder` is replaced in one step.
 
@@ -87,7 +92,7 @@ def save_model(
     folder : Path
         The package; its parent is created.
     card : ModelCard
-        Everything but the weights' fingerprint, which is filled in.
+        Everything but the fingerprints of the weights and of the training images, which are filled in.
     network : Network
         Its state is saved; the network itself is not changed.
     sample_input : ndarray, float32, (C, *spatial)
@@ -97,22 +102,32 @@ def save_model(
         stays float32: it costs nothing, and running variances may underflow in float16.
     pictures : mapping of str to bytes, optional
         PNG files by name, such as the learning curve, which the README shows.
+    training_images : TrainingImages, optional
+        What the images trained on look like.
 
     Returns
     -------
     ModelCard
-        The card as written, with the SHA-256 of the weights.
+        The card as written, with the fingerprints.
 
     Raises
     ------
     DamagedModelError
         The network takes no such input.
+    InvalidModelError
+        The weights are not finite, or the training images are nothing to compare with.
     UnwritableOutputError
         The folder cannot be written.
     """
     folder = Path(folder)
     file, weights = to_file(network, precision)
-    card = card.model_copy(update={"weights": Weights(file=file, sha256=hashlib.sha256(weights).hexdigest())})
+    content: dict[str, bytes] = {file: weights}
+    seen = None
+    if training_images is not None:
+        content[TRAINING_IMAGES] = to_bytes(training_images)
+        seen = TrainingImagesFile(sha256=hashlib.sha256(content[TRAINING_IMAGES]).hexdigest())
+    fingerprint = Weights(file=file, sha256=hashlib.sha256(weights).hexdigest())
+    card = card.model_copy(update={"weights": fingerprint, "training_images": seen})
     # The self-test holds what a reader of this package will compute, with weights rounded as they are stored.
     reloaded = load_network(card, weights, str(folder))
     given = np.asarray(sample_input, np.float32)
@@ -120,7 +135,7 @@ def save_model(
     check_sample(sample, reloaded, folder)
     try:
         with atomic_folder(folder) as temporary:
-            _write_package(temporary, card, weights, sample, pictures or {})
+            _write_package(temporary, card, content, sample, pictures or {})
     except OSError as error:
         raise UnwritableOutputError(
             f"the model could not be written ({error.strerror or error}).", file=folder
@@ -129,13 +144,14 @@ def save_model(
 
 
 def _write_package(
-    folder: Path, card: ModelCard, weights: bytes, sample: Sample, pictures: Mapping[str, bytes]
+    folder: Path, card: ModelCard, content: Mapping[str, bytes], sample: Sample, pictures: Mapping[str, bytes]
 ) -> None:
     folder.mkdir(parents=True)
-    (folder / card.weights.file).write_bytes(weights)
+    for name, part in content.items():
+        (folder / name).write_bytes(part)
     np.savez_compressed(folder / SAMPLE, input=sample.given, output=sample.expected)
-    for name, content in pictures.items():
-        (folder / name).write_bytes(content)
+    for name, picture in pictures.items():
+        (folder / name).write_bytes(picture)
     gallery = "".join(f"\n![{Path(name).stem}]({name})\n" for name in pictures)
     atomic_write_text(folder / README, card.to_markdown() + gallery)
     atomic_write_text(folder / CARD, card.to_json())
@@ -166,14 +182,15 @@ def read_package(path: Path) -> Model:
     Raises
     ------
     DamagedModelError
-        A file is missing, or the weights are not the ones the card describes.
+        A file is missing, or weights or training images are not the ones the card describes.
     InvalidModelError
-        The card is not valid, the weights do not fit the network, or they hold NaN.
+        The card is not valid, the weights do not fit the network or hold NaN, or the training images are nothing to
+        compare with.
     """
     with open_package(path) as files:
         card = card_of(files)
         network = _network(files, card)
-        return Model(card, network, _sample_or_none(files, network))
+        return Model(card, network, _sample_or_none(files, network), _training_images(files, card))
 
 
 def _network(files: PackageFiles, card: ModelCard) -> Network:
@@ -183,14 +200,26 @@ def _network(files: PackageFiles, card: ModelCard) -> Network:
     with files.stream(file) as stream:
         check_weights(card, stream, size, str(files.path))
     weights = files.read(file)
-    found = hashlib.sha256(weights).hexdigest()
-    if found != card.weights.sha256:
-        raise DamagedModelError(
-            f"the weights are damaged (SHA-256 {found[:12]}..., the card says "
-            f"{card.weights.sha256[:12] or 'nothing'}...). Get the model again from where it came from.",
-            file=files.path,
-        )
+    _require_fingerprint(weights, card.weights.sha256, "the weights", files.path)
     return load_network(card, weights, str(files.path))
+
+
+def _training_images(files: PackageFiles, card: ModelCard) -> TrainingImages | None:
+    if card.training_images is None:
+        return None
+    content = files.read(card.training_images.file)
+    _require_fingerprint(content, card.training_images.sha256, "the numbers about its training images", files.path)
+    return from_bytes(content, files.path)
+
+
+def _require_fingerprint(content: bytes, wanted: str, what: str, path: Path) -> None:
+    found = hashlib.sha256(content).hexdigest()
+    if found != wanted:
+        raise DamagedModelError(
+            f"{what} are damaged (SHA-256 {found[:12]}..., the card says {wanted[:12] or 'nothing'}...). Get the model "
+            "again from where it came from.",
+            file=path,
+        )
 
 
 @dataclass(frozen=True)
@@ -216,6 +245,7 @@ def verify_model(path: Path) -> VerifyReport:
     with open_package(path) as files:
         card = card_of(files)
         network = _network(files, card)
+        _training_images(files, card)
         given, expected = _sample(files, network)
     try:
         found = forward(network, given)

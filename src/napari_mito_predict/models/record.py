@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -13,8 +13,9 @@ from napari_mito_predict.errors import EvaluationError
 from napari_mito_predict.image import Finding, Level
 from napari_mito_predict.image.names import record_path
 
-SCHEMA_VERSION = 2
-"""Version 1 had no such field: notes were sentences, and one device was named, the planned one."""
+SCHEMA_VERSION = 3
+"""Version 1 had no such field: notes were sentences, and one device was named, the planned one. Version 2 had no light,
+and no findings that are severe."""
 _LARGEST_BYTES = 1 << 22
 
 
@@ -113,6 +114,8 @@ class PredictionRecord(_Part):
         What really computed, in the order of use: several where memory ran out on the first.
     findings : tuple of Finding
         What has to be known of this image with this model.
+    light : {"green", "amber", "red", ""}
+        The worst of the findings as a colour; empty where it would be green, but nobody looked at the pixels.
     versions : dict of str to str
         Of the packages that computed.
     created : str
@@ -132,6 +135,7 @@ class PredictionRecord(_Part):
     parameters: ParametersRecord = ParametersRecord()
     computed_on: tuple[DeviceUse, ...] = ()
     findings: tuple[Finding, ...] = ()
+    light: Literal["green", "amber", "red", ""] = ""
     versions: dict[str, str] = Field(default_factory=dict)
     created: str = ""
     channels: tuple[PredictionRecord, ...] = ()

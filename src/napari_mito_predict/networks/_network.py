@@ -65,6 +65,27 @@ class Network(nn.Module, ABC):
         """The file of a package that holds it, and its content, of a network that brings both; None for all others."""
         return None
 
+    @property
+    def feature_count(self) -> int:
+        """Channels of the features at its coarsest resolution; 0 of a network that gives none."""
+        return 0
+
+    def deepest_features(self, x: Tensor) -> Tensor:
+        """What it makes of images at its coarsest resolution, before anything that looks at the whole field.
+
+        Nothing behind that is computed.
+
+        Parameters
+        ----------
+        x : Tensor, (N, in_channels, *spatial)
+            As `forward` takes it, with `fewest_planes` planes where that is more than one.
+
+        Returns
+        -------
+        Tensor, (N, feature_count, *coarse)
+        """
+        return x[:, :0]
+
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """Map images to predictions."""

@@ -35,6 +35,10 @@ class SlidingNetwork(Network):
     def window(self, x: Tensor) -> Tensor:
         """Map one window ``(N, in_channels, in_stack_depth, Y, X)`` to ``(N, out_channels, in_stack_depth, Y, X)``."""
 
+    @abstractmethod
+    def levels(self, x: Tensor) -> list[Tensor]:
+        """Encode one window: the features of every level ``(N, C, Y, X)``, the finest first."""
+
     @property
     @abstractmethod
     def plane_stride(self) -> int:
@@ -64,6 +68,10 @@ class SlidingNetwork(Network):
         for first in range(windows):
             total[:, :, first : first + depth] += self.window(x[:, :, first : first + depth])
         return total.div_(self._windows_of_planes(x.shape[2], x.device))
+
+    def deepest_features(self, x: Tensor) -> Tensor:
+        """Give the features of the coarsest level, (N, C, Y, X), of one window."""
+        return self.levels(x[:, :, None] if self.ndim == 2 else x)[-1]
 
     def _windows_of_planes(self, planes: int, device: torch.device) -> Tensor:
         """How many windows hold each of so many planes; (D, 1, 1)."""

@@ -71,6 +71,7 @@ class FCMAE(SlidingNetwork):
     ) -> None:
         super().__init__(in_stack_depth, in_channels, out_channels)
         require_levels(widths, depths)
+        self.widths = tuple(widths)
         self.depths = tuple(depths)
         self.stem_size = stem_size
         self.encoder = _Encoder(in_channels, in_stack_depth, (stem_depth, stem_size, stem_size), widths, depths)
@@ -88,7 +89,15 @@ class FCMAE(SlidingNetwork):
         self.decoder = Decoder(widths, stacked, decoder_blocks)
 
     def window(self, x: Tensor) -> Tensor:
-        return cast("Tensor", self.head(self.decoder(self.encoder(x))))
+        return cast("Tensor", self.head(self.decoder(self.levels(x))))
+
+    def levels(self, x: Tensor) -> list[Tensor]:
+        return cast("list[Tensor]", self.encoder(x))
+
+    @property
+    def feature_count(self) -> int:
+        """Channels of the coarsest level."""
+        return self.widths[-1]
 
     @property
     def plane_stride(self) -> int:

@@ -76,6 +76,7 @@ class GVTNet(FieldNetwork):
             raise ValueError(f"depth {depth}: expected at least 1")
         self.ndim = ndim
         self.depth = depth
+        self.base_channels = base_channels
         self.in_channels = in_channels
         self.out_channels = out_channels
         self._has_residual_down = down == "convolution"
@@ -136,6 +137,15 @@ class GVTNet(FieldNetwork):
         scale = x.shape[-1] // features.shape[-1]
         own = tuple(slice(part.start // scale, part.stop // scale) for part in core)
         return operator.context(features[:, :, *own])
+
+    @property
+    def feature_count(self) -> int:
+        """Channels of the deepest level."""
+        return self.base_channels << (self.depth - 1)
+
+    def deepest_features(self, x: Tensor) -> Tensor:
+        """Give what the operator at the bottom is given."""
+        return self._features(x, None, before=self.bottom)
 
     @property
     def contexts(self) -> int | None:

@@ -61,6 +61,19 @@ class UNet(Network):
         return cast("Tensor", self.conv_out(self.net_recurse(x)))
 
     @property
+    def feature_count(self) -> int:
+        """Channels of the deepest level."""
+        return self.base_channels << self.depth
+
+    def deepest_features(self, x: Tensor) -> Tensor:
+        """Give the features of the deepest level."""
+        level = self.net_recurse
+        while level.depth > 0:
+            x = level.down(level.sub_2conv_more(x))
+            level = level.sub_u
+        return cast("Tensor", level.sub_2conv_more(x))
+
+    @property
     def stride(self) -> tuple[int, ...]:
         """What every spatial size must be divisible by, one number per axis."""
         return (2**self.depth,) * self.ndim
@@ -96,9 +109,12 @@ class _Level(nn.Module):
         features = self.sub_2conv_more(x)
         if self.depth == 0:
             return cast("Tensor", features)
-        down = torch.relu(self.bn0(self.conv_down(features)))
-        up = torch.relu(self.bn1(self.convt(self.sub_u(down))))
+        up = torch.relu(self.bn1(self.convt(self.sub_u(self.down(features)))))
         return cast("Tensor", self.sub_2conv_less(torch.cat((features, up), dim=1)))
+
+    def down(self, features: Tensor) -> Tensor:
+        """Give the level below what the encoder of this one made."""
+        return torch.relu(self.bn0(self.conv_down(features)))
 
 
 class _Convolutions(nn.Module):

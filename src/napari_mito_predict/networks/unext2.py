@@ -66,6 +66,7 @@ class UNeXt2(SlidingNetwork):
     ) -> None:
         super().__init__(in_stack_depth, in_channels, out_channels)
         require_levels(widths, depths)
+        self.widths = tuple(widths)
         self.depths = tuple(depths)
         stacked = VoxelHead.channels(out_channels, in_stack_depth, head_expansion)
         self.encoder_stages = _Encoder(widths, depths, version)
@@ -74,8 +75,15 @@ class UNeXt2(SlidingNetwork):
         self.head = VoxelHead(out_channels, in_stack_depth, head_expansion, pooled=head_pool, in_targets=out_channels)
 
     def window(self, x: Tensor) -> Tensor:
-        features = self.encoder_stages(self.stem(x))
-        return cast("Tensor", self.head(self.decoder(features)))
+        return cast("Tensor", self.head(self.decoder(self.levels(x))))
+
+    def levels(self, x: Tensor) -> list[Tensor]:
+        return cast("list[Tensor]", self.encoder_stages(self.stem(x)))
+
+    @property
+    def feature_count(self) -> int:
+        """Channels of the coarsest level."""
+        return self.widths[-1]
 
     @property
     def plane_stride(self) -> int:

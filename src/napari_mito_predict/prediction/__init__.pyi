@@ -1,30 +1,36 @@
 from .composite import save_composite
 from .device import Device, choose_device, describe
 from .execute import Execution, run
-from .fit import check_fit, verdict
+from .fit import check_fit
+from .look import look, traffic_lights
 from .plan import PredictionPlan, plan_prediction
 from .predictor import iter_predict, predict
 from .result import Block, Output, Prediction
 from .run_state import RunContext
 from .to_zarr import predict_to_zarr, run_to_zarr
+from .traffic_light import Colour, TrafficLight, traffic_light
 
 __all__ = [
     "Block",
+    "Colour",
     "Device",
     "Execution",
     "Output",
     "Prediction",
     "PredictionPlan",
     "RunContext",
+    "TrafficLight",
     "check_fit",
     "choose_device",
     "describe",
     "iter_predict",
+    "look",
     "plan_prediction",
     "predict",
     "predict_to_zarr",
     "run",
     "run_to_zarr",
     "save_composite",
-    "verdict",
+    "traffic_light",
+    "traffic_lights",
 ]

@@ -26,6 +26,7 @@ from napari_mito_predict.prediction.record import make_record
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.prediction.result import Prediction
 from napari_mito_predict.prediction.run_state import RunContext, RunState
+from napari_mito_predict.prediction.traffic_light import TrafficLight, traffic_light
 from napari_mito_predict.prediction.viewport import first_block, tile_of
 from napari_mito_predict.prediction.volumes import Layout, Volume
 
@@ -89,10 +90,16 @@ class Execution:
         """Those of the plan and those made on the way so far."""
         return tuple(self._state.findings)
 
+    @property
+    def lights(self) -> dict[str, TrafficLight]:
+        """Those of the plan, with what was found on the way so far."""
+        return {job.model.name: traffic_light(job.model.name, self.findings) for job in self._jobs}
+
     def record(self, key: str) -> PredictionRecord:
         """How the output `key` was made: what was found on the way and what really computed."""
         job = self.plan.job_of(key)
-        return make_record(self.plan.outputs[key], job, self._subject, self._state.devices(job), self.findings)
+        output, devices = self.plan.outputs[key], self._state.devices(job)
+        return make_record(output, job, self._subject, devices, self.findings, looked=self.plan.looked)
 
     def predict(self) -> dict[str, Prediction]:
         """Compute everything; see `napari_mito_predict.prediction.predict`."""

@@ -10,14 +10,11 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_mito_predict.errors import (
-    ImageError,
+    DoubtfulPredictionError,
     IncompleteImageError,
     MetadataError,
     ModelMismatchError,
-    PredictionError,
     ResultTooLargeError,
     UnsupportedImageError,
 )
@@ -27,15 +24,12 @@ from napari_mito_predict.image import (
     ImageSource,
     Level,
     check_image,
-    from_array,
-    light_of,
-    open_image,
 )
-from napari_mito_predict.image.metadata import LARGEST_VOXEL_UM, SMALLEST_VOXEL_UM, describe_size, impossible_axes
-from napari_mito_predict.models import Model, load_model
+from napari_mito_predict.image.metadata import impossible_axes
 from napari_mito_predict.prediction.context import in_parts
 from napari_mito_predict.prediction.device import Device, choose_device
 from napari_mito_predict.prediction.fit import findings as fit_findings
+from napari_mito_predict.prediction.given import models_of, subject_of
 from napari_mito_predict.prediction.job import Job
 from napari_mito_predict.prediction.memory import free_memory
 from napari_mito_predict.prediction.orientations import TRANSPOSED
@@ -43,13 +37,14 @@ from napari_mito_predict.prediction.precision import checked
 from napari_mito_predict.prediction.record import make_record
 from napari_mito_predict.prediction.result import Output
 from napari_mito_predict.prediction.tiling import Tiling, planes_rows_columns
-from napari_mito_predict.prediction.volumes import Subject, VoxelSize
+from napari_mito_predict.prediction.traffic_light import Colour, TrafficLight, traffic_light
 
 if TYPE_CHECKING:
+    from napari_mito_predict.models import Model
     from napari_mito_predict.models.record import PredictionRecord
+    from napari_mito_predict.prediction.volumes import Subject
 
 _ERRORS = {"incomplete": IncompleteImageError, "voxel-size-impossible": MetadataError}
-_ARRAY_AXES = {2: "YX", 3: "ZYX", 4: "TZYX"}
 # Bytes per voxel: the input as read (16 bit), the same resampled, and one result per target.
 _BYTES_RAW = 2
 _BYTES_RESAMPLED = 4
@@ -76,6 +71,8 @@ class PredictionPlan:
         What is predicted from.
     jobs : tuple of Job
         The models, and how each is given the image.
+    looked : bool
+        Whether the pixels were looked at, see `look`, and what was found is among the findings.
     """
 
     outputs: dict[str, Output]
@@ -85,6 +82,12 @@ class PredictionPlan:
     estimate_bytes: int
     subject: Subject = field(repr=False)
     jobs: tuple[Job, ...] = field(repr=False)
+    looked: bool = False
+
+    @property
+    def lights(self) -> dict[str, TrafficLight]:
+        """For each model, by name, whether its prediction can be believed; see `looked` for what that rests on."""
+        return {job.model.name: traffic_light(job.model.name, self.findings) for job in self.jobs}
 
     @property
     def result_bytes(self) -> int:
@@ -102,7 +105,25 @@ class PredictionPlan:
 
     def record(self, key: str) -> PredictionRecord:
         """How the output `key` will be made; see `Execution.record` for how it was made."""
-        return make_record(self.outputs[key], self.job_of(key), self.subject, [self.device], self.findings)
+        device, job = [self.device], self.job_of(key)
+        return make_record(self.outputs[key], job, self.subject, device, self.findings, looked=self.looked)
+
+    def check_lights(self) -> None:
+        """Find out whether all lights are green.
+
+        Raises
+        ------
+        DoubtfulPredictionError
+            One is not; with all reasons.
+        """
+        doubted = [light for light in self.lights.values() if light.colour is not Colour.GREEN]
+        if doubted:
+            said = " ".join(f"{light.model}: {light.colour}. {light.advice}" for light in doubted)
+            raise DoubtfulPredictionError(f"not predicted, since only green was asked for. {said}", file=self._file)
+
+    @property
+    def _file(self) -> Path | str:
+        return self.subject.image.path or self.subject.image.name
 
     def check_memory(self) -> None:
         """Find out whether all outputs fit into memory: the operating system would promise it to anybody who asks.
@@ -130,6 +151,7 @@ def plan_prediction(
     times: range | None = None,
     planes: range | None = None,
     voxel_size_um: Sequence[float | None] | None = None,
+    resample: bool = True,
     device: str = "auto",
     precision: str = "auto",
     tile: str | tuple[int, int, int] = "auto",
@@ -140,8 +162,8 @@ def plan_prediction(
 
     Parameters
     ----------
-    image_or_array, model_or_models, channel, scene, times, planes, voxel_size_um, device, precision, tile, tta
-        See `napari_mito_predict.prediction.predict`.
+    image_or_array, model_or_models, channel, scene, times, planes, voxel_size_um, resample, device, precision, tile
+        As in `napari_mito_predict.prediction.predict`, and so is `tta`.
     halo : int, optional
         Context around each tile in voxels, where it shall be smaller than the network's reach: faster, and
         approximate. Neighbouring tiles are blended and the record says so.
@@ -155,9 +177,22 @@ def plan_prediction(
     DeviceUnavailableError
         See `choose_device`.
     """
-    image_or_array = _chosen_part(image_or_array, scene, times, planes)
-    subject = _subject(image_or_array, channel, voxel_size_um)
-    models = _models(model_or_models)
+    subject = subject_of(image_or_array, channel, scene, times, planes, voxel_size_um, resample=resample)
+    models = models_of(model_or_models)
+    return plan_subject(subject, models, device, precision, tile, halo, tta=tta)
+
+
+def plan_subject(
+    subject: Subject,
+    models: list[Model],
+    device: str = "auto",
+    precision: str = "auto",
+    tile: str | tuple[int, int, int] = "auto",
+    halo: int | None = None,
+    *,
+    tta: bool = False,
+) -> PredictionPlan:
+    """Decide how to predict from what was found out already; takes and raises what `plan_prediction` does."""
     found = _findings(subject, models)
     chosen = choose_device(device, precision)
     if precision == "auto":
@@ -212,83 +247,6 @@ def _peak_bytes(job: Job, subject: Subject) -> int:
     volumes_at_once = min(len(subject.volumes(job.layout)), 2)  # the next one is read ahead
     held = prod(job.shape) * (given * volumes_at_once + _BYTES_RESULT * len(job.keys))
     return held + job.network_bytes
-
-
-def _chosen_part(given: Any, scene: int | str | None, times: range | None, planes: range | None) -> Any:
-    """Open a path, and take the scene, time points and Z steps that are wanted; an array as it is."""
-    if isinstance(given, str | Path):
-        given = open_image(given)
-    if isinstance(given, ImageSource):
-        if scene is not None:
-            given = given.with_scene(scene)
-        if times is not None or planes is not None:
-            given = given.crop(times=times, planes=planes)
-    elif times is not None or planes is not None:
-        raise ImageError("Time points and Z steps are chosen of images. Give the part of the array that you want.")
-    return given
-
-
-def _subject(given: Any, channel: Any, voxel_size_um: Sequence[float | None] | None) -> Subject:
-    if isinstance(given, ImageSource):
-        image = given
-        if image.unsupported:  # before anybody is asked which of its channels to use
-            raise UnsupportedImageError(f"{image.name}: {image.unsupported}")
-        index = light_of(image, channel).index
-        return Subject(image, index, _voxel_size(voxel_size_um) or image.voxel_size_um)
-    if not hasattr(given, "shape") or not hasattr(given, "dtype"):
-        given = np.asarray(given)
-    ndim = len(given.shape)
-    if ndim not in _ARRAY_AXES:
-        raise ImageError(
-            f"The array has shape {tuple(given.shape)}: expected (Y, X), (D, Y, X) or (T, Z, Y, X). For other axes, "
-            "such as channels, make an image of it with from_array(array, axes=...)."
-        )
-    sizes = _voxel_size(voxel_size_um) or (None, None, None)
-    image = from_array(given, axes=_ARRAY_AXES[ndim], voxel_size_um=sizes)
-    return Subject(image, 0, sizes, ndim)
-
-
-def _voxel_size(given: Sequence[float | None] | None) -> VoxelSize | None:
-    """Three sizes, with None for what is unknown.
-
-    Raises
-    ------
-    ImageError
-        Another number of them, or sizes that no voxel can have.
-    """
-    if given is None:
-        return None
-    sizes = [None if size is None else float(size) for size in given]
-    if len(sizes) == 2:
-        sizes = [None, *sizes]
-    if len(sizes) != 3:
-        raise ImageError(f"The voxel size {tuple(given)} has {len(sizes)} numbers: expected z, y, x in micrometres.")
-    if impossible_axes(sizes):
-        raise ImageError(
-            f"A voxel of {describe_size(sizes)} cannot be: give each size in micrometres, from {SMALLEST_VOXEL_UM:g} "
-            f"to {LARGEST_VOXEL_UM:g}, and none where it is not known."
-        )
-    return sizes[0], sizes[1], sizes[2]
-
-
-def _models(given: Any) -> list[Model]:
-    is_one = isinstance(given, Model | str | Path) or hasattr(given, "network")
-    models = [_model(model) for model in ([given] if is_one else given)]
-    if not models:
-        raise PredictionError("No model was given: choose at least one.")
-    twice = [name for name, count in Counter(model.name for model in models).items() if count > 1]
-    if twice:
-        raise PredictionError(f"More than one model is called {', '.join(twice)}: predict with one of them at a time.")
-    for model in models:
-        if model.network.in_channels != 1:
-            raise ModelMismatchError(f"{model.name} needs {model.network.in_channels} channels; only one can be given.")
-    return models
-
-
-def _model(given: Model | str | Path) -> Model:
-    if isinstance(given, str | Path):
-        return load_model(given)
-    return given
 
 
 def _findings(subject: Subject, models: list[Model]) -> list[Finding]:

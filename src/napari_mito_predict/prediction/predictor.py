@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict.prediction.execute import run
+from napari_mito_predict.prediction.look import look as look_at_pixels
 from napari_mito_predict.prediction.plan import plan_prediction
 from napari_mito_predict.prediction.run_state import RunContext
 
@@ -27,10 +28,12 @@ def predict(
     times: range | None = None,
     planes: range | None = None,
     voxel_size_um: Sequence[float | None] | None = None,
+    resample: bool = True,
     device: str = "auto",
     precision: str = "auto",
     tile: str | tuple[int, int, int] = "auto",
     tta: bool = False,
+    look: bool = True,
     on_progress: OnProgress | None = None,
     cancel: Cancel | None = None,
 ) -> dict[str, Prediction]:
@@ -50,6 +53,8 @@ def predict(
         Only these time points and Z steps of an image, such as ``range(0, 2)`` for the first two.
     voxel_size_um : tuple of float, optional
         z, y, x in micrometres, where the image does not know or is wrong. Unknown: the model's own sampling.
+    resample : bool
+        Give each model the image at the voxel size that it was trained at, where both are known.
     device : {"auto", "cpu", "cuda", "cuda:N", "mps"}
         Where to compute.
     precision : {"auto", "32", "bf16", "16"}
@@ -60,6 +65,9 @@ def predict(
     tta : bool
         Test-time augmentation: give the mean of the predictions of all eight flips and quarter turns in y, x, each
         turned back. Eight times the work, hardly more memory, and slightly better.
+    look : bool
+        Look at a little of the image first: is it like those that the models were trained on? What is found goes into
+        the record, and nothing else changes.
     on_progress : callable, optional
         Called with tiles done, tiles in all, and a message.
     cancel : callable, optional
@@ -86,11 +94,14 @@ def predict(
         times=times,
         planes=planes,
         voxel_size_um=voxel_size_um,
+        resample=resample,
         device=device,
         precision=precision,
         tile=tile,
         tta=tta,
     )
+    if look:
+        plan = look_at_pixels(plan, cancel)
     return run(plan, RunContext(on_progress, cancel)).predict()
 
 
@@ -103,10 +114,12 @@ def iter_predict(
     times: range | None = None,
     planes: range | None = None,
     voxel_size_um: Sequence[float | None] | None = None,
+    resample: bool = True,
     device: str = "auto",
     precision: str = "auto",
     tile: str | tuple[int, int, int] = "auto",
     tta: bool = False,
+    look: bool = True,
     on_progress: OnProgress | None = None,
     cancel: Cancel | None = None,
 ) -> Iterator[Block]:
@@ -127,11 +140,14 @@ def iter_predict(
         times=times,
         planes=planes,
         voxel_size_um=voxel_size_um,
+        resample=resample,
         device=device,
         precision=precision,
         tile=tile,
         tta=tta,
     )
+    if look:
+        plan = look_at_pixels(plan, cancel)
     for block in run(plan, RunContext(on_progress, cancel)).blocks():
         if plan.device.kind == "cuda":  # it copies to page-locked memory, which is not for keeping
             block = replace(block, data=block.data.copy())

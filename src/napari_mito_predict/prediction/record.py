@@ -19,6 +19,7 @@ from napari_mito_predict.models.record import (
     PredictionRecord,
 )
 from napari_mito_predict.prediction.context import in_parts
+from napari_mito_predict.prediction.traffic_light import Colour, traffic_light
 
 if TYPE_CHECKING:
     from napari_mito_predict.models.card import ModelCard
@@ -37,6 +38,8 @@ def make_record(
     subject: Subject,
     devices: Iterable[Device],
     findings: Sequence[Finding],
+    *,
+    looked: bool,
 ) -> PredictionRecord:
     """Put together how one output is made.
 
@@ -48,6 +51,8 @@ def make_record(
         What computed, in the order of use; the planned one where nothing was computed yet.
     findings : sequence of Finding
         About all models; those about others are left out.
+    looked : bool
+        Whether the pixels were looked at: a light is green only then.
     """
     card = job.model.card
     findings = [finding for finding in findings if finding.model in ("", job.model.name)]
@@ -63,6 +68,7 @@ def make_record(
             DeviceUse(device=device.kind, device_name=device.name, precision=device.precision) for device in devices
         ),
         findings=tuple(findings),
+        light=_light(job.model.name, findings, looked=looked),
         versions=versions_of(_COMPUTING),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -97,6 +103,13 @@ def _input(subject: Subject) -> InputRecord:
             "time_step_s": image.time_step_s,
         }
     )
+
+
+def _light(model: str, findings: Sequence[Finding], *, looked: bool) -> str:
+    colour = traffic_light(model, findings).colour
+    if colour is Colour.GREEN and not looked:
+        return ""
+    return colour.value
 
 
 def _first_and_last(part: range | None) -> tuple[int, int] | None:

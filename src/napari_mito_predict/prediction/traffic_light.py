@@ -41,6 +41,11 @@ class TrafficLight:
     colour: Colour
     reasons: tuple[Finding, ...]
 
+    @property
+    def advice(self) -> str:
+        """All reasons with what to do, as one text; empty of a green light."""
+        return " ".join(finding.advice for finding in self.reasons)
+
 
 def traffic_light(model: str, findings: Iterable[Finding]) -> TrafficLight:
     """Put together what was found about a model and an image; findings about other models are left out."""

@@ -47,12 +47,15 @@ class Subject:
         z, y, x.
     array_ndim : int or None
         Number of axes of the array that was given; None for an image. Results have the array's axes.
+    resample : bool
+        Whether a model is given the image at its own voxel size, where both are known.
     """
 
     image: ImageSource
     channel: int
     voxel_size_um: VoxelSize
     array_ndim: int | None = None
+    resample: bool = True
 
     @property
     def free_third_axis(self) -> bool:
@@ -85,6 +88,8 @@ class Subject:
     def model_shape(self, card: ModelCard) -> tuple[int, int, int]:
         """(D, Y, X) of each volume at the model's voxel size. Time is never resampled, nor what stands in for it."""
         layout = self.layout(card)
+        if not self.resample:
+            return self.volume_shape(layout)
         wanted = list(card.input.voxel_size_um)
         if layout is not Layout.STACKS or "z" not in card.input.third_axes:
             wanted[0] = None
@@ -165,6 +170,12 @@ class Volume:
             check()
             frames.append(image.read(t, subject.channel, z=self.index))
         return np.concatenate(frames)
+
+    def read_plane(self, subject: Subject, plane: int) -> np.ndarray:
+        """(Y, X) in the image's own dtype."""
+        t, z = (plane, self.index) if self.series else (self.index, plane)
+        read: np.ndarray = subject.image.read(t, subject.channel, z=z)[0]
+        return read
 
     def place(self, subject: Subject, box: Box, data: np.ndarray) -> Placed:
         """Where the block `data` (D, Y, X), which lies at `box` of this volume, goes in the result."""
