@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -71,6 +72,12 @@ class Models(dict[str, Model]):
 
     def __missing__(self, name: str) -> Model:
         model = read_package(self._packages[name]) if name in self._packages else load_model(name)
+        if name == HELD_OUT_MODEL:
+            # What the files of its images could not know, as in the card of the shipped model.
+            known = self[SHIPPED].card.input
+            told = {"modality": known.modality, "estimated_pixel_um": known.estimated_pixel_um}
+            card = model.card.model_copy(update={"input": model.card.input.model_copy(update=told)})
+            model = replace(model, card=card)
         self[name] = model
         return model
 
