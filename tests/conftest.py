@@ -104,16 +104,16 @@ def plane_network() -> UNet:
 
 @pytest.fixture
 def training_images() -> TrainingImages:
-    """Made-up numbers about training images, for the four features of `plane_network`."""
+    """Made-up numbers about training images, for the two features of `plane_network`."""
     from napari_mito_predict.models.training_images import PERCENTS, TrainingImages
 
     rng = np.random.default_rng(0)
     intensities = np.sort(rng.normal(size=(3, len(PERCENTS))), axis=1).astype(np.float32)
-    spread = rng.normal(size=(9, 4))
+    spread = rng.normal(size=(9, 2))
     return TrainingImages(
         intensities=intensities,
         contrast=np.array([0.1, 0.2, 0.3], np.float32),
-        mean=np.ones(4, np.float32),
+        mean=np.ones(2, np.float32),
         covariance=(spread.T @ spread).astype(np.float32),
         distances=np.array([0.5, 1.0, 2.0], np.float32),
     )

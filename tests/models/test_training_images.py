@@ -142,6 +142,10 @@ HOSTILE: dict[str, tuple[Callable[[Arrays], bytes], str]] = {
     "no volume": (changed(intensities=lambda a: a[:0], contrast=lambda a: a[:0]), "of no volume"),
     "nan": (changed(mean=with_nan), "'mean' holds NaN"),
     "infinite": (changed(contrast=lambda a: a / np.float32(1e-40)), "'contrast' holds NaN or infinite"),
+    "other network": (
+        changed(mean=lambda a: a[:1], covariance=lambda a: a[:1, :1]),
+        "are of 1 features, and its network gives 2",
+    ),
     "order": (changed(intensities=lambda a: a[:, ::-1]), "not in ascending order"),
     "negative": (changed(distances=lambda a: a - 1), "'distances' are negative"),
     "contrast": (changed(contrast=lambda a: -a), "negative"),
@@ -183,7 +187,7 @@ def test_damage_is_noticed(package: Path) -> None:
 def test_nothing_is_written_that_could_not_be_read(
     tmp_path: Path, plane_card: ModelCard, plane_network: UNet, training_images: TrainingImages
 ) -> None:
-    wrong = dataclasses.replace(training_images, covariance=np.zeros((4, 4), np.float32))
+    wrong = dataclasses.replace(training_images, covariance=np.zeros((2, 2), np.float32))
     with pytest.raises(InvalidModelError, match="cannot be kept: 'covariance' is not positive definite"):
         save_model(
             tmp_path / "model", plane_card, plane_network, np.zeros((1, 16, 16), np.float32), training_images=wrong

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_mito_predict._files import atomic_folder, atomic_write_text
-from napari_mito_predict.errors import DamagedModelError, UnwritableOutputError
+from napari_mito_predict.errors import DamagedModelError, InvalidModelError, UnwritableOutputError
 from napari_mito_predict.models.card import ModelCard, TrainingImagesFile, Weights
 from napari_mito_predict.models.files import CARD, README, SAMPLE, TRAINING_IMAGES, PackageFiles, open_package
 from napari_mito_predict.models.sample import Sample, check_sample, decode_sample
@@ -190,7 +190,8 @@ def read_package(path: Path) -> Model:
     with open_package(path) as files:
         card = card_of(files)
         network = _network(files, card)
-        return Model(card, network, _sample_or_none(files, network), _training_images(files, card))
+        seen = _training_images(files, card, network)
+        return Model(card, network, _sample_or_none(files, network), seen)
 
 
 def _network(files: PackageFiles, card: ModelCard) -> Network:
@@ -204,12 +205,19 @@ def _network(files: PackageFiles, card: ModelCard) -> Network:
     return load_network(card, weights, str(files.path))
 
 
-def _training_images(files: PackageFiles, card: ModelCard) -> TrainingImages | None:
+def _training_images(files: PackageFiles, card: ModelCard, network: Network) -> TrainingImages | None:
     if card.training_images is None:
         return None
     content = files.read(card.training_images.file)
     _require_fingerprint(content, card.training_images.sha256, "the numbers about its training images", files.path)
-    return from_bytes(content, files.path)
+    found = from_bytes(content, files.path)
+    if len(found.mean) not in (0, network.feature_count):
+        raise InvalidModelError(
+            f"the numbers about its training images are of {len(found.mean)} features, and its network gives "
+            f"{network.feature_count}.",
+            file=files.path,
+        )
+    return found
 
 
 def _require_fingerprint(content: bytes, wanted: str, what: str, path: Path) -> None:
@@ -245,7 +253,7 @@ def verify_model(path: Path) -> VerifyReport:
     with open_package(path) as files:
         card = card_of(files)
         network = _network(files, card)
-        _training_images(files, card)
+        _training_images(files, card, network)
         given, expected = _sample(files, network)
     try:
         found = forward(network, given)

@@ -36,7 +36,7 @@ _ROUNDING = 1e-4
 
 @dataclass(frozen=True, eq=False)
 class TrainingImages:
-    """Intensities, and features of the network's bottleneck, of the images a model was trained on.
+    """Intensities, and features of the network's encoder, of the images a model was trained on.
 
     A network that gives no features, or training images too few to tell how features spread, leave `mean`,
     `covariance` and `distances` without entries.
@@ -48,7 +48,7 @@ class TrainingImages:
     contrast : ndarray, float32, (volumes,)
         Standard deviation of each volume before it was normalised, relative to its mean.
     mean : ndarray, float32, (features,)
-        Mean of the pooled features over the tiles trained on.
+        Mean of the network's `pooled_features` over the tiles trained on.
     covariance : ndarray, float32, (features, features)
         Of the same; positive definite.
     distances : ndarray, float32, (tiles,)

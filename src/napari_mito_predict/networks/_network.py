@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Final
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+MOST_FEATURES: Final = 256
+"""Of the `pooled_features`: a covariance of more would need more images than there usually are."""
+_SILENCE = 0.01
+"""A channel this weak says nothing; batch normalisation makes them about 1."""
 
 
 class Network(nn.Module, ABC):
@@ -66,14 +74,17 @@ class Network(nn.Module, ABC):
         return None
 
     @property
+    def encoder_widths(self) -> tuple[int, ...]:
+        """Channels of each of the `encoder_features`; none of a network that gives none."""
+        return ()
+
+    @property
     def feature_count(self) -> int:
-        """Channels of the features at its coarsest resolution; 0 of a network that gives none."""
-        return 0
+        """How many `pooled_features` there are of an image."""
+        return min(sum(self.encoder_widths), MOST_FEATURES)
 
-    def deepest_features(self, x: Tensor) -> Tensor:
-        """What it makes of images at its coarsest resolution, before anything that looks at the whole field.
-
-        Nothing behind that is computed.
+    def encoder_features(self, x: Tensor) -> list[Tensor]:
+        """What it makes of images on its way down, before anything that looks at the whole field.
 
         Parameters
         ----------
@@ -82,9 +93,32 @@ class Network(nn.Module, ABC):
 
         Returns
         -------
-        Tensor, (N, feature_count, *coarse)
+        list of Tensor, (N, channels, *coarser)
+            Of each resolution but the coarsest, which is not computed.
         """
-        return x[:, :0]
+        return []
+
+    def pooled_features(self, x: Tensor) -> Tensor:
+        """How strongly images excite the channels of its encoder: what tells images apart as it sees them.
+
+        The logarithm of each channel's mean magnitude over an image. The coarsest resolution is left out: of simulated
+        cells, blurred ones differed from sharp ones everywhere else, and hardly there.
+
+        Parameters
+        ----------
+        x : Tensor, (N, in_channels, *spatial)
+            See `encoder_features`.
+
+        Returns
+        -------
+        Tensor, (N, feature_count)
+            Neighbouring channels are averaged where there are more than `MOST_FEATURES`.
+        """
+        if self.feature_count == 0:
+            return x.new_zeros((len(x), 0))
+        strengths = [features.abs().flatten(2).mean(2) for features in self.encoder_features(x)]
+        pooled = torch.log(torch.cat(strengths, dim=1) + _SILENCE)
+        return functional.adaptive_avg_pool1d(pooled, self.feature_count)
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:

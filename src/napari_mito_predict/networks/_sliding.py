@@ -69,9 +69,9 @@ class SlidingNetwork(Network):
             total[:, :, first : first + depth] += self.window(x[:, :, first : first + depth])
         return total.div_(self._windows_of_planes(x.shape[2], x.device))
 
-    def deepest_features(self, x: Tensor) -> Tensor:
-        """Give the features of the coarsest level, (N, C, Y, X), of one window."""
-        return self.levels(x[:, :, None] if self.ndim == 2 else x)[-1]
+    def encoder_features(self, x: Tensor) -> list[Tensor]:
+        """Give the features of each level but the coarsest, (N, C, Y, X), of one window."""
+        return self.levels(x[:, :, None] if self.ndim == 2 else x)[:-1]
 
     def _windows_of_planes(self, planes: int, device: torch.device) -> Tensor:
         """How many windows hold each of so many planes; (D, 1, 1)."""

@@ -139,13 +139,13 @@ class GVTNet(FieldNetwork):
         return operator.context(features[:, :, *own])
 
     @property
-    def feature_count(self) -> int:
-        """Channels of the deepest level."""
-        return self.base_channels << (self.depth - 1)
+    def encoder_widths(self) -> tuple[int, ...]:
+        """Channels of each level but the deepest."""
+        return tuple(self.base_channels << level for level in range(self.depth - 1))
 
-    def deepest_features(self, x: Tensor) -> Tensor:
-        """Give what the operator at the bottom is given."""
-        return self._features(x, None, before=self.bottom)
+    def encoder_features(self, x: Tensor) -> list[Tensor]:
+        """Give what each step down is given."""
+        return [self._features(x, None, before=down) for down in self.down]
 
     @property
     def contexts(self) -> int | None:

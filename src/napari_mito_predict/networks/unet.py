@@ -61,17 +61,20 @@ class UNet(Network):
         return cast("Tensor", self.conv_out(self.net_recurse(x)))
 
     @property
-    def feature_count(self) -> int:
-        """Channels of the deepest level."""
-        return self.base_channels << self.depth
+    def encoder_widths(self) -> tuple[int, ...]:
+        """Channels of each level but the deepest."""
+        return tuple(self.base_channels << level for level in range(self.depth))
 
-    def deepest_features(self, x: Tensor) -> Tensor:
-        """Give the features of the deepest level."""
+    def encoder_features(self, x: Tensor) -> list[Tensor]:
+        """Give what the encoder of each level makes, but for the deepest."""
+        found: list[Tensor] = []
         level = self.net_recurse
-        while level.depth > 0:
-            x = level.down(level.sub_2conv_more(x))
-            level = level.sub_u
-        return cast("Tensor", level.sub_2conv_more(x))
+        for _ in range(self.depth):
+            if found:
+                x = level.down(found[-1])
+                level = level.sub_u
+            found.append(level.sub_2conv_more(x))
+        return found
 
     @property
     def stride(self) -> tuple[int, ...]:

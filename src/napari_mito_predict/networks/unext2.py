@@ -81,9 +81,9 @@ class UNeXt2(SlidingNetwork):
         return cast("list[Tensor]", self.encoder_stages(self.stem(x)))
 
     @property
-    def feature_count(self) -> int:
-        """Channels of the coarsest level."""
-        return self.widths[-1]
+    def encoder_widths(self) -> tuple[int, ...]:
+        """Channels of each level but the coarsest."""
+        return self.widths[:-1]
 
     @property
     def plane_stride(self) -> int:

@@ -2,13 +2,13 @@ from .composite import save_composite
 from .device import Device, choose_device, describe
 from .execute import Execution, run
 from .fit import check_fit
-from .look import look, traffic_lights
+from .looking import look, traffic_lights
 from .plan import PredictionPlan, plan_prediction
 from .predictor import iter_predict, predict
 from .result import Block, Output, Prediction
 from .run_state import RunContext
 from .to_zarr import predict_to_zarr, run_to_zarr
-from .traffic_light import Colour, TrafficLight, traffic_light
+from .traffic_light import Colour, TrafficLight
 
 __all__ = [
     "Block",
@@ -31,6 +31,5 @@ __all__ = [
     "run",
     "run_to_zarr",
     "save_composite",
-    "traffic_light",
     "traffic_lights",
 ]

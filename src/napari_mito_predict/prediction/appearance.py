@@ -4,9 +4,9 @@ A model is told from others by what it was trained on, so that a summary of its 
 `napari_mito_predict.models.training_images.TrainingImages`. The functions here make that summary, and what of any other
 image is compared with it: both are given volumes as the network takes them, at its voxel size and normalised.
 
-The features are those that the network has at its coarsest resolution, averaged over a tile. Their distance to those of
-the training images is the one of Mahalanobis, as Lee et al. (2018, arXiv 1807.03888) take it for images that a network
-does not know.
+The features say how strongly a tile excites each channel of the network's encoder (`Network.pooled_features`). Their
+distance to those of the training images is the one of Mahalanobis, as Lee et al. (2018, arXiv 1807.03888) take it for
+images that a network does not know.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from napari_mito_predict.networks import Network
 
 MOST_TILES: Final = 8
-MOST_FEATURES: Final = 256
-"""Neighbouring channels are averaged where a network has more: a covariance of many needs more tiles than there are."""
 MOST_VOLUMES: Final = 64
 """Looked at of all training images: a time series of z-stacks has hundreds, each like the next."""
 _TILE: Final = {2: (1, 128, 128), 3: (16, 48, 48)}
@@ -107,29 +105,24 @@ def cut(volume: NDArray[Any], box: Box) -> NDArray[Any]:
 
 
 def tile_features(network: Network, tiles: Iterable[NDArray[Any]]) -> NDArray[np.float32]:
-    """What the network makes of tiles: its features at its coarsest resolution, averaged over each tile.
+    """Give the `pooled_features` of tiles.
 
     Parameters
     ----------
     network : Network
         In evaluation mode, on the CPU.
     tiles : iterable of ndarray, (D, Y, X)
-        Normalised, of the `tile_size`.
+        Normalised, of the `tile_size`; at least one.
 
     Returns
     -------
     ndarray, float32, (tiles, features)
-        At most `MOST_FEATURES`; none of a network that gives no features.
     """
-    wanted = min(network.feature_count, MOST_FEATURES)
-    if wanted == 0:
-        return np.zeros((0, 0), np.float32)
     batch = torch.from_numpy(np.stack([np.asarray(tile, np.float32) for tile in tiles]))[:, None]
     if network.ndim == 2:
         batch = batch[:, :, 0]
     with torch.inference_mode():
-        features = network.deepest_features(batch).flatten(2).mean(2)
-        found: NDArray[np.float32] = torch.nn.functional.adaptive_avg_pool1d(features, wanted).numpy()
+        found: NDArray[np.float32] = network.pooled_features(batch).numpy()
     return found
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_mito_predict.image.blank import FEWEST_PLANES, blank_area, blank_planes
+from napari_mito_predict.image.blank import FEWEST_PLANES, blank_area, blank_planes, recorded
 from napari_mito_predict.prediction.normalize import as_float
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.prediction.tiles import Box, Span, per_axis
@@ -28,8 +28,10 @@ _PATCH: Final = 64
 _MOST_PATCHES_ALONG: Final = 6
 _FEWEST_PLANES: Final = 4
 _MOST_VALUES: Final = 600_000
-_MOST_BLANK: Final = 0.5
-"""Of a tile: more of it was never recorded than was."""
+_MOST_BLANK: Final = 0.1
+"""Of a tile that is compared: the border of what was recorded is like nothing that was trained on."""
+_MOST_DARKEST: Final = 0.5
+"""Of a tile of few planes that has one value, the lowest: an image of 8 bits may have few values."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,10 @@ class Window:
         return bool((self.raw == self.raw[0, 0, 0]).all())
 
     @property
-    def mostly_blank(self) -> bool:
-        """Whether most of it was never recorded."""
+    def has_gap(self) -> bool:
+        """Whether a part of it was never recorded."""
         if len(self.raw) < FEWEST_PLANES:
-            return float((self.raw == self.raw.min()).mean()) > _MOST_BLANK
+            return float((self.raw == self.raw.min()).mean()) > _MOST_DARKEST
         if float(blank_planes(self.raw).mean()) > _MOST_BLANK:
             return True
         area = blank_area(self.raw)
@@ -65,10 +67,28 @@ class Window:
 
 @dataclass(frozen=True)
 class VolumeSample:
-    """What was read of a volume: patches for statistics, and tiles."""
+    """What was read of a volume.
+
+    Attributes
+    ----------
+    patches : list of Window
+        For statistics: of one plane each, plane after plane, the same places in each.
+    places : int
+        How many patches each plane has.
+    tiles : list of Window
+        For the network.
+    """
 
     patches: list[Window]
+    places: int
     tiles: list[Window]
+
+    def recorded_values(self) -> NDArray[Any]:
+        """All values of the patches at the model's voxel size, without blank planes and areas."""
+        stacks = [self.patches[place :: self.places] for place in range(self.places)]
+        kept = [stack for stack in stacks if not all(patch.constant for patch in stack)]
+        volumes = [recorded(np.concatenate([patch.values for patch in stack])) for stack in kept]
+        return np.concatenate([volume.ravel() for volume in volumes])
 
 
 def sample_volume(
@@ -94,7 +114,8 @@ def sample_volume(
     full = per_axis(Span(0, size) for size in shape)
     inside = [per_axis(span.clip(axis) for span, axis in zip(box, full, strict=True)) for box in tiles]
     resampling = Resampling.between(subject.volume_shape(layout), shape)
-    boxes = [*_patch_boxes(shape), *inside]
+    rows, columns = _patch_spans(shape[1]), _patch_spans(shape[2])
+    boxes = [*_patch_boxes(shape[0], rows, columns), *inside]
     volumes = subject.volumes(layout)
     volume = volumes[len(volumes) // 2]
     sources = [resampling.needed(box) for box in boxes]
@@ -103,12 +124,10 @@ def sample_volume(
         for raw, source, box in zip(_read(subject, volume, sources, check), sources, boxes, strict=True)
     ]
     count = len(windows) - len(tiles)
-    return VolumeSample(windows[:count], windows[count:])
+    return VolumeSample(windows[:count], len(rows) * len(columns), windows[count:])
 
 
-def _patch_boxes(shape: tuple[int, int, int]) -> list[Box]:
-    depth, height, width = shape
-    rows, columns = _patch_spans(height), _patch_spans(width)
+def _patch_boxes(depth: int, rows: list[Span], columns: list[Span]) -> list[Box]:
     per_plane = sum(span.size for span in rows) * sum(span.size for span in columns)
     count = min(depth, max(_FEWEST_PLANES, _MOST_VALUES // per_plane))
     middles = ((np.arange(count) + 0.5) * depth / count).astype(int).tolist()

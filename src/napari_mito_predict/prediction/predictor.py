@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict.prediction.execute import run
-from napari_mito_predict.prediction.look import look as look_at_pixels
+from napari_mito_predict.prediction.looking import look as look_at_pixels
 from napari_mito_predict.prediction.plan import plan_prediction
 from napari_mito_predict.prediction.run_state import RunContext
 

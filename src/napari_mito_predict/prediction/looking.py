@@ -151,7 +151,7 @@ def _look_at(subject: Subject, jobs: Sequence[Job], check: Callable[[], None]) -
     recorded = [patch for patch in sample.patches if not patch.constant]
     yield from _saturation(recorded)
     yield from noise_findings(patch.raw[len(patch.raw) // 2] for patch in recorded)
-    values = np.concatenate([patch.values.ravel() for patch in recorded])
+    values = sample.recorded_values()
     try:
         statistics = measure(values.reshape(1, -1, 1), first.model.card.input.normalisation, only_recorded=False)
     except ImageContentError as error:
@@ -162,7 +162,7 @@ def _look_at(subject: Subject, jobs: Sequence[Job], check: Callable[[], None]) -
     tiles = [
         cut(normalise(tile.values, statistics), per_axis(span.shift(-span.start) for span in box))
         for tile, box in zip(sample.tiles, boxes, strict=True)
-        if not tile.mostly_blank
+        if not tile.has_gap
     ]
     for job in jobs:
         known = job.model.training_images
