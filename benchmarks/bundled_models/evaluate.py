@@ -125,7 +125,8 @@ def update_card(path: Path, model: Model, rows: dict[str, dict[str, float]]) -> 
     training = model.card.training.model_copy(update={"notes": notes})
     card = model.card.model_copy(update={"metrics": rows, "training": training})
     with np.load(path / SAMPLE) as sample:
-        save_model(path, card, model.network, sample["input"], precision="float16")
+        seen = model.training_images
+        save_model(path, card, model.network, sample["input"], precision="float16", training_images=seen)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ def test_no_piece_of_an_image_is_shipped(shipped: ModelInfo) -> None:
         "README.md",
         "model.json",
         "sample.npz",
+        "training_images.safetensors",
         "weights.safetensors",
     ]
     sample = load_model(shipped.name).sample

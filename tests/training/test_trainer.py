@@ -15,6 +15,7 @@ import torch
 from napari_mito_predict.errors import TrainingDataError, TrainingError
 from napari_mito_predict.image import Level
 from napari_mito_predict.models import list_models, verify_model
+from napari_mito_predict.models.training_images import PERCENTS
 from napari_mito_predict.prediction import plan_prediction
 from napari_mito_predict.training import Run, TrainingConfig, train
 from napari_mito_predict.training.progress import Progress
@@ -74,6 +75,13 @@ def test_a_run_learns_and_leaves_a_verified_model(fields, make_config) -> None:
     assert low < high
     assert verify_model(run.model_folder).passed
     assert [info.name for info in list_models() if not info.bundled] == ["test-model"]
+    seen = run.model.training_images
+    assert seen is not None
+    lights = [tifffile.imread(path)[0] for path in sorted(fields.glob("*.tif"))]
+    contrasts = np.array([light.std() / light.mean() for light in lights])
+    assert len(seen.contrast) == card.training.pairs
+    assert all(np.abs(contrasts - contrast).min() < 1e-5 for contrast in seen.contrast)
+    assert seen.intensities[:, PERCENTS.index(50)] == pytest.approx(0, abs=0.05)
     for picture in ("curve.png", "example.png"):
         assert (run.model_folder / picture).read_bytes().startswith(b"\x89PNG")
         assert f"({picture})" in (run.model_folder / "README.md").read_text(encoding="utf-8")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 import torch
 
+from napari_mito_predict.image.blank import recorded
 from napari_mito_predict.models.training_images import PERCENTS, TrainingImages
 from napari_mito_predict.prediction.tiles import Box, Span, per_axis, reflect, round_up
 
@@ -27,12 +28,17 @@ if TYPE_CHECKING:
     from napari_mito_predict.networks import Network
 
 MOST_TILES: Final = 8
-MOST_VOLUMES: Final = 64
+FEWEST_TILES: Final = 8
+"""Trained on, below which nothing is said of how features spread."""
+MOST_VOLUMES: Final = 32
 """Looked at of all training images: a time series of z-stacks has hundreds, each like the next."""
 _TILE: Final = {2: (1, 128, 128), 3: (16, 48, 48)}
 """Voxels (D, Y, X) by dimensions of the network, before its stride is asked."""
 _LARGEST_CONTRAST = 1e6
 """Of images without a background: with a mean of 0, it would be infinite."""
+_ENOUGH_VALUES = 1 << 22
+_LEAST_SHRINKAGE = 0.001
+"""So that the covariance has an inverse whatever the tiles are."""
 _Item = TypeVar("_Item")
 
 
@@ -127,8 +133,11 @@ def tile_features(network: Network, tiles: Iterable[NDArray[Any]]) -> NDArray[np
 
 
 def intensity_percentiles(values: NDArray[Any]) -> NDArray[np.float32]:
-    """The percentiles `PERCENTS` of normalised values of any shape."""
-    return np.percentile(values.astype(np.float32, copy=False), PERCENTS).astype(np.float32)
+    """The percentiles `PERCENTS` of normalised values of any shape; of a part of them where there are very many."""
+    flat = values.reshape(-1)
+    # An odd step does not stay in the same columns.
+    some = flat[:: flat.size // _ENOUGH_VALUES | 1]
+    return np.percentile(some.astype(np.float32), PERCENTS).astype(np.float32)
 
 
 def relative_contrast(values: NDArray[Any]) -> float:
@@ -146,7 +155,7 @@ def look_at(volume: NDArray[Any], contrast: float, network: Network, field: str 
     volume : ndarray, (D, Y, X) or (Y, X)
         At the network's voxel size, normalised.
     contrast : float
-        Its `relative_contrast` before.
+        The `relative_contrast` before of what of it was `recorded`.
     network : Network
         In evaluation mode, on the CPU.
     field : str
@@ -156,7 +165,7 @@ def look_at(volume: NDArray[Any], contrast: float, network: Network, field: str 
         volume = volume[None]
     depth, height, width = volume.shape
     tiles = (cut(volume, box) for box in tile_places((depth, height, width), network))
-    return Look(field, intensity_percentiles(volume), contrast, tile_features(network, tiles))
+    return Look(field, intensity_percentiles(recorded(volume)), contrast, tile_features(network, tiles))
 
 
 def sample_of(volumes: Sequence[_Item], most: int = MOST_VOLUMES) -> list[_Item]:
@@ -179,12 +188,11 @@ def reference_of(training: Sequence[Look], held_out: Sequence[Look] = ()) -> Tra
     Returns
     -------
     TrainingImages or None
-        Without features where the network gives none, or a single tile; None without any volume.
+        Without features where the network gives none, or tiles are fewer than `FEWEST_TILES`; None without any volume.
     """
     if not training:
         return None
-    features = np.concatenate([look.features for look in training])
-    mean, covariance = _distribution(features)
+    mean, covariance = _distribution(_features(training))
     distances = np.zeros(0)
     if len(mean) > 0:
         distances = _held_out_distances(training, held_out)
@@ -220,20 +228,23 @@ def distance(training_images: TrainingImages, features: NDArray[np.floating]) ->
     return _mahalanobis(features, training_images.mean.astype(np.float64), covariance).astype(np.float32)
 
 
+def _features(looks: Sequence[Look]) -> NDArray[np.float32]:
+    return np.concatenate([look.features for look in looks])
+
+
 def _held_out_distances(training: Sequence[Look], held_out: Sequence[Look]) -> NDArray[np.float64]:
     """Distances of tiles that have no part in the distribution that they are compared with."""
     if held_out:
-        mean, covariance = _distribution(np.concatenate([look.features for look in training]))
-        return _mahalanobis(np.concatenate([look.features for look in held_out]), mean, covariance)
+        return _mahalanobis(_features(held_out), *_distribution(_features(training)))
     distances = []
     for field in dict.fromkeys(look.field for look in training):
-        own = [look.features for look in training if look.field == field]
-        others = [look.features for look in training if look.field != field]
+        own = [look for look in training if look.field == field]
+        others = [look for look in training if look.field != field]
         if not others:
             continue
-        mean, covariance = _distribution(np.concatenate(others))
+        mean, covariance = _distribution(_features(others))
         if len(mean) > 0:
-            distances.append(_mahalanobis(np.concatenate(own), mean, covariance))
+            distances.append(_mahalanobis(_features(own), mean, covariance))
     return np.concatenate([*distances, np.zeros(0)])
 
 
@@ -242,7 +253,7 @@ def _distribution(features: NDArray[np.floating]) -> tuple[NDArray[np.float64], 
 
     By as much as Ledoit & Wolf (2004, J. Multivariate Anal. 88, 365-411, section 3.2) estimate to be best: there are
     about as many features as tiles, so that the covariance of the sample alone has no inverse. Nothing, without
-    entries, where the tiles do not differ.
+    entries, where there are too few tiles or they do not differ.
     """
     values = features.astype(np.float64)
     tiles, count = values.shape
@@ -251,12 +262,12 @@ def _distribution(features: NDArray[np.floating]) -> tuple[NDArray[np.float64], 
     sample = centred.T @ centred / tiles
     identity = np.eye(count) * np.trace(sample) / max(count, 1)
     to_identity = np.square(sample - identity).sum()
-    if not to_identity > 0:
+    if tiles < FEWEST_TILES or not to_identity > 0:
         return np.zeros(0), np.zeros((0, 0))
     # Of one tile: ||x x' - S||^2 = |x|^4 - 2 x' S x + ||S||^2.
     fourth = np.square(np.square(centred).sum(axis=1)).sum()
     scatter = (fourth - tiles * np.square(sample).sum()) / tiles**2
-    share = min(scatter / to_identity, 1.0)
+    share = min(max(scatter / to_identity, _LEAST_SHRINKAGE), 1.0)
     return mean, share * identity + (1 - share) * sample
 
 

@@ -14,18 +14,21 @@ from napari_mito_predict.errors import ModelError
 from napari_mito_predict.image import ChannelRole
 from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Target, Training, save_model
 from napari_mito_predict.models.card_values import LONGEST_LINE
+from napari_mito_predict.prediction.appearance import MOST_VOLUMES
 from napari_mito_predict.training.config import NetworkConfig
 from napari_mito_predict.training.inherited import terms_of
 from napari_mito_predict.training.pictures import draw_curve, draw_example
 from napari_mito_predict.training.scoring import OURS, Row, Scorer, comparable, model_tests, summarise, write_rows
 from napari_mito_predict.training.split import describe_groups
 from napari_mito_predict.training.start import start_model
+from napari_mito_predict.training.summary import look_at_pair, training_images_of
 from napari_mito_predict.training.validation import predict_pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_mito_predict.networks import Network
+    from napari_mito_predict.prediction.appearance import Look
     from napari_mito_predict.training.config import TrainingConfig
     from napari_mito_predict.training.data import FieldReader, TrainingData
     from napari_mito_predict.training.pairs import Pair
@@ -37,6 +40,7 @@ _COLORMAPS = {ChannelRole.MITOCHONDRIA: "magenta", ChannelRole.DNA: "cyan"}
 _DEFAULT_LIMITS = (-0.5, 6.0)
 _SHOWN_PERCENTILES = (25.0, 99.8)
 _TRAINED_ON = "fields trained on"
+_TEST_FIELDS = "test fields"
 _SAMPLE = {2: (128, 128), 3: (16, 48, 48)}
 
 
@@ -128,7 +132,8 @@ def finish_model(run: Run, config: TrainingConfig, data: TrainingData, reader: F
     """Score the best model on the test fields, and write these scores, the curve and an example into the package.
 
     Beside it stand, on the same fields, the model it started from and what needs no network. `test.csv` holds all
-    scores of each image.
+    scores of each image. What the images trained on look like is summed up here, and not for `save_best`, which goes on
+    all the time.
     """
     model = run.model
     rivals = {OURS: model, **_start_model(config, model)}
@@ -137,7 +142,10 @@ def finish_model(run: Run, config: TrainingConfig, data: TrainingData, reader: F
     rows: list[Row] = []
     shown: dict[str, list[np.ndarray]] = defaultdict(list)
     example: tuple[Pair, np.ndarray] | None = None
+    looks: list[Look] = []
     for pair in pairs:
+        if label == _TEST_FIELDS and len(looks) < MOST_VOLUMES:
+            looks.append(look_at_pair(pair, data, model.network))
         for rival, candidate in rivals.items():
             predicted = predict_pair(candidate, pair, data.sampling.voxel_size_um, config.precision)
             rows += scorer.rows(pair, rival, predicted)
@@ -165,6 +173,7 @@ def finish_model(run: Run, config: TrainingConfig, data: TrainingData, reader: F
         _sample(data, model.network),
         precision=config.weights_precision,
         pictures=pictures,
+        training_images=training_images_of(data, model.network, looks),
     )
 
 
@@ -204,7 +213,7 @@ def _test_pairs(config: TrainingConfig, reader: FieldReader, data: TrainingData)
                 _log.warning("Test field %s is left out: %s", field.name, report.findings[-1].message)
             yield from pairs
 
-    return "test fields", read()
+    return _TEST_FIELDS, read()
 
 
 def _sample(data: TrainingData, network: Network) -> np.ndarray:

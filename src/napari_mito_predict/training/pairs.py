@@ -12,7 +12,9 @@ import numpy as np
 
 from napari_mito_predict.errors import AmbiguousChannelError, ImageError, TrainingDataError
 from napari_mito_predict.image import Channel, Finding, ImageSource, Level, check_volume, light_of, open_image
+from napari_mito_predict.image.blank import recorded
 from napari_mito_predict.models import Normalisation
+from napari_mito_predict.prediction.appearance import relative_contrast
 from napari_mito_predict.prediction.normalize import measure, normalise
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.training.plausibility import check_channels, check_content, check_prediction
@@ -43,11 +45,14 @@ class Pair:
     truth : ndarray, float16, (targets, D, Y, X) or (targets, Y, X)
         Fluorescence, each target z-scored over the volume. Half precision halves the memory, and its rounding
         (0.05 %) is far below photon noise.
+    contrast : float
+        Standard deviation of the input relative to its mean, before it was normalised; 0 where another process read it.
     """
 
     field: str
     input: NDArray[np.float16]
     truth: NDArray[np.float16]
+    contrast: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -97,10 +102,10 @@ class OpenField:
         recorded_um = self.image.voxel_size_um[-len(self.shape) :]
         wanted_um = voxel_size_um[-len(self.shape) :]
         shape = list(self.shape)
-        for axis, (recorded, wanted) in enumerate(zip(recorded_um, wanted_um, strict=True)):
+        for axis, (own_um, aim_um) in enumerate(zip(recorded_um, wanted_um, strict=True)):
             is_time = self.third_axis == "t" and axis == 0
-            if recorded and wanted and not is_time:
-                shape[axis] = max(1, round(shape[axis] * (recorded / wanted)))
+            if own_um and aim_um and not is_time:
+                shape[axis] = max(1, round(shape[axis] * (own_um / aim_um)))
         return tuple(shape)
 
 
@@ -188,13 +193,15 @@ def prepare(raw: RawVolume, opened: OpenField, voxel_size_um: VoxelSize | None, 
     """
     shape = opened.shape_at(voxel_size_um)
     try:
-        given = _normalised(_resampled(raw.input, shape), normalisation)
+        light = _resampled(raw.input, shape)
+        given = _normalised(light, normalisation)
         truth = [
             _normalised(_resampled(array, shape), _TRUTH_NORMALISATION, only_recorded=False) for array in raw.truths
         ]
     except ImageError as error:
         raise TrainingDataError(f"{opened.field.name}: {error}") from error
-    return Pair(opened.field.name, given.astype(np.float16), np.stack(truth).astype(np.float16))
+    contrast = relative_contrast(recorded(light))
+    return Pair(opened.field.name, given.astype(np.float16), np.stack(truth).astype(np.float16), contrast)
 
 
 def _open(place: Place, axes: str | None, *, is_light: bool = False) -> tuple[ImageSource, Channel]:

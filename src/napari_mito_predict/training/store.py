@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,18 +51,19 @@ class PairStore:
         if self.folder is None:
             return pair
         self.folder.mkdir(parents=True, exist_ok=True)
-        kept = []
+        kept = {}
         for part, array in (("input", pair.input), ("truth", pair.truth)):
             path = self._path(pair.field, index, part)
             with atomic_path(path) as temporary:
                 np.save(temporary, array)
-            kept.append(_mapped(path))
-        return Pair(pair.field, *kept)
+            kept[part] = _mapped(path)
+        return replace(pair, input=kept["input"], truth=kept["truth"])
 
     def kept(self, field: str, volumes: int) -> Iterator[Pair]:
         """The stored volumes of a field, for another process of the same run."""
         for index in range(volumes):
-            yield Pair(field, *(_mapped(self._path(field, index, part)) for part in ("input", "truth")))
+            light = _mapped(self._path(field, index, "input"))
+            yield Pair(field, light, _mapped(self._path(field, index, "truth")))
 
     def clear(self) -> None:
         """Delete all files."""

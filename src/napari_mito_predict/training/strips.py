@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_mito_predict.image import Finding, Level
-from napari_mito_predict.training.pairs import Pair
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from napari_mito_predict.training.pairs import Pair
 
 _PART = 0.2
 """Of a field, along y or x: the strip; and the gap before it at most."""
@@ -99,8 +100,9 @@ def hold_back_strips(pairs: Sequence[Pair], gap: int) -> HeldBack:
         side, contrast = _most_like_the_whole(pair.truth)
         width = side.width(pair.input.shape[side.axis])
         gap_here = min(gap, width)
-        training.append(Pair(pair.field, side.rest(pair.input, gap_here), side.rest(pair.truth, gap_here)))
-        validation.append(Pair(pair.field, side.strip(pair.input), side.strip(pair.truth)))
+        rest = replace(pair, input=side.rest(pair.input, gap_here), truth=side.rest(pair.truth, gap_here))
+        training.append(rest)
+        validation.append(replace(pair, input=side.strip(pair.input), truth=side.strip(pair.truth)))
         contrasts.append(contrast)
     findings = []
     if max(contrasts) < _ENOUGH_CONTRAST:
