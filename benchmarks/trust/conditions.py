@@ -44,6 +44,9 @@ NATIVE_UM = (0.15, 0.11, 0.11)
 HELD_OUT_MODEL = "mito-2d-h9c2-held-out"
 """Of `held_out_fields.py`."""
 SHIPPED = "mito-2d-h9c2"
+SHIPPED_PACKAGE = (
+    Path(__file__).parents[2] / "real-models" / "src" / "napari_mito_predict_real_models" / "models" / SHIPPED
+)
 Z_MODELS = ("mito-z", "dna-z")
 T_MODELS = ("mito-t", "dna-t")
 TARGETS = MappingProxyType(

@@ -67,7 +67,7 @@ def scored(question: Question, field: Field, model: Model) -> dict[str, Any]:
     if truth is None:
         return {}
     try:
-        (prediction,) = predict(field.image, model, channel=field.channel).values()
+        (prediction,) = predict(field.image, model, channel=field.channel, look=False).values()
     except MitoPredictError as error:
         return {"refused": str(error)}
     found = pcc(field.comparable(prediction.data), truth)

@@ -13,21 +13,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from napari_mito_predict.models import Model, load_model, read_package
-from trust.conditions import HALVES, HELD_OUT_MODEL, SHIPPED
+from trust.conditions import HALVES, HELD_OUT_MODEL, SHIPPED, SHIPPED_PACKAGE
 from trust.figure import draw
 from trust.lights import lit
 from trust.measure import answered, pairs_of, scored
 from trust.tables import as_data, markdown
-
-SHIPPED_PACKAGE = (
-    Path(__file__).parents[2] / "real-models" / "src" / "napari_mito_predict_real_models" / "models" / SHIPPED
-)
 
 
 def main() -> None:
@@ -68,16 +63,10 @@ class Models(dict[str, Model]):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        self._packages = {HELD_OUT_MODEL: folder / HELD_OUT_MODEL / "model", SHIPPED: SHIPPED_PACKAGE}
+        self._packages = {HELD_OUT_MODEL: folder / "packages" / HELD_OUT_MODEL, SHIPPED: SHIPPED_PACKAGE}
 
     def __missing__(self, name: str) -> Model:
         model = read_package(self._packages[name]) if name in self._packages else load_model(name)
-        if name == HELD_OUT_MODEL:
-            # What the files of its images could not know, as in the card of the shipped model.
-            known = self[SHIPPED].card.input
-            told = {"modality": known.modality, "estimated_pixel_um": known.estimated_pixel_um}
-            card = model.card.model_copy(update={"input": model.card.input.model_copy(update=told)})
-            model = replace(model, card=card)
         self[name] = model
         return model
 
