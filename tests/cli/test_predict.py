@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
 import imagecodecs
@@ -53,6 +54,39 @@ def test_says_where_the_model_comes_from(mito_predict, installed, stack, tmp_pat
     (record,) = json.loads(outcome.out)
     assert record["target"] == "mitochondria"
     assert record["output"] == str(tmp_path / "out" / "cells_mitochondria.ome.tif")
+
+
+def test_a_light_for_each_model_with_its_reasons(mito_predict, installed, stack, tmp_path):
+    other = stack.with_name("others.czi")
+    shutil.copy(stack, other)
+    outcome = mito_predict("predict", stack, other, "-o", tmp_path / "out", "-m", "tiny", "--json")
+    assert "cells: tiny: red. Of the places that were looked at, 0.0 % hold anything but noise" in outcome.err
+    assert "others: tiny: red. For reasons said above." in outcome.err
+    light = json.loads(outcome.out)[0]["lights"]["tiny"]
+    assert light["colour"] == "red"
+    assert {"nothing-but-noise", "simulated-model", "not-compared"} <= {reason["code"] for reason in light["reasons"]}
+    record = json.loads((tmp_path / "out" / "cells_mitochondria.prediction.json").read_text(encoding="utf-8"))
+    assert record["light"] == "red"
+
+
+def test_strict_refuses_what_is_not_green_before_anything_is_computed(mito_predict, installed, stack, tmp_path):
+    outcome = mito_predict("predict", stack, "-o", tmp_path / "out", "-m", "tiny", "--strict")
+    assert outcome.code == 1
+    assert "only green was asked for. tiny: red. " in outcome.err
+    assert "not validated on real ones" in outcome.err, "all reasons"
+    assert not list((tmp_path / "out").iterdir())
+    (tmp_path / "cells.txt").write_text("no image", encoding="utf-8")
+    several = mito_predict("predict", stack, tmp_path / "cells.txt", "-o", tmp_path / "out", "-m", "tiny", "--strict")
+    assert several.code == 1
+    assert several.err.count("Skipped") == 2
+
+
+def test_an_image_can_be_predicted_pixel_for_pixel(mito_predict, installed, stack, tmp_path):
+    size = ("--voxel-size", "0.15", "0.13", "0.13")
+    outcome = mito_predict("predict", stack, "-o", tmp_path, "-m", "tiny", "--no-resample", *size)
+    assert "off by 1.18 along y, x" in outcome.err
+    record = json.loads((tmp_path / "cells_mitochondria.prediction.json").read_text(encoding="utf-8"))
+    assert not record["parameters"]["resampled"]
 
 
 def test_tile_does_not_change_the_result(mito_predict, predicted, stack, tmp_path):

@@ -318,7 +318,7 @@ def test_several_models_read_and_prepare_once(make_model, make_fake, noise, monk
         make_model(make_fake(targets=2), name="b", targets=("dna", "membrane")),
         make_model(make_fake(), name="c", clip=(1.0, 99.0)),
     ]
-    found = predict(image, models, channel=0, **CPU)
+    found = predict(image, models, channel=0, look=False, **CPU)
     assert len(reads) == 2  # one for each time point
     assert len(measured) == 4  # a and b share theirs
     assert sorted(found) == ["dna", "membrane", "mitochondria/a", "mitochondria/c"]

@@ -1,11 +1,13 @@
 """From what an image looks like to a model, and what its training images looked like, to findings.
 
-The rules were fixed before anything was measured with them; each has its reason here.
+The rules have their reasons here; how often they are right is measured in `benchmarks/trust`.
 
 Intensities are compared by the shape of their distribution: percentiles less the median, in units of the range from the
 5th to the 95th, so that the rules are the same for each normalisation. A mirrored image has the mirrored shape.
 *Inverted* is an image whose shape lies outside of those of all training volumes, and mirrored comes at least twice as
-near. *Unusual* is a percentile, as the network gets it, farther outside of those of all training volumes than these lie
+near. Nothing is said where the training volumes are as near to their own mirror image as to each other, since then
+there is no telling. It is a warning: where objects have bright and dark rims, much of what a network goes by stays.
+*Unusual* is a percentile, as the network gets it, farther outside of those of all training volumes than these lie
 apart: a network was never asked to go on so far beyond what it saw.
 
 *Contrast*: half of the least that was trained on leaves the noise twice as strong, with which a prediction gets worse;
@@ -15,10 +17,11 @@ a fifth of it is what empty medium has.
 noise alone the correlation of neighbours is 0, and of 32 x 32 pixels it is measured to about 0.03; 0.1 is no chance. An
 image of which fewer than one place in fifty holds anything else shows no cell.
 
-*Unfamiliar*: the distance of a tile's features to those of the training tiles, in units of the 99th percentile of tiles
-of fields that were not trained on. Above 1, an image is one of a hundred, or another kind of image. Above 2, which no
-spread of the same kind of image reaches, it is another kind. It is the median over tiles that counts, so that dirt in
-one of them decides nothing; where more than a quarter of the tiles is above 1, a part of the image is unfamiliar.
+*Unfamiliar*: the distance of a tile's features to those of the training tiles, in units of the 95th percentile of tiles
+of fields that were not trained on. The median over tiles counts, so that dirt in one of them decides nothing. It is
+above 1 where half of the tiles are farther than 95 of 100 are; by Markov's inequality, and however alike the tiles of a
+field are, fewer than one in ten fields like those trained on has that. Above 2, it is another kind of image. Where the
+median is not above 1, but more than a quarter of the tiles is beyond the 99th percentile, a part is unfamiliar.
 """
 
 from __future__ import annotations
@@ -47,7 +50,8 @@ _BLOCK: Final = 32
 _SMALLEST_BLOCK: Final = 16
 _CORRELATED: Final = 0.1
 _EMPTY: Final = 0.02
-_USUAL_PERCENT: Final = 99
+_USUAL_PERCENT: Final = 95
+_RARE_PERCENT: Final = 99
 _UNFAMILIAR: Final = 1.0
 _VERY_UNFAMILIAR: Final = 2.0
 _PART: Final = 0.25
@@ -93,7 +97,7 @@ def appearance_findings(model: str, seen: Appearance, known: TrainingImages | No
 
 
 def familiarity(distances: NDArray[np.floating], known: TrainingImages) -> NDArray[np.floating]:
-    """Distances of tiles in units of the 99th percentile of those of fields that were not trained on."""
+    """Distances of tiles in units of what 95 of 100 tiles of fields that were not trained on stay within."""
     if len(distances) == 0 or len(known.distances) == 0:
         return np.zeros(0)
     usual = float(np.percentile(known.distances, _USUAL_PERCENT))
@@ -143,9 +147,10 @@ def _neighbours(place: NDArray[Any]) -> float | None:
 def _intensities(model: str, seen: Appearance, known: TrainingImages) -> Iterator[Finding]:
     upright = _far_from(_shape(seen.intensities), known)
     mirrored = _far_from(-_shape(seen.intensities)[::-1], known)
-    if upright > max(_farthest(known), _MIRRORED_NEARER * mirrored):
+    skewed = _far_from(-_shape(known.intensities).mean(axis=0)[::-1], known) > _farthest(known)
+    if skewed and upright > max(_farthest(known), _MIRRORED_NEARER * mirrored):
         yield Finding(
-            Level.SEVERE,
+            Level.WARNING,
             "contrast-inverted",
             f"What is bright in the images that {model} was trained on seems to be dark here, and the reverse: with "
             f"dark and bright exchanged, the intensities are {upright / max(mirrored, 1e-3):.1f} times nearer to those "
@@ -218,30 +223,33 @@ def _features(model: str, distances: NDArray[np.floating], known: TrainingImages
             _COMPARE,
         )
         return
-    median, odd = float(np.median(ratios)), float(np.mean(ratios > _UNFAMILIAR))
+    rare = float(np.percentile(known.distances, _RARE_PERCENT))
+    median, odd = float(np.median(ratios)), float(np.mean(distances > rare))
     numbers = {"ratio": median, "share": odd}
-    usual = "that 99 of 100 tiles of fields like its training images have"
     if median > _UNFAMILIAR:
-        very = median > _VERY_UNFAMILIAR
-        means = (
-            "is another kind of image to it, and what it predicts is not to be believed"
-            if very
-            else ("is unusual to it, and what it predicts may be wrong where nobody notices")
-        )
-        yield Finding(
-            Level.SEVERE if very else Level.WARNING,
-            "unfamiliar",
-            f"What {model} sees in this image is {median:.1f} times as far from its training images as the distance "
-            f"{usual}: it {means}.",
-            _COMPARE + " Record as its training images were, or fine-tune the model on your own pairs.",
-            values=numbers,
-        )
+        yield _unfamiliar(model, median, numbers)
     elif odd > _PART:
         yield Finding(
             Level.WARNING,
             "part-unfamiliar",
             f"{100 * odd:.0f} % of the tiles that were looked at are farther from the training images of {model} than "
-            f"the distance {usual} (the farthest {ratios.max():.1f} times): there the prediction may be wrong.",
+            f"{_RARE_PERCENT} of 100 tiles of fields like those are: there the prediction may be wrong.",
             "Look at what is there (dirt, dead cells, a border), and leave it out of what you measure.",
             values=numbers,
         )
+
+
+def _unfamiliar(model: str, median: float, numbers: dict[str, float]) -> Finding:
+    level = Level.WARNING
+    means = "It is unusual to it, and what it predicts may be wrong where nobody notices."
+    if median > _VERY_UNFAMILIAR:
+        level = Level.SEVERE
+        means = "It is another kind of image to it, and what it predicts is not to be believed."
+    return Finding(
+        level,
+        "unfamiliar",
+        f"What {model} sees in this image is {median:.1f} times as far from its training images as {_USUAL_PERCENT} of "
+        f"100 tiles of fields like those are at most. {means}",
+        f"{_COMPARE} Record as its training images were, or fine-tune the model on your own pairs.",
+        values=numbers,
+    )
