@@ -1,0 +1,1 @@
+"""Is the traffic light right? See `trust.conditions`, `trust.criteria` and `run.py`."""
