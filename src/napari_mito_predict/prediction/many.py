@@ -139,6 +139,9 @@ def run_batch(
     Outcome
         One for each entry, as they end.
     """
+    is_local = scheduler is None and jobs == 1
+    if settings.into_plate and not is_local:
+        raise OutputError("Two processes may not write into a plate at the same time: predict with one, or into files.")
     rest = entries
     if isinstance(entries, Sequence):
         clashes = of_one_name(entries)
@@ -146,7 +149,7 @@ def run_batch(
             reason = f"another image of the same name ({other.path}) goes there too. Predict the two into two folders."
             yield Outcome(entry, State.FAILED, error=OutputError(reason, file=entry.path))
         rest = [entry for entry in entries if entry not in clashes]
-    if scheduler is None and jobs == 1:
+    if is_local:
         yield from predict_batch(rest, settings, on_image=on_image, cancel=cancel)
         return
     with _cluster(scheduler, jobs) as client:
