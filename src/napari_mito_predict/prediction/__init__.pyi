@@ -1,8 +1,10 @@
+from .batch.outcome import Outcome
 from .composite import save_composite
 from .device import Device, choose_device, describe
 from .execute import Execution, run
 from .fit import check_fit
 from .looking import look, traffic_lights
+from .many import predict_many
 from .plan import PredictionPlan, plan_prediction
 from .predictor import iter_predict, predict
 from .result import Block, Output, Prediction
@@ -16,6 +18,7 @@ __all__ = [
     "Colour",
     "Device",
     "Execution",
+    "Outcome",
     "Output",
     "Prediction",
     "PredictionPlan",
@@ -29,6 +32,7 @@ __all__ = [
     "plan_prediction",
     "predict",
     "predict_into_field",
+    "predict_many",
     "predict_to_zarr",
     "run",
     "run_into_field",
