@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,8 +111,8 @@ def write_outcomes(path: Path, outcomes: Sequence[Outcome]) -> None:
     UnwritableOutputError
         The folder is missing, read-only or full.
     """
-    lights = dict.fromkeys(f"light {model}" for outcome in outcomes for model in outcome.lights)
-    scores = dict.fromkeys(f"pcc {key}" for outcome in outcomes for key in outcome.pcc)
+    lights = dict.fromkeys(f"light {model}" for model in chain.from_iterable(outcome.lights for outcome in outcomes))
+    scores = dict.fromkeys(f"pcc {key}" for key in chain.from_iterable(outcome.pcc for outcome in outcomes))
     columns = ["file", "scene", "state", "reason", "seconds", *lights, *scores, "written"]
     write_table(path, columns, [_row(outcome) for outcome in outcomes])
 

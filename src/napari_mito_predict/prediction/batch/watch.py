@@ -108,7 +108,9 @@ def _state(path: Path) -> _State:
     if not path.is_dir():
         found = path.stat()
         return _State(1, found.st_size, found.st_mtime_ns)
-    files = [Path(parent, name).stat() for parent, _, names in os.walk(path) for name in names]
+    files: list[os.stat_result] = []
+    for parent, _, names in os.walk(path):
+        files += [Path(parent, name).stat() for name in names]
     return _State(len(files), sum(file.st_size for file in files), max((file.st_mtime_ns for file in files), default=0))
 
 
