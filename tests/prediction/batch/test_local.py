@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,12 +11,16 @@ import pytest
 from napari_mito_predict.errors import OutputError, OutputExistsError, PredictionCancelled, UnreadableImageError
 from napari_mito_predict.evaluation import evaluate
 from napari_mito_predict.image import open_image
+from napari_mito_predict.models import save_model
 from napari_mito_predict.prediction import predict
+from napari_mito_predict.prediction.batch import stages
 from napari_mito_predict.prediction.batch.inputs import Entry, find_entries
 from napari_mito_predict.prediction.batch.local import predict_batch
 from napari_mito_predict.prediction.batch.outcome import State, summary, write_outcomes
 from napari_mito_predict.prediction.batch.settings import FileFormat
 from napari_mito_predict.prediction.many import run_batch
+
+SAMPLE = np.zeros((1, 8, 16, 16), np.float32)
 
 
 def test_one_bad_file_stops_no_other(record, settings, tmp_path):
@@ -141,3 +146,32 @@ def test_the_table(record, settings, tmp_path):
     assert header == "file,scene,state,reason,seconds,light tiny,pcc mitochondria,written"
     assert ",done," in first
     assert "empty" in second
+
+
+@pytest.mark.parametrize("file_format", FileFormat)
+def test_killed_between_two_files_of_one_image(record, settings, file_format, tiny_card, tiny_network, tmp_path):
+    """What is there of an image is no obstacle for the rest of it."""
+    save_model(tmp_path / "other", tiny_card.model_copy(update={"name": "other"}), tiny_network, SAMPLE)
+    both = replace(settings, models=("tiny", str(tmp_path / "other")), file_format=file_format)
+    entry = Entry(record("a.ome.tif", 1))
+    (first,) = predict_batch([entry], both)
+    gone = next(iter(first.files.values()))
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    (again,) = predict_batch([entry], both)
+    assert again.state is State.DONE, again.reason
+    assert all(path.exists() for path in again.files.values())
+
+
+def test_an_unforeseen_fault_stops_no_other(record, settings, monkeypatch):
+    entries = [Entry(record("a.ome.tif", 1)), Entry(record("b.ome.tif", 2))]
+    whole = stages.plan_prediction
+
+    def faulty(image, *arguments, **options):
+        if image.name == "a":
+            raise ZeroDivisionError("of somebody else")
+        return whole(image, *arguments, **options)
+
+    monkeypatch.setattr(stages, "plan_prediction", faulty)
+    first, second = predict_batch(entries, settings)
+    assert "ZeroDivisionError: of somebody else" in first.reason
+    assert second.state is State.DONE

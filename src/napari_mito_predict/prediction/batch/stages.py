@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_mito_predict.errors import (
     MitoPredictError,
     PredictedInputError,
     PredictionCancelled,
+    PredictionError,
     UnknownModelError,
 )
 from napari_mito_predict.image import ImageSource, is_predicted_file
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from napari_mito_predict.prediction.result import Prediction
     from napari_mito_predict.prediction.run_state import Cancel, OnProgress
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Begun:
@@ -52,6 +55,8 @@ class Begun:
         Where each output goes; all outputs in one key where they share a file.
     start : float
         When it was begun, `time.monotonic`.
+    overwrite : bool
+        Whether files that are there may be replaced.
     """
 
     entry: Entry
@@ -60,6 +65,7 @@ class Begun:
     said: Sequence[Finding]
     paths: Mapping[str, Path]
     start: float
+    overwrite: bool
 
 
 @dataclass(frozen=True)
@@ -88,10 +94,7 @@ class Stages:
         """Open an image and plan its prediction; an outcome where there is nothing to compute."""
         start = time.monotonic()
         said: list[Finding] = []
-        try:
-            return self._begin(entry, start, said)
-        except MitoPredictError as error:
-            return self._failed(entry, error, start, said)
+        return _guarded(lambda: self._begin(entry, start, said), lambda error: _failed(entry, error, start, said))
 
     def compute(
         self, begun: Begun, on_progress: OnProgress | None = None, cancel: Cancel | None = None
@@ -103,27 +106,16 @@ class Stages:
         PredictionCancelled
             `cancel` said so.
         """
-        try:
-            execution = run(begun.plan, RunContext(on_progress, cancel))
-            if self.settings.into_plate or self.settings.file_format is FileFormat.OME_ZARR:
-                return self._compute_into_files(begun, execution)
-            predictions = execution.predict()
-        except PredictionCancelled:
-            raise
-        except MitoPredictError as error:
-            return self._failed(begun.entry, error, begun.start)
-        return Computed(begun, execution, lambda: self._write(begun, predictions))
+        context = RunContext(on_progress, cancel)
+        return _guarded(
+            lambda: self._compute(begun, run(begun.plan, context)),
+            lambda error: _failed(begun.entry, error, begun.start),
+        )
 
     def finish(self, computed: Computed) -> Outcome:
         """Write a prediction, whole or not at all; may run while the next one is computed."""
         begun = computed.begun
-        try:
-            pcc = computed.write()
-        except MitoPredictError as error:
-            return self._failed(begun.entry, error, begun.start)
-        execution = computed.execution
-        findings = (*begun.said, *execution.findings)
-        return self._outcome(begun, State.DONE, findings=findings, lights=execution.lights, pcc=pcc)
+        return _guarded(lambda: self._finish(computed), lambda error: _failed(begun.entry, error, begun.start))
 
     # ------------------------------------------------------------------ the first step
 
@@ -138,13 +130,19 @@ class Stages:
         plan = plan_prediction(image, [self._load(name) for name in names], **settings.plan)
         paths = destinations(image, plan.outputs, settings)
         said += notes_on(image, settings)
-        begun = Begun(entry, image, plan, said, paths, start)
-        if not settings.overwrite and self._is_finished(begun):
-            return self._outcome(begun, State.THERE_ALREADY)
+        begun = Begun(entry, image, plan, said, paths, start, settings.overwrite)
+        if not settings.overwrite:
+            missing = [path for key, path in paths.items() if not self._is_finished(plan, key, path)]
+            if not missing:
+                return _outcome(begun, State.THERE_ALREADY)
+            check_destinations(image, missing, settings)
+            # Of several files some may be there, of a run that was killed: they become what they are.
+            begun = replace(begun, overwrite=len(missing) < len(paths))
+        else:
+            check_destinations(image, paths.values(), settings)
         begun = replace(begun, plan=look(plan))
         if settings.strict:
             begun.plan.check_lights()
-        check_destinations(image, paths.values(), settings)
         return begun
 
     def _models_for(self, image: ImageSource) -> tuple[Sequence[str], Sequence[Finding]]:
@@ -163,49 +161,80 @@ class Stages:
             self._models[name] = load_model(name)
         return self._models[name]
 
-    def _is_finished(self, begun: Begun) -> bool:
-        plan = begun.plan
-        if self.settings.in_one_file:
-            (path,) = begun.paths.values()
-            return path.exists() and is_finished(path, [plan.record(key) for key in plan.outputs])
-        return all(path.exists() and is_finished(path, [plan.record(key)]) for key, path in begun.paths.items())
+    def _is_finished(self, plan: PredictionPlan, key: str, path: Path) -> bool:
+        keys = plan.outputs if self.settings.in_one_file else [key]
+        return path.exists() and is_finished(path, [plan.record(each) for each in keys])
 
     # ------------------------------------------------------------------ the others
 
+    def _compute(self, begun: Begun, execution: Execution) -> Computed:
+        if self.settings.into_plate or self.settings.file_format is FileFormat.OME_ZARR:
+            return self._compute_into_files(begun, execution)
+        predictions = execution.predict()
+        return Computed(begun, execution, lambda: self._write(begun, predictions))
+
+    def _finish(self, computed: Computed) -> Outcome:
+        pcc = computed.write()
+        begun, execution = computed.begun, computed.execution
+        findings = (*begun.said, *execution.findings)
+        return _outcome(begun, State.DONE, findings=findings, lights=execution.lights, pcc=pcc)
+
     def _compute_into_files(self, begun: Begun, execution: Execution) -> Computed:
         """Write an OME-Zarr while predicting: neither image nor result has to fit into memory."""
-        write_blocks(execution, begun.paths, self.settings)
+        write_blocks(execution, begun.paths, replace(self.settings, overwrite=begun.overwrite))
         return Computed(begun, execution, lambda: score_files(begun.image, begun.plan.outputs, begun.paths))
 
     def _write(self, begun: Begun, predictions: Mapping[str, Prediction]) -> Mapping[str, float]:
         """Write OME-TIFFs."""
         if self.settings.composite:
             (path,) = begun.paths.values()
-            save_composite(list(predictions.values()), path, overwrite=self.settings.overwrite)
+            save_composite(list(predictions.values()), path, overwrite=begun.overwrite)
         else:
             for key, path in begun.paths.items():
-                predictions[key].save(path, overwrite=self.settings.overwrite)
+                predictions[key].save(path, overwrite=begun.overwrite)
         return score_arrays(begun.image, predictions)
 
-    def _outcome(self, begun: Begun, state: State, **more: Any) -> Outcome:
-        return Outcome(
-            begun.entry,
-            state,
-            scene=_scene_name(begun.image),
-            scene_index=begun.image.scene,
-            files=begun.paths,
-            models={key: output.model_name for key, output in begun.plan.outputs.items() if key in begun.paths},
-            seconds=time.monotonic() - begun.start,
-            **more,
-        )
 
-    def _failed(self, entry: Entry, error: MitoPredictError, start: float, said: Sequence[Finding] = ()) -> Outcome:
-        state = State.FAILED
-        # Where results go into the folder of their inputs, the next run finds them there: nothing has failed.
-        if not entry.asked_for and _is_of_prediction(entry, error):
-            state = State.LEFT_OUT
-        scene = entry.scene_name or str(entry.scene or "")
-        return Outcome(entry, state, scene, error=error, findings=tuple(said), seconds=time.monotonic() - start)
+def _guarded(work: Callable[[], T], failed: Callable[[MitoPredictError], Outcome]) -> T | Outcome:
+    """Do one step of one image; whatever it raises is the end of this image alone.
+
+    Raises
+    ------
+    PredictionCancelled
+        By `work`: the end of all.
+    """
+    try:
+        return work()
+    except PredictionCancelled:
+        raise
+    except MitoPredictError as error:
+        return failed(error)
+    except Exception as error:  # noqa: BLE001 - hundreds of images wait behind this one
+        unforeseen = PredictionError(f"an unforeseen error, {type(error).__name__}: {error}. Please report it.")
+        unforeseen.__cause__ = error
+        return failed(unforeseen)
+
+
+def _outcome(begun: Begun, state: State, **more: Any) -> Outcome:
+    return Outcome(
+        begun.entry,
+        state,
+        scene=_scene_name(begun.image),
+        scene_index=begun.image.scene,
+        files=begun.paths,
+        models={key: output.model_name for key, output in begun.plan.outputs.items() if key in begun.paths},
+        seconds=time.monotonic() - begun.start,
+        **more,
+    )
+
+
+def _failed(entry: Entry, error: MitoPredictError, start: float, said: Sequence[Finding] = ()) -> Outcome:
+    state = State.FAILED
+    # Where results go into the folder of their inputs, the next run finds them there: nothing has failed.
+    if not entry.asked_for and _is_of_prediction(entry, error):
+        state = State.LEFT_OUT
+    scene = entry.scene_name or str(entry.scene or "")
+    return Outcome(entry, state, scene, error=error, findings=tuple(said), seconds=time.monotonic() - start)
 
 
 def _is_of_prediction(entry: Entry, error: MitoPredictError) -> bool:
