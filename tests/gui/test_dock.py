@@ -35,11 +35,11 @@ def panel(ready, viewer, qtbot):
     ready.hide()
 
 
-def test_steps_fit_in_700_pixels_when_the_done_ones_are_folded(panel):
+def test_steps_fit_in_700_pixels_when_the_done_ones_are_folded(panel, settle):
     panel.image.collapse(animate=False)
     panel.models.collapse(animate=False)
     panel.predict.more.setChecked(False)
-    QApplication.processEvents()
+    settle(panel)
     inside = panel.findChild(QScrollArea).widget()
     assert inside.sizeHint().height() <= HEIGHT
 
