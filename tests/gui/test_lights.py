@@ -89,7 +89,7 @@ def test_a_red_light_says_why_and_forbids_nothing(seen, ready, qtbot, viewer):
     facts = prediction_facts(layers["mito-z"])
     assert facts.light.reasons[0] == INVERTED
     ready._compare_step.compare(layers["mito-z"])
-    qtbot.waitUntil(lambda: ready.compare.doubt.text == red_reason(facts.light), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: ready.compare.doubt.toolTip() == red_reason(facts.light), timeout=PATIENCE)
     seen[:] = [UNFAMILIAR, replace(FLAT, level=Level.SEVERE)]
     planned_anew(ready, qtbot)
     assert "see below" in words(light_of(ready, "mito-z")), "what makes it red is about the image"
@@ -174,7 +174,9 @@ def test_words_of_results_name_models_and_the_worst_reason():
         f"Red light, mito-z: {INVERTED.message}",
         "Amber light, dna-z: with care, see Models.",
     ]
-    assert red_reason(red) == f"Red light: {INVERTED.message}"
+    assert red_reason(red) == INVERTED.message
+    both = [traffic_light(name, [replace(FLAT, level=Level.SEVERE)]) for name in ("mito-z", "dna-z")]
+    assert light_sentences(both) == [f"Red light, mito-z, dna-z: {FLAT.message}"], "the same reason once"
     assert [red_reason(light) for light in (amber, green, None)] == [""] * 3
     assert worst([green, red, amber]) == red
     impossible = traffic_light("mito-t", [replace(INVERTED, level=Level.ERROR, model="mito-t")])

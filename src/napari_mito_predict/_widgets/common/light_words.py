@@ -53,19 +53,22 @@ def worst(lights: Iterable[TrafficLight]) -> TrafficLight | None:
 
 
 def red_reason(light: TrafficLight | None) -> str:
-    """Why a prediction is not to be believed, in a sentence; empty where its light is another one, or not known."""
+    """Why a prediction is not to be believed; empty where its light is another one, or not known."""
     if light is None or light.colour is not Colour.RED:
         return ""
-    return f"Red light: {light.reasons[0].message}"
+    return light.reasons[0].message
 
 
 def light_sentences(lights: Iterable[TrafficLight]) -> list[str]:
-    """What is to be said of results: of which models not to believe them, with a reason, and of which to be careful."""
-    by_colour: dict[Colour, list[TrafficLight]] = {colour: [] for colour in Colour}
+    """What is to be said of results: of which models not to believe them, and why, and of which to be careful."""
+    red: dict[str, list[str]] = {}
+    careful = []
     for light in lights:
-        by_colour[light.colour].append(light)
-    sentences = [f"Red light, {light.model}: {light.reasons[0].message}" for light in by_colour[Colour.RED]]
-    careful = ", ".join(light.model for light in by_colour[Colour.AMBER])
+        if light.colour is Colour.RED:
+            red.setdefault(red_reason(light), []).append(light.model)
+        elif light.colour is Colour.AMBER:
+            careful.append(light.model)
+    sentences = [f"Red light, {', '.join(models)}: {reason}" for reason, models in red.items()]
     if careful:
-        sentences.append(f"Amber light, {careful}: with care, see Models.")
+        sentences.append(f"Amber light, {', '.join(careful)}: with care, see Models.")
     return sentences

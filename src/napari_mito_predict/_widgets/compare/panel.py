@@ -45,6 +45,7 @@ _UPDATE_MS = 5
 _EDITED_MS = 200
 """Shapes are left alone for this long before they are scored: not while something is being dragged."""
 _SHAPE_EVENTS = ("data", "set_data", "scale", "translate", "rotate", "shear", "affine")
+_NOT_BELIEVED = "Red light: this prediction is not to be believed."
 _PLANES, _TIME = "PCC over the planes", "PCC over time"
 
 
@@ -261,7 +262,9 @@ class ComparePanel(QWidget):
         if self.pair.predicted_by:
             disclaimer = f"{predicted_truth_words(self.pair.predicted_by)} {disclaimer}".strip()
         facts = prediction_facts(prediction)
-        self.doubt.say("" if facts is None else red_reason(facts.light))
+        reason = "" if facts is None else red_reason(facts.light)
+        self.doubt.say(_NOT_BELIEVED if reason else "")
+        self.doubt.setToolTip(reason)
         self.disclaimer.say(disclaimer)
         self.problem.say(self._problem())
         warning = ""
