@@ -52,6 +52,9 @@ class Recorder(SlidingNetwork):
         self.windows += 1
         return torch.cat((x * self.windows, x), dim=1)
 
+    def levels(self, x: Tensor) -> list[Tensor]:
+        return [x]
+
 
 @pytest.mark.parametrize(("depth", "planes"), [(5, 5), (5, 6), (5, 9), (5, 20), (2, 3), (21, 24), (3, 5)])
 def test_every_plane_is_the_mean_over_all_windows_that_hold_it(depth: int, planes: int) -> None:

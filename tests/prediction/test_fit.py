@@ -86,7 +86,7 @@ def test_z_does_not_matter_where_it_is_not_used(codes):
     [
         (1, 1, ("z",), "single-plane", Level.ERROR),
         (1, 1, ("z", "t"), "single-plane", Level.ERROR),
-        (32, 1, ("z",), "frames-as-planes", Level.WARNING),
+        (32, 1, ("z",), "frames-as-planes", Level.SEVERE),
         (1, 32, ("t",), "planes-as-frames", Level.WARNING),
         (1, 6, ("z",), "thin-stack", Level.WARNING),
         (6, 1, ("t",), "thin-stack", Level.WARNING),

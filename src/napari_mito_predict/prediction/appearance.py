@@ -123,7 +123,10 @@ def tile_features(network: Network, tiles: Iterable[NDArray[Any]]) -> NDArray[np
     Returns
     -------
     ndarray, float32, (tiles, features)
+        No tiles either of a network that gives no features.
     """
+    if network.feature_count == 0:
+        return np.zeros((0, 0), np.float32)
     batch = torch.from_numpy(np.stack([np.asarray(tile, np.float32) for tile in tiles]))[:, None]
     if network.ndim == 2:
         batch = batch[:, :, 0]
@@ -163,8 +166,7 @@ def look_at(volume: NDArray[Any], contrast: float, network: Network, field: str 
     """
     if volume.ndim == 2:
         volume = volume[None]
-    depth, height, width = volume.shape
-    tiles = (cut(volume, box) for box in tile_places((depth, height, width), network))
+    tiles = (cut(volume, box) for box in tile_places(per_axis(volume.shape), network))
     return Look(field, intensity_percentiles(recorded(volume)), contrast, tile_features(network, tiles))
 
 

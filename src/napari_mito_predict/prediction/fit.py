@@ -140,10 +140,11 @@ def _third_axis(subject: Subject, model: Described, depth_stride: int) -> Iterat
         return
     if layout is Layout.SERIES and "t" not in axes:
         yield Finding(
-            Level.WARNING,
+            Level.SEVERE,
             "frames-as-planes",
             f"{model.name} was trained on z-stacks, but {subject.image.name} is a time series: its {sizes['T']} time "
-            "points are taken for Z steps, which they are not. It reads motion as depth, and is less right.",
+            "points are taken for Z steps, which they are not. It reads structures from how light changes with "
+            "depth, of which a time series holds nothing.",
             "Use a model for time series.",
         )
     if layout is Layout.STACKS and "z" not in axes and not subject.free_third_axis:

@@ -17,11 +17,16 @@ a fifth of it is what empty medium has.
 noise alone the correlation of neighbours is 0, and of 32 x 32 pixels it is measured to about 0.03; 0.1 is no chance. An
 image of which fewer than one place in fifty holds anything else shows no cell.
 
+*Planes out of order*: a plane is in focus over some wavelength / NA^2, at least 0.5 um, so that planes that are closer
+resemble their neighbours. What changes from plane to plane (less the mean over planes, in bins of 4 x 4 pixels) has a
+correlation from one plane to the next near 1 then, and near 0 in any other order; nothing is said of noise alone.
+
 *Unfamiliar*: the distance of a tile's features to those of the training tiles, in units of the 95th percentile of tiles
 of fields that were not trained on. The median over tiles counts, so that dirt in one of them decides nothing. It is
 above 1 where half of the tiles are farther than 95 of 100 are; by Markov's inequality, and however alike the tiles of a
 field are, fewer than one in ten fields like those trained on has that. Above 2, it is another kind of image. Where the
-median is not above 1, but more than a quarter of the tiles is beyond the 99th percentile, a part is unfamiliar.
+median is not above 1, but more than a quarter of the tiles, and more than one, is beyond the 99th percentile, a part of
+the image is unfamiliar.
 """
 
 from __future__ import annotations
@@ -50,6 +55,10 @@ _BLOCK: Final = 32
 _SMALLEST_BLOCK: Final = 16
 _CORRELATED: Final = 0.1
 _EMPTY: Final = 0.02
+_BIN: Final = 4
+_FEWEST_IN_ORDER: Final = 8
+_IN_FOCUS_UM: Final = 0.5
+_IN_ORDER: Final = 0.3
 _USUAL_PERCENT: Final = 95
 _RARE_PERCENT: Final = 99
 _UNFAMILIAR: Final = 1.0
@@ -121,6 +130,40 @@ def noise_findings(planes: Iterable[NDArray[Any]]) -> Iterator[Finding]:
         "Check the channel, the focus and the light, and whether there are cells in the field.",
         values={"share": structure},
     )
+
+
+def order_findings(stacks: Iterable[NDArray[Any]], step_um: float | None) -> Iterator[Finding]:
+    """Say that the planes of these parts of a stack (D, Y, X), `step_um` apart, are not in the order of their depth."""
+    if step_um is None or step_um > _IN_FOCUS_UM:
+        return
+    found = [correlation for correlation in map(_next_planes, stacks) if correlation is not None]
+    if not found or np.median(found) >= _IN_ORDER:
+        return
+    yield Finding(
+        Level.SEVERE,
+        "planes-out-of-order",
+        f"Planes are {step_um:g} um apart, and do not resemble their neighbours (correlation {np.median(found):.2f}): "
+        "they seem not to be in the order of their depth, from which a model reads the structures.",
+        "Check the order of the planes, and what the axes of the file are.",
+        values={"correlation": float(np.median(found))},
+    )
+
+
+def _next_planes(stack: NDArray[Any]) -> float | None:
+    """Correlation of each plane with the next; None where there are too few, or nothing but noise changes."""
+    depth = len(stack)
+    height, width = stack.shape[1:]
+    if depth < _FEWEST_IN_ORDER or min(height, width) < _BIN * _SMALLEST_BLOCK // 2:
+        return None
+    whole = stack[:, : height // _BIN * _BIN, : width // _BIN * _BIN].astype(np.float64)
+    binned = whole.reshape(depth, height // _BIN, _BIN, width // _BIN, _BIN).mean(axis=(2, 4))
+    changes = binned - binned.mean(axis=(1, 2), keepdims=True)
+    changes -= changes.mean(axis=0)
+    structure = [correlation for correlation in map(_neighbours, changes) if correlation is not None]
+    if not structure or np.mean(structure) <= _CORRELATED:
+        return None
+    power = np.square(changes).sum() / depth
+    return float((changes[1:] * changes[:-1]).sum() / (depth - 1) / power)
 
 
 def _places(window: NDArray[Any]) -> Iterator[NDArray[Any]]:
@@ -228,7 +271,7 @@ def _features(model: str, distances: NDArray[np.floating], known: TrainingImages
     numbers = {"ratio": median, "share": odd}
     if median > _UNFAMILIAR:
         yield _unfamiliar(model, median, numbers)
-    elif odd > _PART:
+    elif odd > _PART and odd * len(distances) > 1:
         yield Finding(
             Level.WARNING,
             "part-unfamiliar",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _PATCH: Final = 64
 _MOST_PATCHES_ALONG: Final = 6
 _FEWEST_PLANES: Final = 4
-_MOST_VALUES: Final = 600_000
+_MOST_VALUES: Final = 300_000
 _MOST_BLANK: Final = 0.1
 """Of a tile that is compared: the border of what was recorded is like nothing that was trained on."""
 _MOST_DARKEST: Final = 0.5

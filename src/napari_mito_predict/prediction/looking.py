@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -23,16 +24,18 @@ from napari_mito_predict.prediction.appearance import (
     relative_contrast,
     tile_features,
     tile_places,
+    tile_size,
 )
 from napari_mito_predict.prediction.fit import findings as fit_findings
 from napari_mito_predict.prediction.given import models_of, subject_of
-from napari_mito_predict.prediction.look_rules import Appearance, appearance_findings, noise_findings
-from napari_mito_predict.prediction.look_sample import Window, sample_volume
-from napari_mito_predict.prediction.normalize import measure, normalise
+from napari_mito_predict.prediction.look_rules import Appearance, appearance_findings, noise_findings, order_findings
+from napari_mito_predict.prediction.look_sample import VolumeSample, Window, sample_volume
+from napari_mito_predict.prediction.normalize import Statistics, measure, normalise
 from napari_mito_predict.prediction.plan import plan_subject
 from napari_mito_predict.prediction.tiles import per_axis
 from napari_mito_predict.prediction.tiling import planes_rows_columns
 from napari_mito_predict.prediction.traffic_light import TrafficLight, traffic_light
+from napari_mito_predict.prediction.volumes import Layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +47,10 @@ if TYPE_CHECKING:
     from napari_mito_predict.prediction.run_state import Cancel
     from napari_mito_predict.prediction.tiles import Box
     from napari_mito_predict.prediction.volumes import Subject
+
+_MOST_NOISE_PATCHES: Final = 36
+_LARGEST_SHARE: Final = 0.2
+"""Of the voxels of a volume that tiles hold: encoding them is most of the work of predicting as many."""
 
 
 def traffic_lights(
@@ -150,7 +157,11 @@ def _look_at(subject: Subject, jobs: Sequence[Job], check: Callable[[], None]) -
         return
     recorded = [patch for patch in sample.patches if not patch.constant]
     yield from _saturation(recorded)
-    yield from noise_findings(patch.raw[len(patch.raw) // 2] for patch in recorded)
+    looked_at = recorded[:: -(-len(recorded) // _MOST_NOISE_PATCHES)]
+    yield from noise_findings(patch.raw[len(patch.raw) // 2] for patch in looked_at)
+    if first.layout is Layout.STACKS and not subject.free_third_axis:
+        recorded_tiles = (tile.raw for tile in sample.tiles if not tile.has_gap)
+        yield from order_findings(recorded_tiles, subject.voxel_size_um[0])
     values = sample.recorded_values()
     try:
         statistics = measure(values.reshape(1, -1, 1), first.model.card.input.normalisation, only_recorded=False)
@@ -159,11 +170,7 @@ def _look_at(subject: Subject, jobs: Sequence[Job], check: Callable[[], None]) -
         return
     percentiles = intensity_percentiles(normalise(values.reshape(1, -1, 1), statistics))
     contrast = relative_contrast(values)
-    tiles = [
-        cut(normalise(tile.values, statistics), per_axis(span.shift(-span.start) for span in box))
-        for tile, box in zip(sample.tiles, boxes, strict=True)
-        if not tile.has_gap
-    ]
+    tiles = _tiles(sample, boxes, first, statistics)
     for job in jobs:
         known = job.model.training_images
         distances = np.zeros(0, np.float32)
@@ -172,6 +179,21 @@ def _look_at(subject: Subject, jobs: Sequence[Job], check: Callable[[], None]) -
         seen = Appearance(percentiles, contrast, distances)
         for finding in appearance_findings(job.model.name, seen, known):
             yield replace(finding, model=job.model.name)
+
+
+def _tiles(sample: VolumeSample, boxes: Sequence[Box], job: Job, statistics: Statistics) -> list[NDArray[Any]]:
+    """The tiles that were recorded, as a network gets them.
+
+    Fewer of a small volume, which would else take as long to look at as to predict.
+    """
+    read = [(tile, box) for tile, box in zip(sample.tiles, boxes, strict=True) if not tile.has_gap]
+    wanted = int(_LARGEST_SHARE * prod(job.shape) / prod(tile_size(job.model.network)))
+    count = min(max(wanted, 1), len(read))
+    spread = [read[(2 * i + 1) * len(read) // (2 * count)] for i in range(count)]
+    return [
+        cut(normalise(tile.values, statistics), per_axis(span.shift(-span.start) for span in box))
+        for tile, box in spread
+    ]
 
 
 def _knows_features(job: Job) -> bool:
