@@ -66,14 +66,14 @@ def _cells(seeds: Sequence[int], **asked: bool | float) -> list[Cell]:
 _RANDOM = _cells(range(16), randomise=True)
 _UNSEEN = _cells(range(200_000, 200_008), randomise=True)
 _SERIES = [
-    *_cells(range(5000, 5004), step_s=30.0),
-    *_cells(range(4008, 4012), step_s=30.0, randomise=True),
-    *_cells(range(4100, 4102), step_s=8.0, randomise=True),
+    *_cells(range(5000, 5010), step_s=30.0),
+    *_cells(range(4008, 4019), step_s=30.0, randomise=True),
+    *_cells(range(4100, 4103), step_s=8.0, randomise=True),
 ]
 _UNSEEN_SERIES = [
-    *_cells(range(200_100, 200_102), step_s=30.0),
-    *_cells(range(200_103, 200_105), step_s=30.0, randomise=True),
-    *_cells(range(200_107, 200_108), step_s=8.0, randomise=True),
+    *_cells(range(200_100, 200_103), step_s=30.0),
+    *_cells(range(200_103, 200_107), step_s=30.0, randomise=True),
+    *_cells(range(200_107, 200_109), step_s=8.0, randomise=True),
 ]
 SAMPLES = {
     "mito-z": (
