@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _FACES = {"green": "#2e9e4f", "amber": "#f2a900", "red": "#d1343a"}
 _MARKERS = {"mito-z": "o", "dna-z": "s", "mito-t": "^", "dna-t": "v", SHIPPED: "D"}
 _HELD_OUT = "P"
-_LOWEST, _HIGHEST = -0.35, 1.45
+_LOWEST, _HIGHEST = -0.4, 1.6
+"""What lies beyond is drawn on the edge."""
 
 
 def draw(pairs: Sequence[Pair], path: Path) -> None:
@@ -72,6 +73,7 @@ def _point(axis: Axes, pair: Pair, height: float) -> None:
         markeredgewidth=1.4 if not pair.same_structure else 0.4,
         markersize=7,
         zorder=3,
+        clip_on=False,
     )
 
 

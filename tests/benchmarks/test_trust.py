@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from importlib import import_module
 from pathlib import Path
@@ -87,3 +88,27 @@ def test_no_green_at_all_does_not_meet_a_criterion(criteria):
     found = criteria.judge([criteria.Pair("c", "m", 0.1, 0.6, ("red",))])
     assert found.green_is_good is None
     assert found.met == (True, False)
+
+
+@pytest.mark.parametrize("half", ["development", "test"])
+def test_published_verdicts_are_those_of_the_published_pairs(conditions, criteria, half):
+    found = json.loads((BENCHMARKS / "trust" / "results" / f"{half}.json").read_text(encoding="utf-8"))
+    asked = [(condition.name, model) for condition in conditions.CONDITIONS for model in condition.models]
+    assert [(row["condition"], row["model"]) for row in found["pairs"]] == asked
+    pairs = [
+        criteria.Pair(
+            row["condition"],
+            row["model"],
+            math.nan if row["pcc"] is None else row["pcc"],
+            row["matched"],
+            tuple(row["colours"]),
+            row["same_structure"],
+        )
+        for row in found["pairs"]
+    ]
+    assert [pair.colour for pair in pairs] == [row["colour"] for row in found["pairs"]]
+    verdict = criteria.judge(pairs)
+    published = found["verdicts"]["all"]
+    assert published["red_catches"] == pytest.approx(verdict.red_catches, abs=1e-3)
+    assert published["green_is_good"] == pytest.approx(verdict.green_is_good, abs=1e-3)
+    assert published["table"] == {", ".join(cell): number for cell, number in verdict.table.items()}
