@@ -23,7 +23,9 @@ changes back at once. Time models flicker no less than models of stacks at 5 s; 
 than the truth does, which they smooth themselves. At 30 s the truth flickers by 50 %, as the prediction does, and every
 filter costs PCC: a Gaussian 0.03, an equal mean 0.07, a median 0.06. At 5 s all three gain 0.002 to 0.004, and the
 median leaves the most flicker. So the program's filter is the Gaussian. One cell, 18 um wide: small differences of PCC
-are those of this cell.
+are those of this cell. With real images `mito-2d-h9c2` flickers by 1.7 to 1.9 times what the light does, in proportion
+to its noise, and averaging over orientations takes 25 to 31 % of that. The crops far apart have nothing to do with each
+other (about 100 % in light, truth and prediction), which says nothing of movies.
 """
 
 from __future__ import annotations
