@@ -16,6 +16,16 @@ Expected before the first run: the prediction of a still cell flickers less than
 over many voxels; averaging over orientations takes a third of it, a median of three time points half of it; time models
 flicker least; and where cells move within 30 s by more than a mitochondrion is wide, smoothing costs more PCC than the
 noise that it takes away. Of the two filters the median keeps more of what moves.
+
+Seen, for `mito-z`: the still cell flickers by 11 %, its light by 20 %, its recorded truth by 5 %. Averaging over
+orientations takes an eighth of it, not a third; three time points take two thirds or more, since flicker is what
+changes back at once. Time models flicker no less than models of stacks at 5 s; at the 30 s that they have learned, less
+than the truth does, which they smooth themselves. At 30 s the truth flickers by 50 %, as the prediction does, and every
+filter costs PCC: a Gaussian 0.03, an equal mean 0.07, a median 0.06. At 5 s all three gain 0.002 to 0.004, and the
+median leaves the most flicker. So the program's filter is the Gaussian. One cell, 18 um wide: small differences of PCC
+are those of this cell. With real images `mito-2d-h9c2` flickers by 1.7 to 1.9 times what the light does, in proportion
+to its noise, and averaging over orientations takes 25 to 31 % of that. The crops far apart have nothing to do with each
+other (about 100 % in light, truth and prediction), which says nothing of movies.
 """
 
 from __future__ import annotations

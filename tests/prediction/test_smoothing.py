@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import gaussian_filter1d
 
 from napari_mito_predict.errors import SmoothingError
@@ -93,6 +94,25 @@ def test_blocks_come_as_soon_as_they_can(make_model, make_unet, noise):
     seen = [(block.t, block.done) for block in run(plan).blocks()]
     assert [t for t, _ in seen] == [0, 1, 2, 3, 4]
     assert [done for _, done in seen] == [2, 3, 4, 5, 5]
+
+
+def test_where_memory_runs_out(make_model, make_fake, noise):
+    """What is left of a volume is predicted in smaller parts; its blocks are those of the other volumes."""
+    fake = make_fake(stride=2, field=5)
+    calls = []
+
+    def full(window):
+        calls.append(window.numel())
+        if len(calls) > 4 and window.numel() > 2000:
+            raise torch.OutOfMemoryError
+
+    fake.on_call = full
+    series, model = noise(4, 4, 31, 30), make_model(fake)
+    found = predict(series, model, tile=(8, 16, 16), smooth_time=3, **CPU)["mitochondria"].data
+    assert len(calls) > 4 * 4, "some parts were computed anew"
+    fake.on_call = None
+    plain = predict(series, model, tile=(8, 16, 16), **CPU)["mitochondria"].data
+    np.testing.assert_allclose(found, expected(plain, 3), rtol=1e-5, atol=1e-5)
 
 
 def test_closing_ends_the_run(make_model, make_unet, noise):

@@ -62,9 +62,9 @@ def smoothed(blocks: Generator[Block], outputs: Mapping[str, Output], frames: in
     """Smooth each voxel along time, and give blocks of one time point.
 
     It is what `scipy.ndimage.gaussian_filter1d` gives along time with ``sigma=frames / 4``, ``radius=frames // 2`` and
-    ``mode="nearest"``: over 3 time points, 23, 55 and 23 %. A median, and an equal mean, of as many time points take
-    away as much of what moves or more, and no more flicker (see ``benchmarks/flicker.py``). Each time point waits for
-    those behind it that it needs, and no longer; `frames` of them are held.
+    ``mode="nearest"``: over 3 time points, 23, 55 and 23 %. Where structures move fast, a median or an equal mean of as
+    many time points loses twice as much PCC, see ``benchmarks/flicker.py``. Each time point waits for those behind it
+    that it needs, and no longer; `frames` of them are held.
     """
     if frames == 1:
         yield from blocks
