@@ -62,7 +62,7 @@ class Window:
         if float(blank_planes(self.raw).mean()) > _MOST_BLANK:
             return True
         area = blank_area(self.raw)
-        return area is not None and float(area.mean()) > _MOST_BLANK
+        return area is not None and not area.all() and float(area.mean()) > _MOST_BLANK
 
 
 @dataclass(frozen=True)
