@@ -135,6 +135,21 @@ def ready(dock, czi, qtbot):
     return dock
 
 
+@pytest.fixture
+def wait_for_plan(qtbot):
+    """Waits until a dock has planned what is chosen in it: after that, nothing changes by itself."""
+
+    from napari_mito_predict._widgets.common.worker import JobState
+
+    def wait(dock):
+        def is_planned():
+            return dock._planned_for == dock._request() and dock.planning.state is JobState.DONE
+
+        qtbot.waitUntil(is_planned, timeout=60_000)
+
+    return wait
+
+
 # ------------------------------------------------------------------ fine-tuning
 
 

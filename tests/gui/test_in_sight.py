@@ -14,11 +14,11 @@ WARNINGS = ("The voxel size is off by 40 %.", "3 of 16 planes are blank.", "2 % 
 
 
 @pytest.fixture
-def long_dock(ten_models, ready, arrange, qtbot):
+def long_dock(ten_models, ready, arrange, wait_for_plan):
     """Ten models, all that can be are checked, and several warnings, in a small window."""
     for box in ready.models._boxes.values():
         box.setChecked(box.isEnabled())
-    qtbot.waitUntil(lambda: ready.planning.state is JobState.DONE, timeout=60_000)
+    wait_for_plan(ready)
     for message in WARNINGS:
         ready.models._notes.addWidget(FindingLine("warning", message, "Check the settings of the microscope."))
     arrange([ready], SMALL)

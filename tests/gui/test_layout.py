@@ -271,6 +271,7 @@ def predict_too_large(dock, request):
     dock.predict.tile.setCurrentIndex(1)  # planned anew
     qtbot = request.getfixturevalue("qtbot")
     qtbot.waitUntil(lambda: dock.predict.choose_folder.isVisibleTo(dock), timeout=PATIENCE)
+    request.getfixturevalue("wait_for_plan")(dock)
 
 
 def predict_taken(dock, request):

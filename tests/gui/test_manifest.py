@@ -98,12 +98,12 @@ def test_napari_asks_where_another_reader_takes_czi_too(manifest, czi, tmp_path)
 
 
 def test_a_plate_opens_with_its_predictions_in_their_resolutions(manifest, make_plate, make_napari_viewer, monkeypatch):
-    from napari_mito_predict._widgets.common import image_layers
+    from napari_mito_predict._widgets.common import file_layers
     from napari_mito_predict._widgets.common.facts import prediction_facts
     from napari_mito_predict.image import create_ome_zarr, open_image
     from napari_mito_predict.image.zarr_plates import plate_field
 
-    monkeypatch.setattr(image_layers, "_IN_MEMORY", 0)
+    monkeypatch.setattr(file_layers, "_IN_MEMORY", 0)
     plate = make_plate("0.5", (1, 1, 1, 520, 24))
     field = plate_field(open_image(plate))
     settings = {"axes": "CZYX", "channel_names": ["TMRM predicted (m)"], "voxel_size_um": (0.3, 0.1, 0.1)}

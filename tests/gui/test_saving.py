@@ -15,6 +15,7 @@ from napari_mito_predict._widgets.common.worker import JobState, describe
 from napari_mito_predict._widgets.predict import saving
 from napari_mito_predict.errors import UnwritableOutputError
 from napari_mito_predict.image import open_image
+from napari_mito_predict.image.names import record_path
 from napari_mito_predict.models.record import read_record
 from napari_mito_predict.prediction import plan
 
@@ -128,11 +129,24 @@ def test_both_are_kept_with_one_number_for_all_files(ready, qtbot, tmp_path, one
         assert read_record(tmp_path / name) is not None
 
 
-def test_a_record_without_its_image_is_asked_about_too(ready, qtbot, tmp_path):
+def test_a_record_without_its_image_is_in_nobodys_way(ready, qtbot, tmp_path):
+    """It is what remains of a prediction that was killed, or moved."""
+    ready.predict.set_output_folder(tmp_path)
+    predict(qtbot, ready)
+    names = written(tmp_path)
+    for name in names:
+        (tmp_path / name).unlink()
+    predict(qtbot, ready)
+    assert not ready.predict.answers.isVisibleTo(ready)
+    assert written(tmp_path) == names
+
+
+def test_what_is_called_like_a_record_is_asked_about(ready, qtbot, tmp_path):
     ready.predict.set_output_folder(tmp_path)
     predict(qtbot, ready)
     for name in written(tmp_path):
         (tmp_path / name).unlink()
+        record_path(tmp_path / name).write_text("mine", encoding="utf-8")
     predict(qtbot, ready)
     assert ready.predict.answers.isVisibleTo(ready)
 

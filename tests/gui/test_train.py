@@ -133,7 +133,8 @@ def test_use_this_model_now(checked, dock, czi, qtbot, viewer):
     qtbot.waitUntil(lambda: dock.job.state is JobState.DONE, timeout=PATIENCE)
     assert dock.models.checked == (str(checked.watch.run.model_folder),)
     assert checked.watch.run.model.card.unbeaten, "ten iterations are too few to be better than a blur"
-    assert dock.models.summary.endswith("with care")
+    # Noise is no cell, which is worse.
+    assert dock.models.summary.endswith(("with care", "do not believe"))
     made = [layer for layer in viewer.layers if image_layers.is_prediction(layer)]
     assert [layer.data.shape for layer in made] == [viewer.layers[0].data.shape]
     assert np.isfinite(made[0].data).all()
