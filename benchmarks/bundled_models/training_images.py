@@ -27,7 +27,8 @@ from napari_mito_predict.models import Model, find_model, read_package
 from napari_mito_predict.models.card import TrainingImagesFile
 from napari_mito_predict.models.files import CARD
 from napari_mito_predict.models.training_images import TrainingImages, to_bytes
-from napari_mito_predict.prediction.appearance import Look, distance, look_at, reference_of, relative_contrast
+from napari_mito_predict.prediction.appearance import Look, distance, look_at, reference_of
+from napari_mito_predict.prediction.intensities import relative_contrast
 from napari_mito_predict.prediction.normalize import measure, normalise
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.simulation import simulate_series, simulate_stack

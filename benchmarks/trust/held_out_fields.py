@@ -15,7 +15,8 @@ from pathlib import Path
 from skimage.io import imread
 
 from napari_mito_predict.models import Model, read_package, save_model
-from napari_mito_predict.prediction.appearance import Look, look_at, reference_of, relative_contrast
+from napari_mito_predict.prediction.appearance import Look, look_at, reference_of
+from napari_mito_predict.prediction.intensities import relative_contrast
 from napari_mito_predict.prediction.normalize import measure, normalise
 from napari_mito_predict.training import Run, TrainingConfig, train
 

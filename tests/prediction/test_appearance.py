@@ -19,11 +19,11 @@ from napari_mito_predict.prediction.appearance import (
     distance,
     look_at,
     reference_of,
-    relative_contrast,
     tile_features,
     tile_places,
     tile_size,
 )
+from napari_mito_predict.prediction.intensities import relative_contrast
 
 TINY = {
     "unet": {"ndim": 3, "depth": 2, "base_channels": 2},

@@ -14,7 +14,8 @@ import napari_mito_predict as nmp
 from napari_mito_predict.errors import DoubtfulPredictionError, ImageContentError, PredictionCancelled
 from napari_mito_predict.image import Finding, Level, from_array
 from napari_mito_predict.prediction import look, plan_prediction, predict
-from napari_mito_predict.prediction.appearance import look_at, reference_of, relative_contrast
+from napari_mito_predict.prediction.appearance import look_at, reference_of
+from napari_mito_predict.prediction.intensities import relative_contrast
 from napari_mito_predict.prediction.normalize import measure, normalise
 
 VOXEL_UM = (0.3, 0.1, 0.1)

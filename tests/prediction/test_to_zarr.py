@@ -150,7 +150,7 @@ def test_memory_does_not_grow_with_the_output(tmp_path):
     few, many = peak(5), peak(20)
     # Two threads write: how many frames wait for them at a time differs from run to run, but not with their number.
     assert many < few + 2 * frame
-    assert many < 3 * frame
+    assert many < 5 * frame
 
 
 @pytest.mark.parametrize("error", [PredictionCancelled("cancelled"), KeyboardInterrupt(), OSError(5, "of the input")])

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from napari_mito_predict.image.blank import recorded
-from napari_mito_predict.models.training_images import PERCENTS, TrainingImages
+from napari_mito_predict.models.training_images import TrainingImages
+from napari_mito_predict.prediction.intensities import intensity_percentiles
 from napari_mito_predict.prediction.tiles import Box, Span, per_axis, reflect, round_up
 
 if TYPE_CHECKING:
@@ -34,9 +35,6 @@ MOST_VOLUMES: Final = 32
 """Looked at of all training images: a time series of z-stacks has hundreds, each like the next."""
 _TILE: Final = {2: (1, 128, 128), 3: (16, 48, 48)}
 """Voxels (D, Y, X) by dimensions of the network, before its stride is asked."""
-_LARGEST_CONTRAST = 1e6
-"""Of images without a background: with a mean of 0, it would be infinite."""
-_ENOUGH_VALUES = 1 << 22
 _LEAST_SHRINKAGE = 0.001
 """So that the covariance has an inverse whatever the tiles are."""
 _Item = TypeVar("_Item")
@@ -133,21 +131,6 @@ def tile_features(network: Network, tiles: Iterable[NDArray[Any]]) -> NDArray[np
     with torch.inference_mode():
         found: NDArray[np.float32] = network.pooled_features(batch).numpy()
     return found
-
-
-def intensity_percentiles(values: NDArray[Any]) -> NDArray[np.float32]:
-    """The percentiles `PERCENTS` of normalised values of any shape; of a part of them where there are very many."""
-    flat = values.reshape(-1)
-    # An odd step does not stay in the same columns.
-    some = flat[:: flat.size // _ENOUGH_VALUES | 1]
-    return np.percentile(some.astype(np.float32), PERCENTS).astype(np.float32)
-
-
-def relative_contrast(values: NDArray[Any]) -> float:
-    """Standard deviation relative to the mean, of values of any shape as they were recorded; at most a million."""
-    mean = abs(float(values.mean(dtype=np.float64)))
-    deviation = float(values.std(dtype=np.float64))
-    return deviation / max(mean, deviation / _LARGEST_CONTRAST, np.finfo(np.float64).tiny)
 
 
 def look_at(volume: NDArray[Any], contrast: float, network: Network, field: str = "") -> Look:

@@ -17,17 +17,10 @@ import numpy as np
 
 from napari_mito_predict.errors import ImageContentError, PredictionCancelled
 from napari_mito_predict.image import Finding, Level, check_volume
-from napari_mito_predict.prediction.appearance import (
-    cut,
-    distance,
-    intensity_percentiles,
-    relative_contrast,
-    tile_features,
-    tile_places,
-    tile_size,
-)
+from napari_mito_predict.prediction.appearance import cut, distance, tile_features, tile_places, tile_size
 from napari_mito_predict.prediction.fit import findings as fit_findings
 from napari_mito_predict.prediction.given import models_of, subject_of
+from napari_mito_predict.prediction.intensities import intensity_percentiles, relative_contrast
 from napari_mito_predict.prediction.look_rules import Appearance, appearance_findings, noise_findings, order_findings
 from napari_mito_predict.prediction.look_sample import VolumeSample, Window, sample_volume
 from napari_mito_predict.prediction.normalize import Statistics, measure, normalise

@@ -14,7 +14,7 @@ from napari_mito_predict.errors import AmbiguousChannelError, ImageError, Traini
 from napari_mito_predict.image import Channel, Finding, ImageSource, Level, check_volume, light_of, open_image
 from napari_mito_predict.image.blank import recorded
 from napari_mito_predict.models import Normalisation
-from napari_mito_predict.prediction.appearance import relative_contrast
+from napari_mito_predict.prediction.intensities import relative_contrast
 from napari_mito_predict.prediction.normalize import measure, normalise
 from napari_mito_predict.prediction.resample import Resampling
 from napari_mito_predict.training.plausibility import check_channels, check_content, check_prediction
