@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +27,7 @@ _AHEAD = 2
 """Images for each thread of the cluster that it knows of: one that is computed, and one that waits for it."""
 _POLL_S = 0.5
 _CONNECT_S = 20.0
+_WORKERS_S = 60.0
 
 
 @contextmanager
@@ -163,19 +165,28 @@ def _submit(client: Client, entry: Entry, settings: BatchSettings) -> Future:
 
 
 def _threads(client: Client) -> int:
-    """Of all workers that get tasks.
+    """Of all workers that get tasks; a worker that was lost may be on its way back.
 
     Raises
     ------
     ClusterError
-        There are none.
+        There are none, and none come.
     """
+    threads = _threads_now(client)
+    end = time.monotonic() + _WORKERS_S
+    while threads == 0:
+        if time.monotonic() > end:
+            raise ClusterError("The cluster has no workers. Start some, with `dask worker ADDRESS`.")
+        time.sleep(_POLL_S)
+        threads = _threads_now(client)
+    return threads
+
+
+def _threads_now(client: Client) -> int:
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     if _has_gpus(client):
         workers = [worker for worker in workers if worker["resources"].get(GPU)]
     threads: int = sum(worker["nthreads"] for worker in workers)
-    if not threads:
-        raise ClusterError("The cluster has no workers. Start some, with `dask worker ADDRESS`.")
     return threads
 
 
