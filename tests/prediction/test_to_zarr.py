@@ -148,7 +148,8 @@ def test_memory_does_not_grow_with_the_output(tmp_path):
     frame = 4 * 4 * 256 * 256
     peak(1)  # imports and caches
     few, many = peak(5), peak(20)
-    # Two threads write: how many frames wait for them at a time differs from run to run, but not with their number.
+    # Two threads write, each with a frame and what it is compressed to; one more frame comes meanwhile. How much of
+    # that is there at a time differs from run to run, but does not grow with the number of frames.
     assert many < few + 2 * frame
     assert many < 5 * frame
 

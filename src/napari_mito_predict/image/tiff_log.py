@@ -51,7 +51,6 @@ DECODE_ERRORS = (
     AttributeError,
     AssertionError,
     ArithmeticError,
-    NotImplementedError,
 )
 
 
