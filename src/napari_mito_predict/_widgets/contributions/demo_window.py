@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import napari
 from qtpy.QtCore import QTimer
@@ -19,13 +20,20 @@ from napari_mito_predict.image import open_image
 from napari_mito_predict.models import find_model, read_card
 from napari_mito_predict.models.record import PredictionRecord, read_record
 
+if TYPE_CHECKING:
+    from napari_mito_predict._widgets.contributions.predict_dock import MitoPredict
+
 _WINDOW = (1500, 950)
 _SETTLE_MS = 1500
 """Until the window is laid out and drawn; a software renderer takes its time."""
+_MOST_WAITS = 20
 
 
-def open_results(sample: Path, folder: Path) -> napari.Viewer:
-    """Show the sample's transmitted light under the predictions in `folder`, beside our widget; truth is hidden."""
+def open_results(sample: Path, folder: Path) -> tuple[napari.Viewer, MitoPredict]:
+    """Show the sample's transmitted light under the predictions in `folder`; truth is hidden.
+
+    Gives the viewer, and our widget in it.
+    """
     viewer = napari.Viewer(title="Mito Predict demo")
     viewer.window.resize(*_WINDOW)
     for data, keywords, _ in file_layers(open_image(sample), for_overlay=True):
@@ -46,10 +54,10 @@ def open_results(sample: Path, folder: Path) -> napari.Viewer:
             metadata=metadata_of(facts) | {"disclaimer": card.disclaimer},
             **placement_of(light),
         )
-    viewer.window.add_plugin_dock_widget("napari-mito-predict", "Mito Predict")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-mito-predict", "Mito Predict")
     viewer.dims.set_current_step(0, light.data.shape[0] // 2)
     viewer.reset_view()
-    return viewer
+    return viewer, widget
 
 
 def main() -> None:
@@ -60,9 +68,13 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, required=True)
     parser.add_argument("--stay", action="store_true")
     arguments = parser.parse_args()
-    viewer = open_results(arguments.sample, arguments.folder)
+    viewer, widget = open_results(arguments.sample, arguments.folder)
+    waits = iter(range(_MOST_WAITS))
 
     def finish() -> None:
+        if widget.planning.state.busy and next(waits, None) is not None:  # else the picture shows no light
+            QTimer.singleShot(_SETTLE_MS, finish)
+            return
         try:
             viewer.window.screenshot(str(arguments.picture), canvas_only=False, flash=False)
         finally:
