@@ -16,6 +16,8 @@ from pathlib import Path
 
 from napari_mito_predict.errors import UnwritableOutputError
 
+LONGEST_NAME = 255 - 40
+"""Bytes of the name of a file. File systems take 255; up to 40 are for the mark of an unfinished file or folder."""
 _RENAME_ATTEMPTS = 5
 _CHUNK = 1 << 20
 _ABANDONED = re.compile(r"\.(?P<computer>[0-9a-f]{6})-(?P<process>\d+)-[0-9a-f]{8}\.partial\.")
@@ -145,9 +147,12 @@ def folder_for(final: Path) -> Iterator[None]:
 
 
 def atomic_write_text(final: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `final`, completely or not at all."""
+    """Write `text` as UTF-8 to `final`, completely or not at all.
+
+    Names of files that are no text, as Linux allows them, get a ``?`` for what cannot be written.
+    """
     with atomic_path(final) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors="replace", newline="\n")
 
 
 def sha256_file(path: Path) -> str:

@@ -18,7 +18,7 @@ _GUARD = "'"
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Write a table as UTF-8, replacing the one that is there.
 
-    Text that a spreadsheet would run as a formula gets an apostrophe in front.
+    Text that a spreadsheet would run as a formula gets an apostrophe in front, and names that are no text a ``?``.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
     UnwritableOutputError
         The folder is missing, read-only or full.
     """
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8", errors="replace") as stream:
         writer = csv.DictWriter(stream, columns)
         writer.writeheader()
         writer.writerows({column: _guarded(cell) for column, cell in row.items()} for row in rows)

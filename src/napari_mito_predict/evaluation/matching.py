@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import EvaluationError, UnreadableImageError
 from napari_mito_predict.image import is_predicted_file, is_zarr, list_images
-from napari_mito_predict.image.names import image_stem
+from napari_mito_predict.image.names import as_text, image_stem
 from napari_mito_predict.image.zarr_plates import scene_signature
 from napari_mito_predict.models.record import read_record
 
@@ -155,11 +155,11 @@ def _truths_of(prediction: Path, candidates: Sequence[Path]) -> list[Path]:
         source = record.input
         name = record.input.path.replace("\\", "/").rsplit("/", 1)[-1]
         # With one channel that file holds what was predicted from alone: its truth is another one.
-        others = [path for path in candidates if path.name != name or not _is_lone_input(path, source)]
-        exact = [path for path in others if path.name == name]
-        stem = image_stem(Path(name))
-        same = [path for path in others if image_stem(path) == stem]
-        return exact or same or [path for path in others if _kin(image_stem(path), stem)]
+        others = [path for path in candidates if as_text(path.name) != name or not _is_lone_input(path, source)]
+        exact = [path for path in others if as_text(path.name) == name]
+        stem = image_stem(name)
+        same = [path for path in others if image_stem(as_text(path.name)) == stem]
+        return exact or same or [path for path in others if _kin(image_stem(as_text(path.name)), stem)]
     stem = image_stem(prediction)
     fitting = [path for path in candidates if stem == image_stem(path) or stem.startswith(f"{image_stem(path)}_")]
     longest = max((len(image_stem(path)) for path in fitting), default=0)

@@ -37,6 +37,11 @@ def has_no_image(record: Path) -> bool:
     return not any(record.with_name(stem + suffix).exists() for suffix in _PREDICTION_SUFFIXES)
 
 
+def as_text(name: str | Path) -> str:
+    """A name or path with ``?`` for what is no text: Linux allows any bytes in names, and text files do not."""
+    return str(name).encode("utf-8", errors="replace").decode("utf-8")
+
+
 def file_stem(name: str) -> str:
     """Make a name that every file system takes out of any name: of an image, or of a layer that somebody typed.
 
@@ -53,6 +58,5 @@ def file_stem(name: str) -> str:
     str
         At most 150 bytes of UTF-8, never empty.
     """
-    text = name.encode("utf-8", errors="replace").decode("utf-8")  # Linux allows file names that are no text
-    stem = str(sanitize_filename(text, replacement_text="_", platform="universal", max_len=_LONGEST_STEM))
+    stem = str(sanitize_filename(as_text(name), replacement_text="_", platform="universal", max_len=_LONGEST_STEM))
     return stem.rstrip(". ") or _NAMELESS

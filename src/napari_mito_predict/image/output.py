@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Required, TypedDict
 
 import numpy as np
 
+from napari_mito_predict._files import LONGEST_NAME
 from napari_mito_predict.errors import OutputError, OutputExistsError, UnwritableOutputError
 
 if TYPE_CHECKING:
@@ -64,9 +65,10 @@ def check_output(path: str | Path, *, overwrite: bool = False, needed_bytes: int
     OutputExistsError
         It exists and may not be replaced.
     UnwritableOutputError
-        The folder is missing, read-only or too full.
+        Its name is too long; the folder is missing, read-only or too full.
     """
     path = Path(path)
+    check_name(path)
     if path.exists() and not overwrite:
         raise OutputExistsError("exists already. Choose another name, or allow that it is replaced.", file=path)
     folder = path.parent
@@ -80,6 +82,21 @@ def check_output(path: str | Path, *, overwrite: bool = False, needed_bytes: int
             f"{needed_bytes} bytes are needed and {free} are free. Choose another disk.", file=path
         )
     return path
+
+
+def check_name(path: Path) -> None:
+    """Find out whether a name is short enough, also with the mark of an unfinished file.
+
+    Raises
+    ------
+    UnwritableOutputError
+        It is not.
+    """
+    length = len(os.fsencode(path.name))
+    if length > LONGEST_NAME:
+        raise UnwritableOutputError(
+            f"its name has {length} bytes, and {LONGEST_NAME} is what can be written. Choose a shorter name.", file=path
+        )
 
 
 def check_layout(

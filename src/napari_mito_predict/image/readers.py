@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari_mito_predict.errors import ImageError, UnreadableImageError
 from napari_mito_predict.image.bioio_reader import BioioBackend, is_for_bioio
 from napari_mito_predict.image.czi_reader import CziBackend, LibraryName
-from napari_mito_predict.image.names import image_stem
+from napari_mito_predict.image.names import as_text, image_stem
 from napari_mito_predict.image.ome_xml import is_ome_xml
 from napari_mito_predict.image.picture_reader import JPEG_MAGIC, PNG_MAGIC, JpegBackend, PngBackend
 from napari_mito_predict.image.predicted import has_record
@@ -164,7 +164,7 @@ def image_name(path: Path) -> str:
     whole = path
     while is_zarr(whole) and is_zarr(whole.parent):
         whole = whole.parent
-    return "_".join([image_stem(whole), *path.relative_to(whole).parts])
+    return as_text("_".join([image_stem(whole), *path.relative_to(whole).parts]))
 
 
 def _backend(path: Path, axes: str | None, reader: LibraryName) -> Backend:

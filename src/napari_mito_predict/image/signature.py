@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from napari_mito_predict._files import sha256_file
 from napari_mito_predict.errors import UnreadableImageError
+from napari_mito_predict.image.names import as_text
 
 _MIB = 2**20
 
@@ -50,14 +52,18 @@ def _folder_signature(path: Path) -> dict[str, Any]:
     states = [file.stat() for file in files]
     digest = hashlib.sha256()
     for file, state in zip(files, states, strict=True):
-        digest.update(f"{file.relative_to(path).as_posix()}\0{state.st_size}\n".encode())
+        digest.update(os.fsencode(f"{file.relative_to(path).as_posix()}\0{state.st_size}\n"))
     newest = max((state.st_mtime for state in states), default=path.stat().st_mtime)
     total = sum(state.st_size for state in states)
     return _describe(path, total, newest) | {"sha256_ends": digest.hexdigest()}
 
 
 def _describe(path: Path, size: int, modified: float) -> dict[str, Any]:
-    return {"name": path.name, "size_bytes": size, "modified": datetime.fromtimestamp(modified, UTC).isoformat()}
+    return {
+        "name": as_text(path.name),
+        "size_bytes": size,
+        "modified": datetime.fromtimestamp(modified, UTC).isoformat(),
+    }
 
 
 def _hash_ends(path: Path, size: int) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_mito_predict.errors import MetadataError, UnreadableImageError
 from napari_mito_predict.image.metadata import knows_unit
+from napari_mito_predict.image.names import as_text
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -273,8 +274,7 @@ def _listed(axes: Sequence[Axis]) -> str:
 
 def clean_text(value: object) -> str:
     """Foreign text on one line, of a length that can be shown, and of characters that can be written."""
-    words = " ".join(str(value).split())[:_LONGEST_TEXT]
-    return words.encode("utf-8", errors="replace").decode("utf-8")
+    return as_text(" ".join(str(value).split())[:_LONGEST_TEXT])
 
 
 def _without_path(folder: Path) -> UnreadableImageError:

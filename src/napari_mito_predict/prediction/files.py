@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from napari_mito_predict.errors import OutputError
 from napari_mito_predict.image import check_output, write_ome_tiff, write_ome_zarr
 from napari_mito_predict.image.names import file_stem, record_path
+from napari_mito_predict.image.output import check_name
 from napari_mito_predict.models.record import is_left_over
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ def check_record(image: Path, *, overwrite: bool) -> None:
     OutputExistsError, UnwritableOutputError
         See `check_output`.
     """
-    check_output(record_path(image), overwrite=overwrite or is_left_over(image))
+    record = record_path(image)
+    check_name(record)
+    check_output(record, overwrite=overwrite or is_left_over(image))
 
 
 @contextmanager

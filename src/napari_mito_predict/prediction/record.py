@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari_mito_predict._versions import versions_of
 from napari_mito_predict.errors import UnreadableImageError
+from napari_mito_predict.image.names import as_text
 from napari_mito_predict.image.zarr_plates import scene_signature
 from napari_mito_predict.models.record import (
     ChannelReference,
@@ -110,7 +111,7 @@ def _input(subject: Subject) -> InputRecord:
     image = subject.image
     file: dict[str, object] = {}
     if image.path is not None:
-        file["path"] = str(image.path)
+        file["path"] = as_text(image.path)
         with suppress(UnreadableImageError):  # gone since its pixels were read: what they were made from stays known
             file |= scene_signature(image.path, image.scenes[image.scene])
     channel = image.channels[subject.channel]

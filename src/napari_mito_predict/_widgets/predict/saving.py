@@ -94,9 +94,11 @@ class Files:
             It cannot.
         """
         from napari_mito_predict.image import check_output
+        from napari_mito_predict.prediction.files import check_record
 
         for path in self.paths.values():
             check_output(path, overwrite=self._replace, needed_bytes=plan.result_bytes)
+            check_record(path, overwrite=self._replace)
 
     def save(self, execution: Execution, arrays: dict[str, NDArray[np.float32]]) -> None:
         """Write what was predicted, each file with its record, completely or not at all."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from napari_mito_predict.image import ImageSource, check_output
 from napari_mito_predict.image.names import file_stem, image_stem
 from napari_mito_predict.image.zarr_plates import PlateField, plate_field
-from napari_mito_predict.prediction.files import output_paths
+from napari_mito_predict.prediction.files import check_record, output_paths
 from napari_mito_predict.prediction.to_plate import SUFFIX, run_into_field, run_into_new_plate
 from napari_mito_predict.prediction.to_zarr import run_to_zarr
 
@@ -44,8 +44,10 @@ def notes_on(image: ImageSource, settings: BatchSettings) -> list[Finding]:
     return []
 
 
-def check_destinations(image: ImageSource, paths: Iterable[Path], settings: BatchSettings) -> None:
-    """Find out whether all can be written.
+def check_destinations(
+    image: ImageSource, paths: Iterable[Path], settings: BatchSettings, *, needed_bytes: int = 0
+) -> None:
+    """Find out whether all can be written, each with its record; `needed_bytes` in all.
 
     Raises
     ------
@@ -54,7 +56,8 @@ def check_destinations(image: ImageSource, paths: Iterable[Path], settings: Batc
     """
     if not settings.into_plate:
         for path in paths:
-            check_output(path, overwrite=settings.overwrite)
+            check_output(path, overwrite=settings.overwrite, needed_bytes=needed_bytes)
+            check_record(path, overwrite=settings.overwrite)
     elif settings.folder is None:
         field = plate_field(image)
         for path in paths:

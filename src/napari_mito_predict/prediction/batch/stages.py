@@ -135,11 +135,11 @@ class Stages:
             missing = [path for key, path in paths.items() if not self._is_finished(plan, key, path)]
             if not missing:
                 return _outcome(begun, State.THERE_ALREADY)
-            check_destinations(image, missing, settings)
+            check_destinations(image, missing, settings, needed_bytes=plan.result_bytes)
             # Of several files some may be there, of a run that was killed: they become what they are.
             begun = replace(begun, overwrite=len(missing) < len(paths))
         else:
-            check_destinations(image, paths.values(), settings)
+            check_destinations(image, paths.values(), settings, needed_bytes=plan.result_bytes)
         begun = replace(begun, plan=look(plan))
         if settings.strict:
             begun.plan.check_lights()
