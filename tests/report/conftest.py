@@ -12,7 +12,7 @@ from napari_mito_predict.evaluation import BASELINES, Flicker, PartScores, Scali
 from napari_mito_predict.evaluation.baselines import BlurredInput, LocalContrast
 from napari_mito_predict.evaluation.cases import Case
 from napari_mito_predict.evaluation.compare import HIGHER_IS_BETTER, compare
-from napari_mito_predict.evaluation.report import OTHERS, Report, Result, values_of
+from napari_mito_predict.evaluation.results import OTHERS, Report, Result, values_of
 from napari_mito_predict.evaluation.views import Views
 from napari_mito_predict.image import Finding, Level, open_image, write_ome_tiff
 from napari_mito_predict.image.predicted import Evidence, PredictionMark

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_mito_predict.evaluation.html import render
+from napari_mito_predict.report.evaluation.page import render
 from napari_mito_predict.study import page as study_page
 from napari_mito_predict.study.experiments import STUDIES, runs_of
 from napari_mito_predict.study.plan import Plan
