@@ -24,7 +24,7 @@ def new_figure(width: float, height: float) -> Figure:
     Parameters
     ----------
     width, height : float
-        In inches; 12.6 are as wide as a page.
+        In inches. Wider ones than the page, of about 9.8, are scaled down to it; two of 4.8 stand side by side.
     """
     from matplotlib.figure import Figure
 
