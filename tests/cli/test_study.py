@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import os
 import re
 import shutil
@@ -77,7 +78,7 @@ def test_the_page_is_one_file_with_the_papers_numbers_and_a_warning(whole):
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
     for number in ("0.7312", "0.5730", "0.5226", "0.4028", "0.6431", "0.5545", "0.6845", "0.6068"):
         assert number in page
-    assert "Our numbers are on simulated cells, the paper&#x27;s on real ones" in page
+    assert "Our numbers are on simulated cells, the paper's on real ones" in html.unescape(page)
     assert page.count("data:image/png;base64,") == len(STUDIES)
 
 

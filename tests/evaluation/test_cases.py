@@ -7,7 +7,7 @@ import pytest
 
 from napari_mito_predict.errors import AmbiguousChannelError, EvaluationError
 from napari_mito_predict.evaluation.cases import open_case
-from napari_mito_predict.evaluation.report import gather
+from napari_mito_predict.evaluation.results import gather
 from napari_mito_predict.image import file_signature, write_ome_tiff, write_ome_zarr
 
 NOISE = np.random.default_rng(0).normal(size=(6, 20, 24)).astype(np.float32)

@@ -14,14 +14,15 @@ import numpy as np
 import pytest
 
 from napari_mito_predict.errors import EvaluationError, UnwritableOutputError
-from napari_mito_predict.evaluation import evaluate, figures, flicker
+from napari_mito_predict.evaluation import evaluate, flicker
 from napari_mito_predict.evaluation.cases import open_case
-from napari_mito_predict.evaluation.html import render, write_html
-from napari_mito_predict.evaluation.markup import number
-from napari_mito_predict.evaluation.report import OTHERS, gather
+from napari_mito_predict.evaluation.results import OTHERS, gather
 from napari_mito_predict.evaluation.tables import as_record, write_csv
 from napari_mito_predict.image import Finding, Level, open_image
 from napari_mito_predict.models.record import ModelRecord, PredictionRecord
+from napari_mito_predict.report.evaluation import figures
+from napari_mito_predict.report.evaluation.page import render, write_html
+from napari_mito_predict.report.evaluation.scores import number
 
 _LINE = r"<tr[^>]*><td>([^<]+)</td><td>([0-9]+)</td><td[^>]*>([−0-9.]+)</td>"
 DISCLAIMER = "Trained on simulated cells, not validated on real ones."
@@ -219,7 +220,7 @@ def test_another_winner_within_the_foreground_is_told(two_models) -> None:
 def test_all_predictions_stand_beside_one_truth(report, monkeypatch, models, truths, panels) -> None:
     """Truth and input were drawn anew for each model, which left half the room to what differs."""
     drawn = []
-    monkeypatch.setattr(figures, "_png", lambda figure: drawn.append(figure) or b"")
+    monkeypatch.setattr(figures, "as_png", lambda figure: drawn.append(figure) or b"")
     (result,) = report.results
     named = [replace(result, case=replace(result.case, model=f"model {i}")) for i in range(models)]
     figures.draw_views(named)

@@ -145,7 +145,7 @@ def test_the_numbers_say_what_they_cover(panel):
 
 
 def test_writing_can_be_cancelled_and_leaves_nothing(panel, qtbot, tmp_path, monkeypatch):
-    from napari_mito_predict.evaluation import report as made_by
+    from napari_mito_predict.evaluation import results as made_by
 
     begun, may_go_on = threading.Event(), threading.Event()
     examine = made_by.examine

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_mito_predict.evaluation.cases import Case
     from napari_mito_predict.evaluation.compare import Comparison
     from napari_mito_predict.evaluation.metrics import Scores
-    from napari_mito_predict.evaluation.report import Report, Result
+    from napari_mito_predict.evaluation.results import Report, Result
 
 _IN_A_LINE = {
     "pcc": "PCC",
@@ -160,7 +160,7 @@ def _compare(
     *,
     thorough: bool,
 ) -> Report:
-    from napari_mito_predict.evaluation.report import gather
+    from napari_mito_predict.evaluation.results import gather
     from napari_mito_predict.image import open_image
 
     repeats_by_truth = files.repeats_by_truth(repeats)
@@ -214,7 +214,7 @@ def _name_those_without_baselines(found: Report) -> None:
 
 def _write(found: Report, report: Path | None, csv: Path | None) -> None:
     if report is not None:
-        from napari_mito_predict.evaluation.html import write_html
+        from napari_mito_predict.report.evaluation.page import write_html
 
         say(f"Wrote {write_html(found, report)}")
     if csv is not None:

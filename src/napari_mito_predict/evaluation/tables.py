@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_mito_predict.evaluation.metrics import Scores
-    from napari_mito_predict.evaluation.report import Report, Result
+    from napari_mito_predict.evaluation.results import Report, Result
 
 NORMALISATION = (
     "SSIM (global and windowed are different numbers): each image clipped to its 0.1-99.9 percentiles over the volume "

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import dataclass
 from importlib import metadata
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from napari_mito_predict._files import atomic_write_text
 from napari_mito_predict.errors import StudyError
-from napari_mito_predict.evaluation.markup import count, picture, row, section, table, text
-from napari_mito_predict.evaluation.page import PAGE
-from napari_mito_predict.study.experiments import STUDIES, TIME, TITLES, Study, Z
-from napari_mito_predict.study.figures import NAMES, save_figure
+from napari_mito_predict.report.pieces import Caution, Picture, Table
+from napari_mito_predict.report.rendering import render
+from napari_mito_predict.report.words import count
+from napari_mito_predict.study.experiments import STUDIES, TITLES, Study
+from napari_mito_predict.study.figures import save_figure
 from napari_mito_predict.study.findings import findings
-from napari_mito_predict.study.paper import CITATION, COMBINED_PCC, FINDINGS, TABLE_2
-from napari_mito_predict.study.recipes import LETTERS, RECIPES
-from napari_mito_predict.study.results import (
-    Row,
-    Summary,
-    collect,
-    read_rows,
-    scored_on_all,
-    summarise,
-    table_file,
-    write_rows,
-    write_runs,
-    write_summary,
-)
+from napari_mito_predict.study.paper import CITATION, FINDINGS
+from napari_mito_predict.study.results import Row, collect, read_rows, table_file, write_rows, write_runs, write_summary
+from napari_mito_predict.study.tables import numbers_of, recipes_table, reported_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,24 +72,27 @@ def write_page(plan: Plan) -> Path:
     if not found:
         raise StudyError("no training is finished yet, so there is nothing to show.", file=plan.folder)
     cells = "own pairs" if plan.own else "simulated cells"
-    sections = [_study(plan, study, rows, cells) for study, rows in found.items()]
-    path = plan.folder / "index.html"
-    atomic_write_text(
-        path,
-        PAGE.substitute(
-            title=_TITLE,
-            heading=_TITLE,
-            subtitle=text(
-                f"After {CITATION}. Scale {plan.scale.name}: {plan.scale.words}. "
-                f"{datetime.date.today().isoformat()}, napari-mito-predict {metadata.version('napari-mito-predict')}."
-            ),
-            body="\n".join([_warning(plan), *sections, _recipes(), _tracing()]),
-        ),
+    subtitle = (
+        f"After {CITATION}. Scale {plan.scale.name}: {plan.scale.words}. {datetime.date.today().isoformat()}, "
+        f"napari-mito-predict {metadata.version('napari-mito-predict')}."
     )
+    page = render(
+        "study.html.j2",
+        package="napari_mito_predict.study",
+        title=_TITLE,
+        heading=_TITLE,
+        subtitle=subtitle,
+        warning=_caution(plan),
+        cells=cells,
+        studies=[_study(plan, study, rows, cells) for study, rows in found.items()],
+        recipes=recipes_table(),
+    )
+    path = plan.folder / "index.html"
+    atomic_write_text(path, page)
     return path
 
 
-def _warning(plan: Plan) -> str:
+def _caution(plan: Plan) -> Caution:
     """What the numbers do not say."""
     parts = []
     if plan.own:
@@ -115,25 +108,39 @@ def _warning(plan: Plan) -> str:
         parts.append("The scale smoke only shows that everything runs: its numbers mean nothing.")
     if plan.scale.name == "cpu":
         parts.append("Networks, fields and trainings are far smaller than the paper's.")
-    return f'<div class="warn" role="note"><b>{text(first)}</b>{text(" ".join(parts))}</div>'
+    return Caution(first, " ".join(parts))
 
 
-def _study(plan: Plan, study: Study, rows: Sequence[Row], cells: str) -> str:
+@dataclass(frozen=True)
+class _StudyPart:
+    """What the template shows of one study."""
+
+    name: Study
+    title: str
+    what_ran: str
+    reported: str
+    findings: list[str]
+    figure: Picture
+    numbers: Table
+    remark: str = ""
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the numbers are folded away at first."""
+        return len(self.numbers.rows) > _MANY_LINES
+
+
+def _study(plan: Plan, study: Study, rows: Sequence[Row], cells: str) -> _StudyPart:
     figure = save_figure(study, rows, plan.folder / "figures", cells)
-    found = findings(study, rows) or ["Too few trainings are finished yet to compare anything."]
-    here = "".join(f"<li>{text(line)}</li>" for line in found)
-    return section(
-        [
-            f"<h2>{text(TITLES[study])}</h2>",
-            f'<p class="soft">{text(_what_ran(plan, study, rows))}</p>',
-            '<div class="sides"><div><h3>The paper, real cells</h3>',
-            f"<p>{text(FINDINGS[study])}</p></div>",
-            f"<div><h3>Here, {text(cells)}</h3><ul>{here}</ul></div></div>",
-            picture(figure.read_bytes(), _CAPTIONS[study]),
-            _numbers(study, rows),
-            f'<p class="soft">Every number: <code>results/{study}.csv</code>; means: '
-            f"<code>results/{study}-summary.csv</code>; figure: <code>figures/{study}.svg</code>.</p>",
-        ]
+    return _StudyPart(
+        name=study,
+        title=TITLES[study],
+        what_ran=_what_ran(plan, study, rows),
+        reported=FINDINGS[study],
+        findings=findings(study, rows) or ["Too few trainings are finished yet to compare anything."],
+        figure=Picture(figure.read_bytes(), _CAPTIONS[study]),
+        numbers=numbers_of(study, rows),
+        remark=reported_pairs() if study == "combined" else "",
     )
 
 
@@ -151,127 +158,4 @@ def _what_ran(plan: Plan, study: Study, rows: Sequence[Row]) -> str:
     return (
         f"{count(len(runs), 'run')}{unfinished} of {span} iterations, {count(len({r.seed for r in rows}), 'seed')}, "
         f"scored on {count(len(fields), 'test field')}."
-    )
-
-
-def _numbers(study: Study, rows: Sequence[Row]) -> str:
-    if study == "architecture":
-        return _table_2(rows)
-    if study == "combined":
-        return _combined_table(rows)
-    return _plain_table(study, rows)
-
-
-def _table_2(rows: Sequence[Row]) -> str:
-    """Table 2 with our numbers beside the paper's."""
-    lines = []
-    for letter in (Z, TIME):
-        recipe = RECIPES[f"{letter}1"]
-        tested = [row for row in rows if row.tested_on == letter]
-        pcc = summarise(tested, lambda row: row.network, "pcc")
-        ssim = summarise(tested, lambda row: row.network, "ssim_global")
-        for network in ("unet", "gvtnet"):
-            reported = TABLE_2[recipe.third_axis, network]
-            cells = [f"{reported.pcc:.4f}", f"{reported.ssim_global:.4f}", _cell(pcc, network), _cell(ssim, network)]
-            lines.append(_line([f"{recipe.images} ({recipe.name}), {NAMES[network]}"], cells))
-    head = ["", "the paper: PCC", "the paper: SSIM, global", "here: PCC", "here: SSIM, global"]
-    return table(head, lines)
-
-
-def _combined_table(rows: Sequence[Row]) -> str:
-    """Specific and combined models of each target, and one network of both, on either kind of input."""
-    found = summarise(rows, lambda r: (r.recipe, r.target, r.tested_on))
-    both = summarise(scored_on_all(rows, Z + TIME), lambda r: (r.recipe, r.target))
-    trained = {(r.recipe, r.target) for r in rows}
-    lines = []
-    for index, target in (("1", "mitochondria"), ("2", "dna"), ("12", "mitochondria"), ("12", "dna")):
-        for letters in (Z, TIME, Z + TIME):
-            recipe = f"{letters}{index}"
-            if (recipe, target) not in trained:
-                continue
-            cells = [_cell(found, (recipe, target, letter)) for letter in (Z, TIME)]
-            cells.append(_cell(both, (recipe, target)))
-            name = f"{NAMES[target]}: {NAMES[letters]}"
-            if index == "12":
-                name += ", one network of both targets"
-            lines.append(_line([name], cells))
-    head = ["here: PCC", "tested on z-stacks", "tested on time series", "on both"]
-    return table(head, lines) + _reported_pairs()
-
-
-def _reported_pairs() -> str:
-    pairs = []
-    for letter in (Z, TIME):
-        recipe = RECIPES[f"{letter}1"]
-        first, second = COMBINED_PCC[recipe.third_axis]
-        pairs.append(f"{recipe.axis_word} {first:.4f} and {second:.4f}")
-    reported = f"In the paper's text: {text('; '.join(pairs))}."
-    return f'<p class="soft">{reported} Their order is ambiguous and not asserted here.</p>'
-
-
-def _plain_table(study: Study, rows: Sequence[Row]) -> str:
-    """A line for each model."""
-    key = attrgetter("recipe", "target", "training_fields", "patch")
-    pcc = summarise(rows, key, "pcc")
-    ssim = summarise(rows, key, "ssim_global")
-    lines = []
-    for model in sorted(pcc):
-        of_model = [row for row in rows if key(row) == model]
-        example = of_model[0]
-        name = f"{example.recipe}, {NAMES[example.target]}"
-        if study == "models":
-            name += f": {RECIPES[example.recipe].words}"
-        fields = len({row.field for row in of_model})
-        numbers = [str(number) for number in (example.training_fields, example.patch, fields)]
-        lines.append(_line([name], [*numbers, _cell(pcc, model), _cell(ssim, model)]))
-    head = ["recipe", "training sets", "patch", "test fields", "here: PCC", "here: SSIM, global"]
-    shown = table(head, lines)
-    if len(lines) > _MANY_LINES:
-        return f"<details><summary>All numbers</summary>{shown}</details>"
-    return shown
-
-
-def _cell(found: dict[object, Summary], key: object) -> str:
-    summary = found.get(key)
-    if summary is None:
-        return "–"
-    return summary.words.replace("-", "−")
-
-
-def _line(heads: Sequence[str], cells: Sequence[str]) -> str:
-    """A line of a table in which no cell is the best of its column."""
-    return row(heads, [(cell, False) for cell in cells])
-
-
-def _recipes() -> str:
-    lines = []
-    for letter in LETTERS:
-        recipe = RECIPES[f"{letter}1"]
-        size = f"{recipe.size} x {recipe.size}"
-        if recipe.downscaled_from:
-            size += f" (downscaled from {recipe.downscaled_from})"
-        heads = [f"{letter}1, {letter}2", recipe.detector, recipe.axis_word, recipe.step_words]
-        sets = f"{recipe.training_sets}/{recipe.test_sets}"
-        lines.append(_line(heads, [sets, size, str(recipe.slices), f"{recipe.pixel_um:.3f} µm"]))
-    head = ["recipe", "detector", "third axis", "step", "sets", "XY pixels", "slices", "pixel size (our reading)"]
-    return section(
-        [
-            "<h2>The recipes: Table 1 of the paper</h2>",
-            '<p class="soft">1: mitochondria, 2: DNA; sets: training/test. The paper does not give the pixel size; our '
-            "reading is one field of about 101 µm.</p>",
-            table(head, lines),
-        ]
-    )
-
-
-def _tracing() -> str:
-    return section(
-        [
-            "<h2>Where every number is from</h2>",
-            "<p>Each line of <code>results/STUDY.csv</code> is one run on one test field and names the run folder, its "
-            "seed and the field. The run folder holds its configuration (<code>config.yaml</code>), log, learning "
-            "curve and model, with the model's own scores in <code>test.csv</code> and those of each data set in "
-            "<code>scores/</code>. <code>results/runs.csv</code> lists all runs with the SHA-256 of their weights. "
-            "Simulated fields carry their seed and their conditions in the CZI file.</p>",
-        ]
     )

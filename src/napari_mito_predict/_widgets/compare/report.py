@@ -154,9 +154,9 @@ def reporting(prediction: Image, truth: Image, light: Image | None, path: Path) 
     case = case_of(prediction, truth, light)
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
-        from napari_mito_predict.evaluation.html import write_html
-        from napari_mito_predict.evaluation.report import gather
+        from napari_mito_predict.evaluation.results import gather
         from napari_mito_predict.image import check_output
+        from napari_mito_predict.report.evaluation.page import write_html
 
         def on_step() -> None:
             if should_stop():

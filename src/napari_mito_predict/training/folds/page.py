@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import datetime
 import math
+from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING
 
 from napari_mito_predict._files import atomic_write_text
-from napari_mito_predict.evaluation.markup import Name, count, row, section, table, text, title
-from napari_mito_predict.evaluation.page import PAGE
+from napari_mito_predict.report.pieces import Cell, Row, Table
+from napari_mito_predict.report.rendering import render
+from napari_mito_predict.report.words import capitalised, count
 from napari_mito_predict.training.folds.results import TABLE, Mean, Results, TargetSummary, summarise
 from napari_mito_predict.training.scoring import OURS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from napari_mito_predict.training.folds.plan import CrossValidation, Fold
 
 _NONE = "–"
+
+
+@dataclass(frozen=True)
+class _TargetPart:
+    """What the template shows of one target."""
+
+    heading: str
+    verdict: str
+    groups: Table
 
 
 def table_rows(summary: TargetSummary) -> tuple[list[str], list[list[str]]]:
@@ -64,10 +74,23 @@ def write_page(planned: CrossValidation, results: Results) -> Path:
         f"{count(len(planned.groups), 'image')}. {datetime.date.today().isoformat()}, napari-mito-predict "
         f"{metadata.version('napari-mito-predict')}."
     )
-    body = [_warning(planned, results), *map(_target, summarise(results.scores)), _folds(planned), _MEANING]
+    missing = {**results.unfinished, **results.unscored}
+    page = render(
+        "folds.html.j2",
+        package="napari_mito_predict.training.folds",
+        title=heading,
+        heading=heading,
+        subtitle=subtitle,
+        missing=[f"{name}: {reason}" for name, reason in missing.items()],
+        missing_words=(
+            f"Scores of {len(missing)} of {count(len(planned.folds), 'fold')} are missing; the means lack them."
+        ),
+        targets=[_target(summary) for summary in summarise(results.scores)],
+        table_name=TABLE,
+        folds=_folds(planned),
+    )
     path = planned.folder / "index.html"
-    filled = PAGE.substitute(title=text(heading), heading=text(heading), subtitle=text(subtitle), body="\n".join(body))
-    atomic_write_text(path, filled)
+    atomic_write_text(path, page)
     return path
 
 
@@ -90,19 +113,15 @@ def verdict(summary: TargetSummary) -> str:
     )
 
 
-def _target(summary: TargetSummary) -> str:
+def _target(summary: TargetSummary) -> _TargetPart:
     head, rows = table_rows(summary)
-    lines = [_line(cells) for cells in rows[:-2]]
-    lines.append(_line(rows[-2], best=_best_column(summary)))
-    lines.append(_line(rows[-1], kind="baseline"))
-    return section(
-        [
-            f"<h2>{text(title(summary.target))}: PCC of each group held out</h2>",
-            f"<p><b>{text(verdict(summary))}</b></p>",
-            table(head, lines),
-            f'<p class="soft">★ marks the best mean. All scores of each group: <code>{TABLE}</code>.</p>',
-        ]
-    )
+    best = _best_column(summary)
+    means: list[str | Cell] = list(rows[-2])
+    if best is not None:
+        means[best] = Cell(rows[-2][best], "best")
+    groups = [*map(Row, rows[:-2]), Row(means), Row(rows[-1], "baseline")]
+    heading = f"{capitalised(summary.target)}: PCC of each group held out"
+    return _TargetPart(heading, verdict(summary), Table(head, groups))
 
 
 def _best_column(summary: TargetSummary) -> int | None:
@@ -114,26 +133,13 @@ def _best_column(summary: TargetSummary) -> int | None:
     return 2 + list(summary.means).index(max(means, key=means.__getitem__))
 
 
-def _line(cells: Sequence[str], *, best: int | None = None, kind: str = "") -> str:
-    return row([cells[0]], [(cell, i == best) for i, cell in enumerate(cells[1:], 1)], kind)
+def _folds(planned: CrossValidation) -> Table:
+    names = [Cell(name, "name") for name in ("tested on", "validated on", "state")]
+    head: list[str | Cell] = ["fold", *names, "images trained on", "validation PCC"]
+    return Table(head, [_fold(planned, fold) for fold in planned.folds])
 
 
-def _warning(planned: CrossValidation, results: Results) -> str:
-    missing = {**results.unfinished, **results.unscored}
-    if not missing:
-        return ""
-    items = [f"<li>{text(name)}: {text(reason)}</li>" for name, reason in missing.items()]
-    first = f"Scores of {len(missing)} of {count(len(planned.folds), 'fold')} are missing; the means lack them."
-    return f'<div class="warn" role="note"><b>{text(first)}</b><ul>{"".join(items)}</ul></div>'
-
-
-def _folds(planned: CrossValidation) -> str:
-    head = ["fold", Name("tested on"), Name("validated on"), Name("state"), "images trained on", "validation PCC"]
-    lines = [_fold(planned, fold) for fold in planned.folds]
-    return section(["<h2>The folds</h2>", table(head, lines)])
-
-
-def _fold(planned: CrossValidation, fold: Fold) -> str:
+def _fold(planned: CrossValidation, fold: Fold) -> Row:
     run = planned.run_of(fold)
     parts = planned.parts_of(fold)
     state = "not begun"
@@ -142,9 +148,8 @@ def _fold(planned: CrossValidation, fold: Fold) -> str:
     score = math.nan
     if parts.holds_back(planned.config.select):
         score = run.status.scores.get("best", math.nan)
-    heads = [fold.name, Name(", ".join(fold.held_out)), Name(planned.validated_on(fold)), Name(state)]
-    cells = [str(len(parts.training)), _score(score)]
-    return row(heads, [(cell, False) for cell in cells])
+    names = [Cell(name, "name") for name in (", ".join(fold.held_out), planned.validated_on(fold), state)]
+    return Row([fold.name, *names, str(len(parts.training)), _score(score)])
 
 
 def _with_error(mean: Mean, shown: str) -> str:
@@ -163,23 +168,3 @@ def _signed(value: float) -> str:
     if not math.isfinite(value):
         return _NONE
     return f"{value:+.3f}".replace("-", "−")
-
-
-_MEANING = section(
-    [
-        "<h2>What these numbers mean</h2>",
-        "<ul>",
-        "<li>Each group was held out once, by a model that was neither trained nor validated on any image of it. What "
-        "belongs together was said by <code>split.by</code>. Where all groups are of one day or one cell line, this "
-        "says nothing of another.</li>",
-        "<li>A group counts once, however many images it has: its PCC is the mean over its images, each the mean over "
-        "its volumes. An image without a PCC (constant truth or prediction) is left out.</li>",
-        "<li>The standard error is over groups. The folds share training images, so that it is rather too small "
-        "(Bengio &amp; Grandvalet 2004); with few groups it says little.</li>",
-        "<li>The difference is taken group by group, against the best baseline: the start model as it was; the "
-        "transmitted light, blurred; its local contrast (both fitted on training images, and inverted where that fits "
-        "better); or the mean truth of the training images, where all are of one size.</li>",
-        "<li>To be used, train one more model on all images: these folds say how well it will do.</li>",
-        "</ul>",
-    ]
-)

@@ -1,35 +1,30 @@
-"""The pictures of an evaluation report, as PNG; drawn without a window."""
+"""The pictures of an evaluation report, as PNG."""
 
 from __future__ import annotations
 
-import io
 import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from napari_mito_predict.report.drawing import COLOURS, GREY, as_png, new_figure, plain, plain_axis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from napari_mito_predict.evaluation.regions import PartScores
-    from napari_mito_predict.evaluation.report import Result
+    from napari_mito_predict.evaluation.results import Result
     from napari_mito_predict.evaluation.views import Views
 
-_COLOURS = ("#4477aa", "#ee7733", "#228833", "#aa3377", "#66ccee", "#ccbb44")
-"""Told apart with any kind of colour vision (Paul Tol's bright and vibrant schemes)."""
-_GREY = "#777777"
 _CURVES = {"pcc": "PCC", "fine_pcc": "fine PCC", "ssim_windowed": "SSIM, windowed", "nrmse": "NRMSE"}
 _LINES = ("--", ":", "-.")
-_MOST_MODELS = len(_COLOURS)
+_MOST_MODELS = len(COLOURS)
 _IN_A_LINE = 3
 """Predictions beside one truth: with more, cells get too small to judge."""
-_DPI = 110
-_LONGEST_NAME = 32
 
 
 def draw_views(results: Sequence[Result]) -> bytes:
@@ -50,7 +45,7 @@ def draw_views(results: Sequence[Result]) -> bytes:
     limit = max(1.0, *(_residual_limit(views) for _, views in shown))
     images = []
     for i, (result, views) in enumerate(shown):
-        name = _plain(result.case.model)
+        name = plain(result.case.model)
         if panels.begins_line(i):
             _show_light(panels.light(i), views)
             _show(panels.truth(i), views.truth, views.truth_range, "truth")
@@ -64,7 +59,7 @@ def draw_views(results: Sequence[Result]) -> bytes:
         residual.set_title(title, fontsize=9)
     panels.draw_bar(images[0])
     _scale_bar(panels.truth(0), first_views, first.case.truth.voxel_size_um[2])
-    return _png(panels.figure)
+    return as_png(panels.figure)
 
 
 class _Panels:
@@ -85,7 +80,7 @@ class _Panels:
         self._lines = 2 * blocks if self.several else 1
         columns = 1 + self._in_a_line if self.several else 4
         height = min(4.0, 11.4 / columns * shape[0] / shape[1])
-        self.figure = _figure(12.6, self._lines * height + 0.35)
+        self.figure = new_figure(12.6, self._lines * height + 0.35)
         self._panels = self.figure.subplots(self._lines, columns, squeeze=False)
         for panel in self._panels.flat:
             panel.set_axis_off()
@@ -138,26 +133,26 @@ def draw_curves(results: Sequence[Result]) -> bytes:
         Of one field and target.
     """
     if len(results) > 1:
-        figure = _figure(12.6, 2.5)
+        figure = new_figure(12.6, 2.5)
         panels = figure.subplots(1, 4).flat
     else:
-        figure = _figure(8, 4.4)
+        figure = new_figure(8, 4.4)
         panels = figure.subplots(2, 2).flat
     over, parts_of = _curve_axis(results[0])
     for axis, (metric, title) in zip(panels, _CURVES.items(), strict=True):
-        for colour, result in zip(_COLOURS, results, strict=False):
+        for colour, result in zip(COLOURS, results, strict=False):
             values = [getattr(part.scores, metric) for part in parts_of(result)]
             axis.plot(values, color=colour, linewidth=1.4, marker="o", markersize=2.5, label=f" {_name(result)}")
         for line, (name, baseline) in zip(_LINES, results[0].baseline_planes.items(), strict=False):
             if metric == "pcc" and len(baseline) == len(parts_of(results[0])):
-                axis.plot(baseline, color=_GREY, linewidth=1.2, linestyle=line, label=f" {name}")
+                axis.plot(baseline, color=GREY, linewidth=1.2, linestyle=line, label=f" {name}")
         axis.set_title(title, fontsize=9)
         axis.set_xlabel(over, fontsize=8)
         axis.xaxis.get_major_locator().set_params(integer=True)
-        _plain_axis(axis)
+        plain_axis(axis)
         if metric == "pcc":
             axis.legend(fontsize=7, frameon=False)
-    return _png(figure)
+    return as_png(figure)
 
 
 def draw_scatter(results: Sequence[Result]) -> bytes:
@@ -171,7 +166,7 @@ def draw_scatter(results: Sequence[Result]) -> bytes:
     from matplotlib.colors import LogNorm
 
     shown = [(result, result.views) for result in results[:_MOST_MODELS] if result.views is not None]
-    figure = _figure(4.2 * len(shown), 4.0 if len(shown) == 1 else 3.5)
+    figure = new_figure(4.2 * len(shown), 4.0 if len(shown) == 1 else 3.5)
     for axis, (result, views) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         counts = np.ma.masked_equal(views.counts.T, 0)
         x, y = views.prediction_edges, views.truth_edges
@@ -182,11 +177,11 @@ def draw_scatter(results: Sequence[Result]) -> bytes:
         axis.set_xlabel("prediction (its own, relative units)", fontsize=8)
         axis.set_ylabel("truth (its own units)", fontsize=8)
         axis.set_title(f"{_name(result)}, PCC {result.scores.pcc:.3f}, fine {result.scores.fine_pcc:.3f}", fontsize=9)
-        _plain_axis(axis)
+        plain_axis(axis)
         bar = figure.colorbar(image, ax=axis)
         bar.set_label("voxels", fontsize=7)
         bar.ax.tick_params(labelsize=7)
-    return _png(figure)
+    return as_png(figure)
 
 
 def draw_fields(values: Mapping[str, Mapping[str, float]], metric: str) -> bytes:
@@ -200,19 +195,19 @@ def draw_fields(values: Mapping[str, Mapping[str, float]], metric: str) -> bytes
         For the label.
     """
     models = list(values)[:_MOST_MODELS]
-    figure = _figure(max(3.6, 1.5 * len(models) + 1.4), 3.1)
+    figure = new_figure(max(3.6, 1.5 * len(models) + 1.4), 3.1)
     axis = figure.subplots()
     for field in sorted(set().union(*(values[model] for model in models))):
         axis.plot([values[model].get(field, math.nan) for model in models], color="#bbbbbb", linewidth=0.8, zorder=1)
-    for x, (model, colour) in enumerate(zip(models, _COLOURS, strict=False)):
+    for x, (model, colour) in enumerate(zip(models, COLOURS, strict=False)):
         column = list(values[model].values())
         axis.scatter([x] * len(column), column, color=colour, s=14, zorder=2)
         axis.hlines(float(np.nanmean(column)), x - 0.2, x + 0.2, color=colour, linewidth=2.5, zorder=3)
-    axis.set_xticks(range(len(models)), [_plain(model) for model in models])
+    axis.set_xticks(range(len(models)), [plain(model) for model in models])
     axis.set_xlim(-0.5, len(models) - 0.5)
     axis.set_ylabel(metric, fontsize=8)
-    _plain_axis(axis)
-    return _png(figure)
+    plain_axis(axis)
+    return as_png(figure)
 
 
 def _curve_axis(result: Result) -> tuple[str, Callable[[Result], Sequence[PartScores]]]:
@@ -224,7 +219,7 @@ def _curve_axis(result: Result) -> tuple[str, Callable[[Result], Sequence[PartSc
 
 def _show_light(axis: Axes, views: Views) -> None:
     if views.light is None:
-        axis.text(0.5, 0.5, "transmitted light\nnot found", ha="center", va="center", fontsize=9, color=_GREY)
+        axis.text(0.5, 0.5, "transmitted light\nnot found", ha="center", va="center", fontsize=9, color=GREY)
         axis.set_axis_off()
         return
     finite = views.light[np.isfinite(views.light)]
@@ -259,31 +254,5 @@ def _residual_limit(views: Views) -> float:
     return float(np.percentile(values, 99.5)) if values.size else 1.0
 
 
-def _plain_axis(axis: Axes) -> None:
-    axis.tick_params(labelsize=7)
-    axis.spines[["top", "right"]].set_visible(False)
-
-
 def _name(result: Result) -> str:
-    return _plain(result.case.model)
-
-
-def _plain(text: str) -> str:
-    """Text that is neither taken for a formula nor longer than a panel is wide."""
-    if len(text) > _LONGEST_NAME:
-        text = f"…{text[1 - _LONGEST_NAME :]}"
-    return text.replace("$", r"\$")
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained", dpi=_DPI)
-
-
-def _png(figure: Figure) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    stream = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(stream)  # type: ignore[no-untyped-call]
-    return stream.getvalue()
+    return plain(result.case.model)

@@ -1,0 +1,1 @@
+"""Pages for people, of numbers that others have computed."""

@@ -1,0 +1,1 @@
+"""The report of an evaluation: predictions beside their truth."""
