@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from napari_mito_predict._files import remove_abandoned
 from napari_mito_predict.errors import (
     MitoPredictError,
     PredictedInputError,
@@ -17,7 +18,13 @@ from napari_mito_predict.errors import (
 )
 from napari_mito_predict.image import ImageSource, is_predicted_file
 from napari_mito_predict.models import Model, load_model
-from napari_mito_predict.prediction.batch.destinations import check_destinations, destinations, notes_on, write_blocks
+from napari_mito_predict.prediction.batch.destinations import (
+    check_destinations,
+    destinations,
+    notes_on,
+    write_blocks,
+    written_folders,
+)
 from napari_mito_predict.prediction.batch.finished import is_finished
 from napari_mito_predict.prediction.batch.inputs import Entry, Opener
 from napari_mito_predict.prediction.batch.outcome import Outcome, State
@@ -89,6 +96,7 @@ class Stages:
         self.settings = settings
         self._opener = Opener(settings.axes)
         self._models: dict[str, Model] = {}
+        self._tidied: set[Path] = set()
 
     def begin(self, entry: Entry) -> Begun | Outcome:
         """Open an image and plan its prediction; an outcome where there is nothing to compute."""
@@ -129,6 +137,7 @@ class Stages:
         said += of_choice
         plan = plan_prediction(image, [self._load(name) for name in names], **settings.plan)
         paths = destinations(image, plan.outputs, settings)
+        self._tidy(paths.values())
         said += notes_on(image, settings)
         begun = Begun(entry, image, plan, said, paths, start, settings.overwrite)
         if not settings.overwrite:
@@ -144,6 +153,13 @@ class Stages:
         if settings.strict:
             begun.plan.check_lights()
         return begun
+
+    def _tidy(self, paths: Iterable[Path]) -> None:
+        """Remove what a run that was killed left where these files go; once, for folders may hold many files."""
+        new = written_folders(paths, self.settings) - self._tidied
+        self._tidied |= new
+        for folder in new:
+            remove_abandoned(folder)
 
     def _models_for(self, image: ImageSource) -> tuple[Sequence[str], Sequence[Finding]]:
         """Names of the models for an image, and why none of real cells is among them."""
