@@ -91,12 +91,20 @@ def atomic_folder(final: Path, *, replace: bool = True) -> Iterator[Path]:
         flush_folder(temporary)
         put_in_place(temporary, final, replace=replace)
     finally:
-        _remove(temporary)
+        remove(temporary)
 
 
-def unfinished_path(final: Path) -> Path:
-    """Give a name beside `final` for what is being written; it names the process, for `remove_abandoned`."""
-    return final.with_name(f".{_writer()}.partial.{final.name}")
+def unfinished_path(final: Path, writer: str = "") -> Path:
+    """Give a name beside `final` for what is being written, which names the process that does so.
+
+    Parameters
+    ----------
+    final : Path
+        What it will be.
+    writer : str
+        From `writer_token`; where that is another process, what is written stays as long as that one runs.
+    """
+    return final.with_name(f".{writer or writer_token()}.partial.{final.name}")
 
 
 def put_in_place(temporary: Path, final: Path, *, replace: bool) -> None:
@@ -114,7 +122,7 @@ def put_in_place(temporary: Path, final: Path, *, replace: bool) -> None:
     OSError
         The operating system refused, or something is there that may not be replaced.
     """
-    old = final.with_name(f".{final.name}.{_writer()}.old")
+    old = final.with_name(f".{final.name}.{writer_token()}.old")
     try:
         if replace and final.exists():
             rename(final, old)  # no system replaces a folder that holds something
@@ -122,7 +130,7 @@ def put_in_place(temporary: Path, final: Path, *, replace: bool) -> None:
     finally:
         if old.exists() and not final.exists():
             rename(old, final)
-        _remove(old)
+        remove(old)
 
 
 def remove_abandoned(folder: Path, *, locked: bool = False) -> None:
@@ -147,7 +155,7 @@ def remove_abandoned(folder: Path, *, locked: bool = False) -> None:
             with contextlib.suppress(OSError):
                 rename(left, left.with_name(final))
             continue
-        _remove(left)
+        remove(left)
 
 
 def _is_abandoned(begun: re.Match[str], *, locked: bool) -> bool:
@@ -168,8 +176,8 @@ def _is_running(process: int) -> bool:
     return bool(status != psutil.STATUS_ZOMBIE)  # a killed one whose parent has not noticed yet
 
 
-def _writer() -> str:
-    """What stands for this process in names, with a part of its own for each name."""
+def writer_token() -> str:
+    """What stands for this process in names, and for one thing that it writes; see `remove_abandoned`."""
     return f"{_this_computer()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
@@ -251,7 +259,7 @@ def rename(old: Path, new: Path) -> None:
             return
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Remove a file or folder as far as the operating system lets us."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)

@@ -127,8 +127,25 @@ class Stages:
 
     # ------------------------------------------------------------------ the first step
 
-    def _begin(self, entry: Entry, start: float, said: list[Finding]) -> Begun | Outcome:
-        """`said` gets what is to be known of the choice of the models, whatever comes of it."""
+    def planned(self, entry: Entry, start: float | None = None, said: list[Finding] | None = None) -> Begun:
+        """Open an image and plan its prediction, whatever is there already; pixels are not looked at.
+
+        Parameters
+        ----------
+        entry : Entry
+            Which image.
+        start : float, optional
+            When it was begun, `time.monotonic`; now when absent.
+        said : list of Finding, optional
+            Gets what is to be known of the choice of the models, whatever comes of it.
+
+        Raises
+        ------
+        MitoPredictError
+            It cannot be predicted.
+        """
+        start = time.monotonic() if start is None else start
+        said = [] if said is None else said
         settings = self.settings
         image = self._opener.open(entry)
         if settings.times is not None or settings.planes is not None:
@@ -136,10 +153,15 @@ class Stages:
         names, of_choice = self._models_for(image)
         said += of_choice
         plan = plan_prediction(image, [self._load(name) for name in names], **settings.plan)
-        paths = destinations(image, plan.outputs, settings)
-        self._tidy(paths.values())
         said += notes_on(image, settings)
-        begun = Begun(entry, image, plan, said, paths, start, settings.overwrite)
+        return Begun(entry, image, plan, said, destinations(image, plan.outputs, settings), start, settings.overwrite)
+
+    def _begin(self, entry: Entry, start: float, said: list[Finding]) -> Begun | Outcome:
+        settings = self.settings
+        begun = self.planned(entry, start, said)
+        image, plan = begun.image, begun.plan
+        paths = begun.paths
+        self._tidy(paths.values())
         if not settings.overwrite:
             missing = [path for key, path in paths.items() if not self._is_finished(plan, key, path)]
             if not missing:
@@ -229,6 +251,22 @@ def _guarded(work: Callable[[], T], failed: Callable[[MitoPredictError], Outcome
         unforeseen = PredictionError(f"an unforeseen error, {type(error).__name__}: {error}. Please report it.")
         unforeseen.__cause__ = error
         return failed(unforeseen)
+
+
+def outcome_of_written(begun: Begun, files: Mapping[Path, Path]) -> Outcome:
+    """What has become of an image that was predicted, with its correlation with the truth.
+
+    Parameters
+    ----------
+    begun : Begun
+        Its plan has all that was found.
+    files : mapping of Path to Path
+        Where its OME-Zarrs are now, by where they go.
+    """
+    paths = {key: files[path] for key, path in begun.paths.items()}
+    pcc = score_files(begun.image, begun.plan.outputs, paths)
+    findings = (*begun.said, *begun.plan.findings)
+    return _outcome(begun, State.DONE, findings=findings, lights=begun.plan.lights, pcc=pcc)
 
 
 def _outcome(begun: Begun, state: State, **more: Any) -> Outcome:
