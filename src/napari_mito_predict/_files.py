@@ -107,6 +107,11 @@ def unfinished_path(final: Path, writer: str = "") -> Path:
     return final.with_name(f".{writer or writer_token()}.partial.{final.name}")
 
 
+def unfinished_of(writer: str, folder: Path) -> list[Path]:
+    """What there is in a folder under names of this writer, see `unfinished_path`."""
+    return list(folder.glob(f".{writer}.partial.*"))
+
+
 def put_in_place(temporary: Path, final: Path, *, replace: bool) -> None:
     """Give a finished folder its name; one that is there already is moved away first, and comes back if that fails.
 

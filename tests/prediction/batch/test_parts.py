@@ -18,12 +18,13 @@ from napari_mito_predict.errors import PredictionCancelled
 from napari_mito_predict.image import open_image, write_ome_tiff
 from napari_mito_predict.models import ModelCard, save_model
 from napari_mito_predict.prediction.batch import parts, worker
-from napari_mito_predict.prediction.batch.cluster import _give_names, local_cluster, predict_on_cluster
+from napari_mito_predict.prediction.batch.cluster import local_cluster, predict_on_cluster
 from napari_mito_predict.prediction.batch.inputs import Entry
 from napari_mito_predict.prediction.batch.local import predict_batch
 from napari_mito_predict.prediction.batch.outcome import Outcome, State
 from napari_mito_predict.prediction.batch.parts import Division, Sharing
 from napari_mito_predict.prediction.batch.settings import BatchSettings, FileFormat
+from napari_mito_predict.prediction.batch.tasks import give_names
 
 if TYPE_CHECKING:
     from napari_mito_predict.networks.unet import UNet
@@ -73,7 +74,7 @@ def finish(division: Division, settings: BatchSettings) -> Outcome:
     division = pickle.loads(pickle.dumps(division))
     written = [worker.predict_part(division, settings, times) for times in reversed(division.parts)]
     finished = pickle.loads(pickle.dumps(worker.finish_entry(division, settings, written)))
-    _give_names(finished)
+    give_names(finished)
     return finished.outcome
 
 

@@ -5,33 +5,23 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING
 
-from napari_mito_predict._files import put_in_place, remove, writer_token
-from napari_mito_predict.errors import ClusterError, MissingExtraError, MitoPredictError, PredictionCancelled
-from napari_mito_predict.image.output import writing
-from napari_mito_predict.prediction.batch.outcome import Outcome, State
-from napari_mito_predict.prediction.batch.parts import Division, Finished, Part, Sharing
-from napari_mito_predict.prediction.batch.worker import finish_entry, predict_entry, predict_part
-from napari_mito_predict.prediction.files import recorded
+from napari_mito_predict.errors import ClusterError, PredictionCancelled
+from napari_mito_predict.prediction.batch.tasks import GPU, Tasks, has_gpus, import_distributed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from distributed import Client, Future
+    from distributed import Client
 
     from napari_mito_predict.prediction.batch.inputs import Entry
+    from napari_mito_predict.prediction.batch.outcome import Outcome
     from napari_mito_predict.prediction.batch.settings import BatchSettings
     from napari_mito_predict.prediction.run_state import Cancel
 
-GPU: Final = "GPU"
-"""The resource of workers that have one: ``dask worker ADDRESS --resources GPU=1``."""
 _AHEAD = 2
-"""Images for each thread of the cluster that it knows of: one that is computed, and one that waits for it."""
+"""Tasks for each thread of the cluster that it knows of: one that is computed, and one that waits for it."""
 _POLL_S = 0.5
 _CONNECT_S = 20.0
 _WORKERS_S = 60.0
@@ -53,7 +43,7 @@ def local_cluster(workers: int, *, threads: int | None = None) -> Iterator[Clien
     MissingExtraError
         dask.distributed is not installed.
     """
-    distributed = _distributed()
+    distributed = import_distributed()
     if threads is None:
         threads = max(1, (os.cpu_count() or 1) // workers)
     with (
@@ -80,7 +70,7 @@ def connected(address: str) -> Iterator[Client]:
     ClusterError
         Nobody answers at this address.
     """
-    distributed = _distributed()
+    distributed = import_distributed()
     try:
         client = distributed.Client(address, timeout=_CONNECT_S)
     except (OSError, ValueError) as error:
@@ -126,7 +116,7 @@ def predict_on_cluster(
     """
     waiting = iter(entries)
     is_more = True
-    with closing(_Tasks(client, settings)) as tasks:
+    with closing(Tasks(client, settings)) as tasks:
         while is_more or len(tasks):
             if cancel is not None and cancel():
                 raise PredictionCancelled("Cancelled; what was written is complete.")
@@ -136,128 +126,6 @@ def predict_on_cluster(
             for entry in new:
                 tasks.begin(entry, threads)
             yield from tasks.ended()
-
-
-@dataclass
-class _Shared:
-    """An image whose parts are predicted by several workers."""
-
-    division: Division
-    begun: float
-    parts: list[Part] = field(default_factory=list)
-
-
-class _Task(NamedTuple):
-    """What a worker was asked for: a whole image, or something of one that is shared."""
-
-    entry: Entry
-    shared: _Shared | None = None
-
-
-class _Tasks:
-    """What the cluster was given and what follows from it: parts of images that are divided, and names for their files.
-
-    What is known of a part is kept here, so that a worker that is lost takes nothing with it but what it was doing.
-
-    Parameters
-    ----------
-    client : distributed.Client
-    settings : BatchSettings
-    """
-
-    def __init__(self, client: Client, settings: BatchSettings) -> None:
-        self._client = client
-        self._settings = settings
-        self._under_way: dict[Future, _Task] = {}
-        self._waiting: deque[tuple[_Shared, range]] = deque()
-        self._unfinished: set[Path] = set()
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return len(self._under_way) + len(self._waiting)
-
-    def begin(self, entry: Entry, threads: int) -> None:
-        """Give an image to a worker, which divides it among so many threads where it is a long series."""
-        self._submit(_Task(entry), predict_entry, entry, self._settings, Sharing(threads, writer_token()))
-
-    def share(self, most: int) -> None:
-        """Give parts that wait to workers, until so many tasks are under way."""
-        while self._waiting and len(self._under_way) < most:
-            shared, times = self._waiting.popleft()
-            task = _Task(shared.division.entry, shared)
-            self._submit(task, predict_part, shared.division, self._settings, times)
-
-    def ended(self) -> Iterator[Outcome]:
-        """Go on with what has ended, after the first task did, or after a moment; give the images that are done."""
-        for future in _ended(self._under_way):
-            task = self._under_way.pop(future, None)
-            if task is None:  # of an image that was given up meanwhile
-                continue
-            outcome = self._followed(future, task)
-            if outcome is not None:
-                yield outcome
-
-    def close(self) -> None:
-        """Give up what is under way."""
-        self._client.cancel(list(self._under_way), force=True)
-        for folder in self._unfinished:
-            remove(folder)
-
-    def _submit(self, task: _Task, work: Callable[..., object], *arguments: object) -> None:
-        """Ask for something; what was asked for before is a new task each time, since files change."""
-        resources = {GPU: 1} if _has_gpus(self._client) else None
-        self._under_way[self._client.submit(work, *arguments, pure=False, resources=resources)] = task
-
-    def _followed(self, future: Future, task: _Task) -> Outcome | None:
-        """Do what follows from a task that has ended; what has become of the image, if that is known."""
-        error = future.exception()
-        if error is not None:
-            return self._failed(task, error)
-        result = future.result()
-        future.release()  # what is known here is not computed again when its worker is lost
-        if isinstance(result, Division):
-            shared = _Shared(result, time.monotonic())
-            self._unfinished.update(result.folders)
-            self._waiting += [(shared, times) for times in result.parts]
-        elif isinstance(result, Part) and task.shared is not None:
-            shared = task.shared
-            shared.parts.append(result)
-            if len(shared.parts) == len(shared.division.parts):
-                self._submit(task, finish_entry, shared.division, self._settings, shared.parts)
-        elif isinstance(result, Finished) and task.shared is not None:
-            try:
-                _give_names(result)
-            except MitoPredictError as refused:
-                return self._failed(task, refused)
-            self._unfinished.difference_update(task.shared.division.folders)
-            seconds = task.shared.division.seconds + time.monotonic() - task.shared.begun
-            return replace(result.outcome, seconds=seconds)
-        else:
-            outcome: Outcome = result
-            return outcome
-        return None
-
-    def _failed(self, task: _Task, error: BaseException) -> Outcome:
-        """Why an image is not predicted; a worker that ended again and again over it is a reason too."""
-        shared = task.shared
-        if shared is not None:
-            others = [future for future, other in self._under_way.items() if other.shared is shared]
-            self._client.cancel(others, force=True)
-            for future in others:
-                del self._under_way[future]
-            self._waiting = deque(waiting for waiting in self._waiting if waiting[0] is not shared)
-            for folder in shared.division.folders:
-                remove(folder)  # workers stop then
-        if not isinstance(error, MitoPredictError):
-            error = ClusterError(f"its worker failed ({type(error).__name__}: {error})", file=task.entry.path)
-        return Outcome(task.entry, State.FAILED, error=error)
-
-
-def _give_names(finished: Finished) -> None:
-    """Put the files of an image in place, each with its record."""
-    for path, record in finished.records.items():
-        with recorded(path, record), writing(path):
-            put_in_place(finished.unfinished[path], path, replace=True)
 
 
 def _next_entries(waiting: Iterator[Entry | None], most: int) -> tuple[list[Entry], bool]:
@@ -272,17 +140,6 @@ def _next_entries(waiting: Iterator[Entry | None], most: int) -> tuple[list[Entr
             break
         found.append(entry)
     return found, True
-
-
-def _ended(under_way: Iterable[Future]) -> list[Future]:
-    """Tasks that have ended, after the first did, or after a moment."""
-    futures = list(under_way)
-    if not futures:
-        return []
-    try:
-        return list(_distributed().wait(futures, timeout=_POLL_S, return_when="FIRST_COMPLETED").done)
-    except TimeoutError:
-        return []
 
 
 def _threads(client: Client) -> int:
@@ -305,22 +162,7 @@ def _threads(client: Client) -> int:
 
 def _threads_now(client: Client) -> int:
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    if _has_gpus(client):
+    if has_gpus(client):
         workers = [worker for worker in workers if worker["resources"].get(GPU)]
     threads: int = sum(worker["nthreads"] for worker in workers)
     return threads
-
-
-def _has_gpus(client: Client) -> bool:
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    return any(worker["resources"].get(GPU) for worker in workers)
-
-
-def _distributed() -> Any:
-    try:
-        import distributed
-    except ImportError as error:
-        raise MissingExtraError(
-            "Several processes at a time need dask.distributed: `pip install napari-mito-predict[distributed]`."
-        ) from error
-    return distributed

@@ -78,7 +78,7 @@ class Division:
     unfinished : mapping of Path to Path
         Where the files are until they are complete, by where they go.
     seconds : float
-        That it took to begin.
+        That it took to divide.
     """
 
     entry: Entry
@@ -97,8 +97,9 @@ class Division:
 
 @dataclass(frozen=True)
 class Part:
-    """What is known of a part that was written: where it begins, what was found, and what computed each model."""
+    """What is known of a part that was written: of what, where it begins, what was found, what computed each model."""
 
+    division: Division
     start: int
     findings: tuple[Finding, ...]
     devices: Mapping[str, Sequence[Device]]
@@ -111,7 +112,7 @@ class Finished:
     Attributes
     ----------
     outcome : Outcome
-        What has become of it when they have them.
+        What has become of it when they have them; of its seconds those that it took to divide.
     records : mapping of Path to PredictionRecord
         By where each file goes.
     unfinished : mapping of Path to Path
@@ -181,7 +182,7 @@ def write_part(division: Division, planned: Begun, settings: BatchSettings, time
             for draft in drafts:
                 remove(draft.folder)
     devices = {job.model.name: tuple(execution.devices(job)) for job in plan.jobs}
-    return Part(times.start, execution.findings[len(plan.findings) :], devices)
+    return Part(division, times.start, execution.findings[len(plan.findings) :], devices)
 
 
 def finish(division: Division, planned: Begun, settings: BatchSettings, parts: Sequence[Part]) -> Finished:
@@ -215,7 +216,7 @@ def finish(division: Division, planned: Begun, settings: BatchSettings, parts: S
         )
     begun = replace(planned, plan=plan, said=division.said, paths=division.paths)
     outcome = outcome_of_written(begun, division.unfinished)
-    return Finished(outcome, records, division.unfinished)
+    return Finished(replace(outcome, seconds=division.seconds), records, division.unfinished)
 
 
 def _create(draft: OmeZarrDraft) -> None:
