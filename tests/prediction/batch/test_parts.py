@@ -6,6 +6,7 @@ import os
 import pickle
 import re
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ from napari_mito_predict.prediction.batch.settings import BatchSettings, FileFor
 from napari_mito_predict.prediction.batch.tasks import give_names
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from napari_mito_predict.networks.unet import UNet
 
 WRITER = "000000-1-00000000"
@@ -164,6 +167,7 @@ def test_one_worker_is_killed_and_one_series_fails(series, zarr_settings, tmp_pa
     write_ome_tiff(bad.path, data, axes="TCZYX", channel_names=["Brightfield"], voxel_size_um=(0.15, 0.11, 0.11))
     outcomes = {}
     with local_cluster(2, threads=1) as client:
+        _cancel_when_divided(series, replace(zarr_settings, folder=tmp_path / "cancelled"), client)
         workers = client.run(os.getpid)
         for outcome in predict_on_cluster([bad, series], zarr_settings, client):
             if not outcomes:
@@ -179,3 +183,18 @@ def test_one_worker_is_killed_and_one_series_fails(series, zarr_settings, tmp_pa
         np.testing.assert_array_equal(written.read(t, 0), expected.read(t, 0))
     names = {path.name for path in zarr_settings.folder.iterdir()}
     assert names == {"series_mitochondria.ome.zarr", "series_mitochondria.prediction.json"}
+
+
+def _cancel_when_divided(series: Entry, settings: BatchSettings, client: Client) -> None:
+    settings.folder.mkdir()
+    of_this_process = f"-{os.getpid()}-"
+
+    def cancel() -> bool:
+        return any(of_this_process in path.name for path in settings.folder.iterdir())
+
+    with pytest.raises(PredictionCancelled):
+        list(predict_on_cluster([series], settings, client, cancel=cancel))
+    end = time.monotonic() + 30
+    while list(settings.folder.iterdir()) and time.monotonic() < end:
+        time.sleep(0.1)  # until workers notice
+    assert not list(settings.folder.iterdir())

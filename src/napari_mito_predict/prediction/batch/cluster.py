@@ -50,7 +50,7 @@ def local_cluster(workers: int, *, threads: int | None = None) -> Iterator[Clien
         distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any free port: another cluster may run
             silence_logs=logging.ERROR,
             env={"OMP_NUM_THREADS": str(threads)},
         ) as cluster,
