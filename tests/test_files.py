@@ -167,24 +167,65 @@ def test_a_folder_that_may_not_be_replaced_stays(tmp_path: Path) -> None:
 KILLED_WHILE_WRITING = """
 import os, sys
 from pathlib import Path
-from napari_mito_predict._files import atomic_folder
-with atomic_folder(Path(sys.argv[1])) as temporary:
+from napari_mito_predict._files import atomic_folder, atomic_path
+folder = Path(sys.argv[1])
+with atomic_folder(folder / "model") as temporary, atomic_path(folder / "image") as file:
     temporary.mkdir()
     (temporary / "weights").touch()
+    file.touch()
     os._exit(1)
 """
 
 
 def test_what_a_killed_process_left_is_removed_and_what_others_write_is_not(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, str(tmp_path / "model")], check=False, timeout=60)
-    (left,) = tmp_path.iterdir()
+    subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, str(tmp_path)], check=False, timeout=60)
+    left, _ = tmp_path.iterdir()
     elsewhere = left.with_name(f".000000-{left.name.split('-', 1)[1]}")  # begun on another computer
     elsewhere.mkdir()
-    with atomic_folder(tmp_path / "mine") as temporary:
+    (tmp_path / ".hidden.partial.txt").touch()
+    with atomic_folder(tmp_path / "mine") as temporary, atomic_path(tmp_path / "too") as file:
         temporary.mkdir()
+        file.touch()
         remove_abandoned(tmp_path)
         assert temporary.is_dir()
-    assert sorted(tmp_path.iterdir()) == sorted([elsewhere, tmp_path / "mine"])
+        assert file.is_file()
+    assert set(os.listdir(tmp_path)) == {".hidden.partial.txt", elsewhere.name, "mine", "too"}
+    remove_abandoned(tmp_path, locked=True)
+    assert not elsewhere.exists()
+
+
+KILLED_WHILE_REPLACING = """
+import os, sys
+from pathlib import Path
+from napari_mito_predict import _files
+rename = _files.rename
+def dying_rename(old, new):
+    if new.name == "model":
+        os._exit(1)
+    rename(old, new)
+_files.rename = dying_rename
+with _files.atomic_folder(Path(sys.argv[1]) / "model") as temporary:
+    temporary.mkdir()
+"""
+
+
+def test_what_a_killed_process_moved_away_comes_back(tmp_path: Path) -> None:
+    make_folder(tmp_path / "model", "old")
+    subprocess.run([sys.executable, "-c", KILLED_WHILE_REPLACING, str(tmp_path)], check=False, timeout=60)
+    assert not (tmp_path / "model").exists()
+    remove_abandoned(tmp_path)
+    assert os.listdir(tmp_path) == ["model"]
+    assert (tmp_path / "model" / "inner" / "file.txt").read_text() == "old"
+
+
+def test_of_a_process_that_is_killed_and_not_yet_buried_nothing_stays(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", KILLED_WHILE_WRITING, str(tmp_path)]) as killed:
+        if sys.platform == "linux":
+            os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and nobody has asked how
+        else:
+            killed.wait()
+        remove_abandoned(tmp_path)
+        assert not list(tmp_path.iterdir())
 
 
 def test_new_folders_stay_only_where_something_was_written(tmp_path: Path) -> None:

@@ -20,7 +20,9 @@ LONGEST_NAME = 255 - 40
 """Bytes of the name of a file. File systems take 255; up to 40 are for the mark of an unfinished file or folder."""
 _RENAME_ATTEMPTS = 5
 _CHUNK = 1 << 20
-_ABANDONED = re.compile(r"\.(?P<computer>[0-9a-f]{6})-(?P<process>\d+)-[0-9a-f]{8}\.partial\.")
+_WRITER = r"(?P<computer>[0-9a-f]{6})-(?P<process>\d+)-[0-9a-f]{8}"
+_UNFINISHED = re.compile(rf"\.({_WRITER}|[0-9a-f]{{8}})\.partial\..+")  # an earlier version named no process
+_REPLACED = re.compile(rf"\.(?P<final>.+)\.{_WRITER}\.old")
 _FLUSHED_AT_A_TIME = 4  # a disk merges what is flushed at the same time: a fifth of the time for 200 chunks
 
 
@@ -45,7 +47,7 @@ def atomic_path(final: Path) -> Iterator[Path]:
         The operating system refused to write or rename: the folder is missing, read-only or full.
     """
     final = Path(final)
-    temporary = final.with_name(f".{uuid.uuid4().hex[:8]}.partial.{final.name}")
+    temporary = unfinished_path(final)
     try:
         yield temporary
         flush(temporary)
@@ -85,40 +87,113 @@ def atomic_folder(final: Path, *, replace: bool = True) -> Iterator[Path]:
         names what it writes. Errors of the block are passed on as they are.
     """
     final = Path(final)
-    token = f"{_this_computer()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    # Folders are tidied by these names: whoever is killed here leaves one or both of them.
-    temporary = final.with_name(f".{token}.partial.{final.name}")
-    old = final.with_name(f".{final.name}.{token}.old")
+    temporary = unfinished_path(final)
     try:
         yield temporary
-        _flush_folder(temporary)
+        flush_folder(temporary)
+        put_in_place(temporary, final, replace=replace)
+    finally:
+        remove(temporary)
+
+
+def unfinished_path(final: Path, writer: str = "") -> Path:
+    """Give a name beside `final` for what is being written, which names the process that does so.
+
+    Parameters
+    ----------
+    final : Path
+        What it will be.
+    writer : str
+        From `writer_token`; where that is another process, what is written stays as long as that one runs.
+    """
+    return final.with_name(f".{writer or writer_token()}.partial.{final.name}")
+
+
+def unfinished_of(writer: str, folder: Path) -> list[Path]:
+    """What there is in a folder under names of this writer, see `unfinished_path`."""
+    return list(folder.glob(f".{writer}.partial.*"))
+
+
+def put_in_place(temporary: Path, final: Path, *, replace: bool) -> None:
+    """Give a finished folder its name; one that is there already is moved away first, and comes back if that fails.
+
+    Parameters
+    ----------
+    temporary, final : Path
+        In one folder.
+    replace : bool
+        Whether what is there already is replaced.
+
+    Raises
+    ------
+    OSError
+        The operating system refused, or something is there that may not be replaced.
+    """
+    old = final.with_name(f".{final.name}.{writer_token()}.old")
+    try:
         if replace and final.exists():
             rename(final, old)  # no system replaces a folder that holds something
         rename(temporary, final)
     finally:
         if old.exists() and not final.exists():
             rename(old, final)
-        _remove(temporary)
-        _remove(old)
+        remove(old)
 
 
-def remove_abandoned(folder: Path) -> None:
-    """Remove the folders that `atomic_folder` began here in processes of this computer that have ended since.
+def remove_abandoned(folder: Path, *, locked: bool = False) -> None:
+    """Remove what processes of this computer began to write into a folder, and have ended since.
 
-    Those of other computers, which may share the folder, stay.
+    A folder that one of them had moved away, to replace it, comes back where nothing has taken its place.
+
+    Parameters
+    ----------
+    folder : Path
+        Not those in it.
+    locked : bool
+        Nobody else writes here now: what other computers began goes too. They may share the folder else, so that it
+        stays.
     """
+    for left in folder.glob(".*"):
+        begun = _UNFINISHED.fullmatch(left.name) or _REPLACED.fullmatch(left.name)
+        if begun is None or not _is_abandoned(begun, locked=locked):
+            continue
+        final = begun.groupdict().get("final")
+        if final is not None and not left.with_name(final).exists():
+            with contextlib.suppress(OSError):
+                rename(left, left.with_name(final))
+            continue
+        remove(left)
+
+
+def _is_abandoned(begun: re.Match[str], *, locked: bool) -> bool:
+    if begun["computer"] != _this_computer():
+        return locked
+    return not _is_running(int(begun["process"]))
+
+
+def _is_running(process: int) -> bool:
     import psutil
 
-    for left in folder.glob(".*.partial.*"):
-        begun = _ABANDONED.match(left.name)
-        if begun is None or begun["computer"] != _this_computer():
-            continue
-        if not psutil.pid_exists(int(begun["process"])):
-            _remove(left)
+    try:
+        status = psutil.Process(process).status()
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+    return bool(status != psutil.STATUS_ZOMBIE)  # a killed one whose parent has not noticed yet
+
+
+def writer_token() -> str:
+    """What stands for this process in names, and for one thing that it writes; see `remove_abandoned`."""
+    return f"{_this_computer()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
 def _this_computer() -> str:
-    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+    """What stands for this computer; for the container, where there are several on one, with processes of their own."""
+    processes = ""
+    with contextlib.suppress(OSError):
+        processes = os.readlink("/proc/self/ns/pid")
+    return hashlib.sha256(f"{platform.node()} {processes}".encode()).hexdigest()[:6]
 
 
 @contextlib.contextmanager
@@ -170,7 +245,7 @@ def flush(path: Path) -> None:
         os.fsync(stream.fileno())
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Wait until all files are on the disk: only then is the name of the folder a promise."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     with ThreadPoolExecutor(_FLUSHED_AT_A_TIME) as pool:
@@ -194,7 +269,7 @@ def rename(old: Path, new: Path) -> None:
             return
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Remove a file or folder as far as the operating system lets us."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)

@@ -25,7 +25,7 @@ from napari_mito_predict.models import load_model, save_model
 
 folder, moment = Path(sys.argv[1]), sys.argv[2]
 model = load_model(folder)
-rename, remove = _files.rename, _files._remove
+rename, remove = _files.rename, _files.remove
 
 def dying_rename(old, new):
     if moment == "before " + ("the old one is moved" if old == folder else "the new one is moved"):
@@ -38,7 +38,7 @@ def dying_remove(path):
         os._exit(9)
     remove(path)
 
-_files.rename, _files._remove = dying_rename, dying_remove
+_files.rename, _files.remove = dying_rename, dying_remove
 card = model.card.model_copy(update={"title": "new"})
 save_model(folder, card, model.network, np.zeros((1, 8, 16, 16), np.float32))
 """

@@ -129,7 +129,8 @@ def predict(
             "--jobs",
             "--local-cluster",
             min=1,
-            help="Processes of this machine that predict at the same time and share its processors; for small images.",
+            help="Processes of this machine that predict at the same time and share its processors; for small images, "
+            "and long series as OME-Zarr.",
         ),
     ] = 1,
     scheduler: Annotated[

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from napari_mito_predict.image.output import ImageSettings
     from napari_mito_predict.image.zarr_metadata import NgffVersion, Window
     from napari_mito_predict.image.zarr_pyramid import Level
+
+_BLANK_TOO = {"array.write_empty_chunks": True}
 
 
 @contextlib.contextmanager
@@ -69,33 +74,121 @@ def create_ome_zarr(
     OutputExistsError, UnwritableOutputError, OutputError
         As `write_ome_tiff`, before the block begins.
     """
-    zarr = import_zarr(path)
-    axes, names = check_layout(shape, dtype, axes, channel_names)
-    levels = plan_levels(axes, shape, dtype, voxel_size_um)
-    path = check_output(path, overwrite=overwrite, needed_bytes=pyramid_bytes(levels, dtype))
+    settings: ImageSettings = {
+        "axes": axes,
+        "channel_names": channel_names,
+        "channel_colours": channel_colours,
+        "voxel_size_um": voxel_size_um,
+        "time_step_s": time_step_s,
+        "description": description,
+        "predicted_by": predicted_by,
+    }
+    import_zarr(path)
+    check_layout(shape, dtype, axes, channel_names)
     with contextlib.ExitStack() as folder:
-        temporary = folder.enter_context(atomic_folder(path))
-        with writing(path):
-            group = zarr.open_group(temporary, mode="w", zarr_format=3 if version == "0.5" else 2)
-            arrays = [_create_array(zarr, group, number, level, dtype, axes) for number, level in enumerate(levels)]
-        with contextlib.closing(_writer(arrays, levels, path)) as writer:
+        path = Path(path)
+        draft = OmeZarrDraft(path, path, tuple(shape), np.dtype(dtype), settings, version)
+        check_output(path, overwrite=overwrite, needed_bytes=pyramid_bytes(draft.levels, dtype))
+        draft = replace(draft, folder=folder.enter_context(atomic_folder(path)))
+        draft.create()
+        with draft.writer() as writer:
             yield writer
-            writer.flush()
-        attributes = ome_attributes(
-            axes,
-            levels,
-            version,
-            channel_names=names,
-            channel_colours=channel_colours or (),
-            voxel_size_um=voxel_size_um,
-            time_step_s=time_step_s,
-            description=describe_prediction(description, predicted_by),
-            windows=[_window(plane) for plane in _middle_planes(axes, arrays[-1])],
-        )
+        draft.describe()
         # Only here, not around the whole: an `OSError` of the caller's block is not about `path`.
         with writing(path):
-            group.attrs.update(attributes)
             folder.close()
+
+
+@dataclass(frozen=True)
+class OmeZarrDraft:
+    """An OME-Zarr that has not got its name yet; several processes may write into it, each its own time points.
+
+    Attributes
+    ----------
+    path : Path
+        What it will be, for messages.
+    folder : Path
+        Where it is until then.
+    shape : tuple of int
+        One size per axis.
+    dtype : dtype
+        Any real one.
+    settings : ImageSettings
+        See `create_ome_zarr`.
+    version : {"0.5", "0.4"}
+        Of NGFF.
+    """
+
+    path: Path
+    folder: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    settings: ImageSettings
+    version: NgffVersion = "0.5"
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """Its resolutions. No file, of any of them, holds more than one time point."""
+        return plan_levels(self._axes, self.shape, self.dtype, self.settings.get("voxel_size_um", UNKNOWN))
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it was created, and nobody has removed it."""
+        return (self.folder / ("zarr.json" if self.version == "0.5" else ".zgroup")).exists()
+
+    def create(self) -> None:
+        """Make the arrays, empty; what is in the folder is removed."""
+        zarr = import_zarr(self.path)
+        with writing(self.path):
+            group = zarr.open_group(self.folder, mode="w", zarr_format=3 if self.version == "0.5" else 2)
+            for number, level in enumerate(self.levels):
+                _create_array(group, number, level, self.dtype, self._axes)
+
+    @contextlib.contextmanager
+    def writer(self) -> Iterator[ChunkWriter]:
+        """Give what takes blocks, as long as the ``with`` statement lasts; all of them are written when it ends."""
+        with contextlib.closing(_writer(self._arrays(), self.levels, self.path)) as writer:
+            yield writer
+            writer.flush()
+
+    def clear(self, times: range) -> None:
+        """Remove what is there of some time points of a series: a killed process may leave half a file."""
+        within = "c" if self.version == "0.5" else ""  # of an array, where its files are, by time point
+        for number, t in itertools.product(range(len(self.levels)), times):
+            shutil.rmtree(self.folder / str(number) / within / str(t), ignore_errors=True)
+
+    def describe(self) -> None:
+        """Write the metadata, when all pixels are there."""
+        _, names = check_layout(self.shape, self.dtype, self._axes, self.settings.get("channel_names"))
+        arrays = self._arrays()
+        attributes = ome_attributes(
+            self._axes,
+            self.levels,
+            self.version,
+            channel_names=names,
+            channel_colours=self.settings.get("channel_colours") or (),
+            voxel_size_um=self.settings.get("voxel_size_um", UNKNOWN),
+            time_step_s=self.settings.get("time_step_s"),
+            description=describe_prediction(
+                self.settings.get("description", ""), self.settings.get("predicted_by", ())
+            ),
+            windows=[_window(plane) for plane in _middle_planes(self._axes, arrays[-1])],
+        )
+        with writing(self.path):
+            self._group().attrs.update(attributes)
+
+    @property
+    def _axes(self) -> str:
+        return self.settings["axes"].upper()
+
+    def _group(self) -> Any:
+        return import_zarr(self.path).open_group(self.folder, mode="r+")
+
+    def _arrays(self) -> list[Any]:
+        """Of all resolutions; what is written of them is stored, blank chunks too."""
+        with writing(self.path), import_zarr(self.path).config.set(_BLANK_TOO):
+            group = self._group()
+            return [group[str(number)] for number in range(len(self.levels))]
 
 
 def write_ome_zarr(path: str | Path, data: Any, *, overwrite: bool = False, **settings: Unpack[ImageSettings]) -> Path:
@@ -116,15 +209,14 @@ def write_ome_zarr(path: str | Path, data: Any, *, overwrite: bool = False, **se
     return path
 
 
-def _create_array(zarr: Any, group: Any, number: int, level: Level, dtype: DTypeLike, axes: str) -> Any:
+def _create_array(group: Any, number: int, level: Level, dtype: DTypeLike, axes: str) -> None:
     """Make the array of one resolution, empty."""
     form: dict[str, Any] = {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
     if group.metadata.zarr_format == 3:
         form = {"dimension_names": list(axes.lower())}
         if level.shards != level.chunks:
             form["shards"] = level.shards
-    with zarr.config.set({"array.write_empty_chunks": True}):
-        return group.create_array(str(number), shape=level.shape, dtype=dtype, chunks=level.chunks, **form)
+    group.create_array(str(number), shape=level.shape, dtype=dtype, chunks=level.chunks, **form)
 
 
 def _writer(arrays: Sequence[Any], levels: Sequence[Level], path: Path) -> ChunkWriter:

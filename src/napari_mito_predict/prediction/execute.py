@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from napari_mito_predict.image import Finding
     from napari_mito_predict.models.record import PredictionRecord
     from napari_mito_predict.prediction.blocks import OutputBlock
+    from napari_mito_predict.prediction.device import Device
     from napari_mito_predict.prediction.job import Job
     from napari_mito_predict.prediction.plan import PredictionPlan
     from napari_mito_predict.prediction.prepare import PreparedVolume
@@ -84,7 +85,7 @@ class Execution:
         self._viewport = context.viewport
         self._known = context.known
         self._state = RunState(plan, context)
-        self._flicker = FlickerWatch(plan.subject, plan.outputs)
+        self._flicker = FlickerWatch(plan.subject, plan.outputs if context.times is None else {})
         self._store = DeviceStore(plan.device, context.keep_on_device)
         self._computation = Computation(plan.device, self._subject.image.name, self._state, self._store)
 
@@ -102,6 +103,10 @@ class Execution:
         """How the output `key` was made: what was found on the way and what really computed."""
         return self.plan.record_with(key, self._state.devices, self.findings)
 
+    def devices(self, job: Job) -> list[Device]:
+        """What computed the model of `job` so far; the planned device where nothing was computed yet."""
+        return self._state.devices(job)
+
     def predict(self) -> dict[str, Prediction]:
         """Compute everything; see `napari_mito_predict.prediction.predict`."""
         self.plan.check_memory()
@@ -115,7 +120,8 @@ class Execution:
 
         A GPU copies them to page-locked memory, of which there should never be much: copy what is to be kept.
         """
-        return self._released(self._watched(smoothed(self._all(), self.plan.outputs, self.plan.smooth_time)))
+        smooth = smoothed(self._all(), self.plan.outputs, self.plan.smooth_time)
+        return self._released(self._watched(self._wanted(smooth)))
 
     def first_look(self) -> Generator[Block]:
         """What is looked at and the planes around it; all of a volume that is small or cannot be had in parts.
@@ -150,6 +156,14 @@ class Execution:
                 yield block
         for finding in self._flicker.findings():
             self._state.note(finding)
+
+    def _wanted(self, blocks: Generator[Block]) -> Generator[Block]:
+        """Leave out time points that others smooth and give, of which only what they were computed for is needed."""
+        times = self.context.times
+        with closing(blocks):
+            for block in blocks:
+                if times is None or block.t in times:
+                    yield block
 
     def _all(self) -> Generator[Block]:
         """Blocks, made of what was computed while the next tile is computed."""
@@ -192,7 +206,7 @@ class Execution:
             volumes = self._subject.volumes(jobs[0].layout)
             chosen = [volume for volume in volumes if self._is_looked_at(volume)]
             if not only_looked_at:
-                chosen += [volume for volume in volumes if volume not in chosen]
+                chosen += [volume for volume in volumes if volume not in chosen and self._is_needed(volume)]
             for volume in chosen:
                 raw = self._read(volume, jobs, several=len(volumes) > 1)
                 for alike in _alike(jobs):
@@ -200,6 +214,14 @@ class Execution:
 
     def _is_looked_at(self, volume: Volume) -> bool:
         return self._viewport is not None and self._viewport.is_at(volume)
+
+    def _is_needed(self, volume: Volume) -> bool:
+        """Whether it is of the time points that are wanted, or these are smoothed with it."""
+        times = self.context.times
+        if times is None:
+            return True
+        around = self.plan.smooth_time // 2
+        return times.start - around <= volume.index < times.stop + around
 
     def _read(self, volume: Volume, jobs: list[Job], *, several: bool) -> np.ndarray:
         """(D, Y, X) in the image's own dtype; what is wrong with it is noted, or raised."""

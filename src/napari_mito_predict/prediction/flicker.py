@@ -50,14 +50,23 @@ class FlickerWatch:
         """Planes that did not come completely yet, by output, time point and Z step; NaN where they did not."""
         self._seen: set[tuple[str, int, int]] = set()
 
+    @property
+    def planes(self) -> list[int]:
+        """Z steps of the planes that are looked at; none where no output can flicker."""
+        return self._planes if self._outputs else []
+
     def see_light(self, volume: Volume, raw: np.ndarray) -> None:
         """Take a volume as it was read, (D, Y, X)."""
         if not self._outputs:
             return
         for t, z, plane in self._planes_of(volume, raw):
-            if ("", t, z) not in self._seen:
-                self._seen.add(("", t, z))
-                self._light.add(plane[self._window], t, z)
+            self.see_plane_of_light(t, z, plane)
+
+    def see_plane_of_light(self, t: int, z: int, plane: np.ndarray) -> None:
+        """Take one plane (Y, X) as it was read; of each the first is taken."""
+        if ("", t, z) not in self._seen:
+            self._seen.add(("", t, z))
+            self._light.add(plane[self._window], t, z)
 
     def see(self, block: Block) -> None:
         """Take a block of an output; it may come in several parts, and some of them twice."""

@@ -42,6 +42,9 @@ class RunContext:
     keep_on_device : bool, optional
         Whether volumes and results lie in the memory of the device as long as they fit there; on NVIDIA GPUs when
         absent. It changes how fast, not what is predicted.
+    times : range, optional
+        Only these time points of the blocks, where each is a volume by itself; others run for the rest. Whether the
+        series flickers is not found out then.
     """
 
     on_progress: OnProgress | None = None
@@ -50,6 +53,7 @@ class RunContext:
     viewport: Viewport | None = None
     known: KnownStatistics | None = None
     keep_on_device: bool | None = None
+    times: range | None = None
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_mito_predict.errors import OutputError
 from napari_mito_predict.image import check_output, create_ome_zarr
+from napari_mito_predict.image.zarr_writer import OmeZarrDraft
 from napari_mito_predict.prediction.execute import run
 from napari_mito_predict.prediction.files import (
     channel_axis,
@@ -98,40 +99,59 @@ def run_to_zarr(
         Given the record of an image and its path; without it, the record goes beside the image.
     """
     plan = execution.plan
-    files = _files(plan, paths)
+    files = zarr_files(plan, paths)
     for file in files:
         check_output(file.path, overwrite=overwrite, needed_bytes=plan.result_bytes)
         check_record(file.path, overwrite=overwrite)
     # Images get their names when the second stack ends, with their records about them.
     with ExitStack() as records, ExitStack() as images:
-        write: dict[str, Callable[[Block], None]] = {}
-        for file in files:
-            writer = images.enter_context(file.create(version, overwrite=overwrite))
-            write |= {output.key: file.channel(writer, i) for i, output in enumerate(file.outputs)}
-        for block in images.enter_context(closing(execution.blocks())):
-            write[block.target](block)
+        writers = [images.enter_context(file.create(version, overwrite=overwrite)) for file in files]
+        write_blocks(execution, files, writers)
         if write_record is None:
             for file in files:
-                records.enter_context(recorded(file.path, file.record(execution)))
+                records.enter_context(recorded(file.path, file.record(execution.record)))
     if write_record is not None:
         for file in files:
-            write_record(file.record(execution), file.path)
+            write_record(file.record(execution.record), file.path)
     return [file.path for file in files]
 
 
+def write_blocks(execution: Execution, files: Sequence[ZarrFile], writers: Sequence[ChunkWriter]) -> None:
+    """Predict, and give every block to the writer of the file that has its output as a channel."""
+    write: dict[str, Callable[[Block], None]] = {}
+    for file, writer in zip(files, writers, strict=True):
+        write |= {output.key: file.channel(writer, i) for i, output in enumerate(file.outputs)}
+    with closing(execution.blocks()) as blocks:
+        for block in blocks:
+            write[block.target](block)
+
+
 @dataclass(frozen=True)
-class _File:
-    """One image to be written, and the outputs that are its channels."""
+class ZarrFile:
+    """One image to be written, and the outputs that are its channels.
+
+    Attributes
+    ----------
+    path : Path
+        Where it goes.
+    outputs : list of Output
+        Of one grid.
+    composite : bool
+        Whether its record is one of several outputs.
+    """
 
     path: Path
     outputs: list[Output]
     composite: bool
 
     def create(self, version: NgffVersion, *, overwrite: bool) -> AbstractContextManager[ChunkWriter]:
-        shape, axis = self.outputs[0].shape, channel_axis(self.outputs[0])
-        shape = (*shape[:axis], len(self.outputs), *shape[axis:])
+        """Write it in this process, see `create_ome_zarr`."""
         metadata = image_metadata(self.outputs)
-        return create_ome_zarr(self.path, shape, np.float32, version=version, overwrite=overwrite, **metadata)
+        return create_ome_zarr(self.path, self._shape, np.float32, version=version, overwrite=overwrite, **metadata)
+
+    def draft(self, folder: Path) -> OmeZarrDraft:
+        """Give what several processes write, until it is complete, at `folder`."""
+        return OmeZarrDraft(self.path, folder, self._shape, np.dtype(np.float32), image_metadata(self.outputs))
 
     def channel(self, writer: ChunkWriter, index: int) -> Callable[[Block], None]:
         """Give what takes the blocks of one output."""
@@ -143,19 +163,26 @@ class _File:
 
         return write
 
-    def record(self, execution: Execution) -> PredictionRecord:
-        records = [execution.record(output.key) for output in self.outputs]
+    def record(self, record_of: Callable[[str], PredictionRecord]) -> PredictionRecord:
+        """How it was made, from how each of its outputs was."""
+        records = [record_of(output.key) for output in self.outputs]
         return composite_record(self.outputs, records) if self.composite else records[0]
 
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        shape, axis = self.outputs[0].shape, channel_axis(self.outputs[0])
+        return (*shape[:axis], len(self.outputs), *shape[axis:])
 
-def _files(plan: PredictionPlan, paths: Mapping[str, str | Path] | str | Path) -> list[_File]:
+
+def zarr_files(plan: PredictionPlan, paths: Mapping[str, str | Path] | str | Path) -> list[ZarrFile]:
+    """Give the images that the outputs of a plan become; see `predict_to_zarr` for `paths` and what is raised."""
     if isinstance(paths, str | Path):
         outputs = list(plan.outputs.values())
         check_one_grid(paths, outputs)
-        return [_File(Path(paths), outputs, composite=True)]
+        return [ZarrFile(Path(paths), outputs, composite=True)]
     if paths.keys() != plan.outputs.keys():
         raise OutputError(f"Paths were given for {', '.join(paths)}; the plan predicts {', '.join(plan.outputs)}.")
-    files = [_File(Path(paths[key]), [output], composite=False) for key, output in plan.outputs.items()]
+    files = [ZarrFile(Path(paths[key]), [output], composite=False) for key, output in plan.outputs.items()]
     if len({file.path for file in files}) < len(files):
         raise OutputError("Two outputs were given the same path. One file for all is a single path, not a mapping.")
     return files

@@ -6,14 +6,12 @@ import csv
 import dataclasses
 import logging
 import math
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from napari_mito_predict._files import atomic_write_text
+from napari_mito_predict._files import atomic_write_text, remove_abandoned
 from napari_mito_predict._tables import write_table
 from napari_mito_predict.errors import DamagedCheckpointError, ModelError, TrainingError, UnwritableOutputError
 from napari_mito_predict.training.checkpoints import load_newest_checkpoint, save_checkpoint
@@ -257,20 +255,14 @@ class Run:
         """
         try:
             self._make_folders()
-            for old in self.path.glob(".model.*.old"):
-                if not self.model_folder.exists():
-                    os.replace(old, self.model_folder)
-                shutil.rmtree(old, ignore_errors=True)
-            for partial in self.path.rglob(".*.partial*"):
-                if partial.is_dir():
-                    shutil.rmtree(partial, ignore_errors=True)
-                else:
-                    partial.unlink(missing_ok=True)
         except OSError as error:
             raise UnwritableOutputError(
                 f"this run folder cannot be written to ({error.strerror or error}). Check its permissions.",
                 file=self.path,
             ) from error
+        folders = [path for path in self.path.rglob("*") if path.is_dir()]
+        for folder in [self.path, *folders]:
+            remove_abandoned(folder, locked=True)
 
     @contextmanager
     def logging(self) -> Iterator[None]:

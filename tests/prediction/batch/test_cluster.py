@@ -35,6 +35,9 @@ def test_a_killed_worker_loses_nothing(record, settings, tmp_path):
     assert failed[0].reason
     images = [path for path in settings.folder.glob("*.ome.tif") if not path.name.startswith(".")]
     assert len(images) == 11
+    again = [outcome.state for outcome in predict_batch(entries, settings)]
+    assert again.count(State.THERE_ALREADY) == 11
+    assert not list(settings.folder.glob(".*"))
     # Results do not depend on where they were computed.
     here = settings.folder.with_name("here")
     here.mkdir()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from napari_mito_predict._files import unfinished_path
 from napari_mito_predict.errors import OutputError, OutputExistsError, PredictionCancelled, UnreadableImageError
 from napari_mito_predict.evaluation import evaluate
 from napari_mito_predict.image import open_image
@@ -48,6 +52,19 @@ def test_what_is_there_is_not_predicted_again(record, settings, file_format, com
     again = list(predict_batch(entries, settings))
     assert [outcome.state for outcome in again] == [State.THERE_ALREADY, State.DONE]
     assert path.stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("file_format", FileFormat)
+def test_what_a_killed_run_left_goes_and_what_another_writes_stays(record, settings, file_format):
+    entry = Entry(record("a.ome.tif", 1))
+    mine = unfinished_path(settings.folder / f"b_mitochondria{file_format.suffix}")
+    mine.mkdir()
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    mine.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{ended.pid}-")).mkdir()
+    (outcome,) = predict_batch([entry], replace(settings, file_format=file_format))
+    assert outcome.state is State.DONE
+    assert [path.name for path in settings.folder.glob(".*")] == [mine.name]
 
 
 @pytest.mark.parametrize("change", ["pixels", "part", "orientations", "voxel size"])

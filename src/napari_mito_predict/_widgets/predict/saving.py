@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_mito_predict._files import remove_abandoned
 from napari_mito_predict._widgets.common.file_layers import lazy_stack
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Files:
     def __init__(self, plan: PredictionPlan, source: ImageSource, destination: Destination, *, on_disk: bool) -> None:
         from napari_mito_predict.prediction.files import numbered, output_paths, taken
 
+        remove_abandoned(destination.folder)  # first: what a killed run had moved away comes back
         suffix = _ZARR if on_disk else _TIFF
         one_file = destination.one_file
         self.on_disk = on_disk

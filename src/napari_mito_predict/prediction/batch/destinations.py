@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -63,6 +64,14 @@ def check_destinations(
         for path in paths:
             field.check_free(path, overwrite=settings.overwrite)
     # A new plate is checked when the run begins, before anything is computed.
+
+
+def written_folders(paths: Iterable[Path], settings: BatchSettings) -> set[Path]:
+    """Folders that something is written into with these outputs; they need not exist."""
+    if not settings.into_plate:
+        return {path.parent for path in paths}
+    levels = [[path, *path.parents[:3]] for path in paths]  # attributes of the image, its well, row and plate
+    return set(chain.from_iterable(levels))
 
 
 def write_blocks(execution: Execution, paths: Mapping[str, Path], settings: BatchSettings) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from napari_mito_predict._files import remove_abandoned
 from napari_mito_predict.errors import (
     MitoPredictError,
     PredictedInputError,
@@ -17,7 +18,13 @@ from napari_mito_predict.errors import (
 )
 from napari_mito_predict.image import ImageSource, is_predicted_file
 from napari_mito_predict.models import Model, load_model
-from napari_mito_predict.prediction.batch.destinations import check_destinations, destinations, notes_on, write_blocks
+from napari_mito_predict.prediction.batch.destinations import (
+    check_destinations,
+    destinations,
+    notes_on,
+    write_blocks,
+    written_folders,
+)
 from napari_mito_predict.prediction.batch.finished import is_finished
 from napari_mito_predict.prediction.batch.inputs import Entry, Opener
 from napari_mito_predict.prediction.batch.outcome import Outcome, State
@@ -89,6 +96,7 @@ class Stages:
         self.settings = settings
         self._opener = Opener(settings.axes)
         self._models: dict[str, Model] = {}
+        self._tidied: set[Path] = set()
 
     def begin(self, entry: Entry) -> Begun | Outcome:
         """Open an image and plan its prediction; an outcome where there is nothing to compute."""
@@ -119,8 +127,25 @@ class Stages:
 
     # ------------------------------------------------------------------ the first step
 
-    def _begin(self, entry: Entry, start: float, said: list[Finding]) -> Begun | Outcome:
-        """`said` gets what is to be known of the choice of the models, whatever comes of it."""
+    def planned(self, entry: Entry, start: float | None = None, said: list[Finding] | None = None) -> Begun:
+        """Open an image and plan its prediction, whatever is there already; pixels are not looked at.
+
+        Parameters
+        ----------
+        entry : Entry
+            Which image.
+        start : float, optional
+            When it was begun, `time.monotonic`; now when absent.
+        said : list of Finding, optional
+            Gets what is to be known of the choice of the models, whatever comes of it.
+
+        Raises
+        ------
+        MitoPredictError
+            It cannot be predicted.
+        """
+        start = time.monotonic() if start is None else start
+        said = [] if said is None else said
         settings = self.settings
         image = self._opener.open(entry)
         if settings.times is not None or settings.planes is not None:
@@ -128,9 +153,15 @@ class Stages:
         names, of_choice = self._models_for(image)
         said += of_choice
         plan = plan_prediction(image, [self._load(name) for name in names], **settings.plan)
-        paths = destinations(image, plan.outputs, settings)
         said += notes_on(image, settings)
-        begun = Begun(entry, image, plan, said, paths, start, settings.overwrite)
+        return Begun(entry, image, plan, said, destinations(image, plan.outputs, settings), start, settings.overwrite)
+
+    def _begin(self, entry: Entry, start: float, said: list[Finding]) -> Begun | Outcome:
+        settings = self.settings
+        begun = self.planned(entry, start, said)
+        image, plan = begun.image, begun.plan
+        paths = begun.paths
+        self._tidy(paths.values())
         if not settings.overwrite:
             missing = [path for key, path in paths.items() if not self._is_finished(plan, key, path)]
             if not missing:
@@ -144,6 +175,13 @@ class Stages:
         if settings.strict:
             begun.plan.check_lights()
         return begun
+
+    def _tidy(self, paths: Iterable[Path]) -> None:
+        """Remove what a run that was killed left where these files go; once, for folders may hold many files."""
+        new = written_folders(paths, self.settings) - self._tidied
+        self._tidied |= new
+        for folder in new:
+            remove_abandoned(folder)
 
     def _models_for(self, image: ImageSource) -> tuple[Sequence[str], Sequence[Finding]]:
         """Names of the models for an image, and why none of real cells is among them."""
@@ -213,6 +251,22 @@ def _guarded(work: Callable[[], T], failed: Callable[[MitoPredictError], Outcome
         unforeseen = PredictionError(f"an unforeseen error, {type(error).__name__}: {error}. Please report it.")
         unforeseen.__cause__ = error
         return failed(unforeseen)
+
+
+def outcome_of_written(begun: Begun, files: Mapping[Path, Path]) -> Outcome:
+    """What has become of an image that was predicted, with its correlation with the truth.
+
+    Parameters
+    ----------
+    begun : Begun
+        Its plan has all that was found.
+    files : mapping of Path to Path
+        Where its OME-Zarrs are now, by where they go.
+    """
+    paths = {key: files[path] for key, path in begun.paths.items()}
+    pcc = score_files(begun.image, begun.plan.outputs, paths)
+    findings = (*begun.said, *begun.plan.findings)
+    return _outcome(begun, State.DONE, findings=findings, lights=begun.plan.lights, pcc=pcc)
 
 
 def _outcome(begun: Begun, state: State, **more: Any) -> Outcome:
