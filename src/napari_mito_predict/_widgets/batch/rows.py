@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -110,14 +111,23 @@ class Row:
             return ""
         if self.outcome.error is not None:
             return self.outcome.reason
-        models: dict[str, list[str]] = {}
-        for light in self.outcome.lights.values():
-            for reason in light.reasons:
-                models.setdefault(reason.message, []).append(light.model)
-        said = [f"{', '.join(names)}: {message}" for message, names in models.items()]
+        said = _said_of(self.outcome.lights.values())
         if self.light is not None:
             said.insert(0, explanation_of(self.light))
         return "\n".join(said)
+
+
+def _said_of(lights: Collection[TrafficLight]) -> list[str]:
+    """The reasons of lights, each once; with the models that it is about, if it is not about all and does not say."""
+    models: dict[str, list[str]] = {}
+    for light in lights:
+        for reason in light.reasons:
+            models.setdefault(reason.message, []).append(light.model)
+    said = []
+    for message, names in models.items():
+        is_clear = len(names) == len(lights) or all(name in message for name in names)
+        said.append(message if is_clear else f"{', '.join(names)}: {message}")
+    return said
 
 
 def _short(key: str) -> str:

@@ -48,19 +48,19 @@ class SettingsStep(Step):
     # ------------------------------------------------------------------ building
 
     def _build_models(self) -> None:
-        rows = form()
-        self.body.addLayout(rows)
+        self._rows = form()
+        self.body.addLayout(self._rows)
         self.kind = Combo()
         for key, text in _KINDS.items():
             self.kind.addItem(text, key)
         self.kind.setAccessibleName("Models")
         self.kind.setToolTip("Of each image is known what was recorded and how: models are compared with that")
-        rows.addRow(QLabel("Models"), self.kind)
+        self._rows.addRow(QLabel("Models"), self.kind)
         self.models: dict[str, QCheckBox] = {}
         self._models = QWidget()
         self._model_rows = column(4)
         self._models.setLayout(self._model_rows)
-        self.body.addWidget(self._models)
+        self._rows.addRow(self._models)
 
     def _build_output(self) -> None:
         self.folder = ElidedButton(_NO_FOLDER)
@@ -68,7 +68,7 @@ class SettingsStep(Step):
         self.folder.clicked.connect(self._ask_for_folder)
         self.format = Combo()
         for key, text in _FORMATS.items():
-            self.format.addItem(text, key)
+            self.format.addItem(text, str(key))  # Qt finds no values of an enumeration
         self.format.setAccessibleName("Format")
         self.format.setToolTip("OME-Zarr is written while it is computed: for results larger than memory")
         self.one_file = QCheckBox("All targets in one file")
@@ -85,10 +85,8 @@ class SettingsStep(Step):
         )
         self.watched_label = Elided("")
         self.watched_label.setProperty("quiet", True)
-        rows = form()
-        rows.addRow(QLabel("Save to"), self.folder)
-        rows.addRow(QLabel("Format"), self.format)
-        self.body.addLayout(rows)
+        self._rows.addRow(QLabel("Save to"), self.folder)
+        self._rows.addRow(QLabel("Format"), self.format)
         for box in (self.one_file, self.again, self.watch, self.watched_label):
             self.body.addWidget(box)
 
@@ -117,7 +115,7 @@ class SettingsStep(Step):
         choices: dict[str, Any] = {
             "kind": self.kind.currentData(),
             "models": list(self.checked),
-            "format": str(self.format.currentData()),
+            "format": self.format.currentData(),
             "one_file": self.one_file.isChecked(),
         }
         if self._is_folder_chosen:
@@ -173,7 +171,7 @@ class SettingsStep(Step):
         return BatchSettings(
             self._folder,
             self.checked if self.kind.currentData() == _CHOSEN else (),
-            self.format.currentData(),
+            FileFormat(self.format.currentData()),
             composite=bool(self.one_file.isChecked()),
             overwrite=bool(self.again.isChecked()),
             plan=plan,
@@ -231,7 +229,7 @@ class SettingsStep(Step):
         self.content().setEnabled(not busy)
 
     def _update(self) -> None:
-        self._models.setVisible(self.kind.currentData() == _CHOSEN)
+        self._rows.setRowVisible(self._models, self.kind.currentData() == _CHOSEN)
         self.watch.setEnabled(self.watched is not None)
         self.watched_label.setText("" if self.watched is None else str(self.watched))
         self.watched_label.setVisible(self.watched is not None)

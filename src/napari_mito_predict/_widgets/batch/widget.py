@@ -218,12 +218,8 @@ class ManyImagesWidget(QWidget):
             self._show_progress()
 
     def _end(self, outcome: Outcome) -> None:
-        """Show what became of an image; predictions in a watched folder are no news."""
+        """Show what became of an image."""
         images = self.images.images
-        if outcome.state is State.LEFT_OUT and self.settings.watched_folder is not None:
-            self._queue.remove([outcome.entry])
-            images.remove([outcome.entry])
-            return
         images.add(images.new([outcome.entry]))
         images.show_outcome(outcome)
         if outcome.state is State.DONE:
