@@ -336,6 +336,14 @@ def test_files_patterns_and_plates(many, scans, make_plate, list_in):
     assert len(many._rows) == before + 1, "what is there is not added again"
 
 
+def test_an_empty_folder_can_be_watched(many, list_in, tmp_path):
+    (tmp_path / "today").mkdir()
+    list_in(many, [tmp_path / "today"])
+    assert "can be watched" in many.images.problem.text
+    many.settings.watch.setChecked(True)
+    assert many.run.start.isEnabled()
+
+
 def test_files_are_dropped(many, scans, qtbot):
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(scans / name)) for name in ("a.ome.tif", "c.ome.tif")])
@@ -367,8 +375,7 @@ def test_what_cannot_be_opened_is_said(many, scans, list_in, qtbot):
     list_in(many, [scans])
     many.images.table.choose(many._rows[1])
     many.images.open_button.click()
-    qtbot.waitUntil(many.run.failure.isVisible, timeout=PATIENCE)
-    assert "damaged" in many.run.failure.what.text()
+    qtbot.waitUntil(lambda: "damaged" in many.images.problem.text, timeout=PATIENCE)
     assert not many.viewer.layers
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from napari_mito_predict._widgets.batch.queue import Doing, Stage
 from napari_mito_predict._widgets.common.light_words import explanation_of, worst
 from napari_mito_predict._widgets.common.model_words import target_title
-from napari_mito_predict.image.readers import image_name
+from napari_mito_predict.image.names import image_stem
 from napari_mito_predict.prediction.batch.outcome import Outcome, State
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Of the file."""
-        return image_name(self.entry.path)
+        """Of the file, found out without asking a disk."""
+        return image_stem(self.entry.path)
 
     @property
     def scene(self) -> str:

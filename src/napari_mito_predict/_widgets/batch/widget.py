@@ -55,13 +55,13 @@ class ManyImagesWidget(QWidget):
         super().__init__(parent)
         use_models_folder()
         self.viewer = napari_viewer
-        self.images = ImagesStep()
+        self._queue = Queue()
+        self.images = ImagesStep(self._queue)
         self.settings = SettingsStep()
         self.run = RunStep()
         self.job = Job(self, "Mito Predict: many images")
         self._opening = Job(self)
         self._saving = Job(self)
-        self._queue = Queue()
         self._pause = Pause()
         self._pace = Pace()
         self._settings: BatchSettings | None = None
@@ -89,7 +89,7 @@ class ManyImagesWidget(QWidget):
         self.job.failed.connect(self.run.show_failure)
         self.job.state_changed.connect(self._job_changed)
         self._opening.yielded.connect(self._opened)
-        self._opening.failed.connect(self.run.show_failure)
+        self._opening.failed.connect(lambda failure: self.images.say_problems([failure.what]))
         self._saving.yielded.connect(self.run.show_saved)
         self._saving.failed.connect(self.run.show_failure)
 
@@ -262,8 +262,9 @@ class ManyImagesWidget(QWidget):
         if self._waiting and state is not JobState.FAILED:
             text += f". {len(self._waiting)} wait: Start goes on with them."
         self.run.show_result(text if self.outcomes else "")
-        if self.outcomes and self._settings is not None and self._settings.folder is not None:
-            self.save_table(self._settings.folder / TABLE)
+        folder = self.settings.output_folder
+        if self.outcomes and folder is not None and folder.is_dir():
+            self.save_table(folder / TABLE)
         if self._failed and not self.images.table.chosen:
             self.images.table.choose(self._failed[0])
 
@@ -276,7 +277,7 @@ class ManyImagesWidget(QWidget):
     def open(self, rows: Sequence[Row]) -> None:
         """Show images and their predictions as layers, instead of those that were opened from here before."""
         wanted = [(row.entry, _files_of(row)) for row in rows[:_MOST_OPENED]]
-        self.run.show_failure(None)
+        self.images.say_problems([])
         take_away(self.viewer, self._opened_layers)
         self._opened_layers = []
         self._opening.start(opening(wanted))
@@ -286,8 +287,7 @@ class ManyImagesWidget(QWidget):
             self._opened_layers.append(self.viewer.add_layer(Image(data, **keywords)))
         if opened.layers:
             self.viewer.reset_view()
-        for failure in opened.failures:
-            self.run.show_failure(failure)
+        self.images.say_problems([failure.what for failure in opened.failures])
 
     # ------------------------------------------------------------------ saying
 
