@@ -416,6 +416,7 @@ def many_listed(dock, request):
     dock.images.table.choose(dock._rows[0])
     dock.images.problem.say(f"{folder}: no file fits this pattern.")
     dock.settings.watch.setChecked(True)
+    dock.settings.told.more.setChecked(True)
     dock.run.show_state(JobState.RUNNING)
     dock.run.show_progress(Progress(3, 9, 1.0, 4000.0, 1, (f"{LONG}.czi",)))
 
@@ -502,6 +503,7 @@ LARGER = [
     *product((11, 13), ("dock",), (predict_without_voxel_size,)),
     *product((11, 13), ("models_dock",), (models_unfolded, models_asked)),
     (13, "dock", predict_red),
+    (13, "many_dock", many_listed),
 ]
 
 

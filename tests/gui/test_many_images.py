@@ -24,6 +24,7 @@ from napari_mito_predict._widgets.batch.table_model import ImagesModel
 from napari_mito_predict._widgets.common.facts import input_facts, prediction_facts
 from napari_mito_predict._widgets.common.worker import JobState
 from napari_mito_predict.image import open_image, write_ome_tiff
+from napari_mito_predict.models.record import read_record
 from napari_mito_predict.prediction import Execution
 from napari_mito_predict.prediction.batch import watch as watching
 from napari_mito_predict.prediction.batch.inputs import Entry
@@ -212,6 +213,24 @@ def test_other_settings_make_all_of_it_wait_again(many, scans, list_in, qtbot):
     assert written.name.endswith(".ome.zarr")
     assert open_image(written).sizes["C"] == 2
     assert len(texts(many, 0)[2].splitlines()) == 1, "of the one target whose truth is there"
+
+
+def test_what_the_files_do_not_say_is_told(many, tmp_path, list_in, qtbot):
+    data = np.random.default_rng(0).integers(100, 4000, (2, 4, 24, 24), np.uint16)
+    path = write_ome_tiff(tmp_path / "a.ome.tif", data, axes="CZYX", channel_names=["one", "two"])
+    list_in(many, [path])
+    run(many, qtbot)
+    assert "See below" in many.images.about.text()
+    told = many.settings.told
+    told.channel.setText("two")
+    told.voxel_size.setText("0,29 0.11")
+    assert many.run.summary == "voxel size: three numbers"
+    told.voxel_size.setText("0,29 0.11 0.11")
+    run(many, qtbot)
+    assert states(many) == {"a": State.DONE}
+    record = read_record(next(iter(many._rows[0].outcome.files.values())))
+    assert record.input.channel.name == "two"
+    assert record.input.voxel_size_um == VOXEL_UM
 
 
 def test_what_was_chosen_is_remembered(make_many, tmp_path):

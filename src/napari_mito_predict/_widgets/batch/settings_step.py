@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QWidget
 
+from napari_mito_predict._widgets.batch.told import Told
 from napari_mito_predict._widgets.common.controls import Combo
 from napari_mito_predict._widgets.common.layouts import clear, column, form, row
 from napari_mito_predict._widgets.common.model_words import cells_kind, target_title, third_axes
@@ -87,7 +88,8 @@ class SettingsStep(Step):
         self.watched_label.setProperty("quiet", True)
         self._rows.addRow(QLabel("Save to"), self.folder)
         self._rows.addRow(QLabel("Format"), self.format)
-        for box in (self.one_file, self.again, self.watch, self.watched_label):
+        self.told = Told()
+        for box in (self.one_file, self.again, self.watch, self.watched_label, self.told):
             self.body.addWidget(box)
 
     # ------------------------------------------------------------------ remembering
@@ -95,7 +97,8 @@ class SettingsStep(Step):
     def _remember_choices(self) -> None:
         """Take what was chosen last time, and keep what is chosen from now on.
 
-        Predicting again and watching are for one run: nobody wants to lose a night to what was chosen last week.
+        Predicting again, watching and what is told of the files are for one run: nobody wants to lose a night to what
+        was chosen last week.
         """
         before = remembered(_MEMORY)
         self._chosen_before = {str(name) for name in _list_in(before, "models")}
@@ -109,6 +112,7 @@ class SettingsStep(Step):
         self.format.currentIndexChanged.connect(lambda _: self._choose())
         for box in (self.one_file, self.again, self.watch):
             box.toggled.connect(lambda _: self._choose())
+        self.told.changed.connect(self._update)
 
     def _choose(self) -> None:
         self._chosen_before = set(self.checked)
@@ -167,6 +171,7 @@ class SettingsStep(Step):
             "device": preference("device"),
             "precision": preference("precision"),
             "tta": preference("tta") == str(True),
+            **self.told.plan,
         }
         return BatchSettings(
             self._folder,
@@ -184,7 +189,7 @@ class SettingsStep(Step):
             return "choose a model"
         if self._folder is None:
             return "choose a folder"
-        return ""
+        return self.told.missing
 
     @property
     def output_folder(self) -> Path | None:
@@ -231,8 +236,10 @@ class SettingsStep(Step):
     def _update(self) -> None:
         self._rows.setRowVisible(self._models, self.kind.currentData() == _CHOSEN)
         self.watch.setEnabled(self.watched is not None)
-        self.watched_label.setText("" if self.watched is None else str(self.watched))
         self.watched_label.setVisible(self.watched is not None)
+        if self.watched is not None:
+            self.watched_label.setText(self.watched.name or str(self.watched))
+            self.watched_label.setToolTip(str(self.watched))
         if self.missing:
             self.set_summary(self.missing, "idle")
         elif self._folder is not None:

@@ -15,7 +15,7 @@ from napari_mito_predict._widgets.batch.opening import Opened, opening
 from napari_mito_predict._widgets.batch.pace import Pace
 from napari_mito_predict._widgets.batch.predicting import TABLE, Request, predicting, writing_table
 from napari_mito_predict._widgets.batch.queue import Pause, Queue, Stage
-from napari_mito_predict._widgets.batch.run_step import Progress, RunStep
+from napari_mito_predict._widgets.batch.run_step import ALL_DONE, Progress, RunStep
 from napari_mito_predict._widgets.batch.settings_step import SettingsStep
 from napari_mito_predict._widgets.common.docks import MANY_IMAGES
 from napari_mito_predict._widgets.common.following import follow
@@ -228,9 +228,9 @@ class ManyImagesWidget(QWidget):
     def _show_progress(self) -> None:
         """Show what the worker does, five times a second, however much it has to tell."""
         images = self.images.images
-        doing = self._queue.doing
+        doing, outcomes = self._queue.news()
         images.add(images.new(doing))  # what came into a watched folder
-        for outcome in self._queue.outcomes():
+        for outcome in outcomes:
             self._end(outcome)
         images.show_doing(doing)
         self.images.show_counts()
@@ -305,7 +305,7 @@ class ManyImagesWidget(QWidget):
             return self.settings.missing
         nothing_waits = not self._waiting and self.settings.watched_folder is None
         if nothing_waits and not self._is_all_to_do(settings):
-            return "all done"
+            return ALL_DONE
         return ""
 
     def _restyle(self, event: object = None) -> None:
