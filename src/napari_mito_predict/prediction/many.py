@@ -11,7 +11,7 @@ from napari_mito_predict.errors import OutputError
 from napari_mito_predict.prediction.batch.cluster import connected, local_cluster, predict_on_cluster
 from napari_mito_predict.prediction.batch.inputs import Entry, find_entries, of_one_name
 from napari_mito_predict.prediction.batch.local import OnImage, predict_batch
-from napari_mito_predict.prediction.batch.outcome import Outcome, State
+from napari_mito_predict.prediction.batch.outcome import Outcome, name_taken
 from napari_mito_predict.prediction.batch.settings import BatchSettings, FileFormat
 
 if TYPE_CHECKING:
@@ -146,8 +146,7 @@ def run_batch(
     if isinstance(entries, Sequence):
         clashes = of_one_name(entries)
         for entry, other in clashes.items():
-            reason = f"another image of the same name ({other.path}) goes there too. Predict the two into two folders."
-            yield Outcome(entry, State.FAILED, error=OutputError(reason, file=entry.path))
+            yield name_taken(entry, other)
         rest = [entry for entry in entries if entry not in clashes]
     if is_local:
         yield from predict_batch(rest, settings, on_image=on_image, cancel=cancel)

@@ -19,7 +19,8 @@ PREDICT: Literal["Mito Predict"] = "Mito Predict"
 """Name of a dock in the manifest, and the `dock_name` of its class."""
 FINE_TUNE: Literal["Fine-tune"] = "Fine-tune"
 MODELS: Literal["Models"] = "Models"
-_WITH_MODELS = (PREDICT, FINE_TUNE, MODELS)
+MANY_IMAGES: Literal["Many images"] = "Many images"
+_WITH_MODELS = (PREDICT, FINE_TUNE, MODELS, MANY_IMAGES)
 """Docks that show the list of models."""
 
 
@@ -55,7 +56,7 @@ def open_dock(viewer: Viewer, name: Literal["Mito Predict"]) -> PredictDock: ...
 @overload
 def open_dock(viewer: Viewer, name: Literal["Fine-tune"]) -> FineTuneDock: ...
 @overload
-def open_dock(viewer: Viewer, name: Literal["Models"]) -> ModelsListing: ...
+def open_dock(viewer: Viewer, name: Literal["Models", "Many images"]) -> ModelsListing: ...
 def open_dock(viewer: Viewer, name: str) -> Any:
     """Bring a dock widget of ours to the front, opening it beside the others where it is not there yet.
 
@@ -64,7 +65,7 @@ def open_dock(viewer: Viewer, name: str) -> Any:
     viewer : Viewer
         The viewer it belongs to.
     name : str
-        `PREDICT`, `FINE_TUNE` or `MODELS`.
+        `PREDICT`, `FINE_TUNE`, `MODELS` or `MANY_IMAGES`.
     """
     docks = _docks_of(viewer, name)
     if docks:

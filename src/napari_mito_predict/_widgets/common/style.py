@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt
-from qtpy.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
+from qtpy.QtGui import QColor, QIcon, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
 from qtpy.QtWidgets import QWidget
 
 _MARKS = {
@@ -88,24 +88,42 @@ class StateIcon(QWidget):
         self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        mark = _MARKS.get(self._state)
-        if not mark:
+        if not _MARKS.get(self._state):
             return
-        color = _state_color(self._state)
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(color)
-        box = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
-        _draw_shape(painter, self._state, box)
-        painter.setPen(QPen(_readable_on(color)))
-        font = painter.font()
-        font.setBold(True)
-        font.setPixelSize(round(0.8 * self.height()))
-        painter.setFont(font)
-        if self._state == "amber":
-            box.translate(0.0, 0.08 * box.height())  # a triangle is narrow above
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, mark)
+        _draw_state(painter, self._state, self.height())
+
+
+def state_icon(state: str, size: int = 14) -> QIcon:
+    """What `StateIcon` shows, for the cell of a table; nothing for ``idle``."""
+    if not _MARKS.get(state):
+        return QIcon()
+    pixmap = QPixmap(2 * size, 2 * size)  # sharp also where two pixels of the screen are one of ours
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    _draw_state(painter, state, 2 * size)
+    painter.end()
+    icon = QIcon(pixmap)
+    icon.addPixmap(pixmap, QIcon.Mode.Selected)  # in its own colour in a row that is selected, too
+    return icon
+
+
+def _draw_state(painter: QPainter, state: str, size: int) -> None:
+    """Draw the shape of a state, and its mark, into a square."""
+    color = _state_color(state)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(color)
+    box = QRectF(0, 0, size, size).adjusted(0.5, 0.5, -0.5, -0.5)
+    _draw_shape(painter, state, box)
+    painter.setPen(QPen(_readable_on(color)))
+    font = painter.font()
+    font.setBold(True)
+    font.setPixelSize(round(0.8 * size))
+    painter.setFont(font)
+    if state == "amber":
+        box.translate(0.0, 0.08 * box.height())  # a triangle is narrow above
+    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, _MARKS[state])
 
 
 def _draw_shape(painter: QPainter, state: str, box: QRectF) -> None:

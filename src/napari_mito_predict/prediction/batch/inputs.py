@@ -109,14 +109,33 @@ def entries_of(path: Path, scene: int | str | None, axes: str | None, *, asked_f
     return [Entry(path, number, False, name) for number, name in enumerate(names)]
 
 
+class Names:
+    """Which image came first to the name that its predictions get."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, int | str], Entry] = {}
+
+    def claim(self, entry: Entry) -> Entry:
+        """Give the image that has the name: this one, unless another came before."""
+        return self._first.setdefault(_name_of(entry), entry)
+
+    def release(self, entry: Entry) -> None:
+        """Let others have the name of an image that is no longer there."""
+        if self._first.get(_name_of(entry)) == entry:
+            del self._first[_name_of(entry)]
+
+
+def _name_of(entry: Entry) -> tuple[str, int | str]:
+    """What tells its predictions from others, also where a file system tells no capitals from small letters."""
+    return file_stem(image_name(entry.path)).casefold(), entry.scene or 0
+
+
 def of_one_name(entries: Iterable[Entry]) -> dict[Entry, Entry]:
     """Images whose predictions would go where those of another one go, with that other one, which comes first."""
-    first: dict[tuple[str, int | str], Entry] = {}
+    names = Names()
     later = {}
     for entry in entries:
-        # Also where a file system tells no capitals from small letters.
-        name = file_stem(image_name(entry.path)).casefold()
-        other = first.setdefault((name, entry.scene or 0), entry)
+        other = names.claim(entry)
         if other is not entry:
             later[entry] = other
     return later

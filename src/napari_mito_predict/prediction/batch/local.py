@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from napari_mito_predict.errors import PredictionCancelled
 from napari_mito_predict.prediction.batch.stages import Begun, Computed, Stages
 from napari_mito_predict.prediction.prefetch import prefetch
 
@@ -25,6 +26,7 @@ def predict_batch(
     settings: BatchSettings,
     *,
     on_image: OnImage = lambda _: None,
+    on_outcome: Callable[[Outcome], object] = lambda _: None,
     cancel: Cancel | None = None,
 ) -> Generator[Outcome]:
     """Predict images one after the other.
@@ -37,8 +39,10 @@ def predict_batch(
         What to do with each.
     on_image : callable, optional
         Takes what is computed now, a `Begun`; gives what takes tiles done, tiles in all, and a message.
+    on_outcome : callable, optional
+        Takes each `Outcome` as soon as it is known, in another thread: one is yielded when the next image is computed.
     cancel : callable, optional
-        Asked before every layer of the network; True stops.
+        Asked before every layer of the network; True stops. It may wait before it answers: that is a pause.
 
     Yields
     ------
@@ -48,19 +52,24 @@ def predict_batch(
     Raises
     ------
     PredictionCancelled
-        `cancel` said so. Everything that was yielded is complete.
+        `cancel` said so. What was yielded is complete, and nothing else was written.
     """
     stages = Stages(settings)
     begun = prefetch(_begin(entries, stages))
     with closing(begun), ThreadPoolExecutor(1, thread_name_prefix="write") as pool:
         writing: Future[Outcome] | None = None
         for each in begun:
-            result = stages.compute(each, on_image(each), cancel) if isinstance(each, Begun) else each
+            try:
+                result = stages.compute(each, on_image(each), cancel) if isinstance(each, Begun) else each
+            except PredictionCancelled:
+                if writing is not None:
+                    yield writing.result()
+                raise
             if writing is not None:  # one result waits to be written, no more: memory stays bounded
                 yield writing.result()
                 writing = None
             if result is not None:
-                writing = pool.submit(_finish, stages, result)
+                writing = pool.submit(_finish, stages, result, on_outcome)
         if writing is not None:
             yield writing.result()
 
@@ -70,7 +79,7 @@ def _begin(entries: Iterable[Entry | None], stages: Stages) -> Generator[Begun |
         yield None if entry is None else stages.begin(entry)
 
 
-def _finish(stages: Stages, result: Computed | Outcome) -> Outcome:
-    if isinstance(result, Computed):
-        return stages.finish(result)
-    return result
+def _finish(stages: Stages, result: Computed | Outcome, on_outcome: Callable[[Outcome], object]) -> Outcome:
+    outcome = stages.finish(result) if isinstance(result, Computed) else result
+    on_outcome(outcome)
+    return outcome

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_mito_predict._tables import write_table
+from napari_mito_predict.errors import OutputError
 from napari_mito_predict.image.readers import image_name
 
 if TYPE_CHECKING:
@@ -89,6 +90,12 @@ class Outcome:
         if self.error is None:
             return ""
         return " ".join(self.error.reason_about(self.entry.path).split())
+
+
+def name_taken(entry: Entry, other: Entry) -> Outcome:
+    """Of an image whose predictions would go where those of another one go."""
+    reason = f"another image of the same name ({other.path}) goes there too. Predict the two into two folders."
+    return Outcome(entry, State.FAILED, error=OutputError(reason, file=entry.path))
 
 
 def summary(outcomes: Iterable[Outcome]) -> str:

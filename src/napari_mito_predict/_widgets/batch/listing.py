@@ -1,0 +1,74 @@
+"""Finding out which images files, folders, patterns and plates stand for, in a worker thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_mito_predict.errors import MitoPredictError
+from napari_mito_predict.image import is_zarr
+from napari_mito_predict.prediction.batch.inputs import Entry, find_entries
+
+if TYPE_CHECKING:
+    from napari_mito_predict._widgets.common.worker import Work
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What somebody adds.
+
+    Attributes
+    ----------
+    given : Path
+        A file, a folder, a pattern or a plate.
+    scene : str or None
+        ``"all"`` for all scenes of each file; else the first one, of plates all.
+    """
+
+    given: Path
+    scene: str | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """The images that it stands for, and the folder, if it is one that may get more of them."""
+
+    entries: list[Entry]
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class NotFound:
+    """Why it stands for none."""
+
+    given: Path
+    reason: str
+
+
+def listing(wanted: Sequence[Wanted]) -> Work:
+    """Work that lists images, and yields `Found` or `NotFound` for each that is wanted."""
+
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
+        for each in wanted:
+            if should_stop():
+                return
+            yield _found(each)
+
+    return work
+
+
+def _found(wanted: Wanted) -> Found | NotFound:
+    given = wanted.given.expanduser().absolute()
+    folder = None
+    if given.is_dir() and not is_zarr(given):
+        folder = given
+    try:
+        return Found(find_entries([given], scene=wanted.scene), folder)
+    except MitoPredictError as error:
+        if folder is not None:  # nothing yet: it can be watched
+            return Found([], folder)
+        return NotFound(given, " ".join(error.reason_about(given).split()))
+    except OSError as error:
+        return NotFound(given, f"cannot be read ({error.strerror or error}).")
