@@ -29,7 +29,7 @@ from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.common.wrapped import Elided, Wrapped
 from napari_mito_predict._widgets.predict.choosing import Input, NapariFiles, newest_transmitted, truth_beside
-from napari_mito_predict._widgets.predict.layer_choices import AxesCombo, ChannelCombo, SceneCombo
+from napari_mito_predict._widgets.common.layer_choices import AxesCombo, ChannelCombo, SceneCombo
 from napari_mito_predict._widgets.predict.opening import ALL, NotOpened, Opened, Part, opening
 from napari_mito_predict._widgets.predict.output_layers import Grid
 from napari_mito_predict._widgets.predict.part import RangeBoxes
