@@ -57,8 +57,6 @@ def measure_mitochondria(
     ------
     MeasurementError
         Arrays of different shapes.
-    MissingExtraError
-        skan is not installed.
     MeasurementCancelled
     """
     voxels = Voxels.of(voxel_size_um, labels.ndim)

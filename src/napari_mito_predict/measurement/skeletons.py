@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_mito_predict.errors import MissingExtraError
 from napari_mito_predict.measurement.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -53,8 +52,7 @@ def skeletonise(labels: Array, voxels: Voxels, progress: Progress = SILENT) -> S
 
     Raises
     ------
-    MissingExtraError
-        skan is not installed.
+    MeasurementCancelled
     """
     import pandas as pd
 
@@ -98,13 +96,8 @@ def _followed(lines: npt.NDArray[np.bool_], voxels: Voxels) -> tuple[dict[str, A
     if np.count_nonzero(lines) < 2:
         nothing = np.empty(0, np.int64)
         return {"first": nothing, "length": np.empty(0), "kind": nothing}, np.zeros(lines.shape, np.int32)
-    try:
-        from skan import Skeleton, summarize
-    except ImportError as error:
-        raise MissingExtraError(
-            "lengths and branches are measured by skan, which is not installed: "
-            "pip install napari-mito-predict[measure]"
-        ) from error
+    from skan import Skeleton, summarize
+
     try:
         skeleton = Skeleton(lines, spacing=np.asarray(voxels.spacing), keep_images=False)
     except ValueError:  # nothing but single voxels
