@@ -1,6 +1,6 @@
 from .agreement import MeasureAgreement, agreement, concordance
 from .fields import density_by_distance, summarise
-from .images import Measurements, MeasureSettings, measure
+from .images import FieldRun, Frame, Measurements, MeasureSettings, measure, segment
 from .measures import FIELD_MEASURES, OBJECT_MEASURES, Measure, Structure, measures_of
 from .objects import measure_mitochondria, measure_nuclei, measure_puncta
 from .progress import Progress
@@ -14,6 +14,8 @@ from .voxels import Voxels
 __all__ = [
     "FIELD_MEASURES",
     "OBJECT_MEASURES",
+    "FieldRun",
+    "Frame",
     "Judgement",
     "Measure",
     "MeasureAgreement",
@@ -37,6 +39,7 @@ __all__ = [
     "measure_nuclei",
     "measure_puncta",
     "measures_of",
+    "segment",
     "segment_mitochondria",
     "segment_nuclei",
     "segment_puncta",

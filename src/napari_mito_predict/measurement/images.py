@@ -15,6 +15,7 @@ from napari_mito_predict.measurement.measures import Structure, measures_of
 from napari_mito_predict.measurement.objects import measure_mitochondria, measure_nuclei, measure_puncta
 from napari_mito_predict.measurement.progress import SILENT, Progress
 from napari_mito_predict.measurement.segmentation import VoxelSize, segment_mitochondria, segment_nuclei, segment_puncta
+from napari_mito_predict.measurement.skeletons import Skeletons, skeletonise
 from napari_mito_predict.measurement.sources import Channels, Source, find_sources
 from napari_mito_predict.measurement.verdicts import Judgement, judge, worst
 from napari_mito_predict.measurement.voxels import Voxels
@@ -125,11 +126,11 @@ def measure(
     wanted = None if structures is None else tuple(map(Structure, structures))
     sources = find_sources(opened, wanted, channels or {})
     size = voxel_size_um or opened[0].voxel_size_um
-    run = _Run(sources, settings or MeasureSettings(), size, progress)
+    run = FieldRun(sources, settings or MeasureSettings(), size, progress)
     for t in range(opened[0].sizes["T"]):
-        labels = run.frame(t)
+        frame = run.frame(t)
         if on_labels is not None:
-            on_labels(t, labels)
+            on_labels(t, frame.labels)
     return run.result()
 
 
@@ -138,9 +139,56 @@ def _opened(images: ImageSource | str | Path | Sequence[ImageSource | str | Path
     return [image if isinstance(image, ImageSource) else open_image(image) for image in listed]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """What was found at a time point.
+
+    Attributes
+    ----------
+    t : int
+    labels : mapping of Structure to int array
+    skeletons : Skeletons or None
+        Of mitochondria.
+    objects : mapping of Structure to pandas.DataFrame
+        Measures of each label, which is the index.
+    """
+
+    t: int
+    labels: Labels
+    skeletons: Skeletons | None
+    objects: Mapping[Structure, pd.DataFrame]
+
+
+def segment(
+    structure: Structure,
+    pixels: npt.NDArray[Any],
+    voxel_size_um: VoxelSize,
+    settings: MeasureSettings,
+    *,
+    nuclei: npt.NDArray[Any] | None = None,
+    progress: Progress = SILENT,
+) -> npt.NDArray[Any]:
+    """Find the objects of a structure; outside of `nuclei` those of nucleoids. As `segment_mitochondria`."""
+    if structure is Structure.MITOCHONDRIA:
+        return segment_mitochondria(pixels, voxel_size_um, settings.mitochondria, progress)
+    if structure is Structure.NUCLEI:
+        return segment_nuclei(pixels, voxel_size_um, settings.nuclei, progress)
+    return segment_puncta(pixels, voxel_size_um, settings.nucleoids, outside=nuclei, progress=progress)
+
+
 @dataclass(slots=True)
-class _Run:
-    """One field, frame by frame."""
+class FieldRun:
+    """One field, frame by frame.
+
+    Attributes
+    ----------
+    sources : mapping of Structure to Source
+        Of one grid.
+    settings : MeasureSettings
+    size : sequence of float or None
+        (z, y, x) in micrometres.
+    progress : Progress
+    """
 
     sources: Mapping[Structure, Source]
     settings: MeasureSettings
@@ -151,19 +199,26 @@ class _Run:
     _distances: list[pd.DataFrame] = field(default_factory=list)
     _judgements: dict[Structure, dict[str, Judgement]] = field(default_factory=dict)
 
-    def frame(self, t: int) -> Labels:
+    def frame(self, t: int) -> Frame:
         """Segment and measure one time point."""
         labels: dict[Structure, npt.NDArray[Any]] = {}
+        measured: dict[Structure, pd.DataFrame] = {}
+        skeletons = None
         for structure in _ORDER:
             if structure not in self.sources:
                 continue
             source = self.sources[structure]
             pixels = source.read(t)
-            labels[structure] = self._segmented(structure, pixels, labels)
-            objects = self._measured(structure, pixels, labels)
-            self._keep(t, structure, objects, pixels.ndim)
+            nuclei = labels.get(Structure.NUCLEI)
+            labels[structure] = segment(
+                structure, pixels, self.size, self.settings, nuclei=nuclei, progress=self.progress
+            )
+            if structure is Structure.MITOCHONDRIA:
+                skeletons = skeletonise(labels[structure], self._voxels, self.progress)
+            measured[structure] = self._measured(structure, pixels, labels, skeletons)
+            self._keep(t, structure, measured[structure], pixels.ndim)
         self._keep_distances(t, labels)
-        return labels
+        return Frame(t, labels, skeletons, measured)
 
     def result(self) -> Measurements:
         """Put the tables together."""
@@ -186,19 +241,13 @@ class _Run:
     def _voxels(self) -> Voxels:
         return Voxels.of(self.size, self._dimensions)
 
-    def _segmented(self, structure: Structure, pixels: Any, labels: Labels) -> npt.NDArray[Any]:
-        if structure is Structure.MITOCHONDRIA:
-            return segment_mitochondria(pixels, self.size, self.settings.mitochondria, self.progress)
-        if structure is Structure.NUCLEI:
-            return segment_nuclei(pixels, self.size, self.settings.nuclei, self.progress)
-        nuclei = labels.get(Structure.NUCLEI)
-        return segment_puncta(pixels, self.size, self.settings.nucleoids, outside=nuclei, progress=self.progress)
-
-    def _measured(self, structure: Structure, pixels: Any, labels: Labels) -> pd.DataFrame:
+    def _measured(self, structure: Structure, pixels: Any, labels: Labels, skeletons: Skeletons | None) -> pd.DataFrame:
         own = labels[structure]
         if structure is Structure.MITOCHONDRIA:
             nuclei = labels.get(Structure.NUCLEI)
-            return measure_mitochondria(own, self.size, pixels=pixels, nuclei=nuclei, progress=self.progress)
+            return measure_mitochondria(
+                own, self.size, pixels=pixels, nuclei=nuclei, skeletons=skeletons, progress=self.progress
+            )
         if structure is Structure.NUCLEI:
             return measure_nuclei(own, self.size, pixels=pixels, progress=self.progress)
         mitochondria = labels.get(Structure.MITOCHONDRIA)

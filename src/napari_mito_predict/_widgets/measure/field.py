@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_mito_predict._widgets.common.facts import PredictionFacts, prediction_facts
 from napari_mito_predict._widgets.common.image_layers import source_of, values_of
+from napari_mito_predict._widgets.common.origins import origin_of
 from napari_mito_predict._widgets.common.placement import moved, sampled_otherwise, to_data, turned
 from napari_mito_predict._widgets.common.viewport import plane_index
-from napari_mito_predict.image.arrays import read_stack
+from napari_mito_predict.image.names import image_stem
+from napari_mito_predict.image.predicted import Evidence, PredictionMark
+from napari_mito_predict.measurement.sources import Source
+from napari_mito_predict.measurement.verdicts import Origin
 from napari_mito_predict.measurement.voxels import Voxels
 
 if TYPE_CHECKING:
@@ -20,6 +25,43 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_mito_predict.measurement.measures import Structure
+
+
+@dataclass(frozen=True)
+class PlaneIndex:
+    """A plane of y and x."""
+
+    t: int
+    z: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSource(Source):
+    """A layer as a source of measures: its pixels, and what is known of it as a prediction."""
+
+    facts: PredictionFacts | None
+    of_simulated: bool
+    """Whether it was predicted from a simulated image."""
+
+    def plane(self, index: PlaneIndex) -> NDArray[Any]:
+        """Pixels of a plane, (Y, X)."""
+        return self.image.read(index.t, self.channel.index, index.z)[0]
+
+    @property
+    def field(self) -> str:
+        if self.facts is None:
+            return image_stem(self.image.name)
+        return image_stem(self.facts.record.input.name or self.facts.input_layer or self.image.name)
+
+    def origin(self, *, default_settings: bool) -> Origin:
+        if self.facts is None:
+            return Origin(default_settings=default_settings)
+        return Origin(
+            model=self.facts.model or "unknown",
+            weights_sha256=self.facts.record.model.weights_sha256,
+            simulated=self.of_simulated,
+            default_settings=default_settings,
+        )
 
 
 @dataclass(frozen=True)
@@ -50,10 +92,11 @@ class Field:
     @property
     def sizes(self) -> dict[str, int]:
         """Of the axes TZYX."""
-        return {axis: self.shape[self.axes.index(axis)] if axis in self.axes else 1 for axis in "TZYX"}
+        present = dict(zip(self.axes, self.shape, strict=True))
+        return {axis: present.get(axis, 1) for axis in "TZYX"}
 
     @property
-    def voxel_size_um(self) -> tuple[float | None, ...]:
+    def voxel_size_um(self) -> tuple[float | None, float | None, float | None]:
         """(z, y, x) in micrometres; None where the layer does not know."""
         return source_of(self.first, self.axes).voxel_size_um
 
@@ -79,47 +122,14 @@ class Field:
         """The plane on screen; None where none along y and x is."""
         index = plane_index(viewer, self.first)
         last_two = (viewer.dims.ndim - 2, viewer.dims.ndim - 1)
-        if index is None or not self.axes.endswith("YX") or viewer.dims.displayed != last_two:
+        if index is None or not self.axes.endswith("YX") or tuple(viewer.dims.displayed) != last_two:
             return None
         steps = dict(zip(self.axes, index, strict=True))
         return PlaneIndex(steps.get("T", 0), steps.get("Z", 0))
 
-
-@dataclass(frozen=True)
-class PlaneIndex:
-    """A plane of y and x."""
-
-    t: int
-    z: int
-
-
-@dataclass(frozen=True, eq=False)
-class Pixels:
-    """The pixels of a layer, for a worker.
-
-    Attributes
-    ----------
-    array : array-like
-        With `axes`.
-    axes : str
-    """
-
-    array: Any
-    axes: str
-
-    def stack(self, t: int) -> NDArray[Any]:
-        """Pixels of a time point: (Z, Y, X), or (Y, X) where there is a single plane."""
-        found = read_stack(self.array, self.axes, t, 0, None)
-        return found[0] if len(found) == 1 else found
-
-    def plane(self, index: PlaneIndex) -> NDArray[Any]:
-        """Pixels of a plane, (Y, X)."""
-        return read_stack(self.array, self.axes, index.t, 0, index.z)[0]
-
-
-def pixels_of(field: Field) -> dict[Structure, Pixels]:
-    """Give the pixels of the layers of a field."""
-    return {structure: Pixels(values_of(layer), field.axes) for structure, layer in field.layers.items()}
+    def sources(self, viewer: Viewer) -> dict[Structure, LayerSource]:
+        """What is measured, for a worker: pixels without their layers."""
+        return {structure: _source(layer, self.axes, viewer) for structure, layer in self.layers.items()}
 
 
 def problem_of(layers: Mapping[Structure, Image], axes: str) -> str:
@@ -129,8 +139,6 @@ def problem_of(layers: Mapping[Structure, Image], axes: str) -> str:
     if "C" in axes and shape[axes.index("C")] > 1:
         return f"'{first.name}' holds several channels: split them first (Layers > Data > Split stack)."
     for other in others:
-        if other == first:
-            continue
         if values_of(other).shape != shape:
             sizes = (" × ".join(map(str, values_of(layer).shape)) for layer in (first, other))
             return f"'{first.name}' and '{other.name}' are not of one field: {' and '.join(sizes)} voxels."
@@ -139,3 +147,23 @@ def problem_of(layers: Mapping[Structure, Image], axes: str) -> str:
             return f"'{first.name}' and '{other.name}' do not lie on one grid: {found}."
     return ""
 
+
+def _source(layer: Image, axes: str, viewer: Viewer) -> LayerSource:
+    image = source_of(layer, axes)
+    origin = origin_of(values_of(layer))
+    channel = image.channels[origin.channel if origin is not None and len(image.channels) > 1 else 0]
+    facts = prediction_facts(layer)
+    mark = None
+    of_simulated = False
+    if facts is not None:
+        mark = PredictionMark(facts.model, Evidence.RECORD, facts.record.model.simulated)
+        of_simulated = _shows_simulated(facts.input_layer, viewer)
+    return LayerSource(image, replace(channel, prediction=mark), facts, of_simulated)
+
+
+def _shows_simulated(name: str, viewer: Viewer) -> bool:
+    """Whether the layer that was predicted from, where it is still there, shows a simulated image."""
+    if name not in viewer.layers:
+        return False
+    origin = origin_of(values_of(viewer.layers[name]))
+    return origin is not None and origin.source.simulated
