@@ -205,7 +205,7 @@ def placement_of(layer: Image, axes: str = "") -> dict[str, Any]:
 
 
 def placement_of_axes(layer: Image, kept: Sequence[int]) -> dict[str, Any]:
-    """The same for a layer that has only some of the axes: one channel, or one plane, shown at every step of the rest."""
+    """The same for a layer of only some axes: one channel, or one plane, which is shown at every step of the rest."""
     from napari.utils.transforms import Affine
 
     place = Affine(scale=layer.scale, translate=layer.translate, rotate=layer.rotate, shear=layer.shear)

@@ -45,7 +45,8 @@ class LayerSource(Source):
 
     def plane(self, index: PlaneIndex) -> NDArray[Any]:
         """Pixels of a plane, (Y, X)."""
-        return self.image.read(index.t, self.channel.index, index.z)[0]
+        found: NDArray[Any] = self.image.read(index.t, self.channel.index, index.z)[0]
+        return found
 
     @property
     def field(self) -> str:

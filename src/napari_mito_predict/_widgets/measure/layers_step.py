@@ -35,7 +35,7 @@ _ROLES: Final = {
 _TIPS: Final = {
     Structure.MITOCHONDRIA: "A prediction of mitochondria, or a recorded stain of them",
     Structure.NUCLEI: "A prediction of DNA, or a recorded stain of it: distances are measured from nuclei",
-    Structure.NUCLEOIDS: "A stain of DNA that shows the nucleoids of mitochondria. They are looked for outside of nuclei",
+    Structure.NUCLEOIDS: "A stain of DNA that shows nucleoids: they are looked for outside of nuclei",
 }
 _UNKNOWN_SIZE: Final = (
     "The size of a voxel is not known: everything is measured in pixels. To measure in µm, give the layer a scale and "
@@ -53,7 +53,7 @@ class LayersStep(Step):
         self._viewer = viewer
         self.combos = {structure: LayerCombo(viewer, _may_show, "none") for structure in Structure}
         self.axes = AxesCombo()
-        self.size = Wrapped(quiet=True)
+        self.sampling = Wrapped(quiet=True)
         self._guessed: set[tuple[Structure, Layer]] = set()
         self._follower = LayerFollower(self, ("data", *PLACE))
         self._follower.changed.connect(self._tell)
@@ -77,7 +77,7 @@ class LayersStep(Step):
         self.axes.currentIndexChanged.connect(lambda _: self._tell())
         rows.addRow(self._axes_label, self.axes)
         self.body.addLayout(rows)
-        self.body.addWidget(self.size)
+        self.body.addWidget(self.sampling)
 
     @property
     def layers(self) -> dict[Structure, Image]:
@@ -152,7 +152,7 @@ class LayersStep(Step):
             widget.setVisible(asked)
         field = self.field
         missing = self.missing
-        self.size.say("" if field is None else _size_words(field))
+        self.sampling.say("" if field is None else _size_words(field))
         if missing:
             self.set_summary(missing, "warning" if layers else "idle")
         else:

@@ -32,6 +32,8 @@ _DECIMALS: Final = {"um": 2, "px": 1}
 _SUFFIXES: Final = {"um": " µm", "px": " px"}
 _NUMBER_STEP: Final = 0.05
 _LARGEST: Final = 10_000.0
+_WIDEST: Final = "Neighbourhood"
+"""Of the labels."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ _ROWS: Final[Mapping[Structure, Mapping[str, Row]]] = {
         "threshold": Row("Threshold", "Part of Otsu's threshold of the image: more finds less", is_length=False),
         "split": Row("Split", "Nuclei that touch are separated where their middles are at least so far apart"),
         "least_diameter": _LEAST,
-        "smoothing": Row("Smoothing", "Detail finer than this (standard deviation) belongs to the nucleus", advanced=True),
+        "smoothing": Row("Smoothing", "Finer detail (standard deviation) belongs to the nucleus", advanced=True),
         "local": Row("Local threshold", "For uneven illumination", advanced=True, is_length=False),
         "neighbourhood": Row("Neighbourhood", "Side of the square or cube of the local threshold", advanced=True),
     },
@@ -108,7 +110,7 @@ class SettingsForm(QWidget):
         defaults = self._kind()
         for name, row in self._rows.items():
             field = self._field(getattr(defaults, name), row)
-            label = QLabel(row.label)
+            label = form_label(row.label)
             for widget in (label, field):
                 widget.setToolTip(row.tip)
             field.setAccessibleName(row.label)
@@ -189,6 +191,13 @@ class SettingsForm(QWidget):
     def _unfold(self, on: bool) -> None:
         self._fold.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
         self.advanced.setVisible(on)
+
+
+def form_label(text: str) -> QLabel:
+    """A label as wide as the widest, so that fields of several forms stand below each other."""
+    label = QLabel(text)
+    label.setMinimumWidth(label.fontMetrics().horizontalAdvance(_WIDEST))
+    return label
 
 
 class _Number(QDoubleSpinBox):

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton, QStackedWidget, QToolButton, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QPushButton, QWidget
 from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common.controls import Combo
 from napari_mito_predict._widgets.common.layouts import SideBySide, form
 from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.wrapped import Wrapped
-from napari_mito_predict._widgets.measure.settings_form import SettingsForm
+from napari_mito_predict._widgets.measure.settings_form import SettingsForm, form_label
 from napari_mito_predict.measurement.measures import Structure
-from napari_mito_predict.measurement.settings import MitochondriaSettings, NucleiSettings, PunctaSettings
-from napari_mito_predict.measurement.voxels import Unit
 
-_STACK_NOTE: Final = (
-    "Outlines are those of this plane alone. Measure looks at all planes together, with one threshold for the stack."
-)
+if TYPE_CHECKING:
+    from napari_mito_predict._widgets.measure.field import Field
+    from napari_mito_predict.measurement import MeasureSettings
+
+STACK_NOTE: Final = "Of this plane alone; Measure looks at all planes of the stack together."
 
 
 class SettingsStep(Step):
@@ -31,23 +32,22 @@ class SettingsStep(Step):
         super().__init__("2  Segmentation", parent)
         self.structure = Combo()
         self.structure.setAccessibleName("Structure")
+        self.structure.setToolTip("Whose settings are shown, and whose outlines")
         self.forms = {structure: SettingsForm(structure) for structure in Structure}
-        self.live = QCheckBox("Show in this plane")
-        self.live.setToolTip("Outlines of what is found in the plane on screen, while you change values and planes")
+        self.live = QCheckBox("Outlines in this plane")
+        self.live.setToolTip("What is found in the plane on screen, while you change values and planes")
         self.live.setChecked(True)
         self.reset = QPushButton("Defaults")
         self.reset.setToolTip("Take back what was changed, for this structure")
         self.found = Wrapped(quiet=True)
-        self._note = ""
         self._build()
-        self.show_structures((), "um", stack=False)
+        self.show_field(None)
 
     def _build(self) -> None:
         rows = form()
-        self._label = QLabel("Structure")
+        self._label = form_label("Structure")
         rows.addRow(self._label, self.structure)
         self.body.addLayout(rows)
-        self.pages = QStackedWidget()
         for settings in self.forms.values():
             self.body.addWidget(settings)
             settings.changed.connect(self._changed)
@@ -60,12 +60,57 @@ class SettingsStep(Step):
 
     @property
     def shown(self) -> Structure | None:
-        """The structure whose settings are shown."""
+        """The structure whose settings are shown; None where nothing is measured."""
         structure: Structure | None = self.structure.currentData()
         return structure
 
-    def mitochondria(self) -> MitochondriaSettings:
-        """What is chosen for mitochondria."""
-        settings = self.forms[Structure.MITOCHONDRIA].settings
-        assert isinstance(settings, MitochondriaSettings)
-        return settings
+    @property
+    def settings(self) -> MeasureSettings:
+        """What is chosen."""
+        from napari_mito_predict.measurement import MeasureSettings
+
+        chosen: dict[str, Any] = {str(structure): form.settings for structure, form in self.forms.items()}
+        return MeasureSettings(**chosen)
+
+    def show_field(self, field: Field | None) -> None:
+        """Offer the structures of a field, with lengths in its unit."""
+        structures: Iterable[Structure] = () if field is None else field.layers
+        if field is not None:
+            for settings in self.forms.values():
+                with signals_blocked(settings):
+                    settings.use_unit(field.voxels.unit)
+        before = self.shown
+        with signals_blocked(self.structure):
+            self.structure.clear()
+            for structure in structures:
+                self.structure.addItem(structure.capitalize(), structure)
+            self.structure.setCurrentIndex(max(0, self.structure.findData(before)))
+        self._show()
+
+    def say_found(self, text: str) -> None:
+        """Say what the preview found, or why it shows nothing."""
+        self.found.say(text)
+
+    def _take_defaults(self) -> None:
+        if self.shown is not None:
+            self.forms[self.shown].reset()
+
+    def _changed(self) -> None:
+        self._show()
+        self.changed.emit()
+
+    def _show(self) -> None:
+        for structure, settings in self.forms.items():
+            settings.setVisible(structure == self.shown)
+        several = self.structure.count() > 1
+        for widget in (self._label, self.structure):
+            widget.setVisible(several)
+        changed = [structure for structure, settings in self.forms.items() if not settings.is_default]
+        self.reset.setEnabled(self.shown in changed)
+        self.live.setEnabled(self.shown is not None)
+        if self.shown is None:
+            self.set_summary("choose a layer first", "idle")
+        elif changed:
+            self.set_summary("changed", "info", chosen=True)
+        else:
+            self.set_summary("defaults", "ok")
