@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
-from qtpy.QtGui import QColor, QFont, QGuiApplication, QKeySequence
+from qtpy.QtGui import QColor, QGuiApplication, QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from napari_mito_predict._widgets.common.style import state_icon
@@ -15,7 +15,7 @@ from napari_mito_predict._widgets.measure.rows import ICONS, FieldRow, number
 if TYPE_CHECKING:
     from qtpy.QtGui import QIcon, QKeyEvent, QResizeEvent
 
-    from napari_mito_predict.measurement.measures import Measure, Structure
+    from napari_mito_predict.measurement.measures import Measure
 
 HEADS: Final = ("Measure", "Value", "Unit", "Verdict")
 NAME: Final = 0
@@ -23,35 +23,29 @@ VALUE: Final = 1
 UNIT: Final = 2
 VERDICT: Final = 3
 _VERDICT_TIP: Final = "Whether the number may be taken from a prediction, by the card of the model that made it"
-_AROUND_TEXT: Final = 10
+_AROUND_TEXT: Final = 8
 _GREY: Final = 110
-_ROWS_SHOWN: Final = 13
 _NOWHERE: Final = QModelIndex()
 
 
 class FieldModel(QAbstractTableModel):
-    """Rows of a time point, below the name of their structure."""
+    """Measures of one structure at a time point."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.entries: list[FieldRow | Structure] = []
+        self.rows: list[FieldRow] = []
         self._icons: dict[str, QIcon] = {}
         self.grey = QColor("grey")
 
     def show_rows(self, rows: Sequence[FieldRow]) -> None:
-        """Show these, which may be the same measures at another time point."""
-        entries: list[FieldRow | Structure] = []
-        for row in rows:
-            if row.measure.structure not in entries:
-                entries.append(row.measure.structure)
-            entries.append(row)
-        if [_key(entry) for entry in entries] == [_key(entry) for entry in self.entries]:
-            self.entries = entries
-            if entries:
-                self.dataChanged.emit(self.index(0, 0), self.index(len(entries) - 1, len(HEADS) - 1))
+        """Show these; of the same measures at another time point, what is selected stays selected."""
+        are_the_same = [row.measure for row in rows] == [row.measure for row in self.rows]
+        if are_the_same and self.rows:
+            self.rows = list(rows)
+            self.dataChanged.emit(self.index(0, 0), self.index(len(self.rows) - 1, len(HEADS) - 1))
             return
         self.beginResetModel()
-        self.entries = entries
+        self.rows = list(rows)
         self.endResetModel()
 
     def restyle(self, grey: QColor) -> None:
@@ -62,7 +56,7 @@ class FieldModel(QAbstractTableModel):
     # ------------------------------------------------------------------ what Qt asks
 
     def rowCount(self, parent: QModelIndex = _NOWHERE) -> int:
-        return 0 if parent.isValid() else len(self.entries)
+        return 0 if parent.isValid() else len(self.rows)
 
     def columnCount(self, parent: QModelIndex = _NOWHERE) -> int:
         return 0 if parent.isValid() else len(HEADS)
@@ -78,30 +72,23 @@ class FieldModel(QAbstractTableModel):
             return _alignment(section)
         return None
 
-    def flags(self, index: QModelIndex) -> Qt.ItemFlag:
-        if not isinstance(self.entries[index.row()], FieldRow):
-            return Qt.ItemFlag.ItemIsEnabled
-        return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if not index.isValid():
             return None
-        entry = self.entries[index.row()]
-        if not isinstance(entry, FieldRow):
-            return _of_head(entry, role)
+        row = self.rows[index.row()]
         match role:
             case Qt.ItemDataRole.DisplayRole:
-                return _text(entry, index.column())
+                return _text(row, index.column())
             case Qt.ItemDataRole.ToolTipRole:
-                return tip_of(entry)
+                return tip_of(row)
             case Qt.ItemDataRole.TextAlignmentRole:
                 return _alignment(index.column())
             case Qt.ItemDataRole.DecorationRole if index.column() == VERDICT:
-                return self._icon(entry.verdict)
-            case Qt.ItemDataRole.ForegroundRole if not entry.is_usable:
+                return self._icon(row.verdict)
+            case Qt.ItemDataRole.ForegroundRole if not row.is_usable:
                 return self.grey
             case Qt.ItemDataRole.AccessibleTextRole:
-                return f"{HEADS[index.column()]}: {_text(entry, index.column())}"
+                return f"{HEADS[index.column()]}: {_text(row, index.column())}"
         return None
 
     def _icon(self, verdict: str) -> QIcon:
@@ -125,6 +112,7 @@ class FieldTable(QTableView):
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setTabKeyNavigation(False)
         self.setShowGrid(False)
@@ -145,20 +133,11 @@ class FieldTable(QTableView):
     def chosen(self) -> Measure | None:
         """The measure of the selected row."""
         index = self.currentIndex()
-        if not index.isValid():
-            return None
-        entry = self._rows.entries[index.row()]
-        return entry.measure if isinstance(entry, FieldRow) else None
+        return self._rows.rows[index.row()].measure if index.isValid() else None
 
     def show_rows(self, rows: Sequence[FieldRow]) -> None:
         """Show the measures of a time point."""
-        before = self._rows.rowCount()
         self._rows.show_rows(rows)
-        if self._rows.rowCount() != before:
-            self.clearSpans()
-            for number_of_row, entry in enumerate(self._rows.entries):
-                if not isinstance(entry, FieldRow):
-                    self.setSpan(number_of_row, 0, 1, len(HEADS))
         self._fit()
 
     def restyle(self) -> None:
@@ -176,7 +155,7 @@ class FieldTable(QTableView):
 
     def as_text(self) -> str:
         """The table with tabs between its columns, as spreadsheets take it."""
-        rows = [row for row in self._rows.entries if isinstance(row, FieldRow)]
+        rows = self._rows.rows
         lines: list[tuple[str, ...]] = [("Structure", *HEADS)]
         lines += [(str(row.measure.structure), *(_text(row, column) for column in range(len(HEADS)))) for row in rows]
         return "\n".join("\t".join(line) for line in lines)
@@ -189,18 +168,17 @@ class FieldTable(QTableView):
         self._fit()
 
     def _fit(self) -> None:
-        """A height of some rows; columns as wide as their texts, but the last one has the width that is left."""
+        """As high as all rows, since the dock scrolls; columns as wide as their texts, the last one has the rest."""
         header, rows = self.horizontalHeader(), self.verticalHeader()
         if header is None or rows is None:
             return
         metrics = self.fontMetrics()
         rows.setDefaultSectionSize(metrics.lineSpacing() + 6)
-        shown = [entry for entry in self._rows.entries if isinstance(entry, FieldRow)]
         for column in (NAME, VALUE, UNIT):
-            texts = [HEADS[column], *(_text(row, column) for row in shown)]
+            texts = [HEADS[column], *(_text(row, column) for row in self._rows.rows)]
             self.setColumnWidth(column, max(map(metrics.horizontalAdvance, texts)) + _AROUND_TEXT)
         around = header.sizeHint().height() + 2 * self.frameWidth()
-        self.setFixedHeight(min(self._rows.rowCount(), _ROWS_SHOWN) * rows.defaultSectionSize() + around)
+        self.setFixedHeight(self._rows.rowCount() * rows.defaultSectionSize() + around)
 
 
 def tip_of(row: FieldRow) -> str:
@@ -213,20 +191,6 @@ def tip_of(row: FieldRow) -> str:
 
 def _text(row: FieldRow, column: int) -> str:
     return (row.name, number(row.value), row.unit, row.verdict)[column]
-
-
-def _of_head(structure: Structure, role: int) -> Any:
-    if role == Qt.ItemDataRole.DisplayRole:
-        return structure.capitalize()
-    if role == Qt.ItemDataRole.FontRole:
-        bold = QFont()
-        bold.setBold(True)
-        return bold
-    return None
-
-
-def _key(entry: FieldRow | Structure) -> object:
-    return entry.measure if isinstance(entry, FieldRow) else entry
 
 
 def _alignment(column: int) -> Qt.AlignmentFlag:

@@ -55,6 +55,7 @@ class LayersStep(Step):
         self.axes = AxesCombo()
         self.sampling = Wrapped(quiet=True)
         self._guessed: set[tuple[Structure, Layer]] = set()
+        self._told: object = None
         self._follower = LayerFollower(self, ("data", *PLACE))
         self._follower.changed.connect(self._tell)
         self._build()
@@ -62,6 +63,7 @@ class LayersStep(Step):
         self.recogniser.recognised.connect(self._recognised)
         follow(self, viewer.layers.events.inserted, self.guess)
         self.guess()
+        self._tell()
 
     def _build(self) -> None:
         rows = form()
@@ -124,7 +126,8 @@ class LayersStep(Step):
                     self._guessed.add((structure, found))
                     with signals_blocked(combo):
                         combo.choose(found)
-        self._tell()
+        if (self.layers, self.missing) != self._told:
+            self._tell()
 
     def _best(self, role: ChannelRole) -> Layer | None:
         """The newest prediction of a structure, else the first recording of it."""
@@ -145,6 +148,7 @@ class LayersStep(Step):
 
     def _tell(self) -> None:
         layers = self.layers
+        self._told = (layers, self.missing)
         first = next(iter(layers.values()), None)
         self._follower.follow(first)
         asked = first is not None and not is_prediction(first) and axes_of(first) is None and self.axes.offer(first)

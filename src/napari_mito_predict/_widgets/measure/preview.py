@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, Signal
 from superqt.utils import QSignalThrottler
 
 from napari_mito_predict._widgets.common.facts import PreviewFacts, metadata_of
+from napari_mito_predict._widgets.common.following import follow
 from napari_mito_predict._widgets.common.image_layers import placement_of_axes
 from napari_mito_predict._widgets.common.removal import take_away
 from napari_mito_predict._widgets.common.worker import Job
@@ -50,6 +51,8 @@ class Preview(QObject):
 
     found = Signal(int)
     failed = Signal(object)
+    dismissed = Signal()
+    """Somebody took the layer away by hand."""
 
     def __init__(self, viewer: Viewer, parent: QObject) -> None:
         super().__init__(parent)
@@ -64,6 +67,7 @@ class Preview(QObject):
         self._soon = QSignalThrottler(QSignalThrottler.EmissionPolicy.Trailing, parent=self)
         self._soon.setTimeout(_EVERY_MS)
         self._soon.triggered.connect(self.look)
+        follow(self, viewer.layers.events.removed, self._removed)
 
     @property
     def layer(self) -> Labels | None:
@@ -104,7 +108,7 @@ class Preview(QObject):
     def _show(self, outlines: Outlines) -> None:
         if self._field is None:
             return
-        if self._layer is None or self._layer not in self._viewer.layers:
+        if self._layer is None:
             self._add(outlines, self._field)
         else:
             place = _place(self._field)
@@ -129,6 +133,12 @@ class Preview(QObject):
         layer, self._layer = self._layer, None
         if layer is not None:
             take_away(self._viewer, [layer])
+
+    def _removed(self, event: Any) -> None:
+        if self._layer is not None and event.value == self._layer:
+            self._layer = None
+            self.leave()
+            self.dismissed.emit()
 
     def _fail(self, failure: Failure) -> None:
         self._remove()

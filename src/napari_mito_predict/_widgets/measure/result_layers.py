@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from napari.layers import Labels
-from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
 from qtpy.QtCore import QObject, Signal
 
 from napari_mito_predict._widgets.common.image_layers import like_layer, placement_of
@@ -46,6 +46,7 @@ class ResultLayers(QObject):
         self._viewer = viewer
         self.labels: dict[Structure, Labels] = {}
         self.skeletons: Labels | None = None
+        self._colours: dict[Structure, CyclicLabelColormap] = {}
         self._colouring = False
 
     def show(self, field: Field, found: Found) -> None:
@@ -56,6 +57,7 @@ class ResultLayers(QObject):
                 layer = self._add(found.labels[structure], field, structure, str(structure), opacity=_OPACITY)
                 layer.features = features_of(found, structure)
                 self.labels[structure] = layer
+                self._colours[structure] = layer.colormap
                 self._follow(structure, layer)
         if found.skeletons is not None:
             self.skeletons = self._add(found.skeletons, field, Structure.MITOCHONDRIA, "skeletons", opacity=1)
@@ -80,7 +82,7 @@ class ResultLayers(QObject):
         if colours:
             layer.colormap = DirectLabelColormap(color_dict={None: _OTHERS, 0: _NOTHING} | colours)
         elif isinstance(layer.colormap, DirectLabelColormap):
-            layer.colormap = Labels(np.zeros((1, 1), np.uint8)).colormap
+            layer.colormap = self._colours[structure]
         self._colouring = False
 
     def _add(self, stack: NDArray[np.int32], field: Field, structure: Structure, what: str, **display: Any) -> Labels:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from napari_mito_predict.measurement.measures import Measure, Structure, measures_of
+from napari_mito_predict.measurement.verdicts import RECORDED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,6 +73,11 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
+def with_unit(name: str, unit: str) -> str:
+    """Title of an axis: ``total length, µm``."""
+    return f"{name}, {unit}" if unit else name
+
+
 class Numbers:
     """What was found, as the dock asks for it: by time point, structure and measure."""
 
@@ -83,6 +89,11 @@ class Numbers:
         self.structures = tuple(structure for structure in Structure if structure in self._objects)
         self.rows = self._rows()
         """Of each time point."""
+
+    @property
+    def is_predicted(self) -> bool:
+        """Whether any number is from a prediction."""
+        return any(row.verdict != RECORDED for row in self.rows[0])
 
     @property
     def frames(self) -> int:
@@ -99,8 +110,7 @@ class Numbers:
         for row in self._found.measurements.fields.itertuples():
             measure = declared[row.structure, row.measure]
             frames.setdefault(row.t, []).append(FieldRow(measure, row.value, row.unit, row.verdict, row.why))
-        order = list(Structure)
-        return [sorted(frames[t], key=lambda row: order.index(row.measure.structure)) for t in sorted(frames)]
+        return [frames[t] for t in sorted(frames)]
 
     def over_time(self, measure: Measure) -> NDArray[np.float64]:
         """The values of a measure of a field, one for each time point."""

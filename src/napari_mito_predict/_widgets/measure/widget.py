@@ -66,6 +66,7 @@ class MeasureWidget(QWidget):
     def _connect(self) -> None:
         self.layers.changed.connect(self._changed)
         self.settings.changed.connect(self._settings_changed)
+        self.preview.dismissed.connect(lambda: self.settings.live.setChecked(False))
         self.preview.found.connect(self._say_found)
         self.preview.failed.connect(lambda failure: self.settings.say_found(failure.what))
         self.run.start_pressed.connect(self.start)
@@ -100,15 +101,24 @@ class MeasureWidget(QWidget):
         self._settings_changed()
 
     def _settings_changed(self) -> None:
-        field = self.layers.field
+        self._say_state()
+        self._show_outlines()
+
+    def _say_state(self) -> None:
         self.run.show_missing(self.layers.missing)
         self.run.show_measured(measured=self._found is not None, outdated=self._is_outdated)
+
+    def _show_outlines(self) -> None:
+        field = self.layers.field
         structure = self.settings.shown
         if field is None or structure is None or not self.settings.live.isChecked() or self.job.state.busy:
-            self.preview.leave()
-            self.settings.say_found("")
+            self._hide_outlines()
         else:
             self.preview.show(field, structure, self.settings.settings)
+
+    def _hide_outlines(self) -> None:
+        self.preview.leave()
+        self.settings.say_found("")
 
     @property
     def _is_outdated(self) -> bool:
@@ -138,21 +148,23 @@ class MeasureWidget(QWidget):
         self.job.start(measuring(field.sources(self.viewer), settings, watched))
 
     def _receive(self, item: object) -> None:
-        if isinstance(item, Found) and self._measured is not None:
-            self._show_found(item, self._measured)
-
-    def _show_found(self, found: Found, field: Field) -> None:
+        field = self._measured
+        if not isinstance(item, Found) or field is None:
+            return
+        found = item
         self._found = found
-        self.settings.live.setChecked(False)
-        self.preview.leave()
         self.result_layers.show(field, found)
         numbers = Numbers(found, field.dimensions, field.voxels.unit)
-        self.results.show_numbers(numbers, found.measurements.findings)
-        self.results.show_time(field.time_on_screen(self.viewer))
+        self.results.show_numbers(numbers, found.measurements.findings, field.time_on_screen(self.viewer))
 
     def _job_changed(self, state: JobState) -> None:
+        """While it measures, and beside what it found, there are no outlines until a setting is changed."""
         self.run.show_state(state)
-        self._settings_changed()
+        self._say_state()
+        if state.busy or state is JobState.DONE:
+            self._hide_outlines()
+        else:
+            self._show_outlines()
 
     def save_tables(self, path: Path) -> None:
         """Write all numbers as CSV files."""
