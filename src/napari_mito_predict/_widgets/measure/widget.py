@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_mito_predict._widgets.measure.field import Field
+    from napari_mito_predict.measurement import MeasureSettings
 
 
 class MeasureWidget(QWidget):
@@ -53,9 +54,10 @@ class MeasureWidget(QWidget):
         self.result_layers = ResultLayers(napari_viewer, self)
         self.job = Job(self, "Mito Predict: measuring")
         self._saving = Job(self)
-        self._measured: Field | None = None
-        """What the numbers, or those to come, are of."""
-        self._measured_with: object = None
+        self._asked: tuple[Field, MeasureSettings] | None = None
+        """What is measured now."""
+        self._measured: tuple[Field, MeasureSettings] | None = None
+        """What the numbers are of."""
         self._found: Found | None = None
         stack_steps(self, (self.layers, self.settings, self.run, self.results))
         self._connect()
@@ -122,9 +124,8 @@ class MeasureWidget(QWidget):
 
     @property
     def _is_outdated(self) -> bool:
-        if self._found is None:
-            return False
-        return self._measured_with != (self.layers.field, self.settings.settings)
+        """Whether something was changed since it was measured."""
+        return self._found is not None and self._measured != (self.layers.field, self.settings.settings)
 
     def _say_found(self, count: int) -> None:
         field = self.layers.field
@@ -141,18 +142,17 @@ class MeasureWidget(QWidget):
         if field is None or self.job.state.busy:
             return
         settings = self.settings.settings
-        self._measured = field
-        self._measured_with = (field, settings)
+        self._asked = (field, settings)
         watched = Watched(field.sizes["T"])
         self.run.watch(watched)
         self.job.start(measuring(field.sources(self.viewer), settings, watched))
 
-    def _receive(self, item: object) -> None:
-        field = self._measured
-        if not isinstance(item, Found) or field is None:
+    def _receive(self, found: object) -> None:
+        if not isinstance(found, Found) or self._asked is None:
             return
-        found = item
         self._found = found
+        self._measured = self._asked
+        field = self._asked[0]
         self.result_layers.show(field, found)
         numbers = Numbers(found, field.dimensions, field.voxels.unit)
         self.results.show_numbers(numbers, found.measurements.findings, field.time_on_screen(self.viewer))
@@ -176,13 +176,21 @@ class MeasureWidget(QWidget):
     def _stepped(self, event: Any = None) -> None:
         """A slider moved."""
         self.preview.follow_slider()
-        if self._found is not None and self._measured is not None and self._measured.first in self.viewer.layers:
-            self.results.show_time(self._measured.time_on_screen(self.viewer))
+        field = self._measured_field
+        if field is not None:
+            self.results.show_time(field.time_on_screen(self.viewer))
+
+    @property
+    def _measured_field(self) -> Field | None:
+        """What the numbers are of, where its layer is still there."""
+        if self._measured is None or self._measured[0].first not in self.viewer.layers:
+            return None
+        return self._measured[0]
 
     def _go_to(self, t: int) -> None:
         """Set the slider of time."""
-        field = self._measured
-        if field is None or field.first not in self.viewer.layers or "T" not in field.axes:
+        field = self._measured_field
+        if field is None or "T" not in field.axes:
             return
         axis = field.axes.index("T")
         place = to_data(self.viewer, field.first, self.viewer.dims.point)
