@@ -20,6 +20,7 @@ PREDICT: Literal["Mito Predict"] = "Mito Predict"
 FINE_TUNE: Literal["Fine-tune"] = "Fine-tune"
 MODELS: Literal["Models"] = "Models"
 MANY_IMAGES: Literal["Many images"] = "Many images"
+MEASURE: Literal["Measure"] = "Measure"
 _WITH_MODELS = (PREDICT, FINE_TUNE, MODELS, MANY_IMAGES)
 """Docks that show the list of models."""
 

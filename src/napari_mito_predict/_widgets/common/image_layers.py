@@ -192,7 +192,7 @@ def placement_of(layer: Image, axes: str = "") -> dict[str, Any]:
     Of a layer with an axis C, the place of one of its channels, which has no such axis.
     """
     if "C" in axes:
-        return _placement_of_channel(layer, [i for i, axis in enumerate(axes) if axis != "C"])
+        return placement_of_axes(layer, [i for i, axis in enumerate(axes) if axis != "C"])
     return {
         "scale": layer.scale,
         "translate": layer.translate,
@@ -204,18 +204,19 @@ def placement_of(layer: Image, axes: str = "") -> dict[str, Any]:
     }
 
 
-def _placement_of_channel(layer: Image, kept: list[int]) -> dict[str, Any]:
+def placement_of_axes(layer: Image, kept: Sequence[int]) -> dict[str, Any]:
+    """The same for a layer of only some axes: one channel, or one plane, which is shown at every step of the rest."""
     from napari.utils.transforms import Affine
 
     place = Affine(scale=layer.scale, translate=layer.translate, rotate=layer.rotate, shear=layer.shear)
-    place = place.set_slice(kept)
+    place = place.set_slice(list(kept))
     return {
         "scale": place.scale,
         "translate": place.translate,
         "rotate": place.rotate,
         # Without a shear napari gives zeros in a number that it does not take.
         "shear": place.shear if np.any(place.shear) else None,
-        "affine": layer.affine.set_slice(kept),
+        "affine": layer.affine.set_slice(list(kept)),
         "units": tuple(layer.units[i] for i in kept),
         "axis_labels": tuple(layer.axis_labels[i] for i in kept),
     }

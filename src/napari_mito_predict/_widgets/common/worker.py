@@ -234,7 +234,7 @@ def _guarded(
             if cancelled.is_set():
                 kind = "cancelled"
                 break
-    except errors.PredictionCancelled:
+    except (errors.PredictionCancelled, errors.MeasurementCancelled):
         kind = "cancelled"
     except Exception as error:  # noqa: BLE001  whatever escaped here would vanish: it is shown instead
         kind, payload = "failed", describe(error, fixes)
@@ -362,6 +362,10 @@ _EXPLANATIONS: tuple[tuple[type[BaseException], tuple[str, str]], ...] = (
     (
         errors.TrainingError,
         ("The start model does not fit, or the folder of the run cannot be used.", "Change what the message names."),
+    ),
+    (
+        errors.MeasurementError,
+        ("The layers or settings do not fit what is to be measured.", "Change what the message names."),
     ),
     (
         errors.EvaluationError,

@@ -21,6 +21,7 @@ from napari_mito_predict._widgets.common.image_layers import (
     source_of,
     values_of,
 )
+from napari_mito_predict._widgets.common.layer_choices import AxesCombo, ChannelCombo, SceneCombo
 from napari_mito_predict._widgets.common.layouts import clear, column, form
 from napari_mito_predict._widgets.common.origins import LayerPixels, origin_of
 from napari_mito_predict._widgets.common.recognition import Recogniser
@@ -29,7 +30,6 @@ from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.worker import Failure, Job, JobState
 from napari_mito_predict._widgets.common.wrapped import Elided, Wrapped
 from napari_mito_predict._widgets.predict.choosing import Input, NapariFiles, newest_transmitted, truth_beside
-from napari_mito_predict._widgets.predict.layer_choices import AxesCombo, ChannelCombo, SceneCombo
 from napari_mito_predict._widgets.predict.opening import ALL, NotOpened, Opened, Part, opening
 from napari_mito_predict._widgets.predict.output_layers import Grid
 from napari_mito_predict._widgets.predict.part import RangeBoxes

@@ -1,0 +1,1 @@
+"""The dock "Measure": objects of layers, recorded or predicted, as labels, tables and plots."""

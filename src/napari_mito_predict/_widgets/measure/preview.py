@@ -1,0 +1,175 @@
+"""What is found in the plane on screen, as outlines that follow settings and sliders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtCore import QObject, Signal
+from superqt.utils import QSignalThrottler
+
+from napari_mito_predict._widgets.common.facts import PreviewFacts, metadata_of
+from napari_mito_predict._widgets.common.following import follow
+from napari_mito_predict._widgets.common.image_layers import placement_of_axes
+from napari_mito_predict._widgets.common.removal import take_away
+from napari_mito_predict._widgets.common.worker import Job
+from napari_mito_predict.measurement.measures import Structure
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+    from napari_mito_predict._widgets.common.worker import Failure, Work
+    from napari_mito_predict._widgets.measure.field import Field, LayerSource, PlaneIndex
+    from napari_mito_predict.measurement import MeasureSettings
+
+_EVERY_MS: Final = 40
+"""A burst of changes, such as a slider that moves, asks once in this time."""
+_NAME: Final = "outlines"
+
+
+@dataclass(frozen=True, eq=False)
+class Outlines:
+    """Labels of a plane, (Y, X)."""
+
+    labels: NDArray[Any]
+
+    @property
+    def count(self) -> int:
+        """How many objects there are."""
+        return int(self.labels.max(initial=0))
+
+
+class Preview(QObject):
+    """One layer of labels over all others; only the newest question is answered.
+
+    The layer has no axes but y and x: napari shows it at each step of the sliders.
+    """
+
+    found = Signal(int)
+    failed = Signal(object)
+    dismissed = Signal()
+    """Somebody took the layer away by hand."""
+
+    def __init__(self, viewer: Viewer, parent: QObject) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._layer: Labels | None = None
+        self._field: Field | None = None
+        self._structure = Structure.MITOCHONDRIA
+        self._settings: MeasureSettings | None = None
+        self.job = Job(self)
+        self.job.yielded.connect(self._show)
+        self.job.failed.connect(self._fail)
+        self._soon = QSignalThrottler(QSignalThrottler.EmissionPolicy.Trailing, parent=self)
+        self._soon.setTimeout(_EVERY_MS)
+        self._soon.triggered.connect(self.look)
+        follow(self, viewer.layers.events.removed, self._removed)
+
+    @property
+    def layer(self) -> Labels | None:
+        """The layer, where there is one."""
+        return self._layer
+
+    def show(self, field: Field, structure: Structure, settings: MeasureSettings) -> None:
+        """Show what these settings find of a structure; soon, and once for a burst of calls."""
+        self._field = field
+        self._structure = structure
+        self._settings = settings
+        self._soon.throttle()
+
+    def follow_slider(self) -> None:
+        """Another plane may be on screen."""
+        if self._field is not None:
+            self._soon.throttle()
+
+    def leave(self) -> None:
+        """Take the outlines away."""
+        self._field = None
+        self._soon.cancel()
+        self.job.reset()
+        self._remove()
+
+    def look(self) -> None:
+        """Look at the plane on screen."""
+        if self._field is None or self._settings is None:
+            return
+        plane = self._field.plane_on_screen(self._viewer)
+        if plane is None:
+            self.job.reset()
+            self._remove()
+            return
+        sources = self._field.sources(self._viewer)
+        self.job.start(outlining(sources, self._structure, plane, self._settings))
+
+    def _show(self, outlines: Outlines) -> None:
+        if self._field is None:
+            return
+        if self._layer is None:
+            self._add(outlines, self._field)
+        else:
+            place = _place(self._field)
+            self._layer.data = outlines.labels
+            for name, value in place.items():
+                if not np.array_equal(getattr(self._layer, name), value):
+                    setattr(self._layer, name, value)
+        self.found.emit(outlines.count)
+
+    def _add(self, outlines: Outlines, field: Field) -> None:
+        """Add the layer; what is selected stays selected."""
+        selected = self._viewer.layers.selection.active
+        facts = metadata_of(PreviewFacts(made_from=field.first.name))
+        layer = Labels(outlines.labels, name=_NAME, opacity=1, metadata=facts, **_place(field))
+        layer.contour = 1
+        layer.editable = False
+        self._viewer.layers.append(layer)
+        self._viewer.layers.selection.active = selected
+        self._layer = layer
+
+    def _remove(self) -> None:
+        layer, self._layer = self._layer, None
+        if layer is not None:
+            take_away(self._viewer, [layer])
+
+    def _removed(self, event: Any) -> None:
+        if self._layer is not None and event.value == self._layer:
+            self._layer = None
+            self.leave()
+            self.dismissed.emit()
+
+    def _fail(self, failure: Failure) -> None:
+        self._remove()
+        self.failed.emit(failure)
+
+
+def outlining(
+    sources: dict[Structure, LayerSource], structure: Structure, plane: PlaneIndex, settings: MeasureSettings
+) -> Work:
+    """Work that yields the `Outlines` of a structure in a plane."""
+
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
+        from napari_mito_predict.measurement import Progress, segment
+
+        progress = Progress(should_stop=should_stop)
+
+        def found(which: Structure, nuclei: NDArray[Any] | None = None) -> NDArray[Any]:
+            source = sources[which]
+            size = source.image.voxel_size_um
+            if None in (size if source.image.sizes["Z"] > 1 else size[1:]):
+                size = (None, None, None)  # what is measured in pixels is looked for in pixels
+            return segment(which, source.plane(plane), size[1:], settings, nuclei=nuclei, progress=progress)
+
+        nuclei = None
+        if structure is Structure.NUCLEOIDS and Structure.NUCLEI in sources:
+            nuclei = found(Structure.NUCLEI)
+        yield Outlines(found(structure, nuclei))
+
+    return work
+
+
+def _place(field: Field) -> dict[str, Any]:
+    ndim = len(field.axes)
+    return placement_of_axes(field.first, (ndim - 2, ndim - 1))

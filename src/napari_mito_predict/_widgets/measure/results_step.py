@@ -1,0 +1,231 @@
+"""Step 4: the numbers of the field, and how its objects are spread."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QLabel, QPushButton, QWidget
+from superqt.utils import signals_blocked
+
+from napari_mito_predict._widgets.common.controls import Combo
+from napari_mito_predict._widgets.common.layouts import form
+from napari_mito_predict._widgets.common.steps import Step
+from napari_mito_predict._widgets.common.wrapped import WarningLine, Wrapped
+from napari_mito_predict._widgets.measure.field_table import FieldTable
+from napari_mito_predict._widgets.measure.plots import Histogram, OverTime
+from napari_mito_predict._widgets.measure.rows import FieldRow, Numbers, name_of, number, with_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_mito_predict.image import Finding
+    from napari_mito_predict.measurement.measures import Measure, Structure
+
+_SAID_ELSEWHERE: Final = ("size-unknown", "predicted")
+"""Findings that step 1, and the sentence on predictions here, say."""
+
+
+class ResultsStep(Step):
+    """A table, a histogram, and for a series a line over time; they follow the slider."""
+
+    selected = Signal(object, object)
+    """A structure, and labels of some of its objects in the layer."""
+    time_chosen = Signal(int)
+    save_pressed = Signal(object)
+    """Where the tables go, a `Path`."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("4  Numbers", parent)
+        self._numbers: Numbers | None = None
+        self._t = 0
+        self._labels: NDArray[np.int64] | None = None
+        self.warning = WarningLine()
+        self.structure = Combo()
+        self.table = FieldTable()
+        self.over_time = OverTime()
+        self.measure = Combo()
+        self.histogram = Histogram()
+        self.selection = Wrapped(quiet=True)
+        self.save = QPushButton("Save &tables…")
+        self.saved = Wrapped(quiet=True)
+        self._build()
+        self.show_numbers(None, ())
+
+    def _build(self) -> None:
+        self.structure.setAccessibleName("Structure of the numbers")
+        self.measure.setAccessibleName("Measure of objects")
+        self.save.setToolTip("Measures of the field and of each object, as CSV; each with its unit and verdict (Alt+T)")
+        above, between = form(), form()
+        self._structure_label = QLabel("Structure")
+        above.addRow(self._structure_label, self.structure)
+        self._measure_label = QLabel("Objects")
+        between.addRow(self._measure_label, self.measure)
+        self.body.addWidget(self.warning)
+        self.body.addLayout(above)
+        self.body.addWidget(self.table)
+        self.body.addWidget(self.over_time)
+        self.body.addLayout(between)
+        for widget in (self.histogram, self.selection, self.save, self.saved):
+            self.body.addWidget(widget)
+        self.structure.currentIndexChanged.connect(lambda _: self._structure_chosen())
+        self.table.picked.connect(lambda _: self._show_series())
+        self.measure.currentIndexChanged.connect(lambda _: self._show_objects())
+        self.histogram.clicked.connect(self._bin_clicked)
+        self.over_time.clicked.connect(self.time_chosen)
+        self.save.clicked.connect(self._ask_where_to_save)
+
+    @property
+    def shown(self) -> Structure | None:
+        """The structure whose numbers are shown."""
+        structure: Structure | None = self.structure.currentData()
+        return structure
+
+    @property
+    def chosen(self) -> Measure | None:
+        """The measure of objects that the histogram shows."""
+        measure: Measure | None = self.measure.currentData()
+        return measure
+
+    def show_numbers(self, numbers: Numbers | None, findings: Sequence[Finding], t: int = 0) -> None:
+        """Show what was found, at a time point; None for nothing."""
+        self._numbers = numbers
+        self._t = t
+        self.warning.say(_warning_words(findings))
+        for text in (self.selection, self.saved):
+            text.say("")
+        self._show_widgets(numbers)
+        before = self.shown
+        with signals_blocked(self.structure):
+            self.structure.clear()
+            for structure in () if numbers is None else numbers.structures:
+                self.structure.addItem(structure.capitalize(), structure)
+            self.structure.setCurrentIndex(max(0, self.structure.findData(before)))
+        self._structure_chosen()
+        if numbers is None:
+            self.set_summary("nothing measured yet", "idle")
+        elif numbers.is_predicted:
+            self.set_summary("see verdicts", "info", chosen=True)
+        else:
+            self.set_summary("recorded", "ok")
+
+    def show_time(self, t: int) -> None:
+        """Show the numbers of another time point."""
+        if self._numbers is not None and t != self._t and t < self._numbers.frames:
+            self._t = t
+            self._show_rows()
+            self._show_objects()
+
+    def show_object(self, structure: Structure, label: int) -> None:
+        """Mark the value of an object, and say it; of label 0 nothing."""
+        if self._numbers is None or structure not in self._numbers.structures:
+            return
+        if structure != self.shown:
+            self.structure.setCurrentIndex(self.structure.findData(structure))
+        measure = self.chosen
+        if not label or measure is None:
+            self.histogram.mark(math.nan)
+            self.selection.say("")
+            return
+        value = self._numbers.value_of(measure, label)
+        self.histogram.mark(value)
+        self.selection.say(f"Object {label}: {name_of(measure)} {number(value)} {self._unit}".rstrip())
+
+    def show_saved(self, paths: Sequence[Path]) -> None:
+        """Say where the tables are."""
+        names = ", ".join(path.name for path in paths)
+        self.saved.say(f"Saved in {paths[0].parent}: {names}")
+
+    def restyle(self, theme: str) -> None:
+        """Follow napari's theme."""
+        self.table.restyle()
+        for plot in (self.histogram, self.over_time):
+            plot.restyle(theme)
+
+    # ------------------------------------------------------------------ showing
+
+    def _show_widgets(self, numbers: Numbers | None) -> None:
+        for widget in (self.table, self._measure_label, self.measure, self.histogram, self.save):
+            widget.setVisible(numbers is not None)
+        several = numbers is not None and len(numbers.structures) > 1
+        for widget in (self._structure_label, self.structure):
+            widget.setVisible(several)
+        self.over_time.setVisible(numbers is not None and numbers.frames > 1)
+
+    def _structure_chosen(self) -> None:
+        structure = self.shown
+        if self._numbers is None or structure is None:
+            return
+        before = self.chosen
+        with signals_blocked(self.measure):
+            self.measure.clear()
+            for measure in self._numbers.measures(structure):
+                self.measure.addItem(name_of(measure), measure)
+                if before is not None and measure.name == before.name:
+                    self.measure.setCurrentIndex(self.measure.count() - 1)
+        self._show_rows()
+        self._show_objects()
+
+    @property
+    def _rows(self) -> list[FieldRow]:
+        if self._numbers is None:
+            return []
+        return [row for row in self._numbers.rows[self._t] if row.measure.structure == self.shown]
+
+    def _show_rows(self) -> None:
+        self.table.show_rows(self._rows)
+        self._show_series()
+
+    def _show_series(self) -> None:
+        if self._numbers is None or self._numbers.frames < 2:
+            return
+        rows = self._rows
+        chosen = self.table.chosen
+        row = next((row for row in rows if row.measure == chosen), rows[0])
+        self.over_time.set_values(self._numbers.over_time(row.measure), with_unit(row.name, row.unit))
+        self.over_time.set_now(self._t)
+
+    @property
+    def _unit(self) -> str:
+        if self._numbers is None or self.chosen is None:
+            return ""
+        return self._numbers.unit_of(self.chosen)
+
+    def _show_objects(self) -> None:
+        """Draw the histogram; what was selected by a bin of another is no more."""
+        measure = self.chosen
+        if self._numbers is None or measure is None:
+            return
+        self._labels, values = self._numbers.objects(measure, self._t)
+        self.histogram.set_values(values, with_unit(name_of(measure), self._unit))
+        self.selection.say("")
+        for structure in self._numbers.structures:
+            self.selected.emit(structure, ())
+
+    def _bin_clicked(self, inside: NDArray[np.bool_] | None) -> None:
+        measure = self.chosen
+        if measure is None or self._labels is None:
+            return
+        chosen = () if inside is None else tuple(self._labels[inside])
+        self.selection.say(f"{len(chosen)} of {len(self._labels)} {measure.structure} selected" if chosen else "")
+        self.selected.emit(measure.structure, chosen)
+
+    def _ask_where_to_save(self) -> None:
+        chosen, _ = QFileDialog.getSaveFileName(self, "Save the tables", "measures.csv", "Tables (*.csv)")
+        if chosen:
+            self.save_pressed.emit(Path(chosen).with_suffix(".csv"))
+
+
+def _warning_words(findings: Sequence[Finding]) -> str:
+    """What has to be known of the numbers: that they are of predictions, and all else that was found."""
+    models = [finding.model for finding in findings if finding.code == "predicted"]
+    words = []
+    if models:
+        words.append(f"Measured on predictions ({', '.join(models)}). See the verdict before you take a number.")
+    words += [finding.message for finding in findings if finding.code not in _SAID_ELSEWHERE]
+    return " ".join(words)

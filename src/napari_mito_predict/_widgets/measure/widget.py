@@ -1,0 +1,204 @@
+"""The dock widget "Measure": layers, how objects are found in them, and what they measure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QWidget
+
+from napari_mito_predict._widgets.common.docks import MEASURE
+from napari_mito_predict._widgets.common.following import follow
+from napari_mito_predict._widgets.common.placement import to_data, to_world
+from napari_mito_predict._widgets.common.settings import use_models_folder
+from napari_mito_predict._widgets.common.steps import stack_steps
+from napari_mito_predict._widgets.common.style import style_sheet
+from napari_mito_predict._widgets.common.worker import Job, JobState
+from napari_mito_predict._widgets.measure.layers_step import LayersStep
+from napari_mito_predict._widgets.measure.preview import Preview
+from napari_mito_predict._widgets.measure.result_layers import ResultLayers
+from napari_mito_predict._widgets.measure.results_step import ResultsStep
+from napari_mito_predict._widgets.measure.rows import Numbers
+from napari_mito_predict._widgets.measure.run_step import RunStep
+from napari_mito_predict._widgets.measure.settings_step import STACK_NOTE, SettingsStep
+from napari_mito_predict._widgets.measure.work import Found, Watched, measuring, writing_tables
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+    from napari_mito_predict._widgets.measure.field import Field
+    from napari_mito_predict.measurement import MeasureSettings
+
+
+class MeasureWidget(QWidget):
+    """One dock: choose layers, see what is found, measure it.
+
+    Parameters
+    ----------
+    napari_viewer : Viewer
+        The viewer it belongs to.
+    """
+
+    dock_name = MEASURE
+
+    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        use_models_folder()
+        self.viewer = napari_viewer
+        self.layers = LayersStep(napari_viewer)
+        self.settings = SettingsStep()
+        self.run = RunStep()
+        self.results = ResultsStep()
+        self.preview = Preview(napari_viewer, self)
+        self.result_layers = ResultLayers(napari_viewer, self)
+        self.job = Job(self, "Mito Predict: measuring")
+        self._saving = Job(self)
+        self._asked: tuple[Field, MeasureSettings] | None = None
+        """What is measured now."""
+        self._measured: tuple[Field, MeasureSettings] | None = None
+        """What the numbers are of."""
+        self._found: Found | None = None
+        stack_steps(self, (self.layers, self.settings, self.run, self.results))
+        self._connect()
+        follow(self, napari_viewer.events.theme, self._restyle)
+        self._restyle()
+        self._changed()
+
+    def _connect(self) -> None:
+        self.layers.changed.connect(self._changed)
+        self.settings.changed.connect(self._settings_changed)
+        self.preview.dismissed.connect(lambda: self.settings.live.setChecked(False))
+        self.preview.found.connect(self._say_found)
+        self.preview.failed.connect(lambda failure: self.settings.say_found(failure.what))
+        self.run.start_pressed.connect(self.start)
+        self.run.cancel_pressed.connect(self.job.cancel)
+        self.job.yielded.connect(self._receive)
+        self.job.failed.connect(self.run.show_failure)
+        self.job.state_changed.connect(self._job_changed)
+        self.results.selected.connect(self.result_layers.select)
+        self.results.time_chosen.connect(self._go_to)
+        self.results.save_pressed.connect(self.save_tables)
+        self.result_layers.picked.connect(self.results.show_object)
+        self._saving.yielded.connect(self.results.show_saved)
+        self._saving.failed.connect(self.run.show_failure)
+        dims = self.viewer.dims.events
+        follow(self, dims.current_step, self._stepped)
+        for emitter in (dims.ndisplay, dims.order):
+            follow(self, emitter, self._stepped)
+
+    def event(self, event: QEvent | None) -> bool:
+        """End what is under way when napari takes this out of its dock: that is all its x does."""
+        handled = super().event(event)
+        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.job.reset()
+            self.preview.leave()
+        return handled
+
+    # ------------------------------------------------------------------ choosing
+
+    def _changed(self) -> None:
+        """Other layers, or another place of them."""
+        self.settings.show_field(self.layers.field)
+        self._settings_changed()
+
+    def _settings_changed(self) -> None:
+        self._say_state()
+        self._show_outlines()
+
+    def _say_state(self) -> None:
+        self.run.show_missing(self.layers.missing)
+        self.run.show_measured(measured=self._found is not None, outdated=self._is_outdated)
+
+    def _show_outlines(self) -> None:
+        field = self.layers.field
+        structure = self.settings.shown
+        if field is None or structure is None or not self.settings.live.isChecked() or self.job.state.busy:
+            self._hide_outlines()
+        else:
+            self.preview.show(field, structure, self.settings.settings)
+
+    def _hide_outlines(self) -> None:
+        self.preview.leave()
+        self.settings.say_found("")
+
+    @property
+    def _is_outdated(self) -> bool:
+        """Whether something was changed since it was measured."""
+        return self._found is not None and self._measured != (self.layers.field, self.settings.settings)
+
+    def _say_found(self, count: int) -> None:
+        field = self.layers.field
+        if field is None:
+            return
+        note = f" {STACK_NOTE}" if field.dimensions == 3 else ""
+        self.settings.say_found(f"{count} in this plane.{note}")
+
+    # ------------------------------------------------------------------ measuring
+
+    def start(self) -> None:
+        """Measure the whole image."""
+        field = self.layers.field
+        if field is None or self.job.state.busy:
+            return
+        settings = self.settings.settings
+        self._asked = (field, settings)
+        watched = Watched(field.sizes["T"])
+        self.run.watch(watched)
+        self.job.start(measuring(field.sources(self.viewer), settings, watched))
+
+    def _receive(self, found: object) -> None:
+        if not isinstance(found, Found) or self._asked is None:
+            return
+        self._found = found
+        self._measured = self._asked
+        field = self._asked[0]
+        self.result_layers.show(field, found)
+        numbers = Numbers(found, field.dimensions, field.voxels.unit)
+        self.results.show_numbers(numbers, found.measurements.findings, field.time_on_screen(self.viewer))
+
+    def _job_changed(self, state: JobState) -> None:
+        """While it measures, and beside what it found, there are no outlines until a setting is changed."""
+        self.run.show_state(state)
+        self._say_state()
+        if state.busy or state is JobState.DONE:
+            self._hide_outlines()
+        else:
+            self._show_outlines()
+
+    def save_tables(self, path: Path) -> None:
+        """Write all numbers as CSV files."""
+        if self._found is not None:
+            self._saving.start(writing_tables(self._found.measurements, path))
+
+    # ------------------------------------------------------------------ following
+
+    def _stepped(self, event: Any = None) -> None:
+        """A slider moved."""
+        self.preview.follow_slider()
+        field = self._measured_field
+        if field is not None:
+            self.results.show_time(field.time_on_screen(self.viewer))
+
+    @property
+    def _measured_field(self) -> Field | None:
+        """What the numbers are of, where its layer is still there."""
+        if self._measured is None or self._measured[0].first not in self.viewer.layers:
+            return None
+        return self._measured[0]
+
+    def _go_to(self, t: int) -> None:
+        """Set the slider of time."""
+        field = self._measured_field
+        if field is None or "T" not in field.axes:
+            return
+        axis = field.axes.index("T")
+        place = to_data(self.viewer, field.first, self.viewer.dims.point)
+        place[axis] = t
+        slider = axis + self.viewer.dims.ndim - field.first.ndim
+        self.viewer.dims.set_point(slider, to_world(self.viewer, field.first, place)[axis])
+
+    def _restyle(self, event: object = None) -> None:
+        theme = str(self.viewer.theme)
+        self.setStyleSheet(style_sheet(theme))
+        self.results.restyle(theme)

@@ -1,0 +1,49 @@
+from .agreement import MeasureAgreement, agreement, concordance
+from .fields import density_by_distance, summarise
+from .images import FieldRun, Frame, Measurements, MeasureSettings, measure, segment
+from .measures import FIELD_MEASURES, OBJECT_MEASURES, Measure, Structure, measures_of
+from .objects import measure_mitochondria, measure_nuclei, measure_puncta
+from .progress import Progress
+from .segmentation import label_objects, segment_mitochondria, segment_nuclei, segment_puncta
+from .settings import MitochondriaSettings, NucleiSettings, PunctaSettings
+from .skeletons import Skeletons, skeletonise
+from .tables import write_tables
+from .verdicts import Judgement, Origin, judge
+from .voxels import Voxels
+
+__all__ = [
+    "FIELD_MEASURES",
+    "OBJECT_MEASURES",
+    "FieldRun",
+    "Frame",
+    "Judgement",
+    "Measure",
+    "MeasureAgreement",
+    "MeasureSettings",
+    "Measurements",
+    "MitochondriaSettings",
+    "NucleiSettings",
+    "Origin",
+    "Progress",
+    "PunctaSettings",
+    "Skeletons",
+    "Structure",
+    "Voxels",
+    "agreement",
+    "concordance",
+    "density_by_distance",
+    "judge",
+    "label_objects",
+    "measure",
+    "measure_mitochondria",
+    "measure_nuclei",
+    "measure_puncta",
+    "measures_of",
+    "segment",
+    "segment_mitochondria",
+    "segment_nuclei",
+    "segment_puncta",
+    "skeletonise",
+    "summarise",
+    "write_tables",
+]
