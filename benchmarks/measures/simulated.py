@@ -28,10 +28,11 @@ from napari_mito_predict.simulation.simulator import _Scene
 Array = npt.NDArray[np.generic]
 STACK = (32, 256, 256)
 SERIES_PLANES = 24
-FRAMES = 12
-MEASURED_FRAME = 6
+SERIES_YX = (192, 192)
+FRAMES = 8
+MEASURED_FRAME = 4
 STEP_S = 30.0
-FIELDS = 12
+FIELDS = 8
 SEEDS = {"z": range(920_000, 920_000 + FIELDS), "t": range(921_000, 921_000 + FIELDS)}
 """No model was trained on them, and the segmentation was not adjusted with them."""
 MODELS = {"z": ("mito-z", "dna-z"), "t": ("mito-t", "dna-t")}
@@ -57,7 +58,7 @@ class Field:
 def simulate(kind: str, seed: int) -> Field:
     """Simulate a stack (kind ``z``) or a series (``t``), and predict from its transmitted light."""
     conditions = Conditions.matched(np.random.default_rng(seed))
-    scene = _Scene(seed, conditions, STACK if kind == "z" else (SERIES_PLANES, *STACK[1:]))
+    scene = _Scene(seed, conditions, STACK if kind == "z" else (SERIES_PLANES, *SERIES_YX))
     if kind == "z":
         image = scene.image([scene.record(0.0)], None)
         time_s = 0.0
