@@ -253,3 +253,12 @@ class EvaluationError(MitoPredictError):
 
 class PredictedTruthError(EvaluationError):
     """The truth is a prediction itself, and nobody said that this is meant."""
+
+
+# ---------------------------------------------------------------- measurement
+class MeasurementError(MitoPredictError):
+    """Nothing can be measured: no channel that shows the structure, settings or labels that do not fit the image."""
+
+
+class MeasurementCancelled(MitoPredictError):
+    """The user cancelled; nothing was written."""

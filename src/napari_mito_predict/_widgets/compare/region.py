@@ -52,7 +52,7 @@ class Region:
 
         mask = np.zeros(self.shape, bool)
         for outline in self.outlines:
-            rows, columns = polygon(outline[:, 0], outline[:, 1], self.shape)  # type: ignore[no-untyped-call]
+            rows, columns = polygon(outline[:, 0], outline[:, 1], self.shape)
             mask[rows, columns] = True
         return mask
 

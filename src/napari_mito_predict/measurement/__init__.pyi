@@ -1,0 +1,23 @@
+from .objects import measure_mitochondria, measure_nuclei, measure_puncta
+from .progress import Progress
+from .segmentation import label_objects, segment_mitochondria, segment_nuclei, segment_puncta
+from .settings import MitochondriaSettings, NucleiSettings, PunctaSettings
+from .skeletons import Skeletons, skeletonise
+from .voxels import Voxels
+
+__all__ = [
+    "MitochondriaSettings",
+    "NucleiSettings",
+    "Progress",
+    "PunctaSettings",
+    "Skeletons",
+    "Voxels",
+    "label_objects",
+    "measure_mitochondria",
+    "measure_nuclei",
+    "measure_puncta",
+    "segment_mitochondria",
+    "segment_nuclei",
+    "segment_puncta",
+    "skeletonise",
+]
