@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import find_objects
 from scipy.spatial import KDTree
 
 from napari_mito_predict.measurement.motility import carried_back
@@ -89,15 +90,18 @@ def _splits(
     divided = [whole for whole, count in sorted(Counter(belongs.values()).items()) if count > 1]
     if not divided:
         return []
-    left_over = [_places(wholes, whole, voxels) for whole in _large(wholes, least_voxels) - set(belongs.values())]
+    left_over = _large(wholes, least_voxels) - set(belongs.values())
+    others = list(_places(wholes, left_over, voxels).values())
+    members: dict[int, list[int]] = defaultdict(list)
+    for part in sorted(belongs):
+        members[belongs[part]].append(part)
     found = []
     for whole in divided:
-        members = {}
-        for part in sorted(belongs):
-            places = _places(parts, part, voxels)
-            if belongs[part] == whole and not any(_may_be(other, places, settings.near) for other in left_over):
-                members[part] = places
-        found += [(whole, *split) for split in _nearest_first(members)]
+        places = _places(parts, members[whole], voxels)
+        for part in members[whole]:
+            if any(_may_be(other, places[part], settings.near) for other in others):
+                del places[part]
+        found += [(whole, *split) for split in _nearest_first(places)]
     return found
 
 
@@ -111,9 +115,15 @@ def _large(labels: Array, least_voxels: float) -> set[int]:
     return set(numbers[(sizes >= least_voxels) & (numbers > 0)].tolist())
 
 
-def _places(labels: Array, label: int, voxels: Voxels) -> Array:
-    """Places of the voxels of one object, (N, 2) or (N, 3), in the unit of the voxels."""
-    return np.asarray(np.argwhere(labels == label) * np.array(voxels.spacing))
+def _places(labels: Array, chosen: Iterable[int], voxels: Voxels) -> dict[int, Array]:
+    """Places of the voxels of some objects, (N, 2) or (N, 3), in the unit of the voxels."""
+    boxes = find_objects(labels)
+    found = {}
+    for label in chosen:
+        box = boxes[label - 1]
+        corner = [side.start for side in box]
+        found[label] = (np.argwhere(labels[box] == label) + corner) * np.array(voxels.spacing)
+    return found
 
 
 def _belonging(wholes: Array, parts: Array, share: float, least_voxels: float) -> dict[int, int]:
@@ -172,7 +182,7 @@ def lasting(events: Sequence[ObjectEvent], frames: int, near: float) -> list[Obj
     ----------
     events : sequence of ObjectEvent
     frames : int
-        How many frames later it may be undone; 0 keeps everything.
+        What is undone less than so many frames later is left out; 1 keeps everything.
     near : float
         How far away, in the unit of the places.
     """
@@ -181,7 +191,7 @@ def lasting(events: Sequence[ObjectEvent], frames: int, near: float) -> list[Obj
         for earlier in range(later):
             other = events[earlier]
             apart = abs(event.frame - other.frame)
-            if other.kind == event.kind or not 0 < apart <= frames:
+            if other.kind == event.kind or not 0 < apart < frames:
                 continue
             distance = float(np.linalg.norm(np.subtract(event.place, other.place)))
             if distance <= near:

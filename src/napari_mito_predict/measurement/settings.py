@@ -150,7 +150,7 @@ class DynamicsSettings(_Settings):
         Objects of a smaller area or volume than a circle or ball of this diameter are not counted and take part in no
         event.
     lasting : int
-        A fission that is undone within so many frames, or a fusion, is flicker and no event.
+        A fission or fusion that is undone less than so many frames later is flicker and no event; 1 keeps them all.
     near : float
         How near the two are then.
     smoothing : float

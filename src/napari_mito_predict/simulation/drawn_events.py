@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from scipy.spatial import KDTree
 
 from napari_mito_predict.simulation.dynamics import Dynamics, Event
@@ -15,6 +14,7 @@ from napari_mito_predict.simulation.network import Network
 if TYPE_CHECKING:
     from napari_mito_predict.simulation.cell import Mitochondria
     from napari_mito_predict.simulation.network import Indices
+    from napari_mito_predict.simulation.shapes import Points
 
 _CUT_UM = 1.2
 _RETRACTS_UM = 0.5
@@ -77,12 +77,13 @@ class _Drawing:
 
     def __init__(self, rng: np.random.Generator, mitochondria: Mitochondria, first_object: int) -> None:
         self._rng = rng
-        self._network = Network.of(mitochondria)
+        self._network = Network(mitochondria)
+        self._points = mitochondria.points
         self._used = np.zeros(len(mitochondria.points), bool)
         self._places = mitochondria.points.copy()
         self.changes: list[Change] = []
-        self.objects = [self._network.components() + first_object]
-        self._next = int(self.objects[0].max(initial=first_object - 1)) + 1
+        self.objects = [mitochondria.owner + first_object]
+        self._next = first_object + len(mitochondria.potential)
 
     @property
     def count(self) -> int:
@@ -91,51 +92,48 @@ class _Drawing:
 
     def divide(self, time_s: float) -> None:
         """Cut a tubule somewhere, if one is long enough."""
-        degree = self._network.degree()
-        edges = self._network.edges
-        free = ~self._used[edges].any(axis=1) & (degree[edges] == 2).all(axis=1)
-        for edge in self._some(np.flatnonzero(free)):
-            sides = self._sides(edge)
-            if sides is not None:
-                self._cut(edge, sides, time_s)
+        free = np.flatnonzero(~self._used & (self._network.degree() == 2))
+        for ball in self._some(free):
+            other = min(self._network.neighbours[ball])
+            sides = self._side(ball, other), self._side(other, ball)
+            if sides[0] and sides[1]:
+                self._cut(sides[0], sides[1], time_s)
                 return
 
-    def _sides(self, edge: int) -> tuple[Indices, Indices] | None:
-        """Balls on both sides of an edge, nearest first; None if the tubule ends, forks or is taken within them."""
-        network = self._network.without(edge)
-        degree = network.degree()
-        found = []
-        for ball in self._network.edges[edge]:
-            distance = network.distances(int(ball), _CUT_UM)
-            balls = np.argsort(distance)[: np.count_nonzero(np.isfinite(distance))]
-            inner = balls[1:-1]
-            if distance[balls[-1]] < _CUT_UM - 0.2 or self._used[balls].any() or (degree[inner] != 2).any():
-                return None
-            found.append(balls)
-        return found[0], found[1]
+    def _side(self, ball: int, other: int) -> dict[int, float]:
+        """Balls from `ball` on and away from `other`; none if the tubule ends, forks or is taken within them."""
+        ways = self._network.reached(ball, _CUT_UM, not_through=other)
+        balls = list(ways)
+        forks = any(len(self._network.neighbours[inner]) != 2 for inner in balls[:-1])
+        if forks or ways[balls[-1]] < _CUT_UM - 0.2 or self._used[balls].any():
+            return {}
+        return ways
 
-    def _cut(self, edge: int, sides: tuple[Indices, Indices], time_s: float) -> None:
-        points = self._network.points
-        ends = points[self._network.edges[edge]]
-        self._network = self._network.without(edge)
-        shifts = []
-        distances = []
-        for balls in sides:
-            along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points[balls], axis=0), axis=1))])
-            # What was evenly spread over the whole length is now spread over the length without the gap.
-            pushed = _RETRACTS_UM + along * (1 - _RETRACTS_UM / along[-1])
-            moved = np.column_stack([np.interp(pushed, along, points[balls, axis]) for axis in range(3)])
-            shifts.append(moved - points[balls])
-            distances.append(along)
+    def _cut(self, first: dict[int, float], second: dict[int, float], time_s: float) -> None:
+        ends = next(iter(first)), next(iter(second))
+        self._network.unlink(*ends)
         parts = self._new_objects(2)
         objects = self.objects[-1].copy()
-        whole = int(objects[sides[0][0]])
-        components = self._network.components()
-        for balls, part in zip(sides, parts, strict=True):
-            objects[components == components[balls[0]]] = part
-        event = Event("fission", time_s, ends.mean(axis=0), whole, (parts[0], parts[1]))
-        change = Change(event, np.concatenate(sides), np.concatenate(shifts), np.concatenate(distances))
+        whole = int(objects[ends[0]])
+        shifts = []
+        for ways, part in ((first, parts[0]), (second, parts[1])):
+            shifts.append(self._retracting(ways))
+            objects[list(self._network.reached(next(iter(ways))))] = part
+        place = self._points[list(ends)].mean(axis=0)
+        change = Change(
+            event=Event("fission", time_s, place, whole, (parts[0], parts[1])),
+            balls=np.array([*first, *second]),
+            shift=np.concatenate(shifts),
+            distance=np.array([*first.values(), *second.values()]),
+        )
         self._take(change, objects)
+
+    def _retracting(self, ways: dict[int, float]) -> Points:
+        """How far the balls of one side move: what was spread over its whole length is spread without the gap."""
+        points = self._points[list(ways)]
+        along = np.array(list(ways.values()))
+        pushed = _RETRACTS_UM + along * (1 - _RETRACTS_UM / along[-1])
+        return np.column_stack([np.interp(pushed, along, points[:, axis]) for axis in range(3)]) - points
 
     def join(self, time_s: float) -> None:
         """Let an end reach out to another mitochondrion, if one is near enough."""
@@ -143,22 +141,21 @@ class _Drawing:
         free = np.flatnonzero(~self._used)
         if not len(ends):
             return
-        tree = KDTree(self._network.points[free])
+        tree = KDTree(self._points[free])
         for end in self._some(ends):
-            near = free[tree.query_ball_point(self._network.points[end], _REACH_UM)]
+            near = free[tree.query_ball_point(self._points[end], _REACH_UM)]
             target = self._target(end, near)
             if target is None:
                 continue
-            distance = self._network.distances(end, _STRETCH_UM)
-            balls = np.flatnonzero(np.isfinite(distance))
-            if not self._used[balls].any():
-                self._stretch(end, target, balls, distance[balls], time_s)
+            ways = self._network.reached(end, _STRETCH_UM)
+            if not self._used[list(ways)].any():
+                self._stretch(end, target, ways, time_s)
                 return
 
     def _target(self, end: int, near: Indices) -> int | None:
         """The nearest ball of another mitochondrion, if nothing is in the way."""
         objects = self.objects[-1]
-        points = self._network.points
+        points = self._points
         others = near[objects[near] != objects[end]]
         if not len(others):
             return None
@@ -169,18 +166,18 @@ class _Drawing:
             return None
         return target
 
-    def _stretch(self, end: int, target: int, balls: Indices, distance: npt.NDArray[np.float64], time_s: float) -> None:
-        points = self._network.points
+    def _stretch(self, end: int, target: int, ways: dict[int, float], time_s: float) -> None:
+        distance = np.array(list(ways.values()))
         weight = 0.5 + 0.5 * np.cos(np.pi * distance / _STRETCH_UM)
-        shift = weight[:, None] * (points[target] - points[end])
+        shift = weight[:, None] * (self._points[target] - self._points[end])
         objects = self.objects[-1].copy()
         parts = (int(objects[end]), int(objects[target]))
         whole = self._new_objects(1)[0]
         objects[np.isin(objects, parts)] = whole
-        self._used |= np.isfinite(self._network.distances(target, _SIDE_UM))
-        self._network = self._network.joined(end, target)
-        event = Event("fusion", time_s, points[target].copy(), whole, parts)
-        self._take(Change(event, balls, shift, distance), objects)
+        self._used[list(self._network.reached(target, _SIDE_UM))] = True
+        self._network.link(end, target)
+        event = Event("fusion", time_s, self._points[target].copy(), whole, parts)
+        self._take(Change(event, np.array(list(ways)), shift, distance), objects)
 
     def _take(self, change: Change, objects: Indices) -> None:
         self.changes.append(change)
@@ -193,6 +190,7 @@ class _Drawing:
         self._next += count
         return new
 
-    def _some(self, candidates: Indices) -> Indices:
+    def _some(self, candidates: Indices) -> list[int]:
         """A few of the candidates, in random order."""
-        return self._rng.permutation(candidates)[:_TRIES]
+        chosen: list[int] = self._rng.permutation(candidates)[:_TRIES].tolist()
+        return chosen

@@ -2,80 +2,80 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import KDTree
 
 if TYPE_CHECKING:
     from napari_mito_predict.simulation.cell import Mitochondria
-    from napari_mito_predict.simulation.shapes import Points
 
 Indices = npt.NDArray[np.int64]
 _NEXT_UM = 0.2
 """Balls that follow each other are 0.1 um apart, a little more where a path climbs."""
 
 
-@dataclass(frozen=True, slots=True)
 class Network:
     """The graph of all mitochondria of a cell; it has no loops.
 
+    Parameters
+    ----------
+    mitochondria : Mitochondria
+        Balls follow each other along a path; the first of a branch follows the nearest one before it.
+
     Attributes
     ----------
-    points : (P, 3) array
-        Centres of the balls in um.
-    edges : (E, 2) array
-        Balls that follow each other.
+    neighbours : list of set of int
+        For each ball those that follow it or that it follows.
     """
 
-    points: Points
-    edges: Indices
-
-    @classmethod
-    def of(cls, mitochondria: Mitochondria) -> Network:
-        """Find out which balls follow each other: those of a path, and the first of a branch and its nearest before."""
-        points = mitochondria.points
+    def __init__(self, mitochondria: Mitochondria) -> None:
+        self._points = mitochondria.points
+        self.neighbours: list[set[int]] = [set() for _ in self._points]
         owner = mitochondria.owner
-        joined = []
-        for index in range(1, len(points)):
-            if owner[index] != owner[index - 1]:
-                continue
-            first = int(np.searchsorted(owner, owner[index]))
-            before = index - 1
-            if np.linalg.norm(points[index] - points[before]) > _NEXT_UM:
-                before = first + int(np.argmin(np.linalg.norm(points[first:index] - points[index], axis=1)))
-            joined.append((before, index))
-        return cls(points, np.array(joined, np.int64).reshape(-1, 2))
+        for ball in range(1, len(self._points)):
+            if owner[ball] == owner[ball - 1]:
+                self.link(self._before(ball, int(np.searchsorted(owner, owner[ball]))), ball)
 
-    def without(self, edge: int) -> Network:
-        """The graph without one edge."""
-        return Network(self.points, np.delete(self.edges, edge, axis=0))
+    def _before(self, ball: int, first: int) -> int:
+        """The ball that `ball` follows; `first` is the first one of the same mitochondrion."""
+        distances = np.linalg.norm(self._points[first:ball] - self._points[ball], axis=1)
+        if distances[-1] <= _NEXT_UM:
+            return ball - 1
+        return first + int(np.argmin(distances))
 
-    def joined(self, first: int, second: int) -> Network:
-        """The graph with one more edge, between two balls."""
-        return Network(self.points, np.concatenate([self.edges, [[first, second]]]))
+    def link(self, first: int, second: int) -> None:
+        """Let two balls follow each other."""
+        self.neighbours[first].add(second)
+        self.neighbours[second].add(first)
+
+    def unlink(self, first: int, second: int) -> None:
+        """Let two balls no longer follow each other."""
+        self.neighbours[first].discard(second)
+        self.neighbours[second].discard(first)
 
     def degree(self) -> Indices:
-        """Number of edges of each ball, (P,)."""
-        return np.bincount(self.edges.ravel(), minlength=len(self.points))
+        """Number of neighbours of each ball, (P,)."""
+        return np.array([len(near) for near in self.neighbours], np.int64)
 
-    def components(self) -> Indices:
-        """Number of the connected part that each ball belongs to, (P,)."""
-        return np.asarray(connected_components(self._matrix(), directed=False)[1], np.int64)
+    def reached(self, ball: int, limit_um: float = math.inf, *, not_through: int | None = None) -> dict[int, float]:
+        """Way along tubules from `ball` to all that are nearer than `limit_um`, in um; the nearest first or nearly so.
 
-    def distances(self, ball: int, limit_um: float) -> npt.NDArray[np.float64]:
-        """Way from `ball` to each of the others in um, (P,); infinite beyond `limit_um` and to other parts."""
-        return np.asarray(dijkstra(self._matrix(), directed=False, indices=ball, limit=limit_um))
-
-    def _matrix(self) -> csr_array:
-        ends = self.points[self.edges]
-        lengths = np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1)
-        shape = (len(self.points), len(self.points))
-        return csr_array((np.maximum(lengths, 1e-6), (self.edges[:, 0], self.edges[:, 1])), shape=shape)
+        No way leads through the ball `not_through`.
+        """
+        ways = {ball: 0.0}
+        waiting = deque([ball])
+        while waiting:
+            here = waiting.popleft()
+            for near in self.neighbours[here]:
+                way = ways[here] + math.dist(self._points[here], self._points[near])
+                if near not in ways and near != not_through and way <= limit_um:
+                    ways[near] = way
+                    waiting.append(near)
+        return ways
 
 
 def apart(mitochondria: Mitochondria, distance_um: float) -> npt.NDArray[np.bool_]:
