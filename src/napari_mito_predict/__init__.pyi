@@ -1,6 +1,7 @@
 from .errors import MitoPredictError
 from .evaluation import Scores, evaluate
 from .image import ChannelRole, ImageSource, from_array, open_image
+from .measurement import Measurements, measure
 from .models import Model, ModelCard, list_models, load_model
 from .prediction import (
     Block,
@@ -21,6 +22,7 @@ __all__ = [
     "Block",
     "ChannelRole",
     "ImageSource",
+    "Measurements",
     "MitoPredictError",
     "Model",
     "ModelCard",
@@ -35,6 +37,7 @@ __all__ = [
     "iter_predict",
     "list_models",
     "load_model",
+    "measure",
     "open_image",
     "plan_prediction",
     "predict",

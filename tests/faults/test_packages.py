@@ -164,7 +164,7 @@ READING: dict[str, tuple[Damage, str]] = {
     "card-megabytes": (content(CARD, b" " * (1 << 21)), "larger than a model may be"),
     "card-gigabytes": (instead(CARD, sparse(2 << 30)), "larger than a model may be"),
     "card-folder": (instead(CARD, Path.mkdir), "no file but a folder"),
-    "card-newer": (card(schema_version=4), "newer version"),
+    "card-newer": (card(schema_version=5), "newer version"),
     "card-true": (card(schema_version=True), "no whole number"),
     "card-1.0": (card(schema_version=1.0), "no whole number"),
     "card-long-key": (card(**{"metrics": {"x" * 100_000: {}}}), "metrics"),

@@ -28,7 +28,7 @@ NAMES = [folder.name for folder in PACKAGES]
 def test_each_version_is_kept() -> None:
     assert {
         json.loads((folder / "model.json").read_text(encoding="utf-8"))["schema_version"] for folder in PACKAGES
-    } == {1, 2, 3}
+    } == {1, 2, 3, 4}
     assert {read_card(folder).architecture.kind for folder in PACKAGES} >= {"unet", "gvtnet"}
 
 
@@ -58,7 +58,7 @@ def differences(written: Any, read: Any, place: str) -> Iterator[str]:
 @pytest.mark.parametrize("package", PACKAGES, ids=NAMES)
 def test_a_published_card_means_what_it_meant(package: Path) -> None:
     written = json.loads((package / "model.json").read_text(encoding="utf-8"))
-    written["schema_version"] = 3  # as what it is read
+    written["schema_version"] = 4  # as what it is read
     assert not list(differences(written, read_card(package).model_dump(mode="json"), "card"))
 
 
@@ -70,7 +70,7 @@ def test_a_published_package_can_be_written_anew(package: Path, tmp_path: Path) 
     save_model(tmp_path / "new", model.card, model.network, model.sample.given, training_images=kept)
     again = read_package(tmp_path / "new")
     assert again.card.model_copy(update={"weights": model.card.weights}) == model.card
-    assert json.loads((tmp_path / "new" / "model.json").read_text(encoding="utf-8"))["schema_version"] == 3
+    assert json.loads((tmp_path / "new" / "model.json").read_text(encoding="utf-8"))["schema_version"] == 4
     for name, tensor in model.network.state_dict().items():
         torch.testing.assert_close(again.network.state_dict()[name], tensor, rtol=0, atol=0)
 

@@ -118,7 +118,7 @@ def test_other_output_fails_the_self_test(package: Path) -> None:
     ("change", "message"),
     [
         ({"colour": "red"}, "colour: Extra inputs"),
-        ({"schema_version": 4}, "newer version"),
+        ({"schema_version": 5}, "newer version"),
         ({"targets": []}, "targets"),
         ({"name": "../evil"}, "not a model name"),
         ({"name": "CON"}, "not a model name"),

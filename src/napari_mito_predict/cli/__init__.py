@@ -15,6 +15,7 @@ from napari_mito_predict.cli import models, runs
 from napari_mito_predict.cli.demo import demo
 from napari_mito_predict.cli.evaluate import evaluate
 from napari_mito_predict.cli.info import info
+from napari_mito_predict.cli.measure import measure
 from napari_mito_predict.cli.predict import predict
 from napari_mito_predict.cli.simulate import simulate
 from napari_mito_predict.cli.study import study
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.command()(info)
 app.command()(predict)
 app.command()(evaluate)
+app.command()(measure)
 app.command()(train)
 app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")

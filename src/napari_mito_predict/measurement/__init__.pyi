@@ -1,27 +1,50 @@
+from .agreement import MeasureAgreement, agreement, concordance
 from .dynamics import DynamicsTables, measure_dynamics
+from .fields import density_by_distance, summarise
+from .images import Measurements, MeasureSettings, measure
+from .measures import FIELD_MEASURES, OBJECT_MEASURES, Measure, Structure, measures_of
 from .objects import measure_mitochondria, measure_nuclei, measure_puncta
 from .progress import Progress
 from .segmentation import label_objects, segment_mitochondria, segment_nuclei, segment_puncta
 from .settings import DynamicsSettings, MitochondriaSettings, NucleiSettings, PunctaSettings
 from .skeletons import Skeletons, skeletonise
+from .tables import write_tables
+from .verdicts import Judgement, Origin, judge
 from .voxels import Voxels
 
 __all__ = [
+    "FIELD_MEASURES",
+    "OBJECT_MEASURES",
     "DynamicsSettings",
     "DynamicsTables",
+    "Judgement",
+    "Measure",
+    "MeasureAgreement",
+    "MeasureSettings",
+    "Measurements",
     "MitochondriaSettings",
     "NucleiSettings",
+    "Origin",
     "Progress",
     "PunctaSettings",
     "Skeletons",
+    "Structure",
     "Voxels",
+    "agreement",
+    "concordance",
+    "density_by_distance",
+    "judge",
     "label_objects",
+    "measure",
     "measure_dynamics",
     "measure_mitochondria",
     "measure_nuclei",
     "measure_puncta",
+    "measures_of",
     "segment_mitochondria",
     "segment_nuclei",
     "segment_puncta",
     "skeletonise",
+    "summarise",
+    "write_tables",
 ]

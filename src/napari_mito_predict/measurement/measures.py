@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from napari_mito_predict.measurement.voxels import Unit
+if TYPE_CHECKING:
+    from napari_mito_predict.measurement.voxels import Unit
 
 
 class Structure(StrEnum):
@@ -69,11 +70,11 @@ _STACK = (3,)
 OBJECT_MEASURES: Final = (
     Measure(_MITO, "object", "area", 2, "area", dimensions=_PLANE),
     Measure(_MITO, "object", "volume", 3, "volume", dimensions=_STACK),
-    Measure(_MITO, "object", "perimeter", 1, "length of the outline", "scikit-image (Benkrid & Crookes)", _PLANE),
+    Measure(_MITO, "object", "perimeter", 1, "length of the outline", "Crofton's formula, 4 directions", _PLANE),
     Measure(_MITO, "object", "surface", 2, "area of the surface", _CUBES, _STACK),
     Measure(_MITO, "object", "form_factor", 0, "P² / 4πA: 1 for a circle", "Koopman et al. 2005", _PLANE),
     Measure(_MITO, "object", "sphericity", 0, "π^⅓ (6V)^⅔ / S: 1 for a ball", "Wadell 1935", _STACK),
-    Measure(_MITO, "object", "aspect_ratio", 0, "longest by shortest axis of the ellipse of equal moments", "moments"),
+    Measure(_MITO, "object", "aspect_ratio", 0, "longest by shortest axis of an ellipse of its moments", "moments"),
     Measure(_MITO, "object", "length", 1, "length of all branches of the skeleton", _SKAN),
     Measure(_MITO, "object", "branches", 0, "branches of the skeleton", _SKAN),
     Measure(_MITO, "object", "mean_branch_length", 1, "length by branches", _SKAN),
@@ -83,11 +84,11 @@ OBJECT_MEASURES: Final = (
     Measure(_MITO, "object", "mean_intensity", None, "mean brightness", "mean", relative=True),
     Measure(_NUCLEI, "object", "area", 2, "area", dimensions=_PLANE),
     Measure(_NUCLEI, "object", "volume", 3, "volume", dimensions=_STACK),
-    Measure(_NUCLEI, "object", "perimeter", 1, "length of the outline", "scikit-image (Benkrid & Crookes)", _PLANE),
+    Measure(_NUCLEI, "object", "perimeter", 1, "length of the outline", "Crofton's formula, 4 directions", _PLANE),
     Measure(_NUCLEI, "object", "surface", 2, "area of the surface", _CUBES, _STACK),
     Measure(_NUCLEI, "object", "form_factor", 0, "P² / 4πA: 1 for a circle", "Koopman et al. 2005", _PLANE),
     Measure(_NUCLEI, "object", "sphericity", 0, "π^⅓ (6V)^⅔ / S: 1 for a ball", "Wadell 1935", _STACK),
-    Measure(_NUCLEI, "object", "aspect_ratio", 0, "longest by shortest axis of the ellipse of equal moments", "moments"),
+    Measure(_NUCLEI, "object", "aspect_ratio", 0, "longest by shortest axis of an ellipse of its moments", "moments"),
     Measure(_NUCLEI, "object", "touches_border", 0, "1 if the border of the field cuts it"),
     Measure(_NUCLEI, "object", "mean_intensity", None, "mean brightness", "mean", relative=True),
     Measure(_NUCLEOIDS, "object", "area", 2, "area", dimensions=_PLANE),

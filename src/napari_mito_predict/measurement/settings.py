@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal, Self
 
 from napari_mito_predict.errors import MeasurementError
@@ -29,32 +29,34 @@ class _Settings:
     @classmethod
     def in_pixels(cls) -> Self:
         """The defaults for images of unknown size: what they are at 0.1 micrometres per pixel."""
-        given = cls()
-        lengths = {}
-        for field in fields(cls):
-            value = getattr(given, field.name)
-            if isinstance(value, float) and field.name not in _NO_LENGTHS:
-                lengths[field.name] = round(value / _PIXEL_UM, 3)
+        lengths = {name: round(value / _PIXEL_UM, 3) for name, value in cls()._lengths().items()}
         return cls(unit="px", **lengths)
 
     @classmethod
     def fitting(cls, settings: Self | None, voxels: Voxels) -> Self:
-        """`settings`, or the defaults in the unit of `voxels`.
+        """`settings`, or the defaults, in the unit of `voxels`; where all lengths are defaults, they fit any unit.
 
         Raises
         ------
         MeasurementError
-            Settings in micrometres for an image of unknown size.
+            Lengths in micrometres for an image of unknown size, or in pixels for one of known size.
         """
+        defaults = cls() if voxels.unit == "um" else cls.in_pixels()
         if settings is None:
-            return cls() if voxels.unit == "um" else cls.in_pixels()
-        if settings.unit != voxels.unit:
-            names = {"um": "micrometres", "px": "pixels"}
-            raise MeasurementError(
-                f"the settings are in {names[settings.unit]}, and the image is in {names[voxels.unit]}. State the "
-                "voxel size of the image, or give settings in the unit it has."
-            )
-        return settings
+            return defaults
+        if settings.unit == voxels.unit:
+            return settings
+        if settings._lengths() in (cls()._lengths(), cls.in_pixels()._lengths()):
+            return replace(settings, unit=voxels.unit, **defaults._lengths())
+        names = {"um": "micrometres", "px": "pixels"}
+        raise MeasurementError(
+            f"the settings are in {names[settings.unit]}, and the image is in {names[voxels.unit]}. State the voxel "
+            "size of the image, or give settings in the unit it has."
+        )
+
+    def _lengths(self) -> dict[str, float]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, float) and name not in _NO_LENGTHS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +136,7 @@ class PunctaSettings(_Settings):
     """
 
     diameter: float = 0.3
-    threshold: float = 5.0
+    threshold: float = 8.0
     least_distance: float = 0.25
 
 

@@ -34,8 +34,9 @@ from napari_mito_predict.networks.arguments import check_arguments
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-SCHEMA_VERSION: Final = 3
-"""Version 1 had no origin, verdicts, picture or kind of weights, and knew one normalisation; 2 no training images."""
+SCHEMA_VERSION: Final = 4
+"""Version 1 had no origin, verdicts, picture or kind of weights, and knew one normalisation; 2 no training images; 3
+did not say of a verdict on which cells and in how many dimensions it was found."""
 
 ThirdAxis = Literal["z", "t"]
 
@@ -183,10 +184,17 @@ class MeasureVerdict(_Part):
     """How far a measure that is taken from predictions of this model can be trusted."""
 
     measure: Line
+    """Such as ``mitochondria.total_length``: what is measured, and its name."""
     target: Name
     verdict: Literal["supported", "with care", "not supported"]
     fields: Count
     """How many independent fields it was tried on."""
+    on: Line = ""
+    """Which fields."""
+    simulated: bool | None = None
+    """Whether those are of simulated cells; such a verdict says nothing of real ones. ``None`` where not stated."""
+    dimensions: Literal[2, 3] | None = None
+    """Whether it was measured in planes or stacks."""
     concordance: FiniteFloat | None = None
     """Lin's coefficient of the measure on prediction and on truth."""
     bias: FiniteFloat | None = None
@@ -256,7 +264,7 @@ class TrainingImagesFile(_Part):
 class ModelCard(_Part):
     """Everything `model.json` holds."""
 
-    schema_version: Literal[1, 2, 3] = SCHEMA_VERSION
+    schema_version: Literal[1, 2, 3, 4] = SCHEMA_VERSION
     name: Name
     title: Line
     targets: tuple[Target, ...] = Field(min_length=1, max_length=16)
@@ -268,7 +276,7 @@ class ModelCard(_Part):
     tests: tuple[ModelTest, ...] = Field(default=(), max_length=200)
     """Each target beside what needs no network; empty for models of earlier versions."""
     verdicts: tuple[MeasureVerdict, ...] = Field(default=(), max_length=200)
-    """Reserved for what is measured on predictions: nothing writes it yet."""
+    """What of a prediction may be measured; empty where that was not tested."""
     licence: Line = ""
     """Of the weights, as an SPDX expression such as ``GPL-3.0-only``; empty where nobody stated one."""
     authors: tuple[Line, ...] = Field(default=(), max_length=200)
