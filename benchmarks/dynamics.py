@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import spearmanr
 
@@ -48,7 +49,8 @@ PLANES = 16
 WITHIN_FRAMES = 3
 WITHIN_UM = 1.5
 IN_PLANE = ("true labels, one plane", "recorded, one plane", "mito-t, one plane")
-SOURCES = ("true labels", "truth image", "recorded", "mito-z", *IN_PLANE)
+SMOOTHED = "mito-z, smoothed over 5"
+SOURCES = ("true labels", "truth image", "recorded", "mito-z", SMOOTHED, *IN_PLANE)
 SHOWN = ("true labels", "recorded", "mito-z")
 Row = dict[str, Any]
 
@@ -59,8 +61,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 3])
-    parser.add_argument("--frames", type=int, default=21)
-    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--frames", type=int, default=17)
+    parser.add_argument("--size", type=int, default=112)
     given = parser.parse_args()
     rows: list[Row] = []
     pictures: dict[str, Any] = {}
@@ -101,6 +103,7 @@ def everything(image: SimulatedImage) -> tuple[dict[str, NDArray[Any]], dict[str
         "truth image": image.truth.mitochondria,
         "recorded": image.data[1],
         "mito-z": only(stacks),
+        SMOOTHED: smoothed(only(stacks)),
         "true labels, one plane": image.truth.mitochondria[:, plane],
         "recorded, one plane": image.data[1][:, plane],
         "mito-t, one plane": only(series)[:, 0],
@@ -115,6 +118,11 @@ def only(predictions: Any) -> NDArray[Any]:
     """Pixels of the one channel predicted, (T, Z, Y, X)."""
     (prediction,) = predictions.values()
     return np.asarray(prediction.data)
+
+
+def smoothed(movie: NDArray[Any]) -> NDArray[Any]:
+    """Filtered along time as predictions are that are smoothed over five time points."""
+    return np.asarray(gaussian_filter1d(movie, 5 / 4, axis=0, radius=2, mode="nearest"))
 
 
 def middle(image: SimulatedImage) -> int:

@@ -140,7 +140,7 @@ FRAME = np.ones((8, 8), int)
         ([FRAME, FRAME], {"pixels": [FRAME * 1.0]}, "frame 1 has no pixels"),
         ([FRAME], {"pixels": [FRAME[:4]]}, "labels of"),
         ([FRAME], {"step_s": 0.0}, "larger than 0"),
-        ([FRAME], {"voxel_size_um": None, "settings": DynamicsSettings()}, "micrometres"),
+        ([FRAME], {"voxel_size_um": None, "settings": DynamicsSettings(near=2.0)}, "micrometres"),
     ],
 )
 def test_what_cannot_be_measured_is_said(labels: list[np.ndarray], given: dict, message: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import label
@@ -115,7 +115,7 @@ def test_the_pair_nearest_in_time_goes_first() -> None:
 STATES = arrays(bool, st.tuples(st.integers(2, 5), st.just(ROWS)))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(states=STATES, backwards=st.booleans(), first=st.integers(0, 1000))
 def test_every_cut_and_join_of_a_series_is_counted(states: np.ndarray, backwards: bool, first: int) -> None:
     if backwards:

@@ -180,10 +180,7 @@ class _Series:
         }
 
     def _flow(self, first: Array, second: Array) -> Array:
-        settings = self._settings
-        return optical_flow(
-            first, second, self._voxels, smoothing=settings.smoothing, neighbourhood=settings.neighbourhood
-        )
+        return optical_flow(first, second, self._voxels, self._settings.smoothing)
 
     def _require_alike(self, labels: Array, pixels: Array) -> None:
         frame = len(self._rows)

@@ -157,8 +157,6 @@ class DynamicsSettings(_Settings):
         How near the two are then.
     smoothing : float
         Standard deviation of a Gaussian before movement is looked for.
-    neighbourhood : float
-        Radius in which movement is taken to be the same; much longer ways from frame to frame are not found.
     """
 
     share: float = 0.2
@@ -166,4 +164,3 @@ class DynamicsSettings(_Settings):
     lasting: int = 3
     near: float = 1.0
     smoothing: float = 0.1
-    neighbourhood: float = 0.75
