@@ -10,7 +10,7 @@ import typer
 from napari_mito_predict.cli._console import prepare_folder
 
 if TYPE_CHECKING:
-    from napari_mito_predict.simulation import Job
+    from napari_mito_predict.simulation import Dynamics, Job
 
 _SIZE = 256
 _PLANES = 32
@@ -42,6 +42,12 @@ def simulate(
     step: Annotated[
         float | None, typer.Option(min=0.001, help="Seconds between the time points of a series. Default: 5.")
     ] = None,
+    fissions: Annotated[
+        float | None, typer.Option(min=0, help="Fissions per mitochondrion and minute in a series, about 0.05 in life.")
+    ] = None,
+    fusions: Annotated[
+        float | None, typer.Option(min=0, help="Fusions per mitochondrion and minute in a series, about 0.05 in life.")
+    ] = None,
     flip_z: Annotated[
         bool, typer.Option("--flip-z", help="Let the light run the other way through the stack.")
     ] = False,
@@ -58,16 +64,22 @@ def simulate(
     Both targets of a letter of Table 1 are channels of the same files: H1 and H2 give the same. A size smaller than the
     recipe's is a piece of its field at the same pixel size; whole fields take minutes each.
 
+    With --fissions or --fusions, mitochondria that would touch are left out, and what happened when and where is
+    written beside each file, as cell_0000.events.csv.
+
     Example: mito-predict simulate cells -n 8 --processes 2
 
     Example: mito-predict simulate cells/H --recipe H1 -n 8 --size 256
     """
     if recipe and (randomise or series or step):
         raise typer.BadParameter("--recipe settles --randomise, --series and --step; leave them out")
+    dynamic = fissions is not None or fusions is not None
+    if dynamic and not series:
+        raise typer.BadParameter("--fissions and --fusions take place in a time series: add --series")
     from rich.console import Console
     from rich.progress import track
 
-    from napari_mito_predict.simulation import simulate_files
+    from napari_mito_predict.simulation import Dynamics, simulate_files
 
     files = [(output / f"cell_{index:04d}.czi", seed + index) for index in range(count)]
     if recipe:
@@ -77,7 +89,10 @@ def simulate(
         step_s = None
         if series:
             step_s = step or _STEP_S
-        jobs = _of_own_settings(files, shape, step_s, randomise, flip_z, photons)
+        dynamics = None
+        if dynamic:
+            dynamics = Dynamics(fissions_per_min=fissions or 0.0, fusions_per_min=fusions or 0.0)
+        jobs = _of_own_settings(files, shape, step_s, randomise, flip_z, photons, dynamics)
     prepare_folder(output)
     console = Console(stderr=True)
     for _ in track(
@@ -112,6 +127,7 @@ def _of_own_settings(
     randomise: bool,
     flip_z: bool,
     photons: float | None,
+    dynamics: Dynamics | None,
 ) -> list[Job]:
     from napari_mito_predict.simulation import Job, conditions_for
 
@@ -122,6 +138,7 @@ def _of_own_settings(
             conditions=conditions_for(seed, randomise=randomise, flip_z=flip_z, photons=photons),
             shape=shape,
             step_s=step_s,
+            dynamics=dynamics,
         )
         for path, seed in files
     ]

@@ -1,11 +1,12 @@
 from .agreement import MeasureAgreement, agreement, concordance
+from .dynamics import DynamicsTables, measure_dynamics
 from .fields import density_by_distance, summarise
 from .images import FieldRun, Frame, Measurements, MeasureSettings, measure, segment
 from .measures import FIELD_MEASURES, OBJECT_MEASURES, Measure, Structure, measures_of
 from .objects import measure_mitochondria, measure_nuclei, measure_puncta
 from .progress import Progress
 from .segmentation import label_objects, segment_mitochondria, segment_nuclei, segment_puncta
-from .settings import MitochondriaSettings, NucleiSettings, PunctaSettings
+from .settings import DynamicsSettings, MitochondriaSettings, NucleiSettings, PunctaSettings
 from .skeletons import Skeletons, skeletonise
 from .tables import write_tables
 from .verdicts import Judgement, Origin, judge
@@ -14,6 +15,8 @@ from .voxels import Voxels
 __all__ = [
     "FIELD_MEASURES",
     "OBJECT_MEASURES",
+    "DynamicsSettings",
+    "DynamicsTables",
     "FieldRun",
     "Frame",
     "Judgement",
@@ -35,6 +38,7 @@ __all__ = [
     "judge",
     "label_objects",
     "measure",
+    "measure_dynamics",
     "measure_mitochondria",
     "measure_nuclei",
     "measure_puncta",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _PIXEL_UM = 0.1
 """What the defaults in pixels were made for."""
-_NO_LENGTHS = frozenset({"threshold", "local_level"})
+_NO_LENGTHS = frozenset({"threshold", "local_level", "share"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,3 +138,29 @@ class PunctaSettings(_Settings):
     diameter: float = 0.3
     threshold: float = 8.0
     least_distance: float = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DynamicsSettings(_Settings):
+    """What counts as a fission or a fusion, and how movement is found.
+
+    Attributes
+    ----------
+    share : float
+        Least part of the voxels of an object that it has in common with one of the frame before or after.
+    least_diameter : float
+        Objects of a smaller area or volume than a circle or ball of this diameter are not counted and take part in no
+        event.
+    lasting : int
+        A fission or fusion that is undone less than so many frames later is flicker and no event; 1 keeps them all.
+    near : float
+        How near the two are then.
+    smoothing : float
+        Standard deviation of a Gaussian before movement is looked for.
+    """
+
+    share: float = 0.2
+    least_diameter: float = 0.4
+    lasting: int = 3
+    near: float = 1.0
+    smoothing: float = 0.1

@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,7 +18,11 @@ from napari_mito_predict.errors import OutputExistsError, SimulationError
 from napari_mito_predict.simulation.binning import binned
 from napari_mito_predict.simulation.conditions import SAME_PIXELS_SINCE, SIMULATOR_VERSION, Conditions, Detector
 from napari_mito_predict.simulation.czi import SIMULATED_BY, read_provenance, write_czi
+from napari_mito_predict.simulation.events_file import events_path, write_events
 from napari_mito_predict.simulation.simulator import simulate_series, simulate_stack
+
+if TYPE_CHECKING:
+    from napari_mito_predict.simulation.dynamics import Dynamics
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,9 @@ class Job:
     binning : int
         Rows and columns averaged to one after the recording, see `binned`. `shape` and the voxel size in `conditions`
         are those of the recording: the file has `shape[1] // binning` rows.
+    dynamics : Dynamics or None
+        How often the mitochondria of a series divide and join. What did is written beside the file, see
+        `write_events`.
     """
 
     path: Path
@@ -44,6 +52,7 @@ class Job:
     shape: tuple[int, int, int]
     step_s: float | None = None
     binning: int = 1
+    dynamics: Dynamics | None = None
 
 
 def conditions_for(
@@ -125,8 +134,18 @@ def _simulate(job: Job) -> Path:
         simulated = simulate_stack(job.seed, job.conditions, job.shape)
     else:
         frames, *shape_yx = job.shape
-        simulated = simulate_series(job.seed, job.conditions, frames, job.step_s, (shape_yx[0], shape_yx[1]))
-    write_czi(job.path, binned(simulated, job.binning))
+        simulated = simulate_series(
+            job.seed,
+            job.conditions,
+            frames,
+            job.step_s,
+            (shape_yx[0], shape_yx[1]),
+            dynamics=job.dynamics,
+        )
+    simulated = binned(simulated, job.binning)
+    if simulated.dynamics is not None:  # before the image, which is taken for finished once it is there
+        write_events(events_path(job.path), simulated.dynamics)
+    write_czi(job.path, simulated)
     return job.path
 
 
@@ -141,6 +160,7 @@ def _require_same(job: Job) -> None:
         "seed": job.seed,
         "conditions": job.conditions.to_json(),
         "binning": job.binning,
+        "dynamics": job.dynamics and job.dynamics.to_json(),
     }
     different = [key for key, value in wanted.items() if found.get(key) != value]
     if found.get("simulator_version") not in versions:

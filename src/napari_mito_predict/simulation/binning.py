@@ -60,6 +60,7 @@ def binned(simulated: SimulatedImage, factor: int = 2) -> SimulatedImage:
             nucleoids=_averaged(truth.nucleoids, factor),
         ),
         binning=simulated.binning * factor,
+        dynamics=simulated.dynamics and simulated.dynamics.binned(factor),
     )
 
 

@@ -25,8 +25,8 @@ def write_czi(path: Path, simulated: SimulatedImage) -> None:
     """Write `simulated` as a CZI file, complete or not at all; an existing file is replaced.
 
     Channel names and voxel size go into the standard metadata fields. Custom attributes: `time_step_s` (of a series;
-    the writer has no time stamps), `simulated_by`, `simulator_version`, `seed`, `conditions` (JSON) and, where pixels
-    were averaged, `binning`.
+    the writer has no time stamps), `simulated_by`, `simulator_version`, `seed`, `conditions` (JSON), where pixels were
+    averaged, `binning`, and where mitochondria divide and join, `dynamics` (JSON).
 
     Parameters
     ----------
@@ -73,6 +73,8 @@ def provenance(simulated: SimulatedImage) -> dict[str, str | int | float]:
     }
     if simulated.binning != 1:
         attributes["binning"] = simulated.binning
+    if simulated.dynamics is not None:
+        attributes["dynamics"] = simulated.dynamics.settings.to_json()
     if simulated.time_step_s is not None:
         attributes["time_step_s"] = float(simulated.time_step_s)
     return attributes

@@ -1,4 +1,4 @@
-"""A living cell: organelles drift with a smooth flow, some mitochondria thin out and recover."""
+"""A living cell: organelles drift with a smooth flow; mitochondria thin out and recover, or divide and join."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from napari_mito_predict.simulation.cell import Balls, Cell
+    from napari_mito_predict.simulation.cell import Balls, Cell, Mitochondria
+    from napari_mito_predict.simulation.history import History
     from napari_mito_predict.simulation.shapes import Points
 
 _FLOWS = 6
@@ -52,21 +53,32 @@ class Flow:
         return points + (np.sin(start + self.rate * time_s) - np.sin(start)) @ self.amplitude
 
 
-def moved(cell: Cell, flow: Flow, time_s: float) -> Cell:
-    """The cell `time_s` seconds later: everything drifts, every fourth mitochondrion thins and recovers (fission)."""
-    mitochondria = cell.mitochondria
-    # In um along each mitochondrion, whose points are 0.1 um apart; each one is in another phase.
-    along = np.arange(len(mitochondria.points)) / 10 + mitochondria.owner
-    thinning = np.clip(0.75 + 0.6 * np.sin(along + 0.03 * time_s), 0.05, 1)
-    radius = np.where(mitochondria.owner % 4 == 0, mitochondria.radius * thinning, mitochondria.radius)
+def moved(cell: Cell, flow: Flow, time_s: float, history: History | None = None) -> Cell:
+    """The cell `time_s` seconds later: everything drifts.
+
+    Mitochondria do what their `history` says. Without one they stay what they are, but every fourth thins and recovers.
+    """
+    if history is None:
+        mitochondria = _thinned(cell.mitochondria, time_s)
+    else:
+        cell = history.cell(cell, time_s)
+        mitochondria = cell.mitochondria
 
     def drift(balls: Balls) -> Balls:
         return replace(balls, points=flow.displace(balls.points, time_s))
 
     return replace(
         cell,
-        mitochondria=replace(mitochondria, points=flow.displace(mitochondria.points, time_s), radius=radius),
+        mitochondria=replace(mitochondria, points=flow.displace(mitochondria.points, time_s)),
         nucleoids=drift(cell.nucleoids),
         droplets=drift(cell.droplets),
         vesicles=drift(cell.vesicles),
     )
+
+
+def _thinned(mitochondria: Mitochondria, time_s: float) -> Mitochondria:
+    # In um along each mitochondrion, whose points are 0.1 um apart; each one is in another phase.
+    along = np.arange(len(mitochondria.points)) / 10 + mitochondria.owner
+    thinning = np.clip(0.75 + 0.6 * np.sin(along + 0.03 * time_s), 0.05, 1)
+    radius = np.where(mitochondria.owner % 4 == 0, mitochondria.radius * thinning, mitochondria.radius)
+    return replace(mitochondria, radius=radius)

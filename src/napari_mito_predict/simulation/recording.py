@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from napari_mito_predict.simulation.acquisition import Counts
     from napari_mito_predict.simulation.conditions import Conditions
     from napari_mito_predict.simulation.shapes import Array
+    from napari_mito_predict.simulation.true_dynamics import TrueDynamics
 
 CHANNEL_NAMES = ("ESID-T1", "TMRM-T1", "SYBR Gold-T2")
 EMISSION_UM = (0.58, 0.54)
@@ -53,6 +54,8 @@ class SimulatedImage:
     truth : GroundTruth
     binning : int
         Pixels of the detector along y and x that were averaged to one pixel of `data`.
+    dynamics : TrueDynamics or None
+        Fissions and fusions, and the geometry of every frame; None if none were asked for.
     """
 
     data: Counts
@@ -63,3 +66,4 @@ class SimulatedImage:
     conditions: Conditions
     truth: GroundTruth
     binning: int = 1
+    dynamics: TrueDynamics | None = None

@@ -66,6 +66,17 @@ class Grid:
             part=True,
         )
 
+    def cropped(self, slices: tuple[slice, slice, slice]) -> Grid:
+        """The voxels of this grid in these planes, rows and columns."""
+        starts = [cut.start for cut in slices]
+        sizes = [cut.stop - cut.start for cut in slices]
+        origin = np.array(self.origin_um) + np.multiply(starts, self.voxel_size_um)
+        return Grid(
+            shape=(sizes[0], sizes[1], sizes[2]),
+            voxel_size_um=self.voxel_size_um,
+            origin_um=(float(origin[0]), float(origin[1]), float(origin[2])),
+        )
+
     def box(self, margin_um: float) -> tuple[Points, Points]:
         """Lower and upper (y, x) corner in um, `margin_um` outside the grid."""
         low = np.array(self.origin_um[1:])
@@ -181,7 +192,7 @@ def stamp(grid: Grid, points: Points, radii: npt.ArrayLike, values: npt.ArrayLik
     for chosen in np.array_split(np.argsort(radii), max(1, len(points) // group_size)):
         if not len(chosen):
             continue
-        window = _window(radii[chosen].max() + 4 * soft_um, voxel)
+        window = window_offsets(radii[chosen].max() + 4 * soft_um, voxel)
         # Each ball in a window round the voxel that is nearest to its centre: `rest` is from the centre to that voxel.
         nearest = np.round(relative[chosen] / voxel).astype(int)
         rest = (nearest * voxel - relative[chosen]).astype(np.float32)
@@ -195,7 +206,7 @@ def stamp(grid: Grid, points: Points, radii: npt.ArrayLike, values: npt.ArrayLik
     return volume.reshape(grid.shape)
 
 
-def _window(reach_um: float, voxel_um: Array) -> npt.NDArray[np.int64]:
+def window_offsets(reach_um: float, voxel_um: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
     """Index offsets of the voxels of a box that reaches `reach_um` from its middle, (V, 3)."""
     half = np.ceil(reach_um / voxel_um).astype(int)
     offsets = np.meshgrid(*[np.arange(-size, size + 1) for size in half], indexing="ij")

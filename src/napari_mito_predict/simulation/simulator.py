@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +18,12 @@ from napari_mito_predict.simulation.phantom import CHURN_UM, Phantom, build_phan
 from napari_mito_predict.simulation.recording import CHANNEL_NAMES, EMISSION_UM, GroundTruth, SimulatedImage
 from napari_mito_predict.simulation.shapes import Array, texture
 from napari_mito_predict.simulation.stage import CHURN_PER_S, MARGIN_YX, edge_windows, faded, mid_plane, padded_grid
+from napari_mito_predict.simulation.true_dynamics import TrueDynamics, living
 from napari_mito_predict.simulation.wide import WideScene, is_wide
+
+if TYPE_CHECKING:
+    from napari_mito_predict.simulation.dynamics import Dynamics
+    from napari_mito_predict.simulation.history import History
 
 _SERIES_PLANES = 24
 
@@ -50,7 +56,7 @@ def simulate_stack(
     """
     conditions = conditions or Conditions.matched()
     if is_wide(shape, conditions):
-        return WideScene(seed, conditions, shape).record([0.0], None)
+        return WideScene(seed, conditions, shape).record()
     scene = _Scene(seed, conditions, shape)
     return scene.image([scene.record(time_s=0.0)], None)
 
@@ -62,8 +68,11 @@ def simulate_series(
     step_s: float = 5.0,
     shape_yx: tuple[int, int] = (256, 256),
     on_frame: Callable[[int], None] | None = None,
+    *,
+    planes: int | None = None,
+    dynamics: Dynamics | None = None,
 ) -> SimulatedImage:
-    """Simulate a time series of one plane through a living cell.
+    """Simulate a time series of one plane through a living cell, or of stacks.
 
     Parameters
     ----------
@@ -78,11 +87,16 @@ def simulate_series(
     on_frame : callable, optional
         Called with the number of finished frames; those of a large field are all finished near the end, because
         blocks come before frames.
+    planes : int, optional
+        Record stacks of so many planes. Default: one plane, about 1 um above the coverslip.
+    dynamics : Dynamics, optional
+        How often mitochondria divide and join. Default: never; every fourth thins out and recovers.
 
     Returns
     -------
     SimulatedImage
-        `data` has the shape (3, frames, 1, *shape_yx).
+        `data` has the shape (3, frames, planes, *shape_yx), with one plane by default; with `dynamics`, its
+        `dynamics` tells what happened.
 
     Raises
     ------
@@ -90,14 +104,18 @@ def simulate_series(
         waveorder is not installed.
     """
     conditions = conditions or Conditions.matched()
-    shape = (_SERIES_PLANES, *shape_yx)
+    shape = (planes or _SERIES_PLANES, *shape_yx)
+    times_s = [frame * step_s for frame in range(frames)]
     if is_wide(shape, conditions):
-        times_s = [frame * step_s for frame in range(frames)]
-        return WideScene(seed, conditions, shape).record(times_s, step_s, on_frame)
-    scene = _Scene(seed, conditions, shape)
+        wide = WideScene(seed, conditions, shape, dynamics, times_s)
+        return wide.record(step_s, on_frame, one_plane=planes is None)
+    scene = _Scene(seed, conditions, shape, dynamics, times_s)
+    plane = None
+    if planes is None:
+        plane = scene.mid_plane
     recorded = []
-    for frame in range(frames):
-        recorded.append(scene.record(frame * step_s, plane=scene.mid_plane))
+    for frame, time_s in enumerate(times_s):
+        recorded.append(scene.record(time_s, plane))
         if on_frame:
             on_frame(frame + 1)
     return scene.image(recorded, step_s)
@@ -119,7 +137,14 @@ class _Scene:
     Every kind of randomness has its own generator, so that changing one (say, the noise) leaves the others alone.
     """
 
-    def __init__(self, seed: int, conditions: Conditions, shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self,
+        seed: int,
+        conditions: Conditions,
+        shape: tuple[int, int, int],
+        dynamics: Dynamics | None = None,
+        times_s: Sequence[float] = (0.0,),
+    ) -> None:
         # The order is part of the simulator's version: each stream of random numbers belongs to one thing.
         streams = np.random.default_rng(seed).spawn(6)
         cells = streams[0]
@@ -139,10 +164,16 @@ class _Scene:
         self._cells = [draw_cell(cells, bounds, conditions.nucleus_in_view)]
         if conditions.neighbour:
             self._cells.append(draw_cell(neighbours, bounds, nucleus_in_view=False))
+        self._flow = Flow.draw(motion)
+        self._histories: Sequence[History | None] = [None] * len(self._cells)
+        self._dynamics: TrueDynamics | None = None
+        if dynamics is not None:
+            image_grid = self._grid.cropped(self._crop)
+            self._cells, self._dynamics = living(seed, self._cells, dynamics, times_s, self._flow, image_grid)
+            self._histories = self._dynamics.histories
         self._scaffolds = [
             build_scaffold(cell, self._grid, partial(texture, textures, self._grid)) for cell in self._cells
         ]
-        self._flow = Flow.draw(motion)
         self._motion = motion
         self._other_texture: Array | None = None
         self._photons_per_density: dict[int, float] = {}
@@ -177,10 +208,12 @@ class _Scene:
         """Put recorded frames together."""
         cell = np.maximum.reduce([scaffold.body for scaffold in self._scaffolds])[self._crop]
         nucleus = np.maximum.reduce([scaffold.nucleus for scaffold in self._scaffolds])[self._crop]
+        dynamics = self._dynamics
         if frames[0].dna.shape[0] == 1 != cell.shape[0]:  # a series: one plane of the field was recorded
             one = slice(self.mid_plane, self.mid_plane + 1)
             cell = cell[one]
             nucleus = nucleus[one]
+            dynamics = dynamics and dynamics.of_planes(one)
         return SimulatedImage(
             data=np.stack([frame.data for frame in frames], axis=1),
             channel_names=CHANNEL_NAMES,
@@ -195,17 +228,21 @@ class _Scene:
                 dna=np.stack([frame.dna for frame in frames]),
                 nucleoids=np.stack([frame.nucleoids for frame in frames]),
             ),
+            dynamics=dynamics,
         )
 
     def _phantom(self, time_s: float) -> Phantom:
         """What the microscope looks at after `time_s` seconds."""
         cells = self._cells
         scaffolds = self._scaffolds
+        if time_s or self._dynamics is not None:
+            cells = [
+                moved(cell, self._flow, time_s, history) for cell, history in zip(cells, self._histories, strict=True)
+            ]
         if time_s:
             # Drawn when first needed: a stack has no later time, and is spared the work.
             if self._other_texture is None:
                 self._other_texture = texture(self._motion, self._grid, CHURN_UM)
-            cells = [moved(cell, self._flow, time_s) for cell in cells]
             scaffolds = [churn(scaffold, self._other_texture, CHURN_PER_S * time_s) for scaffold in scaffolds]
         phantoms = [
             build_phantom(cell, scaffold, self.conditions.ri_contrast)

@@ -28,11 +28,14 @@ from napari_mito_predict.simulation.phantom import (
 from napari_mito_predict.simulation.recording import CHANNEL_NAMES, EMISSION_UM, GroundTruth, SimulatedImage
 from napari_mito_predict.simulation.stage import CHURN_PER_S, MARGIN_YX, edge_windows, faded, mid_plane, padded_grid
 from napari_mito_predict.simulation.tiled_texture import TiledTexture
+from napari_mito_predict.simulation.true_dynamics import TrueDynamics, living
 
 if TYPE_CHECKING:
     from napari_mito_predict.simulation.acquisition import Counts
     from napari_mito_predict.simulation.cell import Bounds
     from napari_mito_predict.simulation.conditions import Conditions
+    from napari_mito_predict.simulation.dynamics import Dynamics
+    from napari_mito_predict.simulation.history import History
     from napari_mito_predict.simulation.shapes import Array, Grid
 
 _CULTURE_FROM_UM = 60.0
@@ -123,9 +126,20 @@ class WideScene:
     conditions : Conditions
     shape : tuple of int
         (Z, Y, X).
+    dynamics : Dynamics, optional
+        How often mitochondria divide and join.
+    times_s : sequence of float
+        When it is recorded.
     """
 
-    def __init__(self, seed: int, conditions: Conditions, shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self,
+        seed: int,
+        conditions: Conditions,
+        shape: tuple[int, int, int],
+        dynamics: Dynamics | None = None,
+        times_s: Sequence[float] = (0.0,),
+    ) -> None:
         # The order is part of the simulator's version: each stream of random numbers belongs to one thing.
         streams = np.random.default_rng(seed).spawn(6)
         cells = streams[0]
@@ -153,16 +167,25 @@ class WideScene:
         planes = self._grid.shape[0]
         self._textures = {sigma: TiledTexture(textures, sigma, voxel, planes) for sigma in TEXTURES_UM}
         self._flow = Flow.draw(motion)
+        self._times_s = times_s
+        self._histories: Sequence[History | None] = [None] * len(self._cells)
+        self._dynamics: TrueDynamics | None = None
+        if dynamics is not None:
+            image_grid = self._grid.cropped(self._crop)
+            self._cells, self._dynamics = living(seed, self._cells, dynamics, times_s, self._flow, image_grid)
+            self._histories = self._dynamics.histories
         self._other_texture = TiledTexture(motion, CHURN_UM, voxel, planes)
 
     def record(
-        self, times_s: Sequence[float], step_s: float | None, on_frame: Callable[[int], None] | None = None
+        self, step_s: float | None = None, on_frame: Callable[[int], None] | None = None, *, one_plane: bool = False
     ) -> SimulatedImage:
-        """Take a stack (`step_s` is None), or the middle plane at all `times_s`; `on_frame` counts finished frames."""
+        """Take stacks, or only the middle plane, at all times; `on_frame` counts finished frames."""
         only_plane = None
-        if step_s is not None:
+        dynamics = self._dynamics
+        if one_plane:
             only_plane = self._crop[0].start + self._plane
-        ideal = self._ideal_images(times_s, only_plane)
+            dynamics = dynamics and dynamics.of_planes(slice(self._plane, self._plane + 1))
+        ideal = self._ideal_images(self._times_s, only_plane)
         tmrm_peak, dna_peak = self.conditions.peak_photons
         _scale((ideal.tmrm,), tmrm_peak)
         _scale((ideal.dna, ideal.nucleoids), dna_peak)
@@ -180,6 +203,7 @@ class WideScene:
             seed=self.seed,
             conditions=self.conditions,
             truth=GroundTruth(ideal.nucleus, ideal.cell, ideal.tmrm, ideal.dna, ideal.nucleoids),
+            dynamics=dynamics,
         )
 
     def _exposed(self, ideal: _IdealImages, field: Array, frame: int, z: int) -> Counts:
@@ -226,7 +250,11 @@ class WideScene:
     def _phantoms(self, block: tuple[slice, slice], times_s: Sequence[float]) -> Iterator[Phantom]:
         """What is in one block, at one time after the other."""
         grid = self._grid.part_of(block)
-        placed = [(cell, part) for cell in self._cells if (part := _covered_part(cell, grid)) is not None]
+        placed = []
+        for cell, history in zip(self._cells, self._histories, strict=True):
+            part = _covered_part(cell, grid)
+            if part is not None:
+                placed.append((cell, history, part))
         if not placed:
             yield from (Phantom.empty(grid) for _ in times_s)
             return
@@ -237,14 +265,15 @@ class WideScene:
         if any(times_s):
             other_texture = self._other_texture.region(corner_yx, shape_yx)
         scaffolds = []
-        for cell, part in placed:
+        for cell, _, part in placed:
             own_textures = {sigma: texture[:, *part] for sigma, texture in textures.items()}
             scaffolds.append(build_scaffold(cell, grid.part_of(part), own_textures.__getitem__))
         for time_s in times_s:
             phantom = Phantom.empty(grid)
-            for (cell, part), scaffold in zip(placed, scaffolds, strict=True):
+            for (cell, history, part), scaffold in zip(placed, scaffolds, strict=True):
+                if other_texture is not None or history is not None:
+                    cell = moved(cell, self._flow, time_s, history)
                 if other_texture is not None:
-                    cell = moved(cell, self._flow, time_s)
                     scaffold = churn(scaffold, other_texture[:, *part], CHURN_PER_S * time_s)
                 here = within(cell, *scaffold.grid.box(_ORGANELLE_UM))
                 phantom.add(build_phantom(here, scaffold, self.conditions.ri_contrast), (slice(None), *part))
