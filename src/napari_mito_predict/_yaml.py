@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 _DEEPEST = 40
-_MOST_ENTRIES = 100_000
+_MOST_ENTRIES = 20_000
 """With everything counted where it is referred to."""
 _SHOWN = 60
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"

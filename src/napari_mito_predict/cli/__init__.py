@@ -100,13 +100,11 @@ def main() -> None:
         _fail(" ".join([str(error), *getattr(error, "__notes__", ())]))
     except KeyboardInterrupt:
         sys.exit(130)
-    except OSError as error:
-        if error.filename is None or "--verbose" in sys.argv:
-            raise
-        _fail(f"{error.filename}: {error.strerror}.")
     except Exception as error:  # the last resort: one line for people, the whole story on request
         if "--verbose" in sys.argv:
             raise
+        if isinstance(error, OSError) and error.filename is not None:
+            _fail(f"{error.filename}: {error.strerror}.")
         _fail(f"{type(error).__name__}: {error} (unexpected; `mito-predict --verbose ...` tells more)")
 
 

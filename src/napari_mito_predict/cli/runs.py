@@ -58,7 +58,7 @@ def show(run: _Which, json: _Json = False) -> None:
         echo(line)
     for name, score in status.scores.items():
         echo(f"validation PCC, {name}: {score:.3f}")
-    points = [(row["iteration"], row["val_pcc"]) for row in found.metrics if "val_pcc" in row]
+    points = [(row["iteration"], row["val_pcc"]) for row in found.metrics if abs(row.get("val_pcc", 2)) <= 1]
     if len(points) > 1:
         echo("\n" + draw(points, "validation PCC"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -39,12 +39,13 @@ def _reason(error: ErrorDetails, known_keys: Sequence[str]) -> str:
     kind = error["type"]
     context = error.get("ctx", {})
     if kind == "extra_forbidden":
-        return _unknown("key", str(error["loc"][-1]), known_keys)
+        return f"unknown key{_meant(error['loc'][-1], known_keys)}"
     if kind == "literal_error":
-        return _unknown("value", error["input"], _QUOTED.findall(context["expected"]) or [context["expected"]])
+        known = _QUOTED.findall(context["expected"]) or [context["expected"]]
+        return f"{_shown(error['input'])} is unknown{_meant(error['input'], known)}"
     if kind in _BOUNDS:
         bound, sentence = _BOUNDS[kind]
-        return f"{sentence.format(context[bound])}, not {_shown(error['input'])}"
+        return f"{sentence.format(_plain(context[bound]))}, not {_shown(error['input'])}"
     if kind == "finite_number":
         return f"has to be a finite number, not {_shown(error['input'])}"
     if kind == "missing":
@@ -54,14 +55,18 @@ def _reason(error: ErrorDetails, known_keys: Sequence[str]) -> str:
     return f"{error['msg']}, not {_shown(error['input'])}"
 
 
-def _unknown(what: str, given: Any, known: Iterable[str]) -> str:
+def _meant(given: object, known: Sequence[str]) -> str:
     """Name what was meant, or all there is."""
-    choices = list(known)
-    by_lower = {choice.lower(): choice for choice in choices}
+    by_lower = {choice.lower(): choice for choice in known}
     near = difflib.get_close_matches(str(given)[:_SHOWN].lower(), by_lower, n=1)
     if near:
-        return f"{_shown(given)} is no known {what}, did you mean '{by_lower[near[0]]}'?"
-    return f"{_shown(given)} is no known {what}; known are {', '.join(choices)}"
+        return f", did you mean '{by_lower[near[0]]}'?"
+    return f"; known are {', '.join(known)}"
+
+
+def _plain(bound: float) -> float:
+    """A bound as people write it: 0 for 0.0."""
+    return int(bound) if bound == int(bound) else bound
 
 
 def _shown(value: Any) -> str:

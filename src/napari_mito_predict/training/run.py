@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _LARGEST_STOP = 1 << 10
 _LARGEST_METRICS = 64 << 20
+_MOST_ITERATIONS = 10**12
 METRICS = ("iteration", "train_loss", "val_loss", "val_pcc", "lr", "seconds")
 
 
@@ -299,6 +300,8 @@ class Run:
 def _numbers(cells: Sequence[str]) -> dict[str, float]:
     """What a line of `metrics.csv` says; raises `ValueError` for a line that is none of it."""
     numbers = {key: float(cell) for key, cell in zip(METRICS, cells, strict=True) if cell}
+    if not 0 <= numbers.get("iteration", -1) <= _MOST_ITERATIONS:
+        raise ValueError("no iteration")
     return {key: number for key, number in numbers.items() if math.isfinite(number)}
 
 
