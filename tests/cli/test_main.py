@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import re
+import signal
+import sys
 from importlib.metadata import version
 
 import pytest
@@ -89,3 +92,40 @@ def test_verbose_shows_the_whole_story(failing):
 
 def test_ctrl_c_ends_with_130(failing):
     assert failing(KeyboardInterrupt()).code == 130
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a process is ended without being told")
+def test_a_scheduler_ends_it_as_ctrl_c_does(monkeypatch, mito_predict):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(cli, "app", lambda: signal.raise_signal(signal.SIGTERM))
+    assert mito_predict().code == 130
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_a_file_that_the_system_complains_of_is_named(failing):
+    outcome = failing(OSError(errno.ENAMETOOLONG, "File name too long", "long.czi"))
+    assert (outcome.code, outcome.err) == (1, "Error: long.czi: File name too long.\n")
+
+
+def test_an_empty_argument_is_no_folder(mito_predict):
+    outcome = mito_predict("predict", "", "-o", "out")
+    assert outcome.code == 2
+    assert "variable that is not set" in outcome.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+@pytest.mark.parametrize("command", [("info",), ("predict", "-o", "out"), ("runs", "list"), ("models", "verify")])
+def test_names_move_no_cursor(mito_predict, tmp_path, monkeypatch, command):
+    """A name of a file may hold an escape sequence; whatever prints it, a terminal must not see one."""
+    monkeypatch.chdir(tmp_path)
+    name = "a\x1b[2Jb\u202ec\x9b31m"
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "config.yaml").write_text("x", encoding="utf-8")
+    (tmp_path / name / "status.json").write_text('{"state": "done", "message": "\\u001b[31m"}', encoding="utf-8")
+    given = "." if command[0] == "runs" else name
+    outcome = mito_predict(*command, given)
+    assert "[2Jb" in outcome.out + outcome.err
+    assert not set("\x1b\x9b\u202e") & set(outcome.out + outcome.err)
+    shown = mito_predict("runs", "show", name, "--json")
+    assert json.loads(shown.out)["name"] == name, "a script gets it as it is, escaped"
+    assert not set("\x1b\x9b\u202e") & set(shown.out)

@@ -59,14 +59,15 @@ def test_a_run_is_not_overwritten(mito_predict, config):
     assert "--resume" in again.err
 
 
-def test_ctrl_c_stops_cleanly_and_resume_finishes(mito_predict, config, tmp_path, monkeypatch):
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_stops_cleanly_and_resume_finishes(mito_predict, config, tmp_path, monkeypatch, asked):
     append = Run.append_metrics
     before = signal.getsignal(signal.SIGINT)  # a background job of a shell ignores it
 
     def interrupted(self, row):
         append(self, row)
         if row["iteration"] == 2:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(asked)
 
     monkeypatch.setattr(Run, "append_metrics", interrupted)
     stopped = mito_predict("train", config(6))

@@ -34,7 +34,7 @@ def test_start_from_brings_its_network() -> None:
     [
         ({"iteration": 5}, "iteration: unknown key, did you mean 'iterations'"),
         ({"split": {"tset": 0.1}}, "split.tset: unknown key, did you mean 'test'"),
-        ({"learning_rate": -1}, "learning_rate: Input should be greater than 0"),
+        ({"learning_rate": -1}, "learning_rate: has to be more than 0, not -1"),
         ({"targets": {}}, "targets"),
         ({"preset": "fast"}, "preset"),
         ({"data": {"files": []}}, "data.files"),
@@ -59,6 +59,48 @@ def test_start_from_brings_its_network() -> None:
 def test_mistakes_are_named(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         TrainingConfig.parse(MINIMAL | change)
+
+
+NEAREST: dict[str, tuple[str, str]] = {
+    "preset": ("preset: papr\nnetwork: {depth: 3}", "preset: 'papr' is unknown, did you mean 'paper'?"),
+    "preset in capitals": ("preset: Fnet", "preset: 'Fnet' is unknown, did you mean 'fnet'?"),
+    "preset that is none": ("preset: [paper]", r"preset: \['paper'\] is unknown, did you mean 'paper'"),
+    "network": ("network: {kind: unett}", "network.kind: 'unett' is unknown, did you mean 'unet'?"),
+    "patch": ("network: {depth: 3}\npatch: [7, 20, 60]", r"divisible by 8 .* nearest is \[8, 16, 64\]"),
+    "patch of 0": ("patch: [0, 16, 16]", r"patch\.0: has to be at least 1, not 0"),
+    "patch that is huge": ("patch: [16, 99999, 16]", r"patch\.1: has to be at most 4096, not 99999"),
+    "one voxel": ("network: {depth: 4}\npatch: [16, 16]\nbatch_size: 1", r"such as \[32, 32\]"),
+    "batch": ("network: {depth: 1}\npatch: [512, 512, 512]", "1,073,741,824 voxels at once"),
+    "seed": ("seed: -1", "seed: has to be at least 0, not -1"),
+    "infinite": ("learning_rate: .inf", "learning_rate: has to be a finite number, not inf"),
+    "not a number": ("augment: {noise: .nan}", "augment.noise: .*finite number, not nan"),
+    "voxels": ("voxel_size_um: [0, 0.1, 0.1]", r"voxel_size_um.0: has to be at least 0\.001, not 0"),
+    "twice": ("seed: 1\nseed: 2", r"line 5: 'seed' is there already, in line 4"),
+    "twice within": ("split: {seed: 1, test: 0.2, seed: 2}", "line 4: 'seed' is there already, in line 4"),
+    "type": ("seed: !!int abc", "line 4: a value of the type"),
+    "digits": (f"seed: {'9' * 5000}", "line 4: 9{60} is no value"),
+    "depth": (f"title: {'[' * 1000}", "line 4: nested more than 40 deep"),
+    "many": ("a: [" + "1," * 50_000 + "]", "more than 20,000 values"),
+    "pattern": (f"split: {{by: '{'(' * 150}'}}", "is not a pattern"),
+}
+
+
+@pytest.mark.parametrize("name", NEAREST)
+def test_the_nearest_value_is_named(tmp_path: Path, name: str) -> None:
+    line, message = NEAREST[name]
+    file = tmp_path / "config.yaml"
+    file.write_text(f"targets: {{dna: SYBR}}\ndata: {{files: [a.czi]}}\noutput: run\n{line}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=message) as caught:
+        TrainingConfig.load(file)
+    assert str(file) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < len(str(file)) + 400
+
+
+def test_what_looks_like_a_date_is_text(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("targets: {dna: SYBR}\ndata: {files: [a]}\noutput: run\ntitle: 2020-99-99\n", encoding="utf-8")
+    assert TrainingConfig.load(file).title == "2020-99-99"
 
 
 def test_paths_are_relative_to_the_file_and_survive_a_round_trip(tmp_path: Path) -> None:

@@ -5,13 +5,16 @@ Nothing here, nor at the top of a command's file, imports torch, Qt, napari or e
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import signal
 import sys
 from typing import Annotated
 
 import typer
 
 from napari_mito_predict.cli import models, runs
+from napari_mito_predict.cli._console import echo, printable
 from napari_mito_predict.cli.demo import demo
 from napari_mito_predict.cli.evaluate import evaluate
 from napari_mito_predict.cli.info import info
@@ -49,7 +52,7 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"mito-predict {version('napari-mito-predict')}")
+        echo(f"mito-predict {version('napari-mito-predict')}")
         raise typer.Exit
 
 
@@ -66,20 +69,33 @@ def _options(
     if verbose:
         level = logging.INFO
     handler = logging.StreamHandler()
+    handler.setFormatter(_Printable("%(levelname)s %(name)s: %(message)s"))
     if not verbose:
         handler.addFilter(lambda record: record.name.partition(".")[0] not in _SPOKEN_FOR)
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", handlers=[handler])
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+class _Printable(logging.Formatter):
+    """Lines that hold nothing a terminal takes for a command."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def main() -> None:
     """Run the command line.
 
     Ends with 0 when all went well, 1 when something could not be done (one line on standard error says what and
-    why), 2 when the command itself was wrong, 130 on Ctrl-C.
+    why), 2 when the command itself was wrong, 130 on Ctrl-C, and when the system or a scheduler ends it (SIGTERM).
     """
+    with contextlib.suppress(ValueError):  # not the main thread of a program around us
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):  # a test or a program around us may have put something simpler there
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a Windows console may not know every character of a file name
+    if "" in sys.argv[1:]:
+        echo("Error: an argument is empty, as of a variable that is not set.", err=True, fg=typer.colors.RED)
+        sys.exit(2)
     try:
         app()
     except MitoPredictError as error:
@@ -89,9 +105,11 @@ def main() -> None:
     except Exception as error:  # the last resort: one line for people, the whole story on request
         if "--verbose" in sys.argv:
             raise
+        if isinstance(error, OSError) and error.filename is not None:
+            _fail(f"{error.filename}: {error.strerror}.")
         _fail(f"{type(error).__name__}: {error} (unexpected; `mito-predict --verbose ...` tells more)")
 
 
 def _fail(message: str) -> None:
-    typer.secho(f"Error: {' '.join(message.split())}", err=True, fg=typer.colors.RED)
+    echo(f"Error: {' '.join(message.split())}", err=True, fg=typer.colors.RED)
     sys.exit(1)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 OnProgress = Callable[[int, int, str], None]
 """Told ``(done, total, message)``."""
 
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters other than tab and new line, escape sequences among them, and those that turn text around."""
 _WIDTH_IN_A_PIPE = 200
 """Characters. rich takes 80 where there is no terminal, and would wrap tables that scripts take apart."""
 
@@ -42,13 +44,23 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(Text, map(printable, row)))
     console().print(table)
+
+
+def echo(text: object = "", *, err: bool = False, nl: bool = True, **style: Any) -> None:
+    """Print text to standard output, or to standard error, by `printable`; `style` as `typer.style` takes it."""
+    typer.secho(printable(str(text)), err=err, nl=nl, **style)
+
+
+def printable(text: str) -> str:
+    """`text` without what a terminal takes for a command: names of files and what files say are of anybody's making."""
+    return _COMMANDS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def print_json(value: Any) -> None:
     """Print JSON for scripts, see `json_text`."""
-    typer.echo(json_text(value))
+    echo(_COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", json_text(value)))
 
 
 def json_text(value: Any) -> str:
@@ -60,7 +72,7 @@ def json_text(value: Any) -> str:
 
 def say(message: str) -> None:
     """Print a line for people to standard error, where it does not disturb a pipe."""
-    typer.echo(message, err=True)
+    echo(message, err=True)
 
 
 @contextmanager
@@ -76,7 +88,7 @@ def progress(title: str) -> Iterator[OnProgress]:
         task = bar.add_task(title, total=None)
 
         def update(done: int, total: int, message: str) -> None:
-            bar.update(task, completed=done, total=total, description=f"{title} {message}".strip())
+            bar.update(task, completed=done, total=total, description=printable(f"{title} {message}".strip()))
 
         yield update
 

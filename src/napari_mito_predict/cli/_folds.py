@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from napari_mito_predict.cli._console import print_table, progress, say
+from napari_mito_predict.cli._console import echo, print_table, progress, say
 from napari_mito_predict.errors import TrainingError, UnwritableOutputError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def cross_validate(config: TrainingConfig, number: int | None, processes: int) -
     results = _results(planned)
     page = write_page(planned, results)
     _print(results)
-    typer.echo(page)
+    echo(page)
     unfinished = {**results.unfinished, **failures}
     if unfinished:
         reasons = " ".join(f"{name}: {reason}" for name, reason in unfinished.items())

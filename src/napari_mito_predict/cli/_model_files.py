@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_mito_predict.cli._console import say
+from napari_mito_predict.cli._console import echo, say
 from napari_mito_predict.errors import ImageError, OutputExistsError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def export(
         if not overwrite:
             error.add_note("(--overwrite)")
         raise
-    typer.echo(f"Written: {written}")
+    echo(f"Written: {written}")
     if written.is_file():
         from napari_mito_predict._files import sha256_file
 
@@ -104,7 +104,7 @@ def rename(
     from napari_mito_predict.models import rename_model
 
     info = rename_model(old, new)
-    typer.echo(f"{old} is {info.name} now, in {info.path}")
+    echo(f"{old} is {info.name} now, in {info.path}")
 
 
 def remove(
@@ -125,4 +125,4 @@ def remove(
         if not typer.confirm(f"Remove {info.name} ({info.path}) for good?"):
             say("Nothing was removed.")
             raise typer.Exit(1)
-    typer.echo(f"Removed: {remove_model(model)}")
+    echo(f"Removed: {remove_model(model)}")

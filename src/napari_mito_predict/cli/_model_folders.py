@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_mito_predict.cli._console import print_json, print_table
+from napari_mito_predict.cli._console import echo, print_json, print_table
 
 app = typer.Typer(
     help="Say in which folders models are looked for, such as one that a lab shares.", no_args_is_help=True
@@ -40,7 +40,7 @@ def add(
     from napari_mito_predict.models import add_shared_folder
 
     add_shared_folder(folder)
-    typer.echo(f"Models are looked for in {folder.expanduser().absolute()} too.")
+    echo(f"Models are looked for in {folder.expanduser().absolute()} too.")
 
 
 @app.command()
@@ -49,4 +49,4 @@ def forget(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="One th
     from napari_mito_predict.models import forget_shared_folder
 
     forget_shared_folder(folder)
-    typer.echo(f"Models are looked for in {folder.expanduser().absolute()} no more.")
+    echo(f"Models are looked for in {folder.expanduser().absolute()} no more.")

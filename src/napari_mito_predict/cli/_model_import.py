@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from napari_mito_predict.cli._console import print_json, progress, say
+from napari_mito_predict.cli._console import echo, print_json, progress, say
 from napari_mito_predict.cli._model_table import predicts, record
 from napari_mito_predict.errors import DownloadError, ForeignModelError, MitoPredictError, UntrustedModelError
 
@@ -165,7 +165,7 @@ def _tell(info: ModelInfo, asked: str | None) -> None:
     card = info.card
     if card is None:
         return
-    typer.echo(f"Imported as {info.name}: {predicts(card)}. It lies in {info.path}")
+    echo(f"Imported as {info.name}: {predicts(card)}. It lies in {info.path}")
     if asked and asked != info.name:
         say(f"There was a model '{asked}' already.")
     if card.disclaimer:

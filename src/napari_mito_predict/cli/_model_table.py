@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
-from napari_mito_predict.cli._console import console, print_table
+from napari_mito_predict.cli._console import console, echo, print_table
 
 if TYPE_CHECKING:
     from napari_mito_predict.models import ModelCard, ModelInfo
@@ -26,10 +24,10 @@ def print_models(models: list[ModelInfo]) -> None:
         columns = ["NAME", "PREDICTS", "FROM", "VOXEL (µm, z y x)", "CELLS", "WHERE"]
         print_table(columns, [_row(info, card) for info, card in usable])
     for disclaimer in sorted({card.disclaimer for _, card in usable if card.disclaimer}):
-        typer.echo(f"\nsimulated: {disclaimer}")
+        echo(f"\nsimulated: {disclaimer}")
     problems = [info for info in models if info.card is None]
     if problems:
-        typer.echo(f"\n{len(problems)} cannot be used:")
+        echo(f"\n{len(problems)} cannot be used:")
         print_table(["NAME", "REASON"], [[info.name, info.problem or ""] for info in problems])
 
 
@@ -42,7 +40,7 @@ def print_card(path: Path, card: ModelCard, info: ModelInfo | None) -> None:
 
         console().print(Markdown(card.to_markdown()))
     else:
-        typer.echo(card.to_markdown().rstrip())
+        echo(card.to_markdown().rstrip())
     facts = {"Folder": printable(str(path))}
     if path.is_file():
         facts = {"Zip file": printable(str(path))}
@@ -57,9 +55,9 @@ def print_card(path: Path, card: ModelCard, info: ModelInfo | None) -> None:
         facts["Picture"] = printable(str(path / card.picture))
     facts["Self-test"] = "yes" if has_self_test(path) else "none: its weights alone can be verified"
     width = max(map(len, facts)) + 1
-    typer.echo("")
+    echo("")
     for name, fact in facts.items():
-        typer.echo(f"{name + ':':<{width}} {fact}")
+        echo(f"{name + ':':<{width}} {fact}")
 
 
 def record(info: ModelInfo) -> dict[str, object]:

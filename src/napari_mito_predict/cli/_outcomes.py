@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from napari_mito_predict.cli._console import OnProgress, console, say
+from napari_mito_predict.cli._console import OnProgress, console, printable, say
 from napari_mito_predict.errors import (
     IncompleteImageError,
     MetadataError,
@@ -161,7 +161,7 @@ class Bars:
         """Begin an image; gives what moves its bar."""
 
         def update(done: int, total: int, message: str) -> None:
-            description = f"{name} {message}".strip()
+            description = printable(f"{name} {message}".strip())
             self._bars.update(self._one, completed=done, total=total, description=description, visible=True)
 
         return update

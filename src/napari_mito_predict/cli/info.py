@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_mito_predict.cli._console import print_json, print_table, say
+from napari_mito_predict.cli._console import echo, print_json, print_table, say
 from napari_mito_predict.errors import ImageError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def info(
         for record in records:
             _show(record)
         for line in computes:
-            typer.echo(line)
+            echo(line)
     if failed:
         raise typer.Exit(1)
 
@@ -150,12 +150,12 @@ def _pixel_findings(image: ImageSource) -> list[Finding]:
 
 
 def _show(record: dict[str, Any]) -> None:
-    typer.secho(str(record["file"]), bold=True)
+    echo(str(record["file"]), bold=True)
     for scene in record["scenes"]:
         if len(record["scenes"]) > 1:
-            typer.echo(f"Scene {scene['index']}: {scene['name']}")
+            echo(f"Scene {scene['index']}: {scene['name']}")
         if "error" in scene:
-            typer.echo(f"  Error: {scene['error']}")
+            echo(f"  Error: {scene['error']}")
             continue
         sizes = ", ".join(f"{axis} {size}" for axis, size in scene["sizes"].items())
         rows = [
@@ -167,14 +167,14 @@ def _show(record: dict[str, Any]) -> None:
         if scene["simulated"]:
             rows.append(("Origin", "simulated by napari-mito-predict"))
         for title, text in rows:
-            typer.echo(f"  {title + ':':<12}{text}")
+            echo(f"  {title + ':':<12}{text}")
         print_table(
             ["  CHANNEL", "NAME", "ROLE", "WHY"],
             [[f"  {c['index']}", c["name"] or "(no name)", _shows(c), c["reason"]] for c in scene["channels"]],
         )
         for finding in scene["findings"]:
-            typer.echo(f"  {finding['level']}: {finding['message']} {finding['fix']}".rstrip())
-    typer.echo()
+            echo(f"  {finding['level']}: {finding['message']} {finding['fix']}".rstrip())
+    echo()
 
 
 def _shows(channel: dict[str, Any]) -> str:

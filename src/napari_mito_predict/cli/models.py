@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_mito_predict.cli import _model_folders
-from napari_mito_predict.cli._console import print_json, say
+from napari_mito_predict.cli._console import echo, print_json, say
 from napari_mito_predict.cli._model_files import export, remove, rename
 from napari_mito_predict.cli._model_import import import_
 from napari_mito_predict.cli._model_table import print_card, print_models, record
@@ -83,7 +83,7 @@ def verify(
     else:
         for result in results:
             word = "ok" if result["passed"] else "FAILED"
-            typer.echo(f"{word:<6}  {result['message']}")
+            echo(f"{word:<6}  {result['message']}")
     if not all(result["passed"] for result in results):
         raise typer.Exit(1)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_mito_predict.cli._console import print_json, print_table, say
+from napari_mito_predict.cli._console import echo, print_json, print_table, say
 
 if TYPE_CHECKING:
     from napari_mito_predict.training import Run
@@ -31,14 +31,9 @@ def list_(
     json: _Json = False,
 ) -> None:
     """List training runs, last changed first: state, how far, validation score, folder."""
-    from napari_mito_predict.training import Run
-    from napari_mito_predict.training.runs import known_runs
+    from napari_mito_predict.training.runs import known_runs, runs_in
 
-    if folder is not None:
-        found = [Run(path) for path in sorted(folder.iterdir())]
-    else:
-        found = list(known_runs())
-    runs = [run for run in found if run.exists]
+    runs = known_runs() if folder is None else runs_in(folder)
     if json:
         print_json([_record(run) for run in runs])
     elif not runs:
@@ -55,17 +50,17 @@ def show(run: _Which, json: _Json = False) -> None:
         print_json(_record(found) | {"metrics": found.metrics})
         return
     status = found.status
-    typer.echo(f"{found.path}\n{status.state}: {status.message}")
+    echo(f"{found.path}\n{status.state}: {status.message}")
     if status.iterations:
         line = f"iteration {status.iteration} of {status.iterations}"
         if status.alive and status.seconds_left is not None:
             line += f", about {status.seconds_left / 60:.0f} min left"
-        typer.echo(line)
+        echo(line)
     for name, score in status.scores.items():
-        typer.echo(f"validation PCC, {name}: {score:.3f}")
-    points = [(row["iteration"], row["val_pcc"]) for row in found.metrics if "val_pcc" in row]
+        echo(f"validation PCC, {name}: {score:.3f}")
+    points = [(row["iteration"], row["val_pcc"]) for row in found.metrics if abs(row.get("val_pcc", 2)) <= 1]
     if len(points) > 1:
-        typer.echo("\n" + draw(points, "validation PCC"))
+        echo("\n" + draw(points, "validation PCC"))
 
 
 @app.command()

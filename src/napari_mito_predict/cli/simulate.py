@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_mito_predict.cli._console import prepare_folder
+from napari_mito_predict.cli._console import echo, prepare_folder
 
 if TYPE_CHECKING:
     from napari_mito_predict.simulation import Dynamics, Job
@@ -103,7 +103,7 @@ def simulate(
         disable=not console.is_terminal,
     ):
         pass
-    typer.echo(f"{len(jobs)} files in {output}")
+    echo(f"{len(jobs)} files in {output}")
 
 
 def _of_recipe(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_mito_predict.cli._console import prepare_folder, print_table, progress, say
+from napari_mito_predict.cli._console import echo, prepare_folder, print_table, progress, say
 
 if TYPE_CHECKING:
     from napari_mito_predict.study.plan import Plan
@@ -72,6 +72,6 @@ def _run(plan: Plan, processes: int) -> None:
         say("Stopped. Repeat the command to go on.")
         raise
     if len(failures) < len(plan.runs):
-        typer.echo(write_page(plan))
+        echo(write_page(plan))
     if failures:
         raise StudyError(f"{len(failures)} trainings failed, the first: {failures[0]} (logs: {plan.folder / 'logs'})")

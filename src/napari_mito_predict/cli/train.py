@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_mito_predict.cli._console import print_table, progress, say
+from napari_mito_predict.cli._console import echo, print_table, progress, say
 from napari_mito_predict.cli._folds import cross_validate, parse_folds, show_folds
 from napari_mito_predict.errors import TrainingDataError, UnwritableOutputError
 
@@ -108,7 +108,7 @@ def train(
         allowed = request.data.model_copy(update={"allow_prediction_as_truth": True})
         request = request.model_copy(update={"data": allowed})
     if print_config and request:
-        typer.echo(request.to_yaml(), nl=False)
+        echo(request.to_yaml(), nl=False)
         return
     if folds and request:
         with _way_out_named():
@@ -125,7 +125,7 @@ def train(
         training.train(request or run, keep=keep)
     remember(run)
     say(run.status.message)
-    typer.echo(run.model_folder)
+    echo(run.model_folder)
     if stopped.is_set():
         say(f"Go on with: mito-predict train --resume {run.path}")
         raise typer.Exit(130)
@@ -224,23 +224,28 @@ def _way_out_named() -> Iterator[None]:
 
 @contextmanager
 def _stop_on_ctrl_c(run: Run) -> Iterator[threading.Event]:
-    """Let the first Ctrl-C end the run cleanly, as a `stop` file does; the second one breaks it off."""
+    """Let the first Ctrl-C or SIGTERM end the run cleanly, as a `stop` file does; the second one breaks it off."""
     stopped = threading.Event()
 
     def on_interrupt(signum: int, frame: FrameType | None) -> None:
         stopped.set()
-        signal.signal(signal.SIGINT, before)
+        _restore(before)
         try:
             run.request_stop()
         except UnwritableOutputError as error:  # no folder yet, or no way to write into it
             raise KeyboardInterrupt from error
         say("\nStopping after this iteration. Ctrl-C again breaks it off.")
 
-    before = signal.signal(signal.SIGINT, on_interrupt)
+    before = {signum: signal.signal(signum, on_interrupt) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stopped
     finally:
-        signal.signal(signal.SIGINT, before)
+        _restore(before)
+
+
+def _restore(handlers: Mapping[signal.Signals, Any]) -> None:
+    for signum, handler in handlers.items():
+        signal.signal(signum, handler)
 
 
 @contextmanager

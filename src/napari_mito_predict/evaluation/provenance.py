@@ -16,7 +16,7 @@ def find_card(record: PredictionRecord) -> ModelCard | None:
     if not record.model.name:
         return None
     try:
-        card = read_card(find_model(record.model.name))
+        card = read_card(find_model(record.model.name, named_only=True))
     except ModelError:
         return None
     return card if card.weights.sha256 == record.model.weights_sha256 else None

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
+from napari_mito_predict._reading import read_bytes
 from napari_mito_predict.image.bioio_reader import BIOIO_SUFFIXES
 from napari_mito_predict.image.ome_xml import part_names
+from napari_mito_predict.image.tiff_sets import LARGEST_COMPANION
 from napari_mito_predict.image.zarr_files import is_zarr
 
 _PICTURES = (".png", ".jpg", ".jpeg")
@@ -40,6 +42,6 @@ def list_images(folder: Path) -> list[Path]:
 def _parts_of(companion: Path) -> tuple[str, ...]:
     """Names of the files that a companion describes; empty for one that is damaged, which is said when it is opened."""
     try:
-        return part_names(companion.read_text(encoding="utf-8-sig", errors="replace"))
-    except (OSError, ElementTree.ParseError):
+        return part_names(read_bytes(companion, LARGEST_COMPANION).decode("utf-8-sig", errors="replace"))
+    except (OSError, ElementTree.ParseError, ValueError):
         return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -173,7 +174,7 @@ def _read_record(image: Path) -> dict[str, Any] | None:
     """The record beside a prediction; empty where it is damaged, None where there is none or it is not this image's."""
     path = record_path(image)
     try:
-        if not path.is_file():
+        if not os.path.isfile(path):  # its name may be too long for one
             return None
         if path.stat().st_size > _LARGEST_BYTES:
             return {}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_mito_predict._reading import open_file, parsing
 from napari_mito_predict.errors import ImageError, UnreadableImageError
 from napari_mito_predict.image.bioio_reader import BioioBackend, is_for_bioio
 from napari_mito_predict.image.czi_reader import CziBackend, LibraryName
@@ -74,7 +77,7 @@ def open_image(
         An optional package is needed for this format.
     """
     path = Path(path)
-    backend = _GuardedBackend(_backend(path, axes, reader))
+    backend = _guarded(path, axes, reader)
     first = 0 if scene is None else scene
     return ImageSource(backend, first, name=image_name(path), missing_as_zeros=missing_as_zeros)
 
@@ -98,7 +101,7 @@ def open_scenes(path: str | Path, *, axes: str | None = None) -> Iterator[tuple[
         The file itself cannot be opened, see `open_image`.
     """
     path = Path(path)
-    backend = _GuardedBackend(_backend(path, axes, "auto"))
+    backend = _guarded(path, axes)
     for scene, name in enumerate(backend.scenes):
         opened: ImageSource | ImageError
         try:
@@ -116,7 +119,7 @@ def scene_names(path: str | Path, *, axes: str | None = None) -> tuple[str, ...]
     ImageError
         The file itself cannot be opened, see `open_image`.
     """
-    return _backend(Path(path), axes, "auto").scenes
+    return _guarded(Path(path), axes).scenes
 
 
 def coarser_levels(image: ImageSource) -> list[ImageSource]:
@@ -167,8 +170,25 @@ def image_name(path: Path) -> str:
     return as_text("_".join([image_stem(whole), *path.relative_to(whole).parts]))
 
 
+def _guarded(path: Path, axes: str | None, reader: LibraryName = "auto") -> _GuardedBackend:
+    with _understanding(path):
+        return _GuardedBackend(_backend(path, axes, reader))
+
+
+@contextmanager
+def _understanding(path: Path | None) -> Iterator[None]:
+    """Say of a file that it is damaged where a library raises anything while it reads what the file says of itself."""
+    try:
+        with parsing(path or "image", UnreadableImageError, "damaged, or no image of its format"):
+            yield
+    except MemoryError as error:
+        raise UnreadableImageError(
+            "what it says of itself does not fit into memory, so it is damaged.", file=path
+        ) from error
+
+
 def _backend(path: Path, axes: str | None, reader: LibraryName) -> Backend:
-    if path.is_dir():
+    if os.path.isdir(path):
         return ZarrBackend(path, axes)
     head = _first_bytes(path)
     if head.startswith(_CZI_MAGIC):
@@ -187,7 +207,7 @@ def _backend(path: Path, axes: str | None, reader: LibraryName) -> Backend:
 def _first_bytes(path: Path) -> bytes:
     """Read the start of a file, and name what people take for images and is none."""
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             head = stream.read(512)
     except OSError as error:
         raise UnreadableImageError(f"cannot be opened ({error.strerror or error}).", file=path) from error
@@ -224,16 +244,16 @@ class _GuardedBackend:
         return [_GuardedBackend(backend) for backend in self._backend.coarser(scene)]
 
     def info(self, scene: int) -> SceneInfo:
-        info = self._backend.info(scene)
+        with _understanding(self.path):
+            info = self._backend.info(scene)
         self._check_size(info)
         return info
 
     def read(self, scene: int, t: int, c: int, z: int | None) -> NDArray[Any]:
         self._check_unchanged()
         try:
-            data = self._backend.read(scene, t, c, z)
-        except OSError as error:
-            raise UnreadableImageError(f"could not be read ({error.strerror or error}).", file=self.path) from error
+            with parsing(self.path or "image", UnreadableImageError, "could not be read"):
+                data = self._backend.read(scene, t, c, z)
         except MemoryError as error:
             raise UnreadableImageError(
                 "one stack does not fit into memory. Close other programs, or crop the image.", file=self.path

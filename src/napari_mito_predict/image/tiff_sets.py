@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
+from typing import Final
 from xml.etree import ElementTree
 
 import tifffile
 
+from napari_mito_predict._reading import open_file, read_bytes
 from napari_mito_predict.errors import MetadataError, UnreadableImageError, UnsupportedImageError
 from napari_mito_predict.image.ome_xml import is_of_renamed_file, metadata_file, part_names, without_file_names
+from napari_mito_predict.image.zarr_files import is_regular_file
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """Classic and BigTIFF, little- and big-endian."""
+LARGEST_COMPANION: Final = 256 << 20
+"""Bytes; a plate of 100,000 planes has some 30 MB."""
 
 
 def described_file(path: Path) -> tuple[Path, str | None]:
@@ -27,6 +32,7 @@ def described_file(path: Path) -> tuple[Path, str | None]:
     except ElementTree.ParseError:
         return path, None  # said where it is read
     if described_by is not None:
+        _refuse_elsewhere(path, described_by)
         companion = path.parent / described_by
         if not described_by or not companion.is_file():
             raise UnsupportedImageError(
@@ -61,7 +67,9 @@ def _first_part(companion: Path) -> Path:
 
 
 def _refuse_missing_parts(path: Path, names: set[str]) -> None:
-    missing = sorted(name for name in names if not (path.parent / name).exists())
+    for name in names:
+        _refuse_elsewhere(path, name)
+    missing = sorted(name for name in names if not is_regular_file(path.parent / name))
     if missing:
         raise UnreadableImageError(
             f"this OME-TIFF is spread over several files, and {len(missing)} of them are missing: "
@@ -70,11 +78,21 @@ def _refuse_missing_parts(path: Path, names: set[str]) -> None:
         )
 
 
+def _refuse_elsewhere(path: Path, name: str) -> None:
+    """Refuse the name of a part that leads out of the folder of the set: metadata may not choose what is opened."""
+    named = PureWindowsPath(name)  # knows drive letters, and separators of both kinds
+    if named.drive or named.root or ".." in named.parts:
+        raise UnsupportedImageError(
+            f"its metadata name {name!r:.80} as a part of it, which leads out of this folder and is not followed.",
+            file=path,
+        )
+
+
 def _is_tiff(path: Path) -> bool:
     """Whether a file begins as TIFFs do: classic and BigTIFF, little- and big-endian."""
-    with path.open("rb") as stream:
+    with open_file(path) as stream:
         return stream.read(4) in TIFF_MAGIC
 
 
 def _text_of(companion: Path) -> str:
-    return companion.read_bytes().decode("utf-8-sig", errors="replace")
+    return read_bytes(companion, LARGEST_COMPANION).decode("utf-8-sig", errors="replace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ _LARGEST_SIZE = 2**62
 
 def is_zarr(folder: Path) -> bool:
     """Whether a folder is a group or array of zarr, or at least called one."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return False
     return folder.suffix.lower() == ".zarr" or any(is_regular_file(folder / name) for name in _METADATA_FILES)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -220,7 +221,7 @@ class PredictionRecord(_Part):
 def find_record(image: Path) -> Path | None:
     """Where the record of the prediction at `image` is; None where there is none."""
     path = record_path(image)
-    if path.is_file():
+    if os.path.isfile(path):
         return path
     return None
 

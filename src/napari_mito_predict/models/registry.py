@@ -46,13 +46,15 @@ def list_models() -> list[ModelInfo]:
     return rows
 
 
-def find_model(name_or_path: str | Path) -> Path:
+def find_model(name_or_path: str | Path, *, named_only: bool = False) -> Path:
     """Path of a model package.
 
     Parameters
     ----------
     name_or_path : str or Path
         The name of a model in the list, or a path to a package (folder or zip file), wherever it lies.
+    named_only : bool
+        Whether it is taken for a name alone: what a file says never chooses a path.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def find_model(name_or_path: str | Path) -> Path:
         if info.card is not None:
             return info.path
     path = Path(name_or_path).expanduser()
-    if _may_be_package(path):
+    if not named_only and _may_be_package(path):
         return path
     if named:
         raise DamagedModelError(named[0].problem or "cannot be used.")

@@ -53,6 +53,9 @@ _ERRORS = {"incomplete": IncompleteImageError, "voxel-size-impossible": Metadata
 _BYTES_RAW = 2
 _BYTES_RESAMPLED = 4
 _BYTES_RESULT = 4
+_LONGEST_AXIS = 2**24
+_LARGEST_STACK = 2**43
+"""Voxels: ten terabytes in one z-stack."""
 
 
 @dataclass(frozen=True)
@@ -226,6 +229,7 @@ def plan_subject(
     smooth_time: int = 1,
 ) -> PredictionPlan:
     """Decide how to predict from what was found out already; takes and raises what `plan_prediction` does."""
+    _refuse_endless(subject)
     found = _findings(subject, models)
     chosen = choose_device(device, precision)
     if precision == "auto":
@@ -262,6 +266,26 @@ def plan_subject(
     return PredictionPlan(
         outputs, tuple(found), chosen, total, estimate, subject, tuple(jobs), disagreements=disagreements
     )
+
+
+def _refuse_endless(subject: Subject) -> None:
+    """Refuse sizes that no recording has before anything is made for each tile or plane of it.
+
+    Raises
+    ------
+    UnsupportedImageError
+        More voxels along an axis, in a stack, or more planes than are predicted.
+    """
+    sizes = subject.image.sizes
+    stack = prod(sizes[axis] for axis in "ZYX")
+    planes = prod(sizes[axis] for axis in "TCZ")
+    if max(sizes.values()) > _LONGEST_AXIS or stack > _LARGEST_STACK or planes > _LONGEST_AXIS:
+        declared = ", ".join(f"{axis} {size}" for axis, size in sizes.items())
+        raise UnsupportedImageError(
+            f"it declares {declared}. At most {_LONGEST_AXIS:,} voxels along an axis, as many planes, and "
+            f"{_LARGEST_STACK:,} voxels in a stack are predicted. If it is not that large, it is damaged.",
+            file=subject.image.path or subject.image.name,
+        )
 
 
 def _result_bytes(outputs: Mapping[str, Output]) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict._files import atomic_path, atomic_write_text, sha256_file
+from napari_mito_predict._reading import open_file, read_text
 from napari_mito_predict.errors import DamagedCheckpointError, TrainingError, one_line
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _KEPT = 2
+_LARGEST_HASH = 1 << 10
 _PARTS = frozenset({"model", "optimiser", "scaler", "average", "random", "progress", "config", "digests"})
 _LEARNED = ("model", "optimiser", "scaler", "average")
 """Parts that training changes, and that a loss or gradient that is not finite would poison."""
@@ -119,7 +121,8 @@ def _load(path: Path) -> dict[str, Any]:
     import torch
 
     try:
-        content = path.read_bytes()
+        with open_file(path) as stream:
+            content = stream.read()
         _verify(path, content)
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
@@ -138,7 +141,7 @@ def _verify(path: Path, content: bytes) -> None:
     torch itself reads changed bytes without a word: it does not look at the checksums of its own zip files.
     """
     try:
-        expected = _hash_of(path).read_text(encoding="utf-8").partition(" ")[0]
+        expected = read_text(_hash_of(path), _LARGEST_HASH).partition(" ")[0]
     except FileNotFoundError:
         # Written by an earlier version, copied without its hash, or by a trainer that was killed between the two.
         expected = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
@@ -20,13 +20,18 @@ from pydantic import (
 )
 
 from napari_mito_predict._files import atomic_write_text
+from napari_mito_predict._reading import read_bytes
+from napari_mito_predict._yaml import PlainYamlError, load_yaml
 from napari_mito_predict.errors import ConfigError
 from napari_mito_predict.models.card import ThirdAxis
-from napari_mito_predict.models.card_values import Name
+from napari_mito_predict.models.card_values import Micrometres, Name
+from napari_mito_predict.training.config_problems import explain
+from napari_mito_predict.training.patch_size import patch_problem, stride_of
 from napari_mito_predict.training.presets import PRESETS
 
 SCHEMA_VERSION = 1
 _LARGEST_CONFIG = 1 << 20
+_MOST_PROBLEMS = 5
 
 _KEYS_OF_KIND: dict[str, tuple[str, ...]] = {
     "unet": ("convs_per_level",),
@@ -37,11 +42,14 @@ _KEYS_OF_KIND: dict[str, tuple[str, ...]] = {
 _MAY_CHANGE = {"schema_version", "output", "devices", "threads", "compile", "cache", "look_for_shifts", "add_to_models"}
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+PatchSize = Annotated[int, Field(ge=1, le=4096)]
 Channel = str | int
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Data(_Part):
@@ -89,12 +97,12 @@ class Data(_Part):
 class Split(_Part):
     """Whole fields held out: 75/25 into training and test, then 90/10 into training and validation."""
 
-    by: str | None = None
+    by: str | None = Field(default=None, max_length=200)
     """What belongs together and stays in one part: a regular expression on the names of fields, whose first group (or
     all that matches) is the group; or ``folder``. `test` and `validation` then name groups; fractions count them."""
     test: Fraction | tuple[str, ...] = 0.25
     validation: Fraction | tuple[str, ...] = 0.1
-    seed: int = 0
+    seed: Seed = 0
 
     @field_validator("by")
     @classmethod
@@ -105,7 +113,7 @@ class Split(_Part):
             raise ValueError("is empty: give a pattern such as '^[^_]+', or folder")
         try:
             re.compile(by)
-        except re.error as error:
+        except (re.error, RecursionError, OverflowError) as error:
             raise ValueError(f"'{by}' is not a pattern ({error}): give one such as '^[^_]+', or folder") from error
         return by
 
@@ -163,6 +171,11 @@ class NetworkConfig(_Part):
     def _foreign(self) -> set[str]:
         """Keys of the other kinds."""
         return set().union(*(keys for kind, keys in _KEYS_OF_KIND.items() if kind != self.kind))
+
+    @property
+    def stride(self) -> int:
+        """What every size of a patch has to be divisible by."""
+        return stride_of(self.kind, self.depth)
 
     def arguments(self, ndim: int, targets: int) -> dict[str, Any]:
         """Arguments of the network for `ndim`-dimensional data, as the model card keeps them."""
@@ -228,22 +241,22 @@ class TrainingConfig(_Part):
     """Of the model, as an SPDX expression such as ``MIT``; ``None``: that of the start model, else not stated."""
     third_axes: tuple[ThirdAxis, ...] | None = Field(default=None, min_length=1)
     """``[z, t]``: one model of z-stacks and time series alike. ``None``: of the kind that the first field is."""
-    voxel_size_um: tuple[float | None, float, float] | None = None
+    voxel_size_um: tuple[Micrometres | None, Micrometres, Micrometres] | None = None
     """Sampling ``(z, y, x)`` to train at; ``None``: that of the start model, else of the first field."""
-    patch: tuple[int, ...] | None = None
+    patch: tuple[PatchSize, ...] | None = Field(default=None, min_length=2, max_length=3)
     """``None``: the preset's; 32 x 64 x 64 in 3-D, 256 x 256 in 2-D (192 x 192 for ``general``)."""
-    batch_size: int = Field(default=8, ge=1)
+    batch_size: int = Field(default=8, ge=1, le=65_536)
     """Patches per iteration, over all devices together."""
-    accumulate: int = Field(default=1, ge=1)
+    accumulate: int = Field(default=1, ge=1, le=65_536)
     """Compute each batch in so many parts, one after the other: less memory, the same gradient."""
-    iterations: int = Field(default=10_000, ge=1)
+    iterations: Count = 10_000
     max_minutes: float | None = Field(default=None, gt=0)
     """Most time until `model/` is finished; the schedule is shortened to fit."""
     loss: Literal["mse", "l1", "mse+dssim", "mse+pcc"] = "mse"
     learning_rate: float = Field(default=1e-3, gt=0)
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
     schedule: Literal["constant", "cosine"] = "constant"
-    warmup: int = Field(default=0, ge=0)
+    warmup: int = Field(default=0, ge=0, le=10**9)
     """Iterations of linear warm-up."""
     clip_gradient: float | None = Field(default=None, gt=0)
     """Largest norm of the gradient."""
@@ -260,13 +273,13 @@ class TrainingConfig(_Part):
     """Brightest truth trained on, in standard deviations: a few glowing cells otherwise rule the loss. Scores are
     always taken on the truth as it is."""
     augment: Augment = Augment()
-    validate_every: int = Field(default=500, ge=1)
+    validate_every: Count = 500
     """Iterations between validations; each also writes a preview and a checkpoint."""
-    patience: int | None = Field(default=None, ge=1)
+    patience: Count | None = None
     """Stop after so many validations without improvement."""
-    devices: int = Field(default=1, ge=1)
+    devices: int = Field(default=1, ge=1, le=1024)
     precision: Literal["auto", "32", "bf16", "16"] = "auto"
-    threads: int | None = Field(default=None, ge=1)
+    threads: int | None = Field(default=None, ge=1, le=4096)
     """CPU threads; ``None``: torch's own choice."""
     compile: bool = False
     """Compile the network first: about 1.4 times faster on a CPU, after a minute or more; needs a C++ compiler."""
@@ -278,7 +291,7 @@ class TrainingConfig(_Part):
     """Precision of the convolution weights in the finished package."""
     add_to_models: bool = True
     """Put the finished model into the list of the user's own models."""
-    seed: int = 0
+    seed: Seed = 0
 
     @field_validator("schema_version")
     @classmethod
@@ -292,7 +305,10 @@ class TrainingConfig(_Part):
     def _fill_in_preset(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        preset = PRESETS.get(given.get("preset", "paper"), {})
+        name = given.get("preset", "paper")
+        preset: dict[str, Any] = {}
+        if isinstance(name, str):  # anything else is refused below
+            preset = PRESETS.get(name, {})
         filled = {**preset, **given}
         if "target" in filled and "targets" not in filled:
             filled["targets"] = {filled.pop("target"): None}
@@ -301,7 +317,7 @@ class TrainingConfig(_Part):
                 raise ValueError("'network' and 'start_from' exclude each other: the start model brings its network")
             filled["network"] = None
         elif isinstance(filled.get("network"), dict):
-            filled["network"] = {**preset["network"], **filled["network"]}
+            filled["network"] = {**preset.get("network", {}), **filled["network"]}
         return filled
 
     @model_validator(mode="after")
@@ -313,6 +329,10 @@ class TrainingConfig(_Part):
                 f"'batch_size' ({self.batch_size}) has to be a multiple of 'devices' x 'accumulate' "
                 f"({self.devices * self.accumulate})"
             )
+        if self.patch is not None and self.network is not None:
+            at_a_time = self.batch_size // (self.devices * self.accumulate)
+            if problem := patch_problem(self.patch, self.network.stride, at_a_time):
+                raise ValueError(problem.removesuffix("."))
         if self.patience is not None and self.select == "last":
             raise ValueError("'patience' waits for a better state, and with 'select: last' none is better: drop one")
         return self
@@ -328,11 +348,10 @@ class TrainingConfig(_Part):
         """
         path = Path(path)
         try:
-            if path.stat().st_size > _LARGEST_CONFIG:
-                raise ConfigError("too large for a training configuration.", file=path)
-            given = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(f"not a readable YAML file ({error}).", file=path) from error
+            given = load_yaml(read_bytes(path, _LARGEST_CONFIG))
+        except (OSError, PlainYamlError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ConfigError(f"not a readable YAML file: {reason}.", file=path) from error
         return cls.parse(given, source=str(path)).relative_to(path.resolve().parent)
 
     @classmethod
@@ -341,13 +360,14 @@ class TrainingConfig(_Part):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            problems = "; ".join(_explain(e) for e in error.errors()[:5])
+            found = error.errors(include_url=False)[:_MOST_PROBLEMS]
+            problems = "; ".join(explain(each, _known_keys(each["loc"][:-1])) for each in found)
             raise ConfigError(f"{source}: {problems}.") from error
 
     def relative_to(self, folder: Path) -> TrainingConfig:
         """A copy with paths made absolute; relative ones begin at `folder`."""
         start = self.start_from
-        if start and (folder / start).exists():  # a path; anything else is the name of a model
+        if start and os.path.exists(folder / start):  # a path; anything else is the name of a model
             start = str(folder / start)
         return self.model_copy(
             update={"data": self.data.relative_to(folder), "output": folder / self.output, "start_from": start}
@@ -375,17 +395,6 @@ class TrainingConfig(_Part):
             for key in sorted(mine.keys() | theirs.keys())
             if key not in _MAY_CHANGE and mine.get(key) != theirs.get(key)
         ]
-
-
-def _explain(error: Any) -> str:
-    where = ".".join(map(str, error["loc"])) or "configuration"
-    if error["type"] == "extra_forbidden":
-        known = _known_keys(error["loc"][:-1])
-        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-        if near:
-            return f"{where}: unknown key, did you mean '{near[0]}'?"
-        return f"{where}: unknown key; known are {', '.join(known)}"
-    return f"{where}: {error['msg']}"
 
 
 def _known_keys(location: tuple[str | int, ...]) -> list[str]:

@@ -24,8 +24,8 @@ from napari_mito_predict.training.fields import Field, find_fields
 from napari_mito_predict.training.inherited import explain_terms, normalisation_of
 from napari_mito_predict.training.overlap import Texture
 from napari_mito_predict.training.pairs import OpenField, Pair, open_field, prepare, read_volumes
+from napari_mito_predict.training.patch_size import patch_of
 from napari_mito_predict.training.plausibility import fingerprint
-from napari_mito_predict.training.presets import default_patch
 from napari_mito_predict.training.sampling import Sampling, choose_sampling, explain_sampling, other_kind
 from napari_mito_predict.training.split import Fields, split_fields
 from napari_mito_predict.training.store import PairStore, store_size
@@ -306,20 +306,6 @@ def load_data(
         patch=patch,
         baselines=fit_baselines(training),
     )
-
-
-def patch_of(config: TrainingConfig, ndim: int) -> tuple[int, ...]:
-    """Patch size for fields of `ndim` dimensions.
-
-    Raises
-    ------
-    TrainingDataError
-        The one asked for has another number of sizes.
-    """
-    patch = config.patch or default_patch(config.preset, ndim)
-    if len(patch) != ndim:
-        raise TrainingDataError(f"'patch' has {len(patch)} sizes, but the fields are {ndim}-D.")
-    return patch
 
 
 def make_store(config: TrainingConfig, reader: FieldReader, folder: Path, free: int) -> PairStore:

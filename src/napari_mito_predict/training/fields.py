@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import glob
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_mito_predict._reading import read_text
 from napari_mito_predict.errors import ImageError, TrainingDataError
 from napari_mito_predict.image import is_zarr, list_images, open_image
 from napari_mito_predict.image.names import image_stem
@@ -22,6 +24,7 @@ _ONE_FILE = ("path_czi", "channel_signal", "channel_target")
 _TWO_FILES = ("path_signal", "path_target")
 """Columns of pytorch_fnet's tables."""
 _DELIMITERS = ",;\t"
+_LARGEST_TABLE = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -199,9 +202,10 @@ def _from_table(path: Path, data: Data, channels: Sequence[Channel | None]) -> l
 def _read_table(path: Path) -> tuple[list[str], dict[int, dict[str, str]]]:
     """Names of columns, and cells by name for each line by its number; as spreadsheets write tables, and people."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, _LARGEST_TABLE)
     except (OSError, UnicodeDecodeError) as error:
-        raise TrainingDataError(f"not a readable table ({error}).", file=path) from error
+        reason = getattr(error, "strerror", None) or error
+        raise TrainingDataError(f"not a readable table ({reason}).", file=path) from error
     head = text.split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=head.count)
     reader = csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
@@ -262,9 +266,9 @@ def _images_in(pattern: str) -> list[Path]:
 def _matching(pattern: str) -> list[Path]:
     """Paths that a pattern matches, sorted; what exists is taken as it is called, brackets and all."""
     path = Path(pattern)
-    if path.exists():
+    if os.path.exists(path):
         return [path]
-    folder = next((parent for parent in path.parents if parent.is_dir()), None)
+    folder = next((parent for parent in path.parents if os.path.isdir(parent)), None)
     if folder is None:  # its drive is gone
         return []
     rest = str(path.relative_to(folder))

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.training.checks import FieldReport, check_together
-from napari_mito_predict.training.data import FieldReader, patch_of, refuse
+from napari_mito_predict.training.data import FieldReader, refuse
 from napari_mito_predict.training.estimate import seconds_per_iteration
 from napari_mito_predict.training.lifecycle import reference_of
+from napari_mito_predict.training.patch_size import patch_of
 
 if TYPE_CHECKING:
     from napari_mito_predict.image import Finding

@@ -6,12 +6,13 @@ import csv
 import dataclasses
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_mito_predict._files import atomic_write_text, remove_abandoned
+from napari_mito_predict._reading import read_text
 from napari_mito_predict._tables import write_table
 from napari_mito_predict.errors import DamagedCheckpointError, ModelError, TrainingError, UnwritableOutputError
 from napari_mito_predict.training.checkpoints import load_newest_checkpoint, save_checkpoint
@@ -22,6 +23,9 @@ from napari_mito_predict.training.status import Status, read_status, trainer_is_
 if TYPE_CHECKING:
     from napari_mito_predict.models import Model
 
+_LARGEST_STOP = 1 << 10
+_LARGEST_METRICS = 64 << 20
+_MOST_ITERATIONS = 10**12
 METRICS = ("iteration", "train_loss", "val_loss", "val_pcc", "lr", "seconds")
 
 
@@ -146,7 +150,7 @@ class Run:
     def stop_requested(self) -> Literal["", "pause", "keep"]:
         """Whether somebody created the file `stop`, and what they want of it."""
         try:
-            content = (self.path / "stop").read_text(encoding="utf-8")
+            content = read_text(self.path / "stop", _LARGEST_STOP)
         except (OSError, UnicodeDecodeError):
             return ""
         if content.strip() == "keep":
@@ -176,16 +180,20 @@ class Run:
 
     @property
     def metrics(self) -> list[dict[str, float]]:
-        """The lines of `metrics.csv` so far, without empty cells; a line that is being written is left out."""
+        """The lines of `metrics.csv` so far, without empty cells and numbers that are not finite.
+
+        A line that is being written is left out.
+        """
         try:
-            lines = (self.path / "metrics.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+            lines = read_text(self.path / "metrics.csv", _LARGEST_METRICS).splitlines(keepends=True)
         except (OSError, UnicodeDecodeError):
             return []
         whole = [line for line in lines[1:] if line.endswith("\n")]
         rows = []
-        for cells in csv.reader(whole):
-            with suppress(ValueError):
-                rows.append({key: float(cell) for key, cell in zip(METRICS, cells, strict=True) if cell})
+        with suppress(csv.Error):  # cells of a size that no number has
+            for cells in csv.reader(whole):
+                with suppress(ValueError):
+                    rows.append(_numbers(cells))
         return rows
 
     def drop_metrics_after(self, iteration: int) -> None:
@@ -279,6 +287,14 @@ class Run:
             logger.setLevel(before)
             logger.removeHandler(handler)
             handler.close()
+
+
+def _numbers(cells: Sequence[str]) -> dict[str, float]:
+    """What a line of `metrics.csv` says; raises `ValueError` for a line that is none of it."""
+    numbers = {key: float(cell) for key, cell in zip(METRICS, cells, strict=True) if cell}
+    if not 0 <= numbers.get("iteration", -1) <= _MOST_ITERATIONS:
+        raise ValueError("no iteration")
+    return {key: number for key, number in numbers.items() if math.isfinite(number)}
 
 
 def _cells(row: Mapping[str, float]) -> dict[str, str]:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
 
 from napari_mito_predict._files import atomic_write_text
+from napari_mito_predict._reading import read_text
 from napari_mito_predict.errors import TrainingError, UnwritableOutputError
 from napari_mito_predict.training.config import TrainingConfig
 from napari_mito_predict.training.run import Run
 
 RUNS_VARIABLE = "MITO_PREDICT_RUNS"
 _INDEX = "known-runs.txt"
+_LARGEST_INDEX = 16 << 20
 _trainers: dict[Path, subprocess.Popen[bytes]] = {}
 """The last trainer started here for each run; kept, because a process that nobody asks after stays a zombie."""
 _earlier_trainers: list[subprocess.Popen[bytes]] = []
@@ -38,9 +42,28 @@ def known_runs() -> list[Run]:
     """Runs in `runs_folder` and those started elsewhere that are still there, last changed first."""
     folder = runs_folder()
     inside = []
-    if folder.is_dir():
-        inside = [path for path in folder.iterdir() if path.is_dir()]
+    if os.path.isdir(folder):
+        with suppress(TrainingError):  # those elsewhere are known all the same
+            inside = [run.path for run in runs_in(folder)]
     runs = [Run(path) for path in dict.fromkeys([*inside, *_indexed()])]
+    return _ordered(runs)
+
+
+def runs_in(folder: Path) -> list[Run]:
+    """Runs directly in a folder, last changed first.
+
+    Raises
+    ------
+    TrainingError
+        There is no such folder, or it cannot be read.
+    """
+    try:
+        return _ordered([Run(path) for path in folder.iterdir()])
+    except OSError as error:
+        raise TrainingError(f"this folder cannot be read ({error.strerror or error}).", file=folder) from error
+
+
+def _ordered(runs: Iterable[Run]) -> list[Run]:
     return sorted((run for run in runs if run.exists), key=_last_changed, reverse=True)
 
 
@@ -49,7 +72,7 @@ def remember(run: Run) -> None:
     path = run.path.absolute()
     if path.parent == runs_folder().absolute():
         return
-    kept = [known for known in _indexed() if known.exists() and known != path]
+    kept = [known for known in _indexed() if os.path.exists(known) and known != path]
     try:
         runs_folder().mkdir(parents=True, exist_ok=True)
         atomic_write_text(runs_folder() / _INDEX, "".join(f"{known}\n" for known in [*kept, path]))
@@ -129,7 +152,7 @@ def has_ended(run: Run) -> bool:
 def _indexed() -> list[Path]:
     """Run folders outside of `runs_folder` that `remember` has written down."""
     try:
-        lines = (runs_folder() / _INDEX).read_text(encoding="utf-8").splitlines()
+        lines = read_text(runs_folder() / _INDEX, _LARGEST_INDEX).splitlines()
     except (OSError, UnicodeDecodeError):
         return []
     return [Path(line) for line in lines if line]

@@ -16,8 +16,10 @@ import psutil
 from pydantic import Field, TypeAdapter, ValidationError
 
 from napari_mito_predict._files import atomic_write_text
+from napari_mito_predict._reading import read_bytes
 
 SCHEMA_VERSION = 1
+_LARGEST_BYTES = 1 << 20
 _SILENT_S = 60.0
 """A trainer on another computer that has not been heard of for so long is taken for dead."""
 
@@ -84,11 +86,15 @@ def read_status(path: Path) -> Status:
 
     Raises
     ------
-    OSError
+    FileNotFoundError
         There is no such file.
     """
     try:
-        status = _STATUS.validate_json(path.read_bytes())
+        status = _STATUS.validate_json(read_bytes(path, _LARGEST_BYTES))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        return Status("damaged", f"{path} cannot be read ({error.strerror or error}).")
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"

@@ -105,8 +105,8 @@ def timing(config: TrainingConfig, ndim: int) -> Work:
     """Work that yields how many seconds one iteration takes on this computer."""
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
-        from napari_mito_predict.training.data import patch_of
         from napari_mito_predict.training.estimate import seconds_per_iteration
+        from napari_mito_predict.training.patch_size import patch_of
 
         yield seconds_per_iteration(config, patch_of(config, ndim), should_stop)
 

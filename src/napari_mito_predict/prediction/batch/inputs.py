@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from napari_mito_predict._reading import parsing
 from napari_mito_predict.errors import ImageError, UnreadableImageError
 from napari_mito_predict.image import ImageSource, is_plate, is_zarr, list_images, open_image
 from napari_mito_predict.image.names import file_stem
@@ -66,8 +67,10 @@ def find_entries(
         A folder has no image, or nothing fits a pattern.
     """
     found: dict[tuple[Path, int | str | None], Entry] = {}
-    for one in given:
-        for path, asked_for in _files(Path(one)):
+    for one in map(Path, given):
+        with parsing(one, UnreadableImageError, "cannot be looked at"):  # such as a folder that may not be read
+            files = list(_files(one))
+        for path, asked_for in files:
             for entry in entries_of(path, scene, axes, asked_for=asked_for):
                 found.setdefault((path, entry.scene), entry)
     return list(found.values())

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_mito_predict._files import atomic_write_text
-from napari_mito_predict.errors import TrainingError
+from napari_mito_predict._reading import read_bytes
+from napari_mito_predict.errors import TrainingError, one_line
 from napari_mito_predict.training.config import TrainingConfig
 from napari_mito_predict.training.run import Run
 from napari_mito_predict.training.split import some_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 _RECORD = "folds.json"
+_LARGEST_BYTES = 64 << 20
 _WAY_OUT = "Choose another `output`, or delete this one to begin anew."
 
 
@@ -73,9 +75,9 @@ def claim(planned: CrossValidation) -> None:
 
 def _read(path: Path) -> _Record:
     try:
-        record = _Record.model_validate_json(path.read_bytes())
+        record = _Record.model_validate_json(read_bytes(path, _LARGEST_BYTES))
     except (OSError, ValidationError) as error:
-        raise TrainingError(f"not readable ({error}). {_WAY_OUT}", file=path) from error
+        raise TrainingError(f"not readable ({one_line(error)}). {_WAY_OUT}", file=path) from error
     if record.schema_version > SCHEMA_VERSION:
         raise TrainingError(
             f"was written by a newer version (schema {record.schema_version}). Update napari-mito-predict.", file=path

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from napari_mito_predict._yaml import PlainYamlError, load_yaml
 from napari_mito_predict.errors import DamagedModelError, ForeignModelError, one_line
 from napari_mito_predict.models.bioimageio import problems, quiet, specification
 
@@ -14,10 +13,6 @@ if TYPE_CHECKING:
     from bioimageio.spec.model.v0_5 import ModelDescr
 
 LARGEST_DESCRIPTION = 1 << 19
-_DEEPEST = 40
-_MOST_ENTRIES = 100_000
-"""With everything counted where it is referred to."""
-_YAML_TAG = "tag:yaml.org,2002:"
 
 # What pydantic validators of the library were seen to let through for descriptions that are made up.
 _LIBRARY_ERRORS = (
@@ -52,7 +47,10 @@ def read_description(content: bytes, path: Path) -> ModelDescr:
     MissingExtraError
         ``bioimageio.spec`` is not installed.
     """
-    found = load_yaml(content, path)
+    try:
+        found = load_yaml(content)
+    except PlainYamlError as error:
+        raise DamagedModelError(f"its description is no readable YAML ({error}).", file=path) from error
     if not isinstance(found, dict) or found.get("type") != "model":
         kind = found.get("type") if isinstance(found, dict) else None
         raise ForeignModelError(f"this package describes no model but '{kind!s:.40}'.", file=path)
@@ -60,47 +58,6 @@ def read_description(content: bytes, path: Path) -> ModelDescr:
         if tensor.get("output_of") is not None:  # the library would look for that model in the internet
             raise ForeignModelError("it takes what another model gives: such chains are not run here.", file=path)
     return _validated(found, path)
-
-
-def load_yaml(content: bytes, path: Path) -> Any:
-    """Read YAML of plain values; raises `DamagedModelError` for anything else, before it takes memory."""
-    try:
-        text = content.decode("utf-8")
-        _check_events(text, path)
-        found = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
-        raise DamagedModelError(f"its description is no readable YAML ({one_line(error)}).", file=path) from error
-    _check_size(found, path)
-    return found
-
-
-def _check_events(text: str, path: Path) -> None:
-    """Refuse deep nesting and explicit types without making anything of the text."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        tag = getattr(event, "tag", None)
-        if tag is not None and tag != "!":
-            raise DamagedModelError(f"its description holds values of the type '{tag:.60}'.", file=path)
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > _DEEPEST:
-            raise DamagedModelError("its description is nested deeper than any is.", file=path)
-
-
-def _check_size(found: Any, path: Path) -> None:
-    """Refuse what is small as text and large when each reference is followed, or refers to itself."""
-    waiting, count = [found], 0
-    while waiting:
-        value = waiting.pop()
-        count += 1
-        if count > _MOST_ENTRIES:
-            raise DamagedModelError("its description holds more entries than any does.", file=path)
-        if isinstance(value, dict):
-            waiting += [*value.keys(), *value.values()]
-        elif isinstance(value, list | tuple | set):
-            waiting += value
 
 
 def _dictionaries(value: Any) -> list[dict[Any, Any]]:
