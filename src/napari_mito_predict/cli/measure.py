@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -94,7 +95,7 @@ def measure(
         for path in write_tables(found, output, objects=objects):
             say(f"Wrote {path}")
     if json:
-        print_json([row for each in found for row in each.fields.to_dict("records")])
+        print_json(_rows(found))
     elif output is None:
         _print(found)
     if failed:
@@ -157,10 +158,11 @@ def _option(error: MitoPredictError) -> str:
 def _channels(given: Sequence[str]) -> dict[str, int | str]:
     chosen: dict[str, int | str] = {}
     for text in given:
-        structure, equals, channel = text.partition("=")
-        if not equals or not channel:
+        parts = text.split("=", 1)
+        if len(parts) < 2 or not all(parts):
             raise typer.BadParameter(f"'{text}' is not like mitochondria=0 or nuclei=DAPI", param_hint="--channel")
-        chosen[structure.strip()] = int(channel) if channel.isdecimal() else channel
+        structure, channel = parts
+        chosen[structure] = int(channel) if channel.isdecimal() else channel
     return chosen
 
 
@@ -187,8 +189,13 @@ def _settings(method: Method) -> MeasureSettings:
 
 
 def _print(found: Sequence[Measurements]) -> None:
-    rows = [[_text(row[name]) for name in _SHOWN] for each in found for row in each.fields.to_dict("records")]
+    rows = [[_text(row[name]) for name in _SHOWN] for row in _rows(found)]
     print_table([name.upper() for name in _SHOWN], rows)
+
+
+def _rows(found: Sequence[Measurements]) -> list[dict[str, object]]:
+    """All rows of the tables of fields."""
+    return list(chain.from_iterable(each.fields.to_dict("records") for each in found))
 
 
 def _text(value: object) -> str:

@@ -20,6 +20,8 @@ _TRUNCATE = 4.0
 _NOISE = 3.0
 """Standard deviations of white noise that a threshold is at least above."""
 _HISTOGRAM_VALUES = 1 << 20
+_MEDIAN_OF_NORMAL = 0.6745
+"""Median distance to the mean, in standard deviations."""
 
 
 def checked(pixels: Array) -> Array:
@@ -92,17 +94,46 @@ def ridges(pixels: Array, voxels: Voxels, low: float, high: float, progress: Pro
     return filtered(pixels, tubularity, halo, progress, "looking for tubes")
 
 
+def blobs(pixels: Array, voxels: Voxels, scale: float, progress: Progress) -> Array:
+    """The negative Laplacian of a Gaussian in lengths, times the square of its scale: bright blobs are positive."""
+    from scipy.ndimage import gaussian_filter
+
+    sigma = voxels.in_voxels(scale)
+
+    def blobness(strip: Array) -> Array:
+        values = np.asarray(strip, np.float32)
+        answer = np.zeros(values.shape, np.float32)
+        for axis, step in enumerate(voxels.spacing):
+            order = [0] * voxels.ndim
+            order[axis] = 2
+            answer -= gaussian_filter(values, sigma, order=order, truncate=_TRUNCATE) * np.float32((scale / step) ** 2)
+        return answer
+
+    halo = math.ceil(_TRUNCATE * sigma[-2]) + 1
+    return filtered(pixels, blobness, halo, progress, "looking for puncta")
+
+
+def scatter(values: Array) -> float:
+    """Standard deviation of normal noise around the median, by the median of distances to it."""
+    return float(np.median(np.abs(values - np.median(values)))) / _MEDIAN_OF_NORMAL
+
+
 def _across_tubes(smooth: Array, voxels: Voxels) -> Array:
-    """Curvature across a bright tube; 0 where nothing falls off on all sides."""
+    """Curvature across a bright tube; 0 where values do not fall off on balance, or on one side only."""
     ndim = smooth.ndim
-    hessian = np.empty((*smooth.shape, ndim, ndim), np.float32)
-    for first in range(ndim):
-        slope = _slope(smooth, voxels, first)
-        for second in range(first, ndim):
-            hessian[..., first, second] = hessian[..., second, first] = _slope(slope, voxels, second)
+    second: dict[tuple[int, int], Array] = {}
+    for row in range(ndim):
+        slope = _slope(smooth, voxels, row)
+        for column in range(row, ndim):
+            second[row, column] = _slope(slope, voxels, column)
+    falling = np.sum([second[axis, axis] for axis in range(ndim)], axis=0) < 0
+    hessian = np.empty((np.count_nonzero(falling), ndim, ndim), np.float32)
+    for (row, column), values in second.items():
+        hessian[:, row, column] = hessian[:, column, row] = values[falling]
     curvatures = np.linalg.eigvalsh(hessian)  # ascending: the most negative first
-    falls = np.maximum(-curvatures[..., : ndim - 1], 0)
-    return np.asarray(np.prod(falls, axis=-1) ** (1 / (ndim - 1)))
+    result = np.zeros(smooth.shape, np.float32)
+    result[falling] = np.prod(np.maximum(-curvatures[:, : ndim - 1], 0), axis=-1) ** (1 / (ndim - 1))
+    return result
 
 
 def _slope(values: Array, voxels: Voxels, axis: int) -> Array:
@@ -182,7 +213,7 @@ def _white_noise(plane: Array) -> float:
         return 0.0
     mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
     answer = convolve(np.asarray(plane, np.float32), mask)[1:-1, 1:-1]
-    return float(np.median(np.abs(sample(np.ascontiguousarray(answer)))) / 0.6745 / 6)
+    return float(np.median(np.abs(sample(np.ascontiguousarray(answer)))) / _MEDIAN_OF_NORMAL / 6)
 
 
 def _energy(first: Array, second: Array) -> float:

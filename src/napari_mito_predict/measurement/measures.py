@@ -70,7 +70,7 @@ _STACK = (3,)
 OBJECT_MEASURES: Final = (
     Measure(_MITO, "object", "area", 2, "area", dimensions=_PLANE),
     Measure(_MITO, "object", "volume", 3, "volume", dimensions=_STACK),
-    Measure(_MITO, "object", "perimeter", 1, "length of the outline", "scikit-image (Benkrid & Crookes)", _PLANE),
+    Measure(_MITO, "object", "perimeter", 1, "length of the outline", "Crofton's formula, 4 directions", _PLANE),
     Measure(_MITO, "object", "surface", 2, "area of the surface", _CUBES, _STACK),
     Measure(_MITO, "object", "form_factor", 0, "P² / 4πA: 1 for a circle", "Koopman et al. 2005", _PLANE),
     Measure(_MITO, "object", "sphericity", 0, "π^⅓ (6V)^⅔ / S: 1 for a ball", "Wadell 1935", _STACK),
@@ -84,7 +84,7 @@ OBJECT_MEASURES: Final = (
     Measure(_MITO, "object", "mean_intensity", None, "mean brightness", "mean", relative=True),
     Measure(_NUCLEI, "object", "area", 2, "area", dimensions=_PLANE),
     Measure(_NUCLEI, "object", "volume", 3, "volume", dimensions=_STACK),
-    Measure(_NUCLEI, "object", "perimeter", 1, "length of the outline", "scikit-image (Benkrid & Crookes)", _PLANE),
+    Measure(_NUCLEI, "object", "perimeter", 1, "length of the outline", "Crofton's formula, 4 directions", _PLANE),
     Measure(_NUCLEI, "object", "surface", 2, "area of the surface", _CUBES, _STACK),
     Measure(_NUCLEI, "object", "form_factor", 0, "P² / 4πA: 1 for a circle", "Koopman et al. 2005", _PLANE),
     Measure(_NUCLEI, "object", "sphericity", 0, "π^⅓ (6V)^⅔ / S: 1 for a ball", "Wadell 1935", _STACK),

@@ -171,7 +171,7 @@ def _outline(region: Any, voxels: Voxels) -> dict[str, float]:
         return found
     perimeter = math.nan
     if voxels.is_square:
-        perimeter = float(region.perimeter)
+        perimeter = float(region.perimeter_crofton)
     form_factor = perimeter**2 / (4 * math.pi * size) if perimeter else math.nan
     return found | {"perimeter": perimeter, "form_factor": form_factor}
 

@@ -12,11 +12,14 @@ import numpy.typing as npt
 from napari_mito_predict.measurement.filters import (
     above_surroundings,
     band_pass,
+    blobs,
     checked,
     noise_floor,
     odd_sides,
     otsu,
     ridges,
+    sample,
+    scatter,
 )
 from napari_mito_predict.measurement.progress import SILENT, Progress
 from napari_mito_predict.measurement.settings import MitochondriaSettings, NucleiSettings, PunctaSettings
@@ -128,20 +131,18 @@ def segment_puncta(
     voxels = Voxels.of(voxel_size_um, checked(pixels).ndim)
     chosen = PunctaSettings.fitting(settings, voxels)
     scale = chosen.diameter / (2 * math.sqrt(voxels.ndim))
-    progress.step(0, 2, "looking for puncta")
-    answer: Array = _blobness(pixels, voxels, scale)
+    answer = blobs(pixels, voxels, scale, progress)
     allowed = np.ones(answer.shape, bool) if outside is None else np.asarray(outside) == 0
-    centred = answer[allowed]
-    if not centred.size:
+    if not allowed.any():
         return np.zeros(answer.shape, np.int32)
-    noise = float(np.median(np.abs(centred - np.median(centred)))) / 0.6745
+    noise = scatter(sample(answer[allowed]))
     rounding = float(np.finfo(np.float32).eps) * float(np.abs(answer).max())
     floor = max(chosen.threshold * noise, rounding)
     distance = max(1, round(chosen.least_distance / voxels.spacing[-1]))
     peaks = peak_local_max(
         np.where(allowed, answer, 0), min_distance=distance, threshold_abs=floor, exclude_border=False
     )
-    progress.step(1, 2, "drawing puncta")
+    progress.step(0, 1, "drawing puncta")
     markers = np.zeros(answer.shape, np.int32)
     markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
     basins = watershed(np.negative(answer), markers, mask=allowed & (answer > floor / 2))
@@ -196,17 +197,3 @@ def _split(mask: npt.NDArray[np.bool_], voxels: Voxels, apart: float) -> Labels:
     basins = watershed(-depth, markers, mask=inside)
     labels = np.where(mask, basins, 0)
     return np.where(labels > 0, labels, np.where(whole > 0, whole + labels.max(), 0)).astype(np.int32)
-
-
-def _blobness(pixels: Array, voxels: Voxels, scale: float) -> Array:
-    """The negative Laplacian of a Gaussian in lengths, times the square of its scale: bright blobs are positive."""
-    from scipy.ndimage import gaussian_filter
-
-    values = np.asarray(pixels, np.float32)
-    sigma = voxels.in_voxels(scale)
-    answer = np.zeros(values.shape, np.float32)
-    for axis, step in enumerate(voxels.spacing):
-        order = [0] * voxels.ndim
-        order[axis] = 2
-        answer -= gaussian_filter(values, sigma, order=order) * np.float32((scale / step) ** 2)
-    return answer

@@ -136,5 +136,5 @@ class PunctaSettings(_Settings):
     """
 
     diameter: float = 0.3
-    threshold: float = 5.0
+    threshold: float = 8.0
     least_distance: float = 0.25

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from napari_mito_predict.measurement.voxels import Voxels
 
 Array = npt.NDArray[Any]
+_RING = 3
+"""Kind of a branch."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,18 +98,21 @@ def _followed(lines: npt.NDArray[np.bool_], voxels: Voxels) -> tuple[dict[str, A
     if np.count_nonzero(lines) < 2:
         nothing = np.empty(0, np.int64)
         return {"first": nothing, "length": np.empty(0), "kind": nothing}, np.zeros(lines.shape, np.int32)
-    from skan import Skeleton, summarize
+    from skan import Skeleton
 
     try:
         skeleton = Skeleton(lines, spacing=np.asarray(voxels.spacing), keep_images=False)
     except ValueError:  # nothing but single voxels
         return _followed(np.zeros_like(lines), voxels)
-    table = summarize(skeleton, separator="_")
-    first = np.ravel_multi_index(tuple(skeleton.coordinates[table["node_id_src"]].T.astype(int)), lines.shape)
-    found = {"first": first, "length": table["branch_distance"].to_numpy(), "kind": table["branch_type"].to_numpy()}
+    ends = skeleton.paths.indptr
+    begin = skeleton.paths.indices[ends[:-1]]
+    end = skeleton.paths.indices[ends[1:] - 1]
+    first = np.ravel_multi_index(tuple(skeleton.coordinates[begin].T.astype(int)), lines.shape)
+    free = (skeleton.degrees[begin] == 1).astype(int) + (skeleton.degrees[end] == 1)
+    kind = np.where(begin == end, _RING, 2 - free)
     degrees = np.zeros(lines.shape, np.int32)
     degrees[tuple(skeleton.coordinates.T.astype(int))] = skeleton.degrees
-    return found, degrees
+    return {"first": first, "length": skeleton.path_lengths(), "kind": kind}, degrees
 
 
 def _nodes(lines: Array, on_line: Array, degrees: Array, numbers: Array) -> pd.DataFrame:
