@@ -1,7 +1,7 @@
-"""Make the pictures in docs/images from a running napari: the sample predicted and compared, a training, the models.
+"""Make the pictures in docs/images from a running napari: predicting, comparing, a training, the models, many images.
 
-``python docs/make_screenshots.py [FOLDER [predict] [trust] [fine-tune] [models] [report]]``; without a display it
-starts its own. The report is drawn by Chromium, which has to be installed.
+``python docs/make_screenshots.py [FOLDER [predict] [trust] [fine-tune] [models] [report] [batch]]``; without a display
+it starts its own. The report is drawn by Chromium, which has to be installed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import napari
 import numpy as np
+import platformdirs
 from qtpy.QtCore import QEventLoop, QPointF, QSize, Qt, QTimer
 from qtpy.QtGui import QPainter, QPixmap
 from qtpy.QtWidgets import QScrollArea, QWidget
@@ -42,7 +43,7 @@ PATIENCE = 900.0
 
 REPORT = (1250, 2220)
 """Pixels, from the top of the page; narrower windows fold its tables."""
-PICTURES = ("predict", "trust", "fine-tune", "models", "report")
+PICTURES = ("predict", "trust", "fine-tune", "models", "report", "batch")
 REAL_MODELS = Path(__file__).parents[1] / "real-models/src/napari_mito_predict_real_models/models"
 MODELS_HEIGHT = 860
 MODELS_GAP = 12
@@ -55,6 +56,10 @@ def main(folder: Path, pictures: list[str]) -> None:
         show_predicting(folder)
     if "trust" in pictures:
         show_lights(folder)
+    if "batch" in pictures:
+        with tempfile.TemporaryDirectory() as scratch:
+            platformdirs.user_config_path = lambda *args, **kwargs: Path(scratch) / "settings"
+            show_many_images(folder, make_recordings(Path(scratch) / "day 2"))
     if "models" in pictures:
         with tempfile.TemporaryDirectory() as scratch:
             os.environ["MITO_PREDICT_MODELS"] = str(shutil.copytree(REAL_MODELS, f"{scratch}/models"))
@@ -152,6 +157,47 @@ def train_a_little(widget: TrainWidget, fields: Path) -> None:
         raise SystemExit(widget.watch.status.message)
     wait(1)
     print(widget.training.scores.text())
+
+
+def show_many_images(folder: Path, recordings: Path) -> None:
+    """A folder that was predicted: the dock, and one of the images with its predictions."""
+    viewer = napari.Viewer(title="Mito Predict")
+    window = viewer.window._qt_window
+    window.resize(WINDOW)
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-mito-predict", "Many images")
+    window.resizeDocks([dock], [DOCK_WIDTH], Qt.Orientation.Horizontal)
+    widget.add([recordings])
+    until(lambda: bool(widget.images.images.rows))
+    widget.run.start.click()
+    until(lambda: not widget.job.state.busy)
+    widget.images.table.choose(widget.images.images.rows[1])
+    widget.open(widget.images.table.chosen)
+    until(lambda: len(viewer.layers) == 5)
+    viewer.dims.set_current_step(0, 12)
+    wait(1)
+    save(viewer.window.screenshot(canvas_only=False, flash=False), folder / "batch.png")
+    viewer.close()
+
+
+def make_recordings(folder: Path) -> Path:
+    """Pieces of the sample with and without fluorescence, an empty field, and a file that was copied in part."""
+    folder.mkdir()
+    sample, rng = open_image(SAMPLE), np.random.default_rng(0)
+    stacks = [sample.read(0, channel.index).astype(np.float32) for channel in sample.channels]
+    for i in range(6):
+        y, x = 32 * (i % 3), 32 * (i // 3)
+        piece = np.s_[:, y : y + 160, x : x + 160]
+        parts = [turned(stack[piece], i) for stack in stacks]
+        parts[0] = parts[0] + rng.normal(0, 60, parts[0].shape)
+        if i == 4:
+            parts[0] = rng.normal(2000, 30, parts[0].shape)
+        kept = parts[: 3 if i % 3 else 1]
+        data = np.stack(kept).clip(0, 65535).astype(np.uint16)
+        names = [channel.name or "" for channel in sample.channels[: len(kept)]]
+        path = folder / f"AC16_day2_{i + 1:02d}.ome.tif"
+        write_ome_tiff(path, data, axes="CZYX", channel_names=names, voxel_size_um=sample.voxel_size_um)
+    (folder / "AC16_day2_07.czi").write_bytes(SAMPLE.read_bytes()[:100_000])
+    return folder
 
 
 def show_models(folder: Path) -> None:

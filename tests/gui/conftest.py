@@ -319,6 +319,27 @@ def models_dock(make_models_dock, viewer):
     return widget
 
 
+# ------------------------------------------------------------------ many images
+
+
+@pytest.fixture
+def many_dock(viewer, own_settings, qtbot):
+    """The dock in a viewer, with both models chosen."""
+    from napari.utils._proxies import PublicOnlyProxy
+
+    from napari_mito_predict._widgets.batch.widget import ManyImagesWidget
+
+    widget = ManyImagesWidget(PublicOnlyProxy(viewer))
+    widget.settings.kind.setCurrentIndex(1)
+    for box in widget.settings.models.values():
+        box.setChecked(box.accessibleName() in ("mito-z", "dna-z"))
+    viewer.window.add_dock_widget(widget, name="Many images", area="right")
+    yield widget
+    if isalive(widget):
+        widget.job.cancel()
+    qtbot.waitUntil(lambda: QThreadPool.globalInstance().activeThreadCount() == 0, timeout=60_000)
+
+
 # ------------------------------------------------------------------ looking at docks
 
 

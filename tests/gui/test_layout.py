@@ -31,12 +31,19 @@ from qtpy.QtWidgets import (
 )
 
 from napari_mito_predict import prediction
+from napari_mito_predict._widgets.batch.listing import Found
+from napari_mito_predict._widgets.batch.queue import Doing, Stage
+from napari_mito_predict._widgets.batch.run_step import Progress
 from napari_mito_predict._widgets.common.facts import KEY
 from napari_mito_predict._widgets.common.worker import Failure, JobState
 from napari_mito_predict._widgets.models.importing import NotImported, Unclear, Wish
 from napari_mito_predict._widgets.predict.work import Live
+from napari_mito_predict.errors import OutputError
 from napari_mito_predict.image import Finding, Level
 from napari_mito_predict.prediction import plan
+from napari_mito_predict.prediction.batch.inputs import Entry
+from napari_mito_predict.prediction.batch.outcome import Outcome, State
+from napari_mito_predict.prediction.traffic_light import Colour, TrafficLight
 from napari_mito_predict.training.checks import FieldReport
 
 WINDOWS = (QSize(1280, 790), QSize(900, 600))
@@ -392,6 +399,37 @@ def models_asked(dock, request):
     dock.imports.address.open("https://lab.example/model.zip")
 
 
+def many_listed(dock, request):
+    """Long names, all kinds of ends, one of them selected, and a run under way."""
+    request.getfixturevalue("ten_models")
+    dock.refresh_models()
+    folder = Path(f"/data/{LONG}")
+    entries = [Entry(folder / f"{LONG}_{number}.czi", number, scene_name=f"{LONG}/A/1/0") for number in range(9)]
+    dock._found(Found(entries, folder))
+    light = TrafficLight("mito-z", Colour.RED, (Finding(Level.SEVERE, "odd", f"{LONG} is odd.", "Look."),))
+    scores = {"mitochondria": -0.123, "dna": 0.5, f"{LONG}": 0.25}
+    model = dock.images.images
+    model.show_outcome(Outcome(entries[0], State.DONE, lights={"mito-z": light}, pcc=scores))
+    model.show_outcome(Outcome(entries[1], State.THERE_ALREADY))
+    model.show_outcome(Outcome(entries[2], State.FAILED, error=OutputError(f"{LONG} is there.")))
+    model.show_doing({entries[3]: Doing(Stage.PREDICTING, 1.0), entries[4]: Doing(Stage.OPENING)})
+    dock.images.table.choose(dock._rows[0])
+    dock.images.problem.say(f"{folder}: no file fits this pattern.")
+    dock.settings.watch.setChecked(True)
+    dock.settings.told.more.setChecked(True)
+    dock.run.show_state(JobState.RUNNING)
+    dock.run.show_progress(Progress(3, 9, 1.0, 4000.0, 1, (f"{LONG}.czi",)))
+
+
+def many_ended(dock, request):
+    many_listed(dock, request)
+    dock.run.show_result("6 done, 1 there already, 2 failed. 1 waits: Start goes on with it.")
+    dock.run.show_saved(Path(f"/data/{LONG}/predictions.csv"))
+    dock.run.show_failure(long_failure())
+    dock.run.show_ended(9, 2)
+    dock.run.show_state(JobState.DONE)
+
+
 SOURCES = ("files", "folders", "table", "layers")
 STATES = {
     "dock": [
@@ -414,6 +452,7 @@ STATES = {
         train_failed,
     ],
     "models_dock": [empty, models_list, models_unfolded, models_asked],
+    "many_dock": [empty, many_listed, many_ended],
 }
 CASES = [
     pytest.param(dock, state, id=f"{dock}-{state.__name__}") for dock, states in STATES.items() for state in states
@@ -464,6 +503,7 @@ LARGER = [
     *product((11, 13), ("dock",), (predict_without_voxel_size,)),
     *product((11, 13), ("models_dock",), (models_unfolded, models_asked)),
     (13, "dock", predict_red),
+    (13, "many_dock", many_listed),
 ]
 
 

@@ -33,6 +33,7 @@ def test_widgets_menus_and_sample_are_offered(manifest):
         "Compare with truth",
         "Fine-tune",
         "Models",
+        "Many images",
     ]
     assert set(offered.menus) == {"napari/layers/filter", "napari/layers/measure"}
     assert offered.sample_data[0].key == "simulated-cell"
@@ -47,7 +48,9 @@ def test_listing_widgets_imports_no_torch_and_none_of_our_widgets():
     subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(MANIFEST)], check=True)
 
 
-@pytest.mark.parametrize("module", ["contributions.predict_dock", "compare.widget", "train.widget", "models.widget"])
+@pytest.mark.parametrize(
+    "module", ["contributions.predict_dock", "compare.widget", "train.widget", "models.widget", "batch.widget"]
+)
 def test_opening_a_widget_module_imports_no_torch(module):
     code = f"import sys, napari_mito_predict._widgets.{module}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -124,6 +125,25 @@ def test_cancelled_between_two_images(record, settings):
     assert not list(settings.folder.glob(".*"))
     states = [each.state for each in predict_batch(entries, settings)]
     assert states == [State.THERE_ALREADY, State.THERE_ALREADY, State.DONE]
+
+
+def test_an_outcome_is_told_while_the_next_image_is_computed(record, settings):
+    entries = [Entry(record(f"{number}.ome.tif", number)) for number in range(2)]
+    told = threading.Event()
+
+    def cancel() -> bool:
+        """Lets the second image wait for the outcome of the first one."""
+        return begun[1:] != [] and not told.wait(30)
+
+    begun = []
+    outcomes = predict_batch(
+        entries,
+        settings,
+        on_image=lambda each: begun.append(each.entry),
+        on_outcome=lambda outcome: told.set(),
+        cancel=cancel,
+    )
+    assert [outcome.state for outcome in outcomes] == [State.DONE, State.DONE]
 
 
 def test_patterns(record, tmp_path):

@@ -20,6 +20,7 @@ from napari_mito_predict.image import IMAGE_SUFFIXES
 from napari_mito_predict.prediction.batch.inputs import ALL_SCENES
 
 if TYPE_CHECKING:
+    from napari_mito_predict._widgets.batch.queue import Queue
     from napari_mito_predict._widgets.batch.rows import Row
 
 _FILES: Final = f"Images ({' '.join(f'*{suffix}' for suffix in IMAGE_SUFFIXES)});;All files (*)"
@@ -36,8 +37,9 @@ class ImagesStep(Step):
     remove_pressed = Signal(object)
     """The rows to take out."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, queue: Queue, parent: QWidget | None = None) -> None:
         super().__init__("1  Images", parent)
+        self._queue = queue
         self.setAcceptDrops(True)
         self._asked_for: list[Wanted] = []
         self._problems: list[str] = []
@@ -126,21 +128,27 @@ class ImagesStep(Step):
     def _list(self) -> None:
         wanted, self._asked_for = self._asked_for, []
         self._problems = []
-        self.problem.say("")
-        self._listing.start(listing(wanted))
+        self.say_problems([])
+        self._listing.start(listing(wanted, self._queue))
 
     def _listed(self, result: Found | NotFound) -> None:
         if isinstance(result, NotFound):
             self._problems.append(f"{result.given}: {result.reason}")
-            shown = self._problems[:_MOST_PROBLEMS]
-            if len(self._problems) > len(shown):
-                shown.append(f"And {len(self._problems) - len(shown)} more.")
-            self.problem.say("\n".join(shown))
         else:
+            if not result.entries:
+                self._problems.append(f"{result.folder}: no image yet. The folder can be watched, see below.")
             self.found.emit(result)
+        self.say_problems(self._problems)
 
     def _not_listed(self, failure: Failure) -> None:
-        self.problem.say(failure.what)
+        self.say_problems([failure.what])
+
+    def say_problems(self, problems: Sequence[str]) -> None:
+        """Say what cannot be listed or opened; nothing for none."""
+        shown = list(problems[:_MOST_PROBLEMS])
+        if len(problems) > len(shown):
+            shown.append(f"And {len(problems) - len(shown)} more.")
+        self.problem.say("\n".join(shown))
 
     def _listing_changed(self, state: JobState) -> None:
         if not state.busy and self._asked_for:

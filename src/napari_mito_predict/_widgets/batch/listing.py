@@ -12,6 +12,7 @@ from napari_mito_predict.image import is_zarr
 from napari_mito_predict.prediction.batch.inputs import Entry, find_entries
 
 if TYPE_CHECKING:
+    from napari_mito_predict._widgets.batch.queue import Queue
     from napari_mito_predict._widgets.common.worker import Work
 
 
@@ -47,14 +48,21 @@ class NotFound:
     reason: str
 
 
-def listing(wanted: Sequence[Wanted]) -> Work:
-    """Work that lists images, and yields `Found` or `NotFound` for each that is wanted."""
+def listing(wanted: Sequence[Wanted], queue: Queue) -> Work:
+    """Work that lists images, and yields `Found` or `NotFound` for each that is wanted.
+
+    Names are claimed here, too: disks are asked about each file for that, and may take their time.
+    """
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
         for each in wanted:
             if should_stop():
                 return
-            yield _found(each)
+            found = _found(each)
+            if isinstance(found, Found):
+                for entry in found.entries:
+                    queue.claim(entry)
+            yield found
 
     return work
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from napari_mito_predict._widgets.batch.queue import Doing, Stage
 from napari_mito_predict.errors import UnwritableOutputError
+from napari_mito_predict.image import is_predicted_file
 from napari_mito_predict.models.registry import find_model
 from napari_mito_predict.prediction.batch.outcome import write_outcomes
 from napari_mito_predict.prediction.batch.watch import watch
@@ -109,14 +110,14 @@ def _taken(request: Request, queue: Queue, pause: Pause, should_stop: Callable[[
 
 
 def _watched(request: Request, queue: Queue, should_stop: Callable[[], bool]) -> Iterator[Entry | None]:
-    """What is in the watched folder, and what is written into it; None where there is nothing new."""
+    """What is in the watched folder, and what is written into it, but predictions; None where there is nothing new."""
     if request.watched is None:
         return
     known = set(request.ended)
     for entry in watch(request.watched, scene=request.scene, stop=should_stop):
         if entry in known:
             known.discard(entry)  # given again, it is another file of this name
-        elif entry is None or queue.take_found(entry):
+        elif entry is None or (not is_predicted_file(entry.path) and queue.take_found(entry)):
             yield entry
 
 

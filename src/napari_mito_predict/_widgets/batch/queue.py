@@ -32,6 +32,13 @@ class Doing(NamedTuple):
     fraction: float = 0.0
 
 
+class News(NamedTuple):
+    """What happens to images, all at one moment."""
+
+    doing: dict[Entry, Doing]
+    outcomes: list[Outcome]
+
+
 class Queue:
     """The images of a dock that nobody has predicted yet, in order; used by several threads.
 
@@ -49,7 +56,9 @@ class Queue:
         """Keep the name of its predictions for an image; where another one has it, what that means for this one."""
         with self._lock:
             other = self._names.claim(entry)
-        return None if other == entry else name_taken(entry, other)
+        if (other.path, other.scene) == (entry.path, entry.scene):
+            return None
+        return name_taken(entry, other)
 
     def put(self, entries: Iterable[Entry]) -> None:
         """Let images wait to be taken."""
@@ -103,18 +112,12 @@ class Queue:
             self._doing.pop(outcome.entry, None)
             self._outcomes.append(outcome)
 
-    @property
-    def doing(self) -> dict[Entry, Doing]:
-        """What is done with which image now."""
+    def news(self) -> News:
+        """What is done now, and what became of images since the last time that somebody asked."""
         with self._lock:
-            return dict(self._doing)
-
-    def outcomes(self) -> list[Outcome]:
-        """What became of images since the last time that somebody asked."""
-        with self._lock:
-            outcomes = self._outcomes
+            news = News(dict(self._doing), self._outcomes)
             self._outcomes = []
-        return outcomes
+        return news
 
 
 class Pause:

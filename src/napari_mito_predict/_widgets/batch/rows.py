@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from napari_mito_predict._widgets.batch.queue import Doing, Stage
 from napari_mito_predict._widgets.common.light_words import explanation_of, worst
 from napari_mito_predict._widgets.common.model_words import target_title
-from napari_mito_predict.image.readers import image_name
+from napari_mito_predict.errors import (
+    AmbiguousChannelError,
+    ChannelNotFoundError,
+    IncompleteImageError,
+    MetadataError,
+    MitoPredictError,
+    OutputExistsError,
+    UnknownAxesError,
+    UnknownModelError,
+)
+from napari_mito_predict.image.names import image_stem
 from napari_mito_predict.prediction.batch.outcome import Outcome, State
 
 if TYPE_CHECKING:
@@ -19,6 +30,16 @@ WAITING: Final = "waiting"
 _SHORT: Final = {"Mitochondria": "mito"}
 _LINES: Final = 2
 """Of a row."""
+_TOLD: Final = "See below: what the files do not say."
+_HELP: Final[tuple[tuple[type[MitoPredictError], str], ...]] = (
+    (ChannelNotFoundError, _TOLD),
+    (AmbiguousChannelError, _TOLD),
+    (MetadataError, _TOLD),
+    (OutputExistsError, "Or choose below to predict again what is there: that replaces it."),
+    (UnknownModelError, "Choose models below."),
+    (UnknownAxesError, "The dock Mito Predict asks for them."),
+    (IncompleteImageError, "The dock Mito Predict predicts parts of images."),
+)
 _ICONS: Final = {
     State.DONE: "ok",
     State.THERE_ALREADY: "ok",
@@ -42,8 +63,8 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Of the file."""
-        return image_name(self.entry.path)
+        """Of the file, found out without asking a disk."""
+        return image_stem(self.entry.path)
 
     @property
     def scene(self) -> str:
@@ -109,15 +130,29 @@ class Row:
         if self.outcome is None:
             return ""
         if self.outcome.error is not None:
-            return self.outcome.reason
-        models: dict[str, list[str]] = {}
-        for light in self.outcome.lights.values():
-            for reason in light.reasons:
-                models.setdefault(reason.message, []).append(light.model)
-        said = [f"{', '.join(names)}: {message}" for message, names in models.items()]
+            return f"{self.outcome.reason} {_help_with(self.outcome.error)}".rstrip()
+        said = _said_of(self.outcome.lights.values())
         if self.light is not None:
             said.insert(0, explanation_of(self.light))
         return "\n".join(said)
+
+
+def _help_with(error: MitoPredictError) -> str:
+    """Where this dock, or another one, has what the error asks for."""
+    return next((text for kind, text in _HELP if isinstance(error, kind)), "")
+
+
+def _said_of(lights: Collection[TrafficLight]) -> list[str]:
+    """The reasons of lights, each once; with the models that it is about, if it is not about all and does not say."""
+    models: dict[str, list[str]] = {}
+    for light in lights:
+        for reason in light.reasons:
+            models.setdefault(reason.message, []).append(light.model)
+    said = []
+    for message, names in models.items():
+        is_clear = len(names) == len(lights) or all(name in message for name in names)
+        said.append(message if is_clear else f"{', '.join(names)}: {message}")
+    return said
 
 
 def _short(key: str) -> str:

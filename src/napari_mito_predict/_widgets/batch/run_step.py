@@ -17,6 +17,8 @@ from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.common.worker import Failure, JobState
 from napari_mito_predict._widgets.common.wrapped import Wrapped
 
+ALL_DONE: Final = "all done"
+"""Why it cannot start where nothing waits."""
 _PARTS: Final = 1000
 """Of the progress bar."""
 _PAUSE: Final = "Pa&use"
@@ -211,9 +213,11 @@ class RunStep(Step):
                 pass  # `show_progress` says how far it is
             case JobState.FAILED:
                 self.set_summary("failed", "error")
+            case _ if self._missing not in ("", ALL_DONE):
+                self.set_summary(self._missing, "idle")
             case _ if self._failed:
                 self.set_summary(f"{self._failed} failed", "warning", chosen=True)
             case _ if self._missing:
-                self.set_summary(self._missing, "ok" if self._ended else "idle", chosen=bool(self._ended))
+                self.set_summary(self._missing, "ok")
             case _:
                 self.set_summary("ready", "ok")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QLabel, QWidget
 
+from napari_mito_predict._widgets.batch.told import Told
 from napari_mito_predict._widgets.common.controls import Combo
 from napari_mito_predict._widgets.common.layouts import clear, column, form, row
 from napari_mito_predict._widgets.common.model_words import cells_kind, target_title, third_axes
@@ -48,19 +49,19 @@ class SettingsStep(Step):
     # ------------------------------------------------------------------ building
 
     def _build_models(self) -> None:
-        rows = form()
-        self.body.addLayout(rows)
+        self._rows = form()
+        self.body.addLayout(self._rows)
         self.kind = Combo()
         for key, text in _KINDS.items():
             self.kind.addItem(text, key)
         self.kind.setAccessibleName("Models")
         self.kind.setToolTip("Of each image is known what was recorded and how: models are compared with that")
-        rows.addRow(QLabel("Models"), self.kind)
+        self._rows.addRow(QLabel("Models"), self.kind)
         self.models: dict[str, QCheckBox] = {}
         self._models = QWidget()
         self._model_rows = column(4)
         self._models.setLayout(self._model_rows)
-        self.body.addWidget(self._models)
+        self._rows.addRow(self._models)
 
     def _build_output(self) -> None:
         self.folder = ElidedButton(_NO_FOLDER)
@@ -68,7 +69,7 @@ class SettingsStep(Step):
         self.folder.clicked.connect(self._ask_for_folder)
         self.format = Combo()
         for key, text in _FORMATS.items():
-            self.format.addItem(text, key)
+            self.format.addItem(text, str(key))  # Qt finds no values of an enumeration
         self.format.setAccessibleName("Format")
         self.format.setToolTip("OME-Zarr is written while it is computed: for results larger than memory")
         self.one_file = QCheckBox("All targets in one file")
@@ -85,11 +86,10 @@ class SettingsStep(Step):
         )
         self.watched_label = Elided("")
         self.watched_label.setProperty("quiet", True)
-        rows = form()
-        rows.addRow(QLabel("Save to"), self.folder)
-        rows.addRow(QLabel("Format"), self.format)
-        self.body.addLayout(rows)
-        for box in (self.one_file, self.again, self.watch, self.watched_label):
+        self._rows.addRow(QLabel("Save to"), self.folder)
+        self._rows.addRow(QLabel("Format"), self.format)
+        self.told = Told()
+        for box in (self.one_file, self.again, self.watch, self.watched_label, self.told):
             self.body.addWidget(box)
 
     # ------------------------------------------------------------------ remembering
@@ -97,7 +97,8 @@ class SettingsStep(Step):
     def _remember_choices(self) -> None:
         """Take what was chosen last time, and keep what is chosen from now on.
 
-        Predicting again and watching are for one run: nobody wants to lose a night to what was chosen last week.
+        Predicting again, watching and what is told of the files are for one run: nobody wants to lose a night to what
+        was chosen last week.
         """
         before = remembered(_MEMORY)
         self._chosen_before = {str(name) for name in _list_in(before, "models")}
@@ -111,13 +112,14 @@ class SettingsStep(Step):
         self.format.currentIndexChanged.connect(lambda _: self._choose())
         for box in (self.one_file, self.again, self.watch):
             box.toggled.connect(lambda _: self._choose())
+        self.told.changed.connect(self._update)
 
     def _choose(self) -> None:
         self._chosen_before = set(self.checked)
         choices: dict[str, Any] = {
             "kind": self.kind.currentData(),
             "models": list(self.checked),
-            "format": str(self.format.currentData()),
+            "format": self.format.currentData(),
             "one_file": self.one_file.isChecked(),
         }
         if self._is_folder_chosen:
@@ -169,11 +171,12 @@ class SettingsStep(Step):
             "device": preference("device"),
             "precision": preference("precision"),
             "tta": preference("tta") == str(True),
+            **self.told.plan,
         }
         return BatchSettings(
             self._folder,
             self.checked if self.kind.currentData() == _CHOSEN else (),
-            self.format.currentData(),
+            FileFormat(self.format.currentData()),
             composite=bool(self.one_file.isChecked()),
             overwrite=bool(self.again.isChecked()),
             plan=plan,
@@ -186,7 +189,7 @@ class SettingsStep(Step):
             return "choose a model"
         if self._folder is None:
             return "choose a folder"
-        return ""
+        return self.told.missing
 
     @property
     def output_folder(self) -> Path | None:
@@ -231,10 +234,12 @@ class SettingsStep(Step):
         self.content().setEnabled(not busy)
 
     def _update(self) -> None:
-        self._models.setVisible(self.kind.currentData() == _CHOSEN)
+        self._rows.setRowVisible(self._models, self.kind.currentData() == _CHOSEN)
         self.watch.setEnabled(self.watched is not None)
-        self.watched_label.setText("" if self.watched is None else str(self.watched))
         self.watched_label.setVisible(self.watched is not None)
+        if self.watched is not None:
+            self.watched_label.setText(self.watched.name or str(self.watched))
+            self.watched_label.setToolTip(str(self.watched))
         if self.missing:
             self.set_summary(self.missing, "idle")
         elif self._folder is not None:

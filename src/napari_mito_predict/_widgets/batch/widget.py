@@ -15,7 +15,7 @@ from napari_mito_predict._widgets.batch.opening import Opened, opening
 from napari_mito_predict._widgets.batch.pace import Pace
 from napari_mito_predict._widgets.batch.predicting import TABLE, Request, predicting, writing_table
 from napari_mito_predict._widgets.batch.queue import Pause, Queue, Stage
-from napari_mito_predict._widgets.batch.run_step import Progress, RunStep
+from napari_mito_predict._widgets.batch.run_step import ALL_DONE, Progress, RunStep
 from napari_mito_predict._widgets.batch.settings_step import SettingsStep
 from napari_mito_predict._widgets.common.docks import MANY_IMAGES
 from napari_mito_predict._widgets.common.following import follow
@@ -55,13 +55,13 @@ class ManyImagesWidget(QWidget):
         super().__init__(parent)
         use_models_folder()
         self.viewer = napari_viewer
-        self.images = ImagesStep()
+        self._queue = Queue()
+        self.images = ImagesStep(self._queue)
         self.settings = SettingsStep()
         self.run = RunStep()
         self.job = Job(self, "Mito Predict: many images")
         self._opening = Job(self)
         self._saving = Job(self)
-        self._queue = Queue()
         self._pause = Pause()
         self._pace = Pace()
         self._settings: BatchSettings | None = None
@@ -89,7 +89,7 @@ class ManyImagesWidget(QWidget):
         self.job.failed.connect(self.run.show_failure)
         self.job.state_changed.connect(self._job_changed)
         self._opening.yielded.connect(self._opened)
-        self._opening.failed.connect(self.run.show_failure)
+        self._opening.failed.connect(lambda failure: self.images.say_problems([failure.what]))
         self._saving.yielded.connect(self.run.show_saved)
         self._saving.failed.connect(self.run.show_failure)
 
@@ -218,12 +218,8 @@ class ManyImagesWidget(QWidget):
             self._show_progress()
 
     def _end(self, outcome: Outcome) -> None:
-        """Show what became of an image; predictions in a watched folder are no news."""
+        """Show what became of an image."""
         images = self.images.images
-        if outcome.state is State.LEFT_OUT and self.settings.watched_folder is not None:
-            self._queue.remove([outcome.entry])
-            images.remove([outcome.entry])
-            return
         images.add(images.new([outcome.entry]))
         images.show_outcome(outcome)
         if outcome.state is State.DONE:
@@ -232,9 +228,9 @@ class ManyImagesWidget(QWidget):
     def _show_progress(self) -> None:
         """Show what the worker does, five times a second, however much it has to tell."""
         images = self.images.images
-        doing = self._queue.doing
+        doing, outcomes = self._queue.news()
         images.add(images.new(doing))  # what came into a watched folder
-        for outcome in self._queue.outcomes():
+        for outcome in outcomes:
             self._end(outcome)
         images.show_doing(doing)
         self.images.show_counts()
@@ -266,8 +262,9 @@ class ManyImagesWidget(QWidget):
         if self._waiting and state is not JobState.FAILED:
             text += f". {len(self._waiting)} wait: Start goes on with them."
         self.run.show_result(text if self.outcomes else "")
-        if self.outcomes and self._settings is not None and self._settings.folder is not None:
-            self.save_table(self._settings.folder / TABLE)
+        folder = self.settings.output_folder
+        if self.outcomes and folder is not None and folder.is_dir():
+            self.save_table(folder / TABLE)
         if self._failed and not self.images.table.chosen:
             self.images.table.choose(self._failed[0])
 
@@ -280,7 +277,7 @@ class ManyImagesWidget(QWidget):
     def open(self, rows: Sequence[Row]) -> None:
         """Show images and their predictions as layers, instead of those that were opened from here before."""
         wanted = [(row.entry, _files_of(row)) for row in rows[:_MOST_OPENED]]
-        self.run.show_failure(None)
+        self.images.say_problems([])
         take_away(self.viewer, self._opened_layers)
         self._opened_layers = []
         self._opening.start(opening(wanted))
@@ -290,8 +287,7 @@ class ManyImagesWidget(QWidget):
             self._opened_layers.append(self.viewer.add_layer(Image(data, **keywords)))
         if opened.layers:
             self.viewer.reset_view()
-        for failure in opened.failures:
-            self.run.show_failure(failure)
+        self.images.say_problems([failure.what for failure in opened.failures])
 
     # ------------------------------------------------------------------ saying
 
@@ -309,7 +305,7 @@ class ManyImagesWidget(QWidget):
             return self.settings.missing
         nothing_waits = not self._waiting and self.settings.watched_folder is None
         if nothing_waits and not self._is_all_to_do(settings):
-            return "all done"
+            return ALL_DONE
         return ""
 
     def _restyle(self, event: object = None) -> None:

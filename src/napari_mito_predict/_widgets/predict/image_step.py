@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
 from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common.controls import FailurePanel, FindingLine, LayerCombo
@@ -76,9 +76,13 @@ class ImageStep(Step):
         self.open_button.clicked.connect(self._ask_for_file)
         self.file_label = Elided(_DROP_HINT)
         self.file_label.setProperty("quiet", True)
+        self.many = QToolButton()
+        self.many.setText("Many images…")
+        self.many.setToolTip("A folder, a plate, a list of files: predicted one after the other into files")
         row = QHBoxLayout()
         row.addWidget(self.open_button)
         row.addWidget(self.file_label, 1)
+        row.addWidget(self.many)
         self.body.addLayout(row)
 
     def _build_choices(self) -> None:

@@ -10,7 +10,7 @@ from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QWidget
 from superqt.utils import QSignalDebouncer
 
-from napari_mito_predict._widgets.common.docks import FINE_TUNE, MODELS, PREDICT, open_dock
+from napari_mito_predict._widgets.common.docks import FINE_TUNE, MANY_IMAGES, MODELS, PREDICT, open_dock
 from napari_mito_predict._widgets.common.following import follow
 from napari_mito_predict._widgets.common.settings import use_models_folder
 from napari_mito_predict._widgets.common.steps import stack_steps
@@ -101,6 +101,7 @@ class PredictWidget(QWidget):
 
     def _connect(self) -> None:
         self.image.changed.connect(self._image_changed)
+        self.image.many.clicked.connect(self.show_many_images)
         self.models.changed.connect(self._planner.throttle)
         self.models.fine_tune.clicked.connect(self.fine_tune)
         self.models.all_models.clicked.connect(self.show_models)
@@ -253,6 +254,10 @@ class PredictWidget(QWidget):
     def show_models(self) -> None:
         """Open the dock of all models beside this one."""
         open_dock(self.viewer, MODELS)
+
+    def show_many_images(self) -> None:
+        """Open the dock for folders, plates and lists of files beside this one."""
+        open_dock(self.viewer, MANY_IMAGES)
 
     def remove_run(self) -> None:
         """Undo the last run: take its layers away, and only those."""

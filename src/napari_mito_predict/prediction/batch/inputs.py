@@ -110,24 +110,27 @@ def entries_of(path: Path, scene: int | str | None, axes: str | None, *, asked_f
 
 
 class Names:
-    """Which image came first to the name that its predictions get."""
+    """Which image came first to the name that its predictions get; disks are asked once about each file."""
 
     def __init__(self) -> None:
         self._first: dict[tuple[str, int | str], Entry] = {}
+        self._stems: dict[Path, str] = {}
 
     def claim(self, entry: Entry) -> Entry:
         """Give the image that has the name: this one, unless another came before."""
-        return self._first.setdefault(_name_of(entry), entry)
+        return self._first.setdefault(self._name_of(entry), entry)
 
     def release(self, entry: Entry) -> None:
         """Let others have the name of an image that is no longer there."""
-        if self._first.get(_name_of(entry)) == entry:
-            del self._first[_name_of(entry)]
+        name = self._name_of(entry)
+        if self._first.get(name) == entry:
+            del self._first[name]
 
-
-def _name_of(entry: Entry) -> tuple[str, int | str]:
-    """What tells its predictions from others, also where a file system tells no capitals from small letters."""
-    return file_stem(image_name(entry.path)).casefold(), entry.scene or 0
+    def _name_of(self, entry: Entry) -> tuple[str, int | str]:
+        """What tells its predictions from others, also where a file system tells no capitals from small letters."""
+        if entry.path not in self._stems:
+            self._stems[entry.path] = file_stem(image_name(entry.path)).casefold()
+        return self._stems[entry.path], entry.scene or 0
 
 
 def of_one_name(entries: Iterable[Entry]) -> dict[Entry, Entry]:
