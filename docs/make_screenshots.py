@@ -1,7 +1,7 @@
 """Make the pictures in docs/images from a running napari: predicting, comparing, a training, the models, many images.
 
-``python docs/make_screenshots.py [FOLDER [predict] [trust] [fine-tune] [models] [measure] [report] [batch]]``; without a
-display it starts its own. The report is drawn by Chromium, which has to be installed.
+``python docs/make_screenshots.py [FOLDER [predict] [trust] [fine-tune] [models] [measure] [report] [batch]]``; without
+a display it starts its own. The report is drawn by Chromium, which has to be installed.
 """
 
 from __future__ import annotations

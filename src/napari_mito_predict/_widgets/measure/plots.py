@@ -73,8 +73,8 @@ class _Plot(QWidget):
 class Histogram(_Plot):
     """How often values are; `clicked` tells which values lie in the bin, as a mask, or None beside all bins.
 
-    Sizes of objects spread over orders of magnitude: then the axis is logarithmic, or where some are 0, the last bar has
-    all that are larger.
+    Sizes of objects spread over orders of magnitude: then the axis is logarithmic, or where some are 0, the last bar
+    has all that are larger.
     """
 
     clicked = Signal(object)
