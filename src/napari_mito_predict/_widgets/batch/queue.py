@@ -47,6 +47,7 @@ class Queue:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._names_lock = threading.Lock()  # one of its own: who claims a name may wait for a disk
         self._names = Names()
         self._waiting: dict[Entry, None] = {}
         self._doing: dict[Entry, Doing] = {}
@@ -54,7 +55,7 @@ class Queue:
 
     def claim(self, entry: Entry) -> Outcome | None:
         """Keep the name of its predictions for an image; where another one has it, what that means for this one."""
-        with self._lock:
+        with self._names_lock:
             other = self._names.claim(entry)
         if (other.path, other.scene) == (entry.path, entry.scene):
             return None
@@ -67,9 +68,10 @@ class Queue:
 
     def remove(self, entries: Iterable[Entry]) -> None:
         """Forget images that nobody has taken."""
-        with self._lock:
-            for entry in entries:
+        for entry in entries:
+            with self._names_lock:
                 self._names.release(entry)
+            with self._lock:
                 self._waiting.pop(entry, None)
 
     def empty(self) -> None:

@@ -212,7 +212,7 @@ class ManyImagesWidget(QWidget):
             self._pace.pause()
         self._show_progress()
 
-    def _begun(self, message: object) -> None:
+    def _begun(self, _: object) -> None:
         if not self._look.isActive():
             self._look.start()
             self._show_progress()
