@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_mito_predict.measurement.measures import Measure, Structure, measures_of
+from napari_mito_predict.measurement.measures import FIELD_MEASURES, Measure, Structure, measures_of
 from napari_mito_predict.measurement.verdicts import RECORDED
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ class Numbers:
 
     def _rows(self) -> list[list[FieldRow]]:
         declared = {
-            (str(structure), measure.name): measure
-            for structure in Structure
-            for measure in measures_of(structure, "field", self._dimensions)
+            (str(measure.structure), measure.name): measure
+            for measure in FIELD_MEASURES
+            if self._dimensions in measure.dimensions
         }
         frames: dict[int, list[FieldRow]] = {}
         for row in self._found.measurements.fields.itertuples():
