@@ -62,7 +62,7 @@ def local_cluster(workers: int, *, threads: int | None = None) -> Iterator[Clien
 
 
 def _patience() -> AbstractContextManager[Any]:
-    """Let a worker that was killed come back: a busy machine does not start one within the 15 s that are the default."""
+    """Let a worker that was killed come back: a busy machine does not start one within the default of 15 s."""
     import dask
 
     patience: AbstractContextManager[Any] = dask.config.set({"distributed.deploy.lost-worker-timeout": _RESTART})
