@@ -1,7 +1,7 @@
 """Make the pictures in docs/images from a running napari: predicting, comparing, a training, the models, many images.
 
-``python docs/make_screenshots.py [FOLDER [predict] [trust] [fine-tune] [models] [report] [batch]]``; without a display
-it starts its own. The report is drawn by Chromium, which has to be installed.
+``python docs/make_screenshots.py [FOLDER [predict] [trust] [fine-tune] [models] [measure] [report] [batch]]``; without
+a display it starts its own. The report is drawn by Chromium, which has to be installed.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ PATIENCE = 900.0
 
 REPORT = (1250, 2220)
 """Pixels, from the top of the page; narrower windows fold its tables."""
-PICTURES = ("predict", "trust", "fine-tune", "models", "report", "batch")
+PICTURES = ("predict", "trust", "fine-tune", "models", "report", "batch", "measure")
 REAL_MODELS = Path(__file__).parents[1] / "real-models/src/napari_mito_predict_real_models/models"
 MODELS_HEIGHT = 860
+MEASURE_WINDOW = QSize(1340, 880)
 MODELS_GAP = 12
 
 
@@ -64,6 +65,8 @@ def main(folder: Path, pictures: list[str]) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             os.environ["MITO_PREDICT_MODELS"] = str(shutil.copytree(REAL_MODELS, f"{scratch}/models"))
             show_models(folder)
+    if "measure" in pictures:
+        show_measuring(folder)
     if "report" in pictures:
         show_report(folder)
     if "fine-tune" in pictures:
@@ -198,6 +201,31 @@ def make_recordings(folder: Path) -> Path:
         write_ome_tiff(path, data, axes="CZYX", channel_names=names, voxel_size_um=sample.voxel_size_um)
     (folder / "AC16_day2_07.czi").write_bytes(SAMPLE.read_bytes()[:100_000])
     return folder
+
+
+def show_measuring(folder: Path) -> None:
+    """The sample predicted and measured, the mitochondria of one bar of the histogram selected."""
+    viewer = napari.Viewer(title="Mito Predict")
+    window = viewer.window._qt_window
+    window.resize(MEASURE_WINDOW)
+    dock, predicting = viewer.window.add_plugin_dock_widget("napari-mito-predict", "Mito Predict")
+    predict_sample(predicting)
+    viewer.dims.set_current_step(0, best_plane(predicting))
+    viewer.window.remove_dock_widget(dock)
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-mito-predict", "Measure")
+    window.resizeDocks([dock], [DOCK_WIDTH], Qt.Orientation.Horizontal)
+    until(widget.run.start.isEnabled)
+    widget.run.start.click()
+    until(lambda: not widget.job.state.busy)
+    for step in (widget.layers, widget.settings):
+        step.collapse(animate=False)
+    for layer in viewer.layers:
+        layer.visible = isinstance(layer, napari.layers.Labels) or prediction_facts(layer) is not None
+    histogram = widget.results.histogram
+    histogram.clicked_at(histogram.centres[int(histogram.counts.argmax())])
+    wait(1)
+    save(viewer.window.screenshot(canvas_only=False, flash=False), folder / "measure.png")
+    viewer.close()
 
 
 def show_models(folder: Path) -> None:

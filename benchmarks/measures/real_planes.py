@@ -57,9 +57,8 @@ def main() -> None:
             values.setdefault(name, {})[field] = means
         print(field, len(chosen), "crops", flush=True)
     result = {}
-    print(
-        "| measure | recorded, by field | predicted, by field | bias | concordance | verdict |\n|---|---|---|---|---|---|"
-    )
+    print("| measure | recorded, by field | predicted, by field | bias | concordance | verdict |")
+    print("|---" * 6 + "|")
     for name, by_field in values.items():
         recorded, predicted = (list(side) for side in zip(*by_field.values(), strict=True))
         found = agreement(recorded, predicted)

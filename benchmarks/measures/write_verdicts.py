@@ -11,7 +11,7 @@ from pathlib import Path
 
 from napari_mito_predict._files import atomic_write_text
 from napari_mito_predict.models import MeasureVerdict, find_model, read_card
-from napari_mito_predict.models.files import CARD
+from napari_mito_predict.models.files import CARD, README
 
 STRUCTURES = {"mitochondria": ("mitochondria",), "dna": ("nuclei", "nucleoids")}
 """What is measured on a target; where two targets meet, the one that is measured."""
@@ -34,7 +34,9 @@ def main() -> None:
                 for measure, pairs in found["agreement"].items()
                 if measure.partition(".")[0] in STRUCTURES[target]
             )
-            atomic_write_text(path / CARD, card.model_copy(update={"verdicts": verdicts}).to_json())
+            judged = card.model_copy(update={"verdicts": verdicts})
+            atomic_write_text(path / CARD, judged.to_json())
+            atomic_write_text(path / README, judged.to_markdown())
             print(name, sum(verdict.verdict == "supported" for verdict in verdicts), "of", len(verdicts), "supported")
 
 

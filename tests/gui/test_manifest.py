@@ -34,6 +34,7 @@ def test_widgets_menus_and_sample_are_offered(manifest):
         "Fine-tune",
         "Models",
         "Many images",
+        "Measure",
     ]
     assert set(offered.menus) == {"napari/layers/filter", "napari/layers/measure"}
     assert offered.sample_data[0].key == "simulated-cell"
@@ -49,7 +50,8 @@ def test_listing_widgets_imports_no_torch_and_none_of_our_widgets():
 
 
 @pytest.mark.parametrize(
-    "module", ["contributions.predict_dock", "compare.widget", "train.widget", "models.widget", "batch.widget"]
+    "module",
+    ["contributions.predict_dock", "compare.widget", "train.widget", "models.widget", "batch.widget", "measure.widget"],
 )
 def test_opening_a_widget_module_imports_no_torch(module):
     code = f"import sys, napari_mito_predict._widgets.{module}; assert 'torch' not in sys.modules"

@@ -247,9 +247,12 @@ def test_sizes_that_spread_over_orders_of_magnitude_have_a_logarithmic_axis(qtbo
     histogram.clicked_at(-2.0)
     assert histogram.counts.sum() == 50
     np.testing.assert_array_equal(masks[0], values < 10 ** histogram._edges[1])
+    histogram.set_values(np.append(values, 0.0), "length")
+    histogram.clicked_at(histogram.centres[-1])
+    np.testing.assert_array_equal(masks[1], np.append(values >= histogram._edges[-2], False))
     histogram.set_values(np.array([1.0, 1, 2, 4]), "branches")
     assert list(histogram.counts) == [2, 1, 0, 1]
     histogram.clicked_at(4.4)
     histogram.clicked_at(3.0)
-    assert list(masks[1]) == [False, False, False, True]
-    assert masks[2] is None
+    assert list(masks[2]) == [False, False, False, True]
+    assert masks[3] is None

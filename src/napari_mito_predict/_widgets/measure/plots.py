@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 _HEIGHT: Final = 130
 _AXIS_WIDTH: Final = 46
 _MOST_BINS: Final = 40
-_FEWEST_FOR_LOG: Final = 20
+_FEWEST_TO_BE_WIDE: Final = 20
 _WIDE: Final = 6
 """How many times the median the 99th percentile is."""
+_SHOWN_PERCENTILE: Final = 95
 _BARS: Final = "#6699cc"
 _CHOSEN: Final = "#ffd900"
 _LINE: Final = "#ee8844"
@@ -72,7 +73,8 @@ class _Plot(QWidget):
 class Histogram(_Plot):
     """How often values are; `clicked` tells which values lie in the bin, as a mask, or None beside all bins.
 
-    Sizes of objects spread over orders of magnitude: then the axis is logarithmic.
+    Sizes of objects spread over orders of magnitude: then the axis is logarithmic, or where some are 0, the last bar
+    has all that are larger.
     """
 
     clicked = Signal(object)
@@ -83,6 +85,8 @@ class Histogram(_Plot):
         self._places: NDArray[np.float64] = np.zeros(0)
         self._edges: NDArray[np.float64] = np.zeros(0)
         self._is_log = False
+        self._largest = math.inf
+        """What is larger is in the last bar."""
         self._bars = pg.BarGraphItem(x0=[], x1=[], y0=0, height=[], brush=_BARS, pen=None)
         self._mark = pg.InfiniteLine(angle=90, pen=pg.mkPen(_CHOSEN, width=2))
         self._mark.hide()
@@ -92,8 +96,13 @@ class Histogram(_Plot):
 
     def set_values(self, values: NDArray[np.float64], name: str) -> None:
         """Show how these are spread."""
-        self._is_log = _is_wide(values)
-        self._places = np.log10(values) if self._is_log else values
+        is_wide = _is_wide(values)
+        self._is_log = is_wide and bool(values.min() > 0)
+        self._largest = math.inf
+        if is_wide and not self._is_log:
+            self._largest = float(np.percentile(values, _SHOWN_PERCENTILE))
+            name = f"{name} (last bar: and more)"
+        self._places = self._placed(values)
         self.counts, self._edges = _histogram(self._places)
         self.item.getAxis("bottom").setLogMode(x=self._is_log)
         self.set_labels("objects", name)
@@ -110,7 +119,7 @@ class Histogram(_Plot):
         """Mark where a value lies; NaN for none."""
         self._mark.setVisible(math.isfinite(value))
         if math.isfinite(value):
-            self._mark.setValue(math.log10(value) if self._is_log else value)
+            self._mark.setValue(float(self._placed(np.array([value]))[0]))
 
     def clicked_at(self, x: float) -> None:
         chosen = self._bin_of(np.array([x]))[0]
@@ -118,6 +127,12 @@ class Histogram(_Plot):
             chosen = None
         self._colour(chosen)
         self.clicked.emit(None if chosen is None else self._bin_of(self._places) == chosen)
+
+    def _placed(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where values are on the axis."""
+        if self._is_log:
+            return np.log10(values)
+        return np.minimum(values, self._largest)
 
     def _bin_of(self, places: NDArray[np.float64]) -> NDArray[np.int64]:
         """As numpy counts: the last bin has both of its edges."""
@@ -175,6 +190,6 @@ def _histogram(values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[
 
 def _is_wide(values: NDArray[np.float64]) -> bool:
     """Whether most of the bars would stand in the leftmost part of a linear axis."""
-    if len(values) < _FEWEST_FOR_LOG or values.min() <= 0:
+    if len(values) < _FEWEST_TO_BE_WIDE:
         return False
     return float(np.percentile(values, 99)) > _WIDE * float(np.median(values))
