@@ -15,6 +15,13 @@ Expected before the first run: true labels give nearly all events; a segmentatio
 the resolution, and takes neighbours that touch for fusions; a prediction flickers and finds more than there are, with a
 precision below one half; numbers of events still rank series by their rates on images, hardly on predictions; one plane
 shows as fissions what only leaves it.
+
+Seen: true labels report next to nothing that did not take place (precision 0.97 to 1) and miss a fifth of the
+fissions and a third of the fusions; ranks are 0.98. Segmented images find two thirds, with a precision of 0.3 to
+0.4. Predictions are worse than expected: 30 to 40 events a series, whatever happened, since the models show
+texture in such sparse fields, and smoothing along time makes it no better. One plane shows hardly any event.
+Speeds are right within a tenth on labels and recordings. The stored result is of less than the defaults: four
+series of seed 0, three of seed 3 and 15 of true labels.
 """
 
 from __future__ import annotations
