@@ -184,7 +184,7 @@ def elsewhere(path: Path, rng: Random) -> None:
 
 TIFF: Table = {
     "cut": (cut, Oracle.REFUSED),
-    "part nowhere": (part_nowhere, Oracle.REFUSED),
+    "part nowhere": (part_nowhere, Oracle.NOTICED),  # where it is not compressed, all of it is known anyway
     "elsewhere": (elsewhere, Oracle.REFUSED),
     **INSTEAD,
     **UNTOLD,
