@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -101,11 +102,8 @@ class Numbers:
         return len(self.rows)
 
     def _rows(self) -> list[list[FieldRow]]:
-        declared = {
-            (str(structure), measure.name): measure
-            for structure in Structure
-            for measure in measures_of(structure, "field", self._dimensions)
-        }
+        measures = chain.from_iterable(measures_of(structure, "field", self._dimensions) for structure in Structure)
+        declared = {(str(measure.structure), measure.name): measure for measure in measures}
         frames: dict[int, list[FieldRow]] = {}
         for row in self._found.measurements.fields.itertuples():
             measure = declared[row.structure, row.measure]
