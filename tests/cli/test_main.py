@@ -12,7 +12,7 @@ import typer
 from napari_mito_predict import cli
 from napari_mito_predict.errors import UnreadableImageError
 
-COMMANDS = ["info", "predict", "evaluate", "train", "runs", "models", "simulate", "study", "demo"]
+COMMANDS = ["info", "predict", "evaluate", "measure", "train", "runs", "models", "simulate", "study", "demo"]
 
 
 @pytest.fixture

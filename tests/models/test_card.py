@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from napari_mito_predict.models import Agreement, ModelCard, ModelTest
+from napari_mito_predict.models import Agreement, MeasureVerdict, ModelCard, ModelTest
 
 
 def _test(model: Agreement, **baselines: Agreement) -> ModelTest:
@@ -63,3 +63,14 @@ def test_cards_keep_it_on_disk_and_older_ones_have_none(tiny_card: ModelCard) ->
     assert read.tests == ()
     assert not read.unbeaten
     assert "network (" not in read.to_markdown()
+
+
+def test_the_card_says_which_measures_may_be_taken_from_predictions(tiny_card: ModelCard) -> None:
+    verdicts = [
+        MeasureVerdict(measure=name, target="mitochondria", verdict=verdict, fields=8, on="cells", simulated=True)
+        for name, verdict in (("m.count", "supported"), ("m.length", "not supported"), ("m.area", "supported"))
+    ]
+    card = tiny_card.model_copy(update={"verdicts": tuple(verdicts)})
+    assert "on 8 cells: supported: m.count, m.area; not supported: m.length." in card.to_markdown()
+    assert ModelCard.from_json(card.to_json(), source="x").verdicts == card.verdicts
+    assert "Measures compared" not in tiny_card.to_markdown()

@@ -119,16 +119,21 @@ def scatter(values: Array) -> float:
 
 
 def _across_tubes(smooth: Array, voxels: Voxels) -> Array:
-    """Curvature across a bright tube; 0 where nothing falls off on all sides."""
+    """Curvature across a bright tube; 0 where values do not fall off on balance, or on one side only."""
     ndim = smooth.ndim
-    hessian = np.empty((*smooth.shape, ndim, ndim), np.float32)
-    for first in range(ndim):
-        slope = _slope(smooth, voxels, first)
-        for second in range(first, ndim):
-            hessian[..., first, second] = hessian[..., second, first] = _slope(slope, voxels, second)
+    second: dict[tuple[int, int], Array] = {}
+    for row in range(ndim):
+        slope = _slope(smooth, voxels, row)
+        for column in range(row, ndim):
+            second[row, column] = _slope(slope, voxels, column)
+    falling = np.sum([second[axis, axis] for axis in range(ndim)], axis=0) < 0
+    hessian = np.empty((np.count_nonzero(falling), ndim, ndim), np.float32)
+    for (row, column), values in second.items():
+        hessian[:, row, column] = hessian[:, column, row] = values[falling]
     curvatures = np.linalg.eigvalsh(hessian)  # ascending: the most negative first
-    falls = np.maximum(-curvatures[..., : ndim - 1], 0)
-    return np.asarray(np.prod(falls, axis=-1) ** (1 / (ndim - 1)))
+    result = np.zeros(smooth.shape, np.float32)
+    result[falling] = np.prod(np.maximum(-curvatures[:, : ndim - 1], 0), axis=-1) ** (1 / (ndim - 1))
+    return result
 
 
 def _slope(values: Array, voxels: Voxels, axis: int) -> Array:

@@ -32,6 +32,7 @@ def card_markdown(card: ModelCard) -> str:
         f"- {_values_text(card)}",
     ]
     lines += _test_lines(card)
+    lines += _verdict_lines(card)
     if card.origin is not None:
         lines.append(f"- Taken from a {card.origin.format} file: {card.origin.source}")
     if card.trained_on:
@@ -106,6 +107,20 @@ def _test_lines(card: ModelCard) -> list[str]:
         return []
     without = f"what needs no network ({', '.join(dict.fromkeys(baselines))})"
     return [f"- Better on the {card.tests[0].on} than {without}, in {' and '.join(measures)}."]
+
+
+def _verdict_lines(card: ModelCard) -> list[str]:
+    """What may be measured on its predictions, as far as that was tested; one line for each set of fields."""
+    lines = []
+    for on in dict.fromkeys(verdict.on for verdict in card.verdicts):
+        tested = [verdict for verdict in card.verdicts if verdict.on == on]
+        parts = []
+        for verdict in dict.fromkeys(each.verdict for each in tested):
+            names = ", ".join(each.measure for each in tested if each.verdict == verdict)
+            parts.append(f"{verdict}: {names}")
+        where = f" on {tested[0].fields} {on}" if on else ""
+        lines.append(f"- Measures compared with those of the recorded fluorescence{where}: {'; '.join(parts)}.")
+    return lines
 
 
 def _metric_table(card: ModelCard) -> list[str]:

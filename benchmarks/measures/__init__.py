@@ -1,0 +1,1 @@
+"""Which measures may be taken from predictions? See `run.py`."""

@@ -1,0 +1,89 @@
+"""``mito-predict measure``."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from napari_mito_predict._tables import read_table
+from napari_mito_predict.image import write_ome_tiff
+from napari_mito_predict.models.record import InputRecord, ModelRecord, PredictionRecord
+
+SIZE = (None, 0.1, 0.1)
+
+
+@pytest.fixture
+def stain() -> np.ndarray:
+    image = np.full((64, 64), 10, np.uint16)
+    image[20:24, 5:50] = 200
+    image[40:44, 10:30] = 150
+    return image
+
+
+@pytest.fixture
+def recorded(tmp_path, stain):
+    path = tmp_path / "in" / "cells.ome.tif"
+    path.parent.mkdir()
+    write_ome_tiff(path, stain, axes="YX", channel_names=["TMRM"], voxel_size_um=SIZE)
+    return path
+
+
+def test_a_folder_with_a_bad_file(mito_predict, recorded, tmp_path) -> None:
+    (recorded.parent / "bad.tif").write_bytes(b"no image")
+    output = tmp_path / "table.csv"
+    done = mito_predict("measure", recorded.parent, "-o", output)
+    assert done.code == 1
+    assert "Skipped bad.tif" in done.err
+    assert f"Wrote {output}" in done.err
+    rows = {row["measure"]: row for row in read_table(output)}
+    assert rows["count"]["value"] == "2"
+    assert rows["count"]["verdict"] == "recorded"
+    assert rows["total_area"]["unit"] == "µm²"
+    assert len(read_table(tmp_path / "table_mitochondria.csv")) == 2
+
+
+def test_predictions_of_one_image_are_one_field(mito_predict, stain, tmp_path) -> None:
+    for name, role in (("cells_mitochondria", "TMRM"), ("cells_dna", "DAPI"), ("cells_mitochondria_uncertainty", "x")):
+        path = tmp_path / f"{name}.ome.tif"
+        write_ome_tiff(path, stain, axes="YX", channel_names=[role], voxel_size_um=SIZE, predicted_by=["m"])
+        quantity = "uncertainty" if "uncertainty" in name else "prediction"
+        source = InputRecord(name="cells.czi", sha256_ends="ab")
+        PredictionRecord(target=role, input=source, model=ModelRecord(name="m"), quantity=quantity).write(path)
+    done = mito_predict("measure", tmp_path, "--json", "--fields-only")
+    assert done.code == 0
+    rows = json.loads(done.out)
+    assert {row["image"] for row in rows} == {"cells"}
+    assert {row["structure"] for row in rows} == {"mitochondria", "nuclei", "nucleoids"}
+    assert {row["verdict"] for row in rows} == {"not tested", "not supported"}
+    assert "not here" in rows[0]["why"]
+
+
+def test_what_the_file_does_not_tell_is_said_by_options(mito_predict, stain, tmp_path) -> None:
+    path = tmp_path / "plain.tif"
+    write_ome_tiff(path, stain, axes="YX")
+    asked = mito_predict("measure", path)
+    assert asked.code == 1
+    assert "--channel" in asked.err
+    told = mito_predict("measure", path, "--channel", "mitochondria=0", "--voxel-size", "0.3", "0.1", "0.1")
+    assert told.code == 0
+    assert "µm²" in told.out
+    assert "nuclei" not in told.out
+    pixels = mito_predict("measure", path, "--channel", "mitochondria=0", "--method", "ridge")
+    assert pixels.code == 0
+    assert "px²" in pixels.out
+    assert "in pixels" in pixels.err
+
+
+@pytest.mark.parametrize("wrong", [("--channel", "0"), ("--channel", "cell=0"), ("--structure", "golgi")])
+def test_wrong_options_are_refused_at_once(mito_predict, recorded, wrong) -> None:
+    assert mito_predict("measure", recorded, *wrong).code == 2
+
+
+def test_nothing_there(mito_predict, tmp_path) -> None:
+    assert "no such" in mito_predict("measure", tmp_path / "gone.tif").err
+    assert "no image" in mito_predict("measure", tmp_path).err
+    missing = mito_predict("measure", tmp_path, "-o", tmp_path / "gone" / "t.csv")
+    assert missing.code == 1
+    assert "does not exist" in missing.err
