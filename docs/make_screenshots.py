@@ -46,7 +46,7 @@ REPORT = (1250, 2220)
 PICTURES = ("predict", "trust", "fine-tune", "models", "report", "batch", "measure")
 REAL_MODELS = Path(__file__).parents[1] / "real-models/src/napari_mito_predict_real_models/models"
 MODELS_HEIGHT = 860
-MEASURE_WINDOW = QSize(1340, 880)
+MEASURE_WINDOW = QSize(1300, 910)
 MODELS_GAP = 12
 
 
@@ -216,7 +216,7 @@ def show_measuring(folder: Path) -> None:
     window.resizeDocks([dock], [DOCK_WIDTH], Qt.Orientation.Horizontal)
     until(widget.run.start.isEnabled)
     widget.run.start.click()
-    until(lambda: not widget.job.state.busy)
+    until(lambda: not widget.job.state.busy and widget.result_layers.is_complete)
     for step in (widget.layers, widget.settings):
         step.collapse(animate=False)
     for layer in viewer.layers:

@@ -51,6 +51,7 @@ def measure(dock, qtbot):
         dock.run.start.click()
         qtbot.waitUntil(lambda: not dock.job.state.busy, timeout=120_000)
         assert dock.job.state is JobState.DONE, dock.run.failure._details
+        qtbot.waitUntil(lambda: dock.result_layers.is_complete, timeout=60_000)
         return dock
 
     return run

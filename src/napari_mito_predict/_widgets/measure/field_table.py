@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt, Signal
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QObject, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QGuiApplication, QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
@@ -24,7 +25,10 @@ UNIT: Final = 2
 VERDICT: Final = 3
 _VERDICT_TIP: Final = "Whether the number may be taken from a prediction, by the card of the model that made it"
 _AROUND_TEXT: Final = 8
-_GREY: Final = 110
+_ICON: Final = 13
+_GREY: Final = 150
+_LETTERS: Final = 0.9
+"""How large they are: the names of measures and verdicts need room."""
 _NOWHERE: Final = QModelIndex()
 
 
@@ -116,6 +120,10 @@ class FieldTable(QTableView):
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setTabKeyNavigation(False)
         self.setShowGrid(False)
+        self.setIconSize(QSize(_ICON, _ICON))
+        font = self.font()
+        font.setPointSizeF(_LETTERS * font.pointSizeF())
+        self.setFont(font)
         header, rows = self.horizontalHeader(), self.verticalHeader()
         if header is not None and rows is not None:
             header.setHighlightSections(False)
@@ -140,9 +148,9 @@ class FieldTable(QTableView):
         self._rows.show_rows(rows)
         self._fit()
 
-    def restyle(self) -> None:
+    def restyle(self, theme_id: str) -> None:
         """Draw in the colours of napari's theme."""
-        grey = self.palette().text().color()
+        grey = QColor(get_theme(theme_id).text.as_hex())
         grey.setAlpha(_GREY)
         self._rows.restyle(grey)
 

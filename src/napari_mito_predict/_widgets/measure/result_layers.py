@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from napari.layers import Labels
 from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_mito_predict._widgets.common.image_layers import like_layer, placement_of
 from napari_mito_predict._widgets.common.removal import take_away
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from napari_mito_predict._widgets.measure.field import Field
     from napari_mito_predict._widgets.measure.work import Found
 
+_ORDER: Final = (Structure.NUCLEI, Structure.MITOCHONDRIA, Structure.NUCLEOIDS)
+"""From the bottom to the top."""
 _OPACITY: Final = 0.6
 _SKELETON: Final = (1.0, 1.0, 1.0, 1.0)
 _NOTHING: Final = (0.0, 0.0, 0.0, 0.0)
@@ -48,28 +51,51 @@ class ResultLayers(QObject):
         self.skeletons: Labels | None = None
         self._colours: dict[Structure, CyclicLabelColormap] = {}
         self._colouring = False
+        self._waiting: list[Callable[[], None]] = []
+        self._next = QTimer(self)
+        self._next.setSingleShot(True)
+        self._next.timeout.connect(self._show_next)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all layers are there."""
+        return not self._waiting
 
     def show(self, field: Field, found: Found) -> None:
-        """Show what was found, instead of what was found before."""
+        """Show what was found, instead of what was before; one layer after the other, because adding one takes long."""
         self.take_away()
-        for structure in (Structure.NUCLEI, Structure.MITOCHONDRIA, Structure.NUCLEOIDS):
-            if structure in found.labels:
-                layer = self._add(found.labels[structure], field, structure, str(structure), opacity=_OPACITY)
-                layer.features = features_of(found, structure)
-                self.labels[structure] = layer
-                self._colours[structure] = layer.colormap
-                self._follow(structure, layer)
+        self._waiting = [partial(self._add_labels, field, found, each) for each in _ORDER if each in found.labels]
         if found.skeletons is not None:
-            self.skeletons = self._add(found.skeletons, field, Structure.MITOCHONDRIA, "skeletons", opacity=1)
-            self.skeletons.colormap = CyclicLabelColormap(colors=[_NOTHING, _SKELETON])
+            self._waiting.append(partial(self._add_skeletons, field, found.skeletons))
+        self._next.start()
+
+    def _show_next(self) -> None:
+        if self._waiting:
+            self._waiting.pop(0)()
+        if self._waiting:
+            self._next.start()
+            return
         front = self.labels.get(Structure.MITOCHONDRIA) or next(iter(self.labels.values()))
         self._viewer.layers.selection.active = front
+
+    def _add_labels(self, field: Field, found: Found, structure: Structure) -> None:
+        layer = self._add(found.labels[structure], field, structure, str(structure), opacity=_OPACITY)
+        layer.features = features_of(found, structure)
+        self.labels[structure] = layer
+        self._colours[structure] = layer.colormap
+        layer.mouse_drag_callbacks.append(_pick)
+        layer.events.selected_label.connect(lambda event: self._picked(structure, layer))
+
+    def _add_skeletons(self, field: Field, skeletons: NDArray[np.int32]) -> None:
+        self.skeletons = self._add(skeletons, field, Structure.MITOCHONDRIA, "skeletons", opacity=1)
+        self.skeletons.colormap = CyclicLabelColormap(colors=[_NOTHING, _SKELETON])
 
     def take_away(self) -> None:
         """Remove these layers, and no others."""
         gone = [*self.labels.values(), *([] if self.skeletons is None else [self.skeletons])]
         self.labels = {}
         self.skeletons = None
+        self._waiting = []
         take_away(self._viewer, gone)
 
     def select(self, structure: Structure, chosen: Iterable[int]) -> None:
@@ -95,10 +121,6 @@ class ResultLayers(QObject):
         layer.editable = False
         self._viewer.layers.append(layer)
         return layer
-
-    def _follow(self, structure: Structure, layer: Labels) -> None:
-        layer.mouse_drag_callbacks.append(_pick)
-        layer.events.selected_label.connect(lambda event: self._picked(structure, layer))
 
     def _picked(self, structure: Structure, layer: Labels) -> None:
         if not self._colouring:

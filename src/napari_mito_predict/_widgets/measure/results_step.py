@@ -143,9 +143,8 @@ class ResultsStep(Step):
 
     def restyle(self, theme: str) -> None:
         """Follow napari's theme."""
-        self.table.restyle()
-        for plot in (self.histogram, self.over_time):
-            plot.restyle(theme)
+        for part in (self.table, self.histogram, self.over_time):
+            part.restyle(theme)
 
     # ------------------------------------------------------------------ showing
 
