@@ -35,6 +35,9 @@ def measure(
             help="Table of all fields; those of single objects go beside it: `table_mitochondria.csv` and so on.",
         ),
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="HTML", help="Write a report with figures, in one file.")
+    ] = None,
     structures: Annotated[
         list[str] | None,
         typer.Option("--structure", help="mitochondria, nuclei or nucleoids; repeat for more. Default: all there are."),
@@ -75,30 +78,33 @@ def measure(
     Stacks are measured in 3-D, single planes in 2-D, series frame by frame; in pixels where no voxel size is known.
     Predictions of one image, by the records beside them, are one field. Beside each number from a prediction stands
     whether that measure may be taken from predictions of its model: supported, with care, not supported, not tested.
-    An existing table is replaced.
+    An existing table or report is replaced.
 
     Examples: `mito-predict measure cells.czi -o table.csv`, `mito-predict measure predicted/ -o table.csv`,
-    `mito-predict measure stain.tif --channel mitochondria=0`.
+    `mito-predict measure stain.tif --channel mitochondria=0 --report report.html`.
     """
     chosen = _channels(channels or [])
     wanted = structures or (list(chosen) or None)
     _check_structures([*(wanted or []), *chosen])
-    if output is not None:
-        _check_outputs(output)
+    _check_outputs(output, report)
     from napari_mito_predict.measurement.inputs import find_fields
 
     fields = find_fields(inputs)
-    found, failed = _measure(fields, wanted, chosen, _settings(method), scene, axes, voxel_size)
+    found, skipped = _measure(fields, wanted, chosen, _settings(method), scene, axes, voxel_size)
     if output is not None and found:
         from napari_mito_predict.measurement import write_tables
 
         for path in write_tables(found, output, objects=objects):
             say(f"Wrote {path}")
+    if report is not None and found:
+        from napari_mito_predict.report.measurement.page import write_measurement_report
+
+        say(f"Wrote {write_measurement_report(found, report, skipped=skipped)}")
     if json:
         print_json(_rows(found))
     elif output is None:
         _print(found)
-    if failed:
+    if skipped:
         raise typer.Exit(1)
 
 
@@ -110,8 +116,8 @@ def _measure(
     scene: str | None,
     axes: str | None,
     voxel_size: tuple[float, float, float] | None,
-) -> tuple[list[Measurements], bool]:
-    """All that can be measured, and whether something could not."""
+) -> tuple[list[Measurements], list[str]]:
+    """All that can be measured; and what could not, with the reason."""
     from functools import partial
 
     from napari_mito_predict.measurement import Progress
@@ -119,7 +125,7 @@ def _measure(
     from napari_mito_predict.measurement.inputs import measure_fields
 
     found = []
-    failed = False
+    skipped = []
     with progress("Measuring") as on_progress:
         one = partial(
             measure_images,
@@ -131,23 +137,24 @@ def _measure(
         )
         for each in measure_fields(fields, one, scene=scene, axes=axes):
             if each.found is None:
-                failed = True
-                say(_why_skipped(each.files, each.error))
+                reason = _reason(each.files, each.error)
+                skipped.append(f"{each.files.name}: {reason}")
+                say(f"Skipped {each.files.name}: {reason} {_option(each.error)}".rstrip())
                 continue
             found.append(each.found)
             for finding in each.found.findings:
                 say(finding.advice)
-    return found, failed
+    return found, skipped
 
 
-def _why_skipped(files: FieldFiles, error: MitoPredictError | None) -> str:
+def _reason(files: FieldFiles, error: MitoPredictError | None) -> str:
+    return "" if error is None else error.reason_about(files.paths[0])
+
+
+def _option(error: MitoPredictError | None) -> str:
+    """The option that helps."""
     if error is None:
-        return f"Skipped {files.name}"
-    reason = error.reason_about(files.paths[0])
-    return f"Skipped {files.name}: {reason} {_option(error)}".rstrip()
-
-
-def _option(error: MitoPredictError) -> str:
+        return ""
     from napari_mito_predict.errors import AmbiguousChannelError, MeasurementError
 
     if isinstance(error, MeasurementError | AmbiguousChannelError):
@@ -173,11 +180,13 @@ def _check_structures(names: Sequence[str]) -> None:
             raise typer.BadParameter(f"'{name}' is none of {', '.join(known)}")
 
 
-def _check_outputs(output: Path) -> None:
-    """Refuse a table that cannot be written, before anything is measured for it."""
+def _check_outputs(*outputs: Path | None) -> None:
+    """Refuse a table or report that cannot be written, before anything is measured for it."""
     from napari_mito_predict.image import check_output
 
-    check_output(output, overwrite=True)
+    for output in outputs:
+        if output is not None:
+            check_output(output, overwrite=True)
 
 
 def _settings(method: Method) -> MeasureSettings:

@@ -2,6 +2,7 @@ from .agreement import MeasureAgreement, agreement, concordance
 from .dynamics import DynamicsTables, measure_dynamics
 from .fields import density_by_distance, summarise
 from .images import FieldRun, Frame, Measurements, MeasureSettings, measure, segment
+from .measured import MeasuredChannel, SegmentedPlane
 from .measures import FIELD_MEASURES, OBJECT_MEASURES, Measure, Structure, measures_of
 from .objects import measure_mitochondria, measure_nuclei, measure_puncta
 from .progress import Progress
@@ -23,12 +24,14 @@ __all__ = [
     "Measure",
     "MeasureAgreement",
     "MeasureSettings",
+    "MeasuredChannel",
     "Measurements",
     "MitochondriaSettings",
     "NucleiSettings",
     "Origin",
     "Progress",
     "PunctaSettings",
+    "SegmentedPlane",
     "Skeletons",
     "Structure",
     "Voxels",

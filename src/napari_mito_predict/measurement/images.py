@@ -11,14 +11,15 @@ import numpy.typing as npt
 
 from napari_mito_predict.image import Finding, ImageSource, Level, open_image
 from napari_mito_predict.measurement.fields import density_by_distance, summarise
+from napari_mito_predict.measurement.measured import MeasuredChannel, SegmentedPlane, settings_for
 from napari_mito_predict.measurement.measures import Structure, measures_of
 from napari_mito_predict.measurement.objects import measure_mitochondria, measure_nuclei, measure_puncta
 from napari_mito_predict.measurement.progress import SILENT, Progress
 from napari_mito_predict.measurement.segmentation import VoxelSize, segment_mitochondria, segment_nuclei, segment_puncta
 from napari_mito_predict.measurement.skeletons import Skeletons, skeletonise
 from napari_mito_predict.measurement.sources import Channels, Source, find_sources
-from napari_mito_predict.measurement.verdicts import Judgement, judge, worst
-from napari_mito_predict.measurement.voxels import Voxels
+from napari_mito_predict.measurement.verdicts import NOT_TESTED, RECORDED, Judgement, judge, worst
+from napari_mito_predict.measurement.voxels import Unit, Voxels
 from napari_mito_predict.models import SIMULATED_DISCLAIMER
 
 if TYPE_CHECKING:
@@ -65,18 +66,31 @@ class Measurements:
         ``predicted_by``, and ``verdict``, the worst of the field's measures but of brightness: single objects were
         never compared.
     distances : pandas.DataFrame
-        Density of mitochondria against distance from the nucleus, see `density_by_distance`, for each time point.
+        Density of mitochondria against distance from the nucleus, see `density_by_distance`, for each time point;
+        with ``predicted_by`` and ``verdict``: *recorded*, or of predictions *not tested*, as nobody compared it.
     unit : {"um", "px"}
         Of lengths in all tables.
     findings : tuple of Finding
         What has to be known of these numbers.
+    channels : tuple of MeasuredChannel
+        What the structures were measured in, and how they were found.
+    planes : dict of Structure to SegmentedPlane
+        What was found in a plane of the first time point.
+    voxel_size_um : tuple of float or None
+        (z, y, x), None where it is not known.
+    time_step_s : float or None
+        Seconds between time points, None where it is not known.
     """
 
     fields: pd.DataFrame
     objects: dict[Structure, pd.DataFrame]
     distances: pd.DataFrame
-    unit: str
+    unit: Unit
     findings: tuple[Finding, ...]
+    channels: tuple[MeasuredChannel, ...] = ()
+    planes: dict[Structure, SegmentedPlane] = field(default_factory=dict)
+    voxel_size_um: tuple[float | None, ...] = ()
+    time_step_s: float | None = None
 
 
 def measure(
@@ -207,6 +221,7 @@ class FieldRun:
     _objects: dict[Structure, list[pd.DataFrame]] = field(default_factory=dict)
     _distances: list[pd.DataFrame] = field(default_factory=list)
     _judgements: dict[Structure, dict[str, Judgement]] = field(default_factory=dict)
+    _planes: dict[Structure, SegmentedPlane] = field(default_factory=dict)
 
     def frame(self, t: int) -> Frame:
         """Segment and measure one time point."""
@@ -229,6 +244,9 @@ class FieldRun:
             measured[structure] = self._measured(structure, pixels, labels, skeletons)
             self._pass(structure, -1)
             self._keep(t, structure, measured[structure], pixels.ndim)
+            if structure not in self._planes:
+                whole = structure is Structure.NUCLEI
+                self._planes[structure] = SegmentedPlane.of(pixels, labels[structure], self._voxels, whole=whole)
         self._keep_distances(t, labels)
         return Frame(t, labels, skeletons, measured)
 
@@ -239,7 +257,34 @@ class FieldRun:
         objects = {structure: pd.concat(tables, ignore_index=True) for structure, tables in self._objects.items()}
         filled = [table for table in self._distances if len(table)]
         distances = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
-        return Measurements(pd.DataFrame(self._fields), objects, distances, self._voxels.unit, self._findings())
+        return Measurements(
+            fields=pd.DataFrame(self._fields),
+            objects=objects,
+            distances=distances,
+            unit=self._voxels.unit,
+            findings=self._findings(),
+            channels=tuple(self._channel(structure) for structure in self.sources),
+            planes=self._planes,
+            voxel_size_um=tuple(self.size or ()),
+            time_step_s=self._first.image.time_step_s,
+        )
+
+    def _channel(self, structure: Structure) -> MeasuredChannel:
+        source = self.sources[structure]
+        mark = source.channel.prediction
+        return MeasuredChannel(
+            structure=structure,
+            field=source.field,
+            scene=source.image.scenes[source.image.scene],
+            file=source.image.name,
+            channel=source.channel.label,
+            predicted_by="" if mark is None else mark.by,
+            simulated_model=mark is not None and mark.simulated,
+            dimensions=self._dimensions,
+            time_points=source.image.sizes["T"],
+            default_settings=self.settings.is_default(structure),
+            settings=settings_for(structure, getattr(self.settings, structure), self._voxels),
+        )
 
     def _pass(self, structure: Structure, part: int) -> None:
         """A part of the work on a structure is done."""
@@ -301,7 +346,12 @@ class FieldRun:
         source = self.sources[Structure.MITOCHONDRIA]
         table = density_by_distance(labels[Structure.MITOCHONDRIA], labels[Structure.NUCLEI], self.size)
         table.insert(0, "image", source.field)
-        table.insert(1, "t", t)
+        table.insert(1, "scene", source.image.scenes[source.image.scene])
+        table.insert(2, "t", t)
+        marks = [self.sources[each].channel.prediction for each in (Structure.MITOCHONDRIA, Structure.NUCLEI)]
+        models = dict.fromkeys(mark.by for mark in marks if mark is not None)
+        table["predicted_by"] = ", ".join(models)
+        table["verdict"] = NOT_TESTED if models else RECORDED
         self._distances.append(table)
 
     def _findings(self) -> tuple[Finding, ...]:

@@ -19,13 +19,14 @@ class Cell:
     text : str
     kind : str
         ``best`` of its column, which is marked; ``name``, for words, which begin where their column does, while numbers
-        end there; or a verdict, in words and in a colour: ``good``, ``caution`` or ``bad``.
+        end there; ``reason``, for a sentence, which may take several lines; or a verdict, in words and in a colour:
+        ``good``, ``caution`` or ``bad``.
     anchor : str
         Of the part of the page that it leads to; empty where it leads nowhere.
     """
 
     text: str
-    kind: Literal["", "best", "name", "good", "caution", "bad"] = ""
+    kind: Literal["", "best", "name", "reason", "good", "caution", "bad"] = ""
     anchor: str = ""
 
 
@@ -36,12 +37,13 @@ class Row:
     Attributes
     ----------
     cells : sequence of str or Cell
-    kind : {"", "baseline"}
-        ``baseline`` is what the other rows have to beat, or a remark on them: it is written less loudly.
+    kind : {"", "baseline", "unusable"}
+        ``baseline`` is what the other rows have to beat, or a remark on them: it is written less loudly. ``unusable``
+        is what nobody should take: it is greyed.
     """
 
     cells: Sequence[str | Cell]
-    kind: Literal["", "baseline"] = ""
+    kind: Literal["", "baseline", "unusable"] = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,144 @@
+"""What the numbers of a field are from: channels, settings, and a look at what was found."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_mito_predict.measurement.measures import Structure
+from napari_mito_predict.measurement.settings import MitochondriaSettings, NucleiSettings, PunctaSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_mito_predict.measurement.voxels import Voxels
+
+Settings = MitochondriaSettings | NucleiSettings | PunctaSettings
+_KINDS: Final[Mapping[Structure, type[Settings]]] = {
+    Structure.MITOCHONDRIA: MitochondriaSettings,
+    Structure.NUCLEI: NucleiSettings,
+    Structure.NUCLEOIDS: PunctaSettings,
+}
+_SIDE = 360
+"""Pixels of the part of a plane that is kept: as many as a figure shows."""
+_DISPLAYED = (0.5, 99.8)
+"""Percentiles of the pixels that are black and white."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredChannel:
+    """A channel that a structure was measured in, and how.
+
+    Attributes
+    ----------
+    structure : Structure
+    field, scene : str
+        As in the tables.
+    file, channel : str
+        Names of the image and of its channel.
+    predicted_by : str
+        The model; empty for a recording.
+    simulated_model : bool
+        It was trained on simulated cells.
+    dimensions : {2, 3}
+        Whether planes or stacks were measured.
+    time_points : int
+    default_settings : bool
+    settings : MitochondriaSettings, NucleiSettings or PunctaSettings
+        In the unit that the image has.
+    """
+
+    structure: Structure
+    field: str
+    scene: str
+    file: str
+    channel: str
+    predicted_by: str
+    simulated_model: bool
+    dimensions: int
+    time_points: int
+    default_settings: bool
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentedPlane:
+    """A part of a plane with what was found in it.
+
+    Attributes
+    ----------
+    z : int or None
+        Which plane of the stack, from 0: the one with the most of it; None of a single plane.
+    pixels : (Y, X) uint8 array
+        For the eye: from dark to bright.
+    objects : (Y, X) bool array
+        Where something was found; objects that touch have a gap between them.
+    pixel_size : float
+        Along x, in the unit of the measures.
+    """
+
+    z: int | None
+    pixels: npt.NDArray[np.uint8]
+    objects: npt.NDArray[np.bool_]
+    pixel_size: float
+
+    @classmethod
+    def of(cls, pixels: npt.NDArray[Any], labels: npt.NDArray[Any], voxels: Voxels, *, whole: bool) -> SegmentedPlane:
+        """Keep the part around what was found, or with `whole` all of the plane in less detail.
+
+        Parameters
+        ----------
+        pixels : (Y, X) or (Z, Y, X) array
+        labels : int array of that shape
+        voxels : Voxels
+        whole : bool
+        """
+        z = None
+        if labels.ndim == 3:
+            z = int(np.count_nonzero(labels, axis=(1, 2)).argmax())
+            pixels = pixels[z]
+            labels = labels[z]
+        step = math.ceil(max(labels.shape) / _SIDE) if whole else 1
+        part = _part_around(labels > 0, _SIDE * step)
+        rows = slice(part[0].start, part[0].stop, step)
+        columns = slice(part[1].start, part[1].stop, step)
+        shown = _for_the_eye(np.asarray(pixels[rows, columns]))
+        return cls(z, shown, _apart(labels[rows, columns]), voxels.spacing[-1] * step)
+
+
+def settings_for(structure: Structure, chosen: Settings | None, voxels: Voxels) -> Settings:
+    """What a structure is segmented with: what was chosen, or the defaults in the unit of `voxels`."""
+    kind = _KINDS[structure]
+    return kind.fitting(chosen, voxels)  # type: ignore[arg-type]  # chosen is of that kind
+
+
+def _part_around(found: npt.NDArray[np.bool_], side: int) -> tuple[slice, slice]:
+    """Rows and columns around the middle of what was found, within the plane."""
+    parts = []
+    for axis, size in enumerate(found.shape):
+        places = np.flatnonzero(found.any(axis=1 - axis))
+        middle = int(np.median(places)) if places.size else size // 2
+        start = max(0, min(middle - side // 2, size - side))
+        parts.append(slice(start, min(size, start + side)))
+    return parts[0], parts[1]
+
+
+def _for_the_eye(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    dark, bright = np.nanpercentile(pixels, _DISPLAYED)
+    scaled = (pixels.astype(np.float32) - dark) / max(bright - dark, 1e-12)
+    shown: npt.NDArray[np.uint8] = (np.nan_to_num(scaled).clip(0, 1) * 255).astype(np.uint8)
+    return shown
+
+
+def _apart(labels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Where objects are, without the first pixel of one that touches another one before it."""
+    objects: npt.NDArray[np.bool_] = labels > 0
+    for axis in range(2):
+        before = np.roll(labels, 1, axis)
+        before[(slice(None),) * axis + (0,)] = 0
+        objects &= (before == 0) | (before == labels)
+    return objects

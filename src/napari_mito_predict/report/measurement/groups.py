@@ -1,0 +1,94 @@
+"""What may be put into one table: numbers of one structure that are all recorded, or all predicted by one model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_mito_predict.measurement import Measurements, Structure
+from napari_mito_predict.report.words import capitalised
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from napari_mito_predict.measurement import MeasuredChannel, SegmentedPlane
+
+
+@dataclass(frozen=True)
+class Member:
+    """A structure in one field.
+
+    Attributes
+    ----------
+    field : str
+        Name of the field, with its scene where it has several.
+    channel : MeasuredChannel
+    of : Measurements
+        Of that field.
+    """
+
+    field: str
+    channel: MeasuredChannel
+    of: Measurements
+
+    @property
+    def measures(self) -> pd.DataFrame:
+        """Rows of the table of fields."""
+        table = self.of.fields
+        return table[table["structure"] == str(self.channel.structure)]
+
+    @property
+    def objects(self) -> pd.DataFrame:
+        """Rows of the table of objects."""
+        return self.of.objects[self.channel.structure]
+
+    @property
+    def plane(self) -> SegmentedPlane | None:
+        """What was found in a plane."""
+        return self.of.planes.get(self.channel.structure)
+
+
+@dataclass(frozen=True)
+class Group:
+    """One structure of one origin, in all fields that have it."""
+
+    structure: Structure
+    predicted_by: str
+    members: tuple[Member, ...]
+
+    @property
+    def heading(self) -> str:
+        """For people: ``Mitochondria, predicted by mito-z``."""
+        origin = f"predicted by {self.predicted_by}" if self.predicted_by else "recorded"
+        return f"{capitalised(str(self.structure))}, {origin}"
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields."""
+        return tuple(dict.fromkeys(member.field for member in self.members))
+
+    @property
+    def is_series(self) -> bool:
+        """Whether a field has several time points."""
+        return any(member.channel.time_points > 1 for member in self.members)
+
+
+def grouped(found: Sequence[Measurements]) -> list[Group]:
+    """Put together what may be; structures in a fixed order, recordings first."""
+    groups: dict[tuple[Structure, str], list[Member]] = {}
+    for each in found:
+        for channel in each.channels:
+            key = (channel.structure, channel.predicted_by)
+            groups.setdefault(key, []).append(Member(_name(channel, found), channel, each))
+    ordered = sorted(groups, key=lambda key: (list(Structure).index(key[0]), key[1]))
+    return [Group(*key, tuple(groups[key])) for key in ordered]
+
+
+def _name(channel: MeasuredChannel, found: Sequence[Measurements]) -> str:
+    """Of a field; with its scene where another field has that name."""
+    scenes = {other.scene for each in found for other in each.channels if other.field == channel.field}
+    if len(scenes) > 1:
+        return f"{channel.field}, {channel.scene}"
+    return channel.field
