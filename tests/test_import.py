@@ -44,7 +44,8 @@ def test_no_heavy_import(code: str) -> None:
 
 
 def test_measures_import_their_libraries_when_they_measure() -> None:
-    loaded = modules_after("from napari_mito_predict.measurement import measure, measure_dynamics, segment_mitochondria")
+    names = "measure, measure_dynamics, segment_mitochondria"
+    loaded = modules_after(f"from napari_mito_predict.measurement import {names}")
     assert loaded.isdisjoint({*HEAVY, "pandas", "skan", "numba", "skimage"})
 
 
