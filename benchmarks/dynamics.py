@@ -5,6 +5,7 @@
 Series of stacks, 6 s apart, with known fissions and fusions at rates from none to eight times what is usual. The same
 measures are taken on true labels, on a segmentation of the noise-free and of the recorded TMRM image, and on a
 segmentation of what `mito-z` predicts; and of one plane: of true labels, the recording and what `mito-t` predicts.
+True labels of more cells, which cost little, are measured alone.
 
 An event counts as found if one of the same kind is measured within three frames and 1.5 um of it. How many would be
 found by chance is what is found of events mirrored in the middle of the field. Speeds are compared with those of the
@@ -14,6 +15,13 @@ Expected before the first run: true labels give nearly all events; a segmentatio
 the resolution, and takes neighbours that touch for fusions; a prediction flickers and finds more than there are, with a
 precision below one half; numbers of events still rank series by their rates on images, hardly on predictions; one plane
 shows as fissions what only leaves it.
+
+Seen: true labels report next to nothing that did not take place (precision 0.97 to 1) and miss a fifth of the
+fissions and a third of the fusions; ranks are 0.98. Segmented images find two thirds, with a precision of 0.3 to
+0.4. Predictions are worse than expected: 30 to 40 events a series, whatever happened, since the models show
+texture in such sparse fields, and smoothing along time makes it no better. One plane shows hardly any event.
+Speeds are right within a tenth on labels and recordings. The stored result is of less than the defaults: four
+series of seed 0, three of seed 3 and 15 of true labels.
 """
 
 from __future__ import annotations
@@ -33,7 +41,8 @@ from scipy.stats import spearmanr
 from napari_mito_predict.image import from_array
 from napari_mito_predict.measurement import measure_dynamics, segment_mitochondria
 from napari_mito_predict.prediction import predict
-from napari_mito_predict.simulation import Dynamics, simulate_series
+from napari_mito_predict.simulation import Conditions, Dynamics, simulate_series
+from napari_mito_predict.simulation.simulator import _Scene
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +60,7 @@ WITHIN_UM = 1.5
 IN_PLANE = ("true labels, one plane", "recorded, one plane", "mito-t, one plane")
 SMOOTHED = "mito-z, smoothed over 5"
 SOURCES = ("true labels", "truth image", "recorded", "mito-z", SMOOTHED, *IN_PLANE)
+MORE = "true labels, more cells"
 SHOWN = ("true labels", "recorded", "mito-z")
 Row = dict[str, Any]
 
@@ -60,11 +70,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--figure", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 3])
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 3])
+    parser.add_argument("--label-seeds", type=int, nargs="*", default=[10, 11, 12, 13], help="geometry only")
     parser.add_argument("--frames", type=int, default=17)
     parser.add_argument("--size", type=int, default=112)
     given = parser.parse_args()
     rows: list[Row] = []
+    report: Row = {"frames": given.frames, "size": given.size, "step_s": STEP_S, "series": rows}
     pictures: dict[str, Any] = {}
     for seed, rates in itertools.product(given.seeds, RATES):
         image = simulate_series(
@@ -78,11 +90,21 @@ def main() -> None:
         images, labels = everything(image)
         for source in SOURCES:
             tables = measure_dynamics(labels[source], image.voxel_size_um, STEP_S, pixels=images[source])
-            rows.append({"seed": seed, "rates": rates, "source": source, **compare(image, source, tables)})
+            rows.append({"seed": seed, "rates": rates, "source": source, **compare(truth_of(image, source), tables)})
             print(json.dumps(rows[-1]), flush=True)
         if not pictures and rates == (0.2, 0.2):
             pictures = {"images": images, "labels": labels, "truth": image.dynamics}
-        report = {"frames": given.frames, "size": given.size, "step_s": STEP_S, "series": rows, "summary": summed(rows)}
+        report["summary"] = summed(rows)
+        given.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    for seed, rates in itertools.product(given.label_seeds, RATES):
+        times_s = [STEP_S * frame for frame in range(given.frames)]
+        shape = (PLANES, 160, 160)
+        truth = _Scene(seed, Conditions.matched(), shape, Dynamics(*rates), times_s)._dynamics
+        labels = np.stack([truth.labels(frame) for frame in range(given.frames)])
+        tables = measure_dynamics(labels, truth.grid.voxel_size_um, STEP_S)
+        rows.append({"seed": seed, "rates": rates, "source": MORE, **compare(truth, tables)})
+        print(json.dumps(rows[-1]), flush=True)
+        report["summary"] = summed(rows)
         given.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if given.figure:
         draw(given.figure, pictures, rows)
@@ -131,12 +153,16 @@ def middle(image: SimulatedImage) -> int:
     return int(np.clip(round((1.0 - origin) / image.voxel_size_um[0]), 0, PLANES - 1))
 
 
-def compare(image: SimulatedImage, source: str, tables: DynamicsTables) -> Row:
+def truth_of(image: SimulatedImage, source: str) -> TrueDynamics:
+    """What happened in the planes that a source has."""
+    if source not in IN_PLANE:
+        return image.dynamics
+    plane = middle(image)
+    return image.dynamics.of_planes(slice(plane, plane + 1))
+
+
+def compare(truth: TrueDynamics, tables: DynamicsTables) -> Row:
     """Numbers of one series from one source, beside the true ones."""
-    truth = image.dynamics
-    if source in IN_PLANE:
-        plane = middle(image)
-        truth = truth.of_planes(slice(plane, plane + 1))
     true = [event for event in truth.events() if event["in_view"]]
     found: Row = {"speed": tables.summary["speed_um_per_s"], "true_speed": true_speed(truth)}
     for kind in ("fission", "fusion"):
@@ -193,7 +219,7 @@ def summed(rows: list[Row]) -> dict[str, Row]:
     by_source: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_source[row["source"]].append(row)
-    true = by_source["true labels"]
+    true = by_source.get("true labels", [])
     summary = {}
     for source, found in by_source.items():
         summary[source] = {
@@ -202,7 +228,7 @@ def summed(rows: list[Row]) -> dict[str, Row]:
                 [row["fissions"] - row["fusions"] for row in found],
                 [row["true_fissions"] - row["true_fusions"] for row in found],
             ),
-            "change_rank": rank([row["change"] for row in found], [row["change"] for row in true]),
+            "change_rank": None if source == MORE else rank([r["change"] for r in found], [r["change"] for r in true]),
             "speed_ratio": float(np.mean([row["speed"] / row["true_speed"] for row in found])),
             "speed_rank": rank([row["speed"] for row in found], [row["true_speed"] for row in found]),
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +114,19 @@ def test_every_file_of_a_folder_is_on_the_disk_before_it_gets_its_name(
         (temporary / "other.txt").write_text("content")
     assert sorted(happened[:2]) == ["file.txt", "other.txt"]
     assert happened[2:] == ["is result"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders are not flushed there")
+def test_a_new_name_is_on_the_disk_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[tuple[bool, bool]] = []
+
+    def note(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        flushed.append((is_folder, (tmp_path / "new.txt").exists()))
+
+    monkeypatch.setattr("os.fsync", note)
+    atomic_write_text(tmp_path / "new.txt", "content")
+    assert flushed == [(False, False), (True, True)]
 
 
 def test_old_folder_is_replaced_by_the_new_one(tmp_path: Path) -> None:

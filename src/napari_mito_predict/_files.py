@@ -266,7 +266,20 @@ def rename(old: Path, new: Path) -> None:
                 raise
             time.sleep(0.05 * 2**attempt)
         else:
+            _flush_names(new.parent)
             return
+
+
+def _flush_names(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, as far as its drive lets us: a new one is kept then."""
+    if os.name == "nt":  # no such thing there
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def remove(path: Path) -> None:

@@ -34,6 +34,9 @@ def test_a_record_names_models_and_no_paths(tmp_path: Path, real_models: Path, p
 @pytest.mark.parametrize("shape", [[2, 24, 2**31], [2, 2**23, 2**23]])
 def test_sizes_that_no_recording_has_are_told_and_not_predicted(tmp_path: Path, shape: list[int]) -> None:
     path = write_ome_zarr(tmp_path / "a.ome.zarr", STACK, axes="ZYX", channel_names=["BF"])
+    group = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+    del group["attributes"]["napari_mito_predict"]  # of a file of ours every chunk is asked for
+    (path / "zarr.json").write_text(json.dumps(group), encoding="utf-8")
     metadata = json.loads((path / "0" / "zarr.json").read_text(encoding="utf-8"))
     (path / "0" / "zarr.json").write_text(json.dumps(metadata | {"shape": shape}), encoding="utf-8")
     sizes = open_image(path).sizes

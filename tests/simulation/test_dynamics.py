@@ -53,13 +53,13 @@ def _gap(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.linalg.norm(first[:, None] - second[None], axis=2).min())
 
 
-def test_a_seed_gives_the_same_events_and_another_one_others() -> None:
-    assert _kinds(_history(0)) == _kinds(_history(0))
-    assert _kinds(_history(0)) != _kinds(_history(1))
+def test_a_seed_gives_the_same_events_and_another_one_others(histories: list[History]) -> None:
+    assert _kinds(_history(6)) == _kinds(_history(6))
+    assert _kinds(_history(6)) != _kinds(histories[0])
 
 
 def test_nothing_happens_at_a_rate_of_none() -> None:
-    history = _history(0, Dynamics(0, 0))
+    history = _history(6, Dynamics(0, 0))
     assert not history.changes
     np.testing.assert_array_equal(history.mitochondria(200.0).points, history.start.points)
 
@@ -103,7 +103,7 @@ def test_the_ends_of_a_fission_retract(histories: list[History]) -> None:
         sides = np.flatnonzero(np.diff(change.distance) < 0)
         assert len(sides) == 1, "two sides, each from its end outwards"
         first, second = np.split(moved, [sides[0] + 1])
-        assert 0.6 < _gap(first, second) < 1.3
+        assert 0.4 < _gap(first, second) < 1.3, "1 um along a straight tubule, less if it bends"
         before = history.mitochondria(event.time_s).points[change.balls]
         assert _gap(*np.split(before, [sides[0] + 1])) < 0.2
         assert np.linalg.norm(event.place - before[[0, sides[0] + 1]].mean(axis=0)) < 1e-6
@@ -167,11 +167,11 @@ def test_labels_are_those_of_the_nearest_ball() -> None:
 @pytest.fixture(scope="module")
 def series() -> SimulatedImage:
     pytest.importorskip("waveorder", reason="the simulator's optics: pip install napari-mito-predict[simulate]")
-    return simulate_series(3, frames=3, step_s=30.0, shape_yx=(64, 64), planes=10, dynamics=Dynamics(2.0, 2.0))
+    return simulate_series(0, frames=3, step_s=30.0, shape_yx=(64, 64), planes=16, dynamics=Dynamics(1.0, 1.0, 0.0))
 
 
 def test_labels_are_where_the_image_is_bright(series: SimulatedImage) -> None:
-    assert series.data.shape == (3, 3, 10, 64, 64)
+    assert series.data.shape == (3, 3, 16, 64, 64)
     for frame, image in enumerate(series.truth.mitochondria):
         labels = series.dynamics.labels(frame)
         assert labels.shape == image.shape
@@ -196,7 +196,7 @@ def test_events_say_when_and_where(series: SimulatedImage) -> None:
 
 def test_binned_labels_have_the_shape_of_the_image(series: SimulatedImage) -> None:
     coarse = binned(series, 2)
-    assert coarse.dynamics.labels(0).shape == coarse.data.shape[2:] == (10, 32, 32)
+    assert coarse.dynamics.labels(0).shape == coarse.data.shape[2:] == (16, 32, 32)
     fine = series.dynamics.labels(0)
     assert np.mean(coarse.dynamics.labels(0) > 0) == pytest.approx(np.mean(fine > 0), rel=0.1)
     assert coarse.dynamics.events()[0]["y_um"] == pytest.approx(series.dynamics.events()[0]["y_um"] - 0.055)

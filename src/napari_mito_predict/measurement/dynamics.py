@@ -19,7 +19,7 @@ import numpy.typing as npt
 from napari_mito_predict.errors import MeasurementError
 from napari_mito_predict.evaluation import pcc
 from napari_mito_predict.measurement.motility import mean_displacement, optical_flow
-from napari_mito_predict.measurement.overlaps import ObjectEvent, events_between, lasting
+from napari_mito_predict.measurement.overlaps import ObjectEvent, events_between, large_objects, lasting
 from napari_mito_predict.measurement.progress import SILENT, Progress
 from napari_mito_predict.measurement.settings import DynamicsSettings
 from napari_mito_predict.measurement.skeletons import skeletonise
@@ -154,8 +154,8 @@ class _Series:
     def add(self, labels: Array, pixels: Array) -> None:
         """Measure the next frame."""
         self._require_alike(labels, pixels)
-        large = _large(labels, self._least_voxels)
-        branches = skeletonise(np.where(np.isin(labels, large), labels, 0), self._voxels).branches
+        large = large_objects(labels, self._least_voxels)
+        branches = skeletonise(np.where(np.isin(labels, list(large)), labels, 0), self._voxels).branches
         row = {
             "count": len(large),
             "mean_length": float(branches["length"].sum()) / len(large) if len(large) else math.nan,
@@ -215,12 +215,6 @@ class _Series:
             events=_event_table(events, self._voxels, step),
             summary=summary.rename(named),
         )
-
-
-def _large(labels: Array, least_voxels: float) -> Array:
-    """Labels of the objects that are large enough."""
-    numbers, sizes = np.unique(labels, return_counts=True)
-    return numbers[(sizes >= least_voxels) & (numbers > 0)]
 
 
 def _event_table(events: list[ObjectEvent], voxels: Voxels, step_s: float) -> pd.DataFrame:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -87,21 +88,22 @@ def _splits(
     """Objects with several parts: label of the whole, of two of its parts, and where these are nearest."""
     least_voxels = voxels.content_of(settings.least_diameter)
     belongs = _belonging(carried_back(wholes, flow), parts, settings.share, least_voxels)
-    divided = [whole for whole, count in sorted(Counter(belongs.values()).items()) if count > 1]
-    if not divided:
-        return []
-    left_over = _large(wholes, least_voxels) - set(belongs.values())
-    others = list(_places(wholes, left_over, voxels).values())
     members: dict[int, list[int]] = defaultdict(list)
     for part in sorted(belongs):
         members[belongs[part]].append(part)
+    divided = {whole: group for whole, group in sorted(members.items()) if len(group) > 1}
+    if not divided:
+        return []
+    left_over = large_objects(wholes, least_voxels) - set(members)
+    others = list(_places(wholes, left_over, voxels).values())
+    places = _places(parts, chain.from_iterable(divided.values()), voxels)
     found = []
-    for whole in divided:
-        places = _places(parts, members[whole], voxels)
-        for part in members[whole]:
-            if any(_may_be(other, places[part], settings.near) for other in others):
-                del places[part]
-        found += [(whole, *split) for split in _nearest_first(places)]
+    for whole, group in divided.items():
+        sure = {}
+        for part in group:
+            if not any(_may_be(other, places[part], settings.near) for other in others):
+                sure[part] = places[part]
+        found += [(whole, *split) for split in _nearest_first(sure)]
     return found
 
 
@@ -110,7 +112,8 @@ def _may_be(other: Array, part: Array, near: float) -> bool:
     return 0.5 <= len(other) / len(part) <= 2 and _gap(other, part)[0] <= near
 
 
-def _large(labels: Array, least_voxels: float) -> set[int]:
+def large_objects(labels: Array, least_voxels: float) -> set[int]:
+    """Labels of the objects with at least so many voxels."""
     numbers, sizes = np.unique(labels, return_counts=True)
     return set(numbers[(sizes >= least_voxels) & (numbers > 0)].tolist())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -145,5 +146,5 @@ def _only(
 
 def events_of(histories: Sequence[History]) -> list[Event]:
     """All events, in the order of their times."""
-    found = [change.event for history in histories for change in history.changes]
-    return sorted(found, key=lambda event: event.time_s)
+    changes = chain.from_iterable(history.changes for history in histories)
+    return sorted((change.event for change in changes), key=lambda event: event.time_s)

@@ -129,9 +129,8 @@ class TrueDynamics:
 
         Where two overlap, the voxel belongs to the one whose axis is nearer, relative to its radius.
         """
-        points, radius, objects = self.axes(frame)
         at_zero = replace(self.grid, origin_um=(0.0, 0.0, 0.0))
-        return label_balls(at_zero, points, radius, objects)
+        return label_balls(at_zero, *self.axes(frame))
 
     def of_planes(self, planes: slice) -> TrueDynamics:
         """The same, where only some planes of the image were recorded."""

@@ -6,6 +6,7 @@ import os
 import signal
 from dataclasses import replace
 
+import dask
 import numpy as np
 import pytest
 
@@ -24,6 +25,8 @@ def test_a_killed_worker_loses_nothing(record, settings, tmp_path):
     entries = find_entries([tmp_path / "scans"])
     outcomes = {}
     with local_cluster(2) as client:
+        # A busy machine needs longer than the 15 s after which a worker that was killed would be given up.
+        assert dask.config.get("distributed.deploy.lost-worker-timeout") == "10 minutes"
         for outcome in predict_on_cluster(entries, settings, client):
             outcomes[outcome.entry] = outcome
             if len(outcomes) == 2:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from napari_mito_predict._files import unfinished_path
+from napari_mito_predict._tables import read_table
 from napari_mito_predict.errors import OutputError, OutputExistsError, PredictionCancelled, UnreadableImageError
 from napari_mito_predict.evaluation import evaluate
 from napari_mito_predict.image import open_image
@@ -183,6 +184,19 @@ def test_the_table(record, settings, tmp_path):
     assert header == "file,scene,state,reason,seconds,light tiny,pcc mitochondria,written"
     assert ",done," in first
     assert "empty" in second
+
+
+def test_the_table_of_a_second_run_keeps_lights_and_scores(record, settings, tmp_path):
+    record("a.ome.tif", 1)
+    entries = find_entries([tmp_path / "scans"])
+    table = tmp_path / "table.csv"
+    write_outcomes(table, list(predict_batch(entries, settings)))
+    (first,) = read_table(table)
+    write_outcomes(table, list(predict_batch(entries, settings)))
+    (second,) = read_table(table)
+    assert (first.pop("state"), second.pop("state")) == ("done", "there already")
+    del first["seconds"], second["seconds"]
+    assert first == second
 
 
 @pytest.mark.parametrize("file_format", FileFormat)

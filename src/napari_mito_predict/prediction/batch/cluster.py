@@ -6,8 +6,8 @@ import logging
 import os
 import time
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, closing, contextmanager
+from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict.errors import ClusterError, PredictionCancelled
 from napari_mito_predict.prediction.batch.tasks import GPU, Tasks, has_gpus, import_distributed
@@ -25,6 +25,7 @@ _AHEAD = 2
 _POLL_S = 0.5
 _CONNECT_S = 20.0
 _WORKERS_S = 60.0
+_RESTART = "10 minutes"
 
 
 @contextmanager
@@ -47,6 +48,7 @@ def local_cluster(workers: int, *, threads: int | None = None) -> Iterator[Clien
     if threads is None:
         threads = max(1, (os.cpu_count() or 1) // workers)
     with (
+        _patience(),
         distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -57,6 +59,14 @@ def local_cluster(workers: int, *, threads: int | None = None) -> Iterator[Clien
         distributed.Client(cluster) as client,
     ):
         yield client
+
+
+def _patience() -> AbstractContextManager[Any]:
+    """Let a worker that was killed come back: a busy machine does not start one within the default of 15 s."""
+    import dask
+
+    patience: AbstractContextManager[Any] = dask.config.set({"distributed.deploy.lost-worker-timeout": _RESTART})
+    return patience
 
 
 @contextmanager

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari_mito_predict.errors import EvaluationError
 from napari_mito_predict.models.record import read_record
+from napari_mito_predict.prediction.traffic_light import traffic_light
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_mito_predict.models.record import PredictionRecord
+    from napari_mito_predict.prediction.traffic_light import TrafficLight
 
 _INPUT: Final = ("size_bytes", "sha256_ends", "scene", "channel", "sizes", "time_points", "z_steps", "voxel_size_um")
 """Of the record's input: what was predicted from. Its path is left out, for a disk may be mounted elsewhere."""
@@ -41,6 +43,17 @@ def is_finished(path: Path, planned: Sequence[PredictionRecord]) -> bool:
         return False
     channels = record.channels or (record,)
     return [_essence(each) for each in channels] == [_essence(each) for each in planned]
+
+
+def stored_lights(path: Path) -> dict[str, TrafficLight]:
+    """The traffic lights of a prediction that is there, by model, as they were when it was made; none of older ones."""
+    try:
+        record = read_record(path)
+    except EvaluationError:
+        return {}
+    channels = () if record is None else record.channels or (record,)
+    lit = [channel for channel in channels if channel.light]
+    return {channel.model.name: traffic_light(channel.model.name, channel.findings) for channel in lit}
 
 
 def _essence(record: PredictionRecord) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_mito_predict._tables import write_table
+from napari_mito_predict._tables import read_table, write_table
 from napari_mito_predict.errors import OutputError
+from napari_mito_predict.image.names import as_text
 from napari_mito_predict.image.readers import image_name
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from napari_mito_predict.image import Finding
     from napari_mito_predict.prediction.batch.inputs import Entry
     from napari_mito_predict.prediction.traffic_light import TrafficLight
+
+_LIGHT = "light "
+_PCC = "pcc "
+"""Columns of the table begin so, and end with the name of a model or output."""
 
 
 class State(StrEnum):
@@ -110,7 +115,8 @@ def write_outcomes(path: Path, outcomes: Sequence[Outcome]) -> None:
     Parameters
     ----------
     path : Path
-        The file; one that is there is replaced.
+        The file; one that is there is replaced. What it says of correlations with the truth is kept for predictions
+        that are there already: they were not compared again.
     outcomes : sequence of Outcome
 
     Raises
@@ -118,10 +124,26 @@ def write_outcomes(path: Path, outcomes: Sequence[Outcome]) -> None:
     UnwritableOutputError
         The folder is missing, read-only or full.
     """
-    lights = dict.fromkeys(f"light {model}" for model in chain.from_iterable(outcome.lights for outcome in outcomes))
-    scores = dict.fromkeys(f"pcc {key}" for key in chain.from_iterable(outcome.pcc for outcome in outcomes))
-    columns = ["file", "scene", "state", "reason", "seconds", *lights, *scores, "written"]
-    write_table(path, columns, [_row(outcome) for outcome in outcomes])
+    rows = [_row(outcome) for outcome in outcomes]
+    known = _known_scores(path)
+    for outcome, row in zip(outcomes, rows, strict=True):
+        if outcome.state is State.THERE_ALREADY:
+            row |= known.get((as_text(outcome.entry.path), outcome.scene), {})
+    lights = dict.fromkeys(column for column in chain.from_iterable(rows) if column.startswith(_LIGHT))
+    scores = dict.fromkeys(column for column in chain.from_iterable(rows) if column.startswith(_PCC))
+    write_table(path, ["file", "scene", "state", "reason", "seconds", *lights, *scores, "written"], rows)
+
+
+def _known_scores(path: Path) -> dict[tuple[str, str], dict[str, object]]:
+    """What the table that is there says of correlations, by file and scene."""
+    try:
+        rows = read_table(path)
+    except (OSError, ValueError):  # none, or not of ours
+        return {}
+    return {
+        (row.get("file", ""), row.get("scene", "")): {key: value for key, value in row.items() if key.startswith(_PCC)}
+        for row in rows
+    }
 
 
 def _row(outcome: Outcome) -> dict[str, object]:
@@ -133,5 +155,5 @@ def _row(outcome: Outcome) -> dict[str, object]:
         "seconds": f"{outcome.seconds:.2f}",
         "written": "; ".join(str(path) for path in outcome.files.values()),
     }
-    row |= {f"light {model}": str(light.colour) for model, light in outcome.lights.items()}
-    return row | {f"pcc {key}": f"{value:.4f}" for key, value in outcome.pcc.items()}
+    row |= {f"{_LIGHT}{model}": str(light.colour) for model, light in outcome.lights.items()}
+    return row | {f"{_PCC}{key}": f"{value:.4f}" for key, value in outcome.pcc.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,7 +26,7 @@ from napari_mito_predict.prediction.batch.destinations import (
     write_blocks,
     written_folders,
 )
-from napari_mito_predict.prediction.batch.finished import is_finished
+from napari_mito_predict.prediction.batch.finished import is_finished, stored_lights
 from napari_mito_predict.prediction.batch.inputs import Entry, Opener
 from napari_mito_predict.prediction.batch.outcome import Outcome, State
 from napari_mito_predict.prediction.batch.settings import BatchSettings, FileFormat
@@ -165,7 +166,8 @@ class Stages:
         if not settings.overwrite:
             missing = [path for key, path in paths.items() if not self._is_finished(plan, key, path)]
             if not missing:
-                return _outcome(begun, State.THERE_ALREADY)
+                lights = dict(chain.from_iterable(stored_lights(path).items() for path in paths.values()))
+                return _outcome(begun, State.THERE_ALREADY, lights=lights)
             check_destinations(image, missing, settings, needed_bytes=plan.result_bytes)
             # Of several files some may be there, of a run that was killed: they become what they are.
             begun = replace(begun, overwrite=len(missing) < len(paths))

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from napari_mito_predict._files import put_in_place, remove, unfinished_of, writer_token
 from napari_mito_predict.errors import ClusterError, MissingExtraError, MitoPredictError
@@ -37,6 +37,14 @@ class _Image:
     shared_since: float = 0.0
 
 
+class _Waiting(NamedTuple):
+    """A part of an image that no worker was asked for yet."""
+
+    image: _Image
+    division: Division
+    times: range
+
+
 class Tasks:
     """Tasks of a cluster; each is about one image.
 
@@ -54,7 +62,7 @@ class Tasks:
         self._client = client
         self._settings = settings
         self._under_way: dict[Future, _Image] = {}
-        self._waiting: deque[tuple[_Image, Division, range]] = deque()
+        self._waiting: deque[_Waiting] = deque()
 
     def __len__(self) -> int:
         """How many there are, with the parts that wait."""
@@ -68,8 +76,8 @@ class Tasks:
     def share(self, most: int) -> None:
         """Give parts that wait to workers, until so many tasks are under way."""
         while self._waiting and len(self._under_way) < most:
-            image, division, times = self._waiting.popleft()
-            self._submit(image, predict_part, division, self._settings, times)
+            part = self._waiting.popleft()
+            self._submit(part.image, predict_part, part.division, self._settings, part.times)
 
     def ended(self) -> Iterator[Outcome]:
         """Go on with what has ended, after the first task did, or after a moment.
@@ -90,7 +98,7 @@ class Tasks:
 
     def close(self) -> None:
         """Give up what is under way."""
-        images = [*self._under_way.values(), *(image for image, _, _ in self._waiting)]
+        images = [*self._under_way.values(), *(part.image for part in self._waiting)]
         self._waiting.clear()
         self._client.cancel(list(self._under_way), force=True)
         for image in images:
@@ -115,7 +123,7 @@ class Tasks:
         match future.result():
             case Division() as division:
                 image.shared_since = time.monotonic()
-                self._waiting += [(image, division, times) for times in division.parts]
+                self._waiting += [_Waiting(image, division, times) for times in division.parts]
             case Part() as part:
                 future.release()  # known here, it is not computed again when its worker is lost
                 image.parts.append(part)
@@ -143,7 +151,7 @@ class Tasks:
         self._client.cancel(others, force=True)
         for future in others:
             del self._under_way[future]
-        self._waiting = deque(waiting for waiting in self._waiting if waiting[0] is not image)
+        self._waiting = deque(part for part in self._waiting if part.image is not image)
         self._remove_files(image)
         if not isinstance(error, MitoPredictError):
             error = ClusterError(f"its worker failed ({type(error).__name__}: {error})", file=image.entry.path)
