@@ -66,6 +66,10 @@ def test_an_image_with_both_channels_gives_everything(cell) -> None:
     assert (found.fields["predicted_by"] == "").all()
     assert found.findings == ()
     assert found.distances["density"].between(0, 1).all()
+    assert (found.distances["verdict"] == "recorded").all()
+    assert [channel.structure for channel in found.channels] == list(Structure)
+    assert {channel.channel for channel in found.channels} == {"TMRM", "SYBR Gold"}
+    assert set(found.planes) == set(Structure)
     assert found.fields["unit"].isin(["", "µm", "µm²"]).all()
 
 
@@ -161,6 +165,20 @@ def test_a_verdict_counts_only_for_what_was_tested(origin, dimensions) -> None:
     found = judge(origin, Structure.MITOCHONDRIA, dimensions)
     assert {judgement.verdict for judgement in found.values()} == {"not tested"}
     assert all(judgement.why for judgement in found.values())
+
+
+def test_what_needs_a_predicted_structure_too_is_no_recording(picture, dna, tmp_path) -> None:
+    save_prediction(tmp_path / "dna.ome.tif", dna, "SYBR Gold", "gone")
+    stain = from_array(picture, axes="YX", channel_names=["TMRM"], voxel_size_um=SIZE)
+    found = measure([stain, tmp_path / "dna.ome.tif"])
+    own = found.fields[found.fields["structure"] == "mitochondria"].set_index("measure")
+    assert own.loc["distance_to_nucleus", ["verdict", "why"]].tolist() == [
+        "not tested",
+        "the nuclei are predicted by gone",
+    ]
+    assert set(own.drop("distance_to_nucleus")["verdict"]) == {"recorded"}
+    assert set(found.distances["predicted_by"]) == {"gone"}
+    assert set(found.distances["verdict"]) == {"not tested"}
 
 
 @pytest.mark.usefixtures("tested_model")

@@ -67,6 +67,13 @@ def test_one_reason_for_all_is_said_once(measured) -> None:
     assert said.count("tested on simulated cells only") == 1
 
 
+def test_the_one_row_of_a_recording_that_needs_a_prediction_says_why(measured) -> None:
+    found = measured()
+    found.fields.loc[1, ["verdict", "why"]] = ["not tested", "the nuclei are predicted by m"]
+    row = _row(field_table(grouped([found])[0]), "total length")
+    assert _texts(row.cells)[-2:] == ["not tested", "the nuclei are predicted by m"]
+
+
 def test_cautions_are_said_once_for_many_fields(measured) -> None:
     found = [measured(f"f{n}", model="mito-z", size_um=None) for n in range(5)]
     assert [caution.said for caution in page._cautions(found)] == [

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from napari_mito_predict.image import Finding, ImageSource, Level, open_image
 from napari_mito_predict.measurement.fields import density_by_distance, summarise
-from napari_mito_predict.measurement.measured import MeasuredChannel, SegmentedPlane, settings_for
+from napari_mito_predict.measurement.measured import MeasuredChannel, SegmentedPlane, are_default
 from napari_mito_predict.measurement.measures import Structure, measures_of
 from napari_mito_predict.measurement.objects import measure_mitochondria, measure_nuclei, measure_puncta
 from napari_mito_predict.measurement.progress import SILENT, Progress
@@ -48,8 +48,7 @@ class MeasureSettings:
 
     def is_default(self, structure: Structure) -> bool:
         """Whether a structure is segmented as its verdicts were found."""
-        chosen = getattr(self, structure)
-        return chosen is None or chosen in (type(chosen)(), type(chosen).in_pixels())
+        return are_default(getattr(self, structure))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -263,27 +262,13 @@ class FieldRun:
             distances=distances,
             unit=self._voxels.unit,
             findings=self._findings(),
-            channels=tuple(self._channel(structure) for structure in self.sources),
+            channels=tuple(
+                MeasuredChannel.of(structure, source, getattr(self.settings, structure), self._voxels)
+                for structure, source in self.sources.items()
+            ),
             planes=self._planes,
             voxel_size_um=tuple(self.size or ()),
             time_step_s=self._first.image.time_step_s,
-        )
-
-    def _channel(self, structure: Structure) -> MeasuredChannel:
-        source = self.sources[structure]
-        mark = source.channel.prediction
-        return MeasuredChannel(
-            structure=structure,
-            field=source.field,
-            scene=source.image.scenes[source.image.scene],
-            file=source.image.name,
-            channel=source.channel.label,
-            predicted_by="" if mark is None else mark.by,
-            simulated_model=mark is not None and mark.simulated,
-            dimensions=self._dimensions,
-            time_points=source.image.sizes["T"],
-            default_settings=self.settings.is_default(structure),
-            settings=settings_for(structure, getattr(self.settings, structure), self._voxels),
         )
 
     def _pass(self, structure: Structure, part: int) -> None:
@@ -337,7 +322,9 @@ class FieldRun:
     def _judged(self, structure: Structure, dimensions: int) -> dict[str, Judgement]:
         if structure not in self._judgements:
             origin = self.sources[structure].origin(default_settings=self.settings.is_default(structure))
-            self._judgements[structure] = judge(origin, structure, dimensions)
+            marks = {each: source.channel.prediction for each, source in self.sources.items()}
+            models = {each: mark.by for each, mark in marks.items() if mark is not None}
+            self._judgements[structure] = judge(origin, structure, dimensions, models)
         return self._judgements[structure]
 
     def _keep_distances(self, t: int, labels: Labels) -> None:

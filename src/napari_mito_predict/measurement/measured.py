@@ -15,6 +15,7 @@ from napari_mito_predict.measurement.settings import MitochondriaSettings, Nucle
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from napari_mito_predict.measurement.sources import Source
     from napari_mito_predict.measurement.voxels import Voxels
 
 Settings = MitochondriaSettings | NucleiSettings | PunctaSettings
@@ -64,6 +65,24 @@ class MeasuredChannel:
     default_settings: bool
     settings: Settings
 
+    @classmethod
+    def of(cls, structure: Structure, source: Source, chosen: Settings | None, voxels: Voxels) -> MeasuredChannel:
+        """What a source was measured with: with what was chosen, or the defaults in the unit of `voxels`."""
+        mark = source.channel.prediction
+        return cls(
+            structure=structure,
+            field=source.field,
+            scene=source.image.scenes[source.image.scene],
+            file=source.image.name,
+            channel=source.channel.label,
+            predicted_by="" if mark is None else mark.by,
+            simulated_model=mark is not None and mark.simulated,
+            dimensions=voxels.ndim,
+            time_points=source.image.sizes["T"],
+            default_settings=are_default(chosen),
+            settings=_KINDS[structure].fitting(chosen, voxels),  # type: ignore[arg-type]  # of that kind
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentedPlane:
@@ -110,10 +129,9 @@ class SegmentedPlane:
         return cls(z, shown, _apart(labels[rows, columns]), voxels.spacing[-1] * step)
 
 
-def settings_for(structure: Structure, chosen: Settings | None, voxels: Voxels) -> Settings:
-    """What a structure is segmented with: what was chosen, or the defaults in the unit of `voxels`."""
-    kind = _KINDS[structure]
-    return kind.fitting(chosen, voxels)  # type: ignore[arg-type]  # chosen is of that kind
+def are_default(settings: Settings | None) -> bool:
+    """Whether a structure is segmented as its verdicts were found."""
+    return settings is None or settings in (type(settings)(), type(settings).in_pixels())
 
 
 def _part_around(found: npt.NDArray[np.bool_], side: int) -> tuple[slice, slice]:

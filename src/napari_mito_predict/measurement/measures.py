@@ -41,6 +41,8 @@ class Measure:
         Whether it is measured in planes (2), stacks (3) or both.
     relative : bool
         It depends on brightness, which in a prediction is relative: it is never taken from one.
+    beside : Structure or None
+        Another structure that it needs.
     """
 
     structure: Structure
@@ -51,6 +53,7 @@ class Measure:
     source: str = "counting"
     dimensions: tuple[int, ...] = (2, 3)
     relative: bool = False
+    beside: Structure | None = None
 
     def unit(self, unit: Unit) -> str:
         """Unit for people: ``µm²``, ``px``, or empty for a number."""
@@ -80,7 +83,15 @@ OBJECT_MEASURES: Final = (
     Measure(_MITO, "object", "mean_branch_length", 1, "length by branches", _SKAN),
     Measure(_MITO, "object", "branch_points", 0, "junctions of the skeleton", _SKAN),
     Measure(_MITO, "object", "end_points", 0, "ends of the skeleton", _SKAN),
-    Measure(_MITO, "object", "distance_to_nucleus", 1, "mean distance to the nearest nucleus", "distance transform"),
+    Measure(
+        _MITO,
+        "object",
+        "distance_to_nucleus",
+        1,
+        "mean distance to the nearest nucleus",
+        "distance transform",
+        beside=_NUCLEI,
+    ),
     Measure(_MITO, "object", "mean_intensity", None, "mean brightness", "mean", relative=True),
     Measure(_NUCLEI, "object", "area", 2, "area", dimensions=_PLANE),
     Measure(_NUCLEI, "object", "volume", 3, "volume", dimensions=_STACK),
@@ -94,7 +105,7 @@ OBJECT_MEASURES: Final = (
     Measure(_NUCLEOIDS, "object", "area", 2, "area", dimensions=_PLANE),
     Measure(_NUCLEOIDS, "object", "volume", 3, "volume", dimensions=_STACK),
     Measure(_NUCLEOIDS, "object", "nearest_neighbour", 1, "distance to the nearest other centre"),
-    Measure(_NUCLEOIDS, "object", "inside_mitochondria", 0, "1 if its centre lies in a mitochondrion"),
+    Measure(_NUCLEOIDS, "object", "inside_mitochondria", 0, "1 if its centre lies in a mitochondrion", beside=_MITO),
     Measure(_NUCLEOIDS, "object", "mean_intensity", None, "mean brightness", "mean", relative=True),
 )
 
@@ -115,7 +126,9 @@ FIELD_MEASURES: Final = (
     Measure(_MITO, "field", "mean_aspect_ratio", 0, "mean aspect ratio", "moments"),
     Measure(_MITO, "field", "networks", 0, "mitochondria with a branch point", "MiNA (Valente et al. 2017)"),
     Measure(_MITO, "field", "largest_part", 0, "part of area or volume that the largest has", "MitoGraph"),
-    Measure(_MITO, "field", "distance_to_nucleus", 1, "mean distance of their voxels to the nearest nucleus"),
+    Measure(
+        _MITO, "field", "distance_to_nucleus", 1, "mean distance of their voxels to the nearest nucleus", beside=_NUCLEI
+    ),
     Measure(_NUCLEI, "field", "count", 0, "number of nuclei"),
     Measure(_NUCLEI, "field", "mean_area", 2, "mean area of those not cut by the border", "mean", _PLANE),
     Measure(_NUCLEI, "field", "mean_volume", 3, "mean volume of those not cut by the border", "mean", _STACK),
@@ -125,7 +138,7 @@ FIELD_MEASURES: Final = (
     Measure(_NUCLEOIDS, "field", "mean_area", 2, "mean area", "mean", _PLANE),
     Measure(_NUCLEOIDS, "field", "mean_volume", 3, "mean volume", "mean", _STACK),
     Measure(_NUCLEOIDS, "field", "nearest_neighbour", 1, "mean distance to the nearest other centre"),
-    Measure(_NUCLEOIDS, "field", "inside_mitochondria", 0, "part whose centre lies in a mitochondrion"),
+    Measure(_NUCLEOIDS, "field", "inside_mitochondria", 0, "part whose centre lies in a mitochondrion", beside=_MITO),
     Measure(_NUCLEOIDS, "field", "mean_intensity", None, "mean brightness", "mean", relative=True),
 )
 

@@ -64,7 +64,9 @@ def key_of(measure: Measure) -> str:
     return f"{measure.structure}.{measure.name}"
 
 
-def judge(origin: Origin, structure: Structure, dimensions: int) -> dict[str, Judgement]:
+def judge(
+    origin: Origin, structure: Structure, dimensions: int, predicted: Mapping[Structure, str] | None = None
+) -> dict[str, Judgement]:
     """Say of each measure of a field what is known of it, by name.
 
     Parameters
@@ -72,16 +74,25 @@ def judge(origin: Origin, structure: Structure, dimensions: int) -> dict[str, Ju
     origin : Origin
     structure : Structure
     dimensions : {2, 3}
+    predicted : mapping, optional
+        The structures of the field that are predicted -> by which model, for measures that need two.
     """
     measures = measures_of(structure, "field", dimensions)
     if not origin.model:
-        return {measure.name: Judgement(RECORDED) for measure in measures}
+        return {measure.name: _recorded(measure, predicted or {}) for measure in measures}
     stored, why = _stored(origin)
     found = {}
     for measure in measures:
         fitting = [each for each in stored if each.measure == key_of(measure) and each.dimensions in (None, dimensions)]
         found[measure.name] = _judged(measure, fitting, origin, why)
     return found
+
+
+def _recorded(measure: Measure, predicted: Mapping[Structure, str]) -> Judgement:
+    """Of a recording; what needs a structure that is predicted is no recording."""
+    if measure.beside is not None and measure.beside in predicted:
+        return Judgement(NOT_TESTED, f"the {measure.beside} are predicted by {predicted[measure.beside]}")
+    return Judgement(RECORDED)
 
 
 def worst(judgements: Mapping[str, Judgement]) -> str:

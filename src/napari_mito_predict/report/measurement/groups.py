@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.measurement import Measurements, Structure
@@ -106,7 +107,8 @@ def _unlike(name: str, taken: set[str]) -> str:
 
 def _name(channel: MeasuredChannel, found: Sequence[Measurements]) -> str:
     """Of a field; with its scene where another field has that name."""
-    scenes = {other.scene for each in found for other in each.channels if other.field == channel.field}
+    channels = chain.from_iterable(each.channels for each in found)
+    scenes = {other.scene for other in channels if other.field == channel.field}
     if len(scenes) > 1:
         return f"{channel.field}, {channel.scene}"
     return channel.field

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from napari_mito_predict._versions import versions_of
@@ -86,10 +87,10 @@ def measurement_sheet(
 ) -> Sheet:
     """What the page says, as data; parameters as of `write_measurement_report`."""
     groups = grouped(found)
-    names = list(dict.fromkeys(name for group in groups for name in group.fields))
+    names = list(dict.fromkeys(chain.from_iterable(group.fields for group in groups)))
     moment = created or datetime.now(UTC)
     structures = listed(list(dict.fromkeys(str(group.structure) for group in groups)))
-    findings = [finding for each in found for finding in each.findings if finding.code not in _SAID_AS_CAUTIONS]
+    findings = chain.from_iterable(each.findings for each in found)
     sections = [_measured(found, groups), *(_group(group) for group in groups), *_density(found), _meanings(groups)]
     if skipped:
         sections.append(Section("Not measured", notes=skipped))
@@ -99,7 +100,7 @@ def measurement_sheet(
         subtitle=f"{count(len(names), 'field')}. {moment.day} {moment:%B %Y, %H:%M} UTC.",
         about=_ABOUT if any(group.predicted_by for group in groups) else "",
         cautions=_cautions(found),
-        findings=findings,
+        findings=[finding for finding in findings if finding.code not in _SAID_AS_CAUTIONS],
         sections=sections,
         versions=versions_of(_PACKAGES),
     )
@@ -107,7 +108,7 @@ def measurement_sheet(
 
 def _cautions(found: Sequence[Measurements]) -> list[Caution]:
     """What has to be known first: simulated cells, predictions, unknown sizes; each once, with how many fields."""
-    channels = [channel for each in found for channel in each.channels]
+    channels = list(chain.from_iterable(each.channels for each in found))
     cautions = []
     models = list(dict.fromkeys(channel.predicted_by for channel in channels if channel.predicted_by))
     simulated = list(dict.fromkeys(channel.predicted_by for channel in channels if channel.simulated_model))

@@ -53,8 +53,7 @@ def field_table(group: Group) -> Table:
     """All measures of fields, with what is known of each; values of several fields or time points as their mean."""
     values = _of_fields(group)
     numbers = _number_columns(group, values)
-    whys = {why for why in values["why"] if why}
-    with_reason = len(whys) > 1
+    with_reason = values["why"].nunique() > 1
     head: list[str | Cell] = ["measure", *numbers, "unit", Cell("verdict", "name")]
     if with_reason:
         head.append(Cell("why", "reason"))
@@ -83,8 +82,7 @@ def verdicts_in_words(group: Group) -> str:
     table = _of_fields(group).drop_duplicates(_SAME_ROW)
     counts = table["verdict"].value_counts()
     said = listed([f"{counts[verdict]} {verdict}" for verdict in _KINDS if verdict in counts])
-    whys = sorted({why for why in table["why"] if why})
-    reason = f" ({whys[0]})" if len(whys) == 1 else ""
+    reason = f" ({table['why'].iloc[0]})" if table["why"].nunique() == 1 else ""
     return f"Verdicts on {count(len(table), 'measure')} of a prediction: {said}{reason}."
 
 
