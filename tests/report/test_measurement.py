@@ -108,6 +108,14 @@ def test_a_series_is_drawn_over_time_and_a_single_plane_is_not(measured) -> None
     assert "mean over time" in _texts(field_table(series).head)
 
 
+def test_few_objects_are_drawn_and_fewer_than_three_are_not(measured) -> None:
+    found = measured()
+    group = grouped([found])[0]
+    assert figures.draw_distributions(group).startswith(b"\x89PNG")
+    found.objects[group.structure] = found.objects[group.structure].iloc[:2]
+    assert figures.draw_distributions(group) == b""
+
+
 def test_nothing_found_makes_a_page_all_the_same(measured) -> None:
     found = measured()
     empty = replace(

@@ -35,6 +35,7 @@ _OVER_TIME: Final = (
 )  # fmt: skip
 _MOST_OVER_TIME: Final = 8
 _UNUSABLE: Final = "#b4bac5"
+_FEWEST_DRAWN: Final = 3
 _FEWEST_BINNED: Final = 20
 _SHOWN: Final = 0.995
 """Part of the objects in a histogram: without the few largest, which would squeeze all others."""
@@ -55,7 +56,8 @@ def draw_found(members: Sequence[Member]) -> bytes:
     """
     columns = min(3, len(members))
     lines = math.ceil(len(members) / columns)
-    figure = new_figure(_WIDTH * columns / 3, 3.5 * lines)
+    side = _WIDTH / max(2, columns)
+    figure = new_figure(side * columns, (side + 0.2) * lines)
     panels = figure.subplots(lines, columns, squeeze=False)
     for panel in panels.flat:
         panel.set_axis_off()
@@ -67,12 +69,12 @@ def draw_found(members: Sequence[Member]) -> bytes:
 def draw_distributions(group: Group) -> bytes:
     """Histograms of the measures of all objects, with the median; of a few objects a line for each.
 
-    A panel for each measure, grey where it is not supported; empty bytes where there is no object.
+    A panel for each measure, grey where it is not supported; empty bytes with fewer than three objects.
     """
     shown = []
     for measure, unit, values in measured_objects(group):
         finite = values[np.isfinite(values)].to_numpy()
-        if measure.name not in _YES_OR_NO and finite.size:
+        if measure.name not in _YES_OR_NO and finite.size >= _FEWEST_DRAWN:
             shown.append((measure, unit, finite))
     if not shown:
         return b""
@@ -166,17 +168,20 @@ def _draw_values(panel: Axes, values: NDArray[np.float64], colour: str) -> None:
     else:
         inside = values[values <= np.quantile(values, _SHOWN)]
         panel.hist(inside, bins=_bins(inside), color=colour, alpha=0.75)
+        panel.locator_params(axis="x", integer=_are_few_and_whole(inside))
     panel.set_ylim(bottom=0)
 
 
 def _bins(values: NDArray[np.float64]) -> list[float]:
     """Edges of a histogram; a bar for each number where all are whole and few."""
-    least = values.min()
-    most = values.max()
-    if most - least <= _MOST_WHOLE and np.array_equal(values, np.round(values)):
-        return [float(edge) for edge in np.arange(least - 0.5, most + 1)]
+    if _are_few_and_whole(values):
+        return [float(edge) for edge in np.arange(values.min() - 0.5, values.max() + 1)]
     edges = np.histogram_bin_edges(values, min(_BINS, max(5, math.isqrt(len(values)))))
     return [float(edge) for edge in edges]
+
+
+def _are_few_and_whole(values: NDArray[np.float64]) -> bool:
+    return bool(np.ptp(values) <= _MOST_WHOLE and np.array_equal(values, np.round(values)))
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:
