@@ -43,6 +43,11 @@ def test_no_heavy_import(code: str) -> None:
     assert modules_after(code).isdisjoint(HEAVY)
 
 
+def test_measures_import_their_libraries_when_they_measure() -> None:
+    loaded = modules_after("from napari_mito_predict.measurement import measure, segment_mitochondria")
+    assert loaded.isdisjoint({*HEAVY, "pandas", "skan", "numba", "skimage"})
+
+
 @pytest.mark.parametrize(
     "code", [pytest.param(IMPORTS, id="package"), pytest.param(HELP.format(arguments="'--help'"), id="help")]
 )
