@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from napari_mito_predict._widgets.common.worker import Failure, Work
     from napari_mito_predict._widgets.measure.field import Field, LayerSource
-    from napari_mito_predict.measurement import MeasureSettings
+    from napari_mito_predict.measurement import MeasureSettings, Progress
 
 _EVERY_MS: Final = 40
 """A burst of changes, such as a slider that moves, asks once in this time."""
@@ -165,33 +165,44 @@ def outlining(
     """
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
-        from napari_mito_predict.measurement import Progress, segment
+        from napari_mito_predict.measurement import Progress
 
         progress = Progress(should_stop=should_stop)
         image = sources[structure].image
-        size = image.voxel_size_um
-        if Voxels.of(size, 2 if image.sizes["Z"] == 1 else 3).unit == "px":
-            size = (None, None, None)  # what is measured in pixels is looked for in pixels
-
-        def found(first: int, last: int) -> NDArray[Any]:
-            def of(which: Structure, nuclei: NDArray[Any] | None = None) -> NDArray[Any]:
-                planes = [sources[which].plane(PlaneIndex(plane.t, z)) for z in range(first, last + 1)]
-                pixels = np.stack(planes) if last > first else planes[0]
-                return segment(which, pixels, size, settings, nuclei=nuclei, progress=progress)
-
-            if structure is Structure.NUCLEOIDS and Structure.NUCLEI in sources:
-                return of(structure, of(Structure.NUCLEI))
-            return of(structure)
-
-        is_stack = image.sizes["Z"] > 1
-        yield Outlines(found(plane.z, plane.z), is_final=not is_stack)
-        if is_stack:
-            reach = _planes_around(size[0])
-            first = max(0, plane.z - reach)
-            last = min(image.sizes["Z"] - 1, plane.z + reach)
-            yield Outlines(found(first, last)[plane.z - first], is_final=True)
+        planes = image.sizes["Z"]
+        alone = range(plane.z, plane.z + 1)
+        yield Outlines(_segmented(sources, structure, plane.t, alone, settings, progress), is_final=planes == 1)
+        if planes > 1:
+            reach = _planes_around(image.voxel_size_um[0])
+            around = range(max(0, plane.z - reach), min(planes, plane.z + reach + 1))
+            found = _segmented(sources, structure, plane.t, around, settings, progress)
+            yield Outlines(found[plane.z - around.start], is_final=True)
 
     return work
+
+
+def _segmented(
+    sources: dict[Structure, LayerSource],
+    structure: Structure,
+    t: int,
+    planes: range,
+    settings: MeasureSettings,
+    progress: Progress,
+) -> NDArray[Any]:
+    """Labels of a structure in one plane, (Y, X), or in several, (Z, Y, X)."""
+    from napari_mito_predict.measurement import segment
+
+    source = sources[structure]
+    nuclei = None
+    if structure is Structure.NUCLEOIDS and Structure.NUCLEI in sources:
+        nuclei = _segmented(sources, Structure.NUCLEI, t, planes, settings, progress)
+    size = source.image.voxel_size_um
+    if Voxels.of(size, 2 if source.image.sizes["Z"] == 1 else 3).unit == "px":
+        size = (None, None, None)  # what is measured in pixels is looked for in pixels
+    pixels = np.stack([source.plane(PlaneIndex(t, z)) for z in planes])
+    return segment(
+        structure, pixels[0] if len(planes) == 1 else pixels, size, settings, nuclei=nuclei, progress=progress
+    )
 
 
 def _planes_around(z_step: float | None) -> int:
