@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 from qtpy.QtCore import QThreadPool
+from qtpy.QtWidgets import QFileDialog
 from scipy.ndimage import gaussian_filter
 
 from napari_mito_predict._widgets.common.facts import PredictionFacts, metadata_of
@@ -147,7 +148,7 @@ def test_bars_select_objects_and_objects_mark_their_value(measure, viewer):
     assert results.selection.text() == ""
 
 
-def test_tables_are_written_with_unit_and_verdict(measure, qtbot, tmp_path):
+def test_tables_and_report_are_written_with_unit_and_verdict(measure, qtbot, tmp_path, monkeypatch):
     dock = measure()
     dock.save_tables(tmp_path / "measures.csv")
     qtbot.waitUntil(lambda: "measures.csv" in dock.results.saved.text(), timeout=60_000)
@@ -156,6 +157,12 @@ def test_tables_are_written_with_unit_and_verdict(measure, qtbot, tmp_path):
     assert (rows["total_area"]["unit"], rows["total_area"]["verdict"]) == ("µm²", "recorded")
     with (tmp_path / "measures_mitochondria.csv").open(encoding="utf-8", newline="") as file:
         assert [row["label"] for row in csv.DictReader(file)] == ["1", "2", "3"]
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "page"), ""))
+    dock.results.report.click()
+    qtbot.waitUntil(lambda: "page.html" in dock.results.saved.text(), timeout=60_000)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Mitochondria, recorded" in page
+    assert "total length" in page
 
 
 def test_numbers_follow_the_slider_and_a_click_goes_to_a_time_point(dock, viewer, measure):

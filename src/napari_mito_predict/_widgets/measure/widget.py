@@ -22,7 +22,7 @@ from napari_mito_predict._widgets.measure.results_step import ResultsStep
 from napari_mito_predict._widgets.measure.rows import Numbers
 from napari_mito_predict._widgets.measure.run_step import RunStep
 from napari_mito_predict._widgets.measure.settings_step import AROUND_NOTE, SettingsStep
-from napari_mito_predict._widgets.measure.work import Found, Watched, measuring, writing_tables
+from napari_mito_predict._widgets.measure.work import Found, Watched, measuring, writing_report, writing_tables
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -80,6 +80,7 @@ class MeasureWidget(QWidget):
         self.results.selected.connect(self.result_layers.select)
         self.results.time_chosen.connect(self._go_to)
         self.results.save_pressed.connect(self.save_tables)
+        self.results.report_pressed.connect(self.save_report)
         self.result_layers.picked.connect(self.results.show_object)
         self._saving.yielded.connect(self.results.show_saved)
         self._saving.failed.connect(self.run.show_failure)
@@ -168,6 +169,11 @@ class MeasureWidget(QWidget):
         """Write all numbers as CSV files."""
         if self._found is not None:
             self._saving.start(writing_tables(self._found.measurements, path))
+
+    def save_report(self, path: Path) -> None:
+        """Write what was measured as a page."""
+        if self._found is not None:
+            self._saving.start(writing_report(self._found.measurements, path))
 
     # ------------------------------------------------------------------ following
 

@@ -35,6 +35,9 @@ _OVER_TIME: Final = (
 )  # fmt: skip
 _MOST_OVER_TIME: Final = 8
 _UNUSABLE: Final = "#b4bac5"
+_FEWEST_BINNED: Final = 20
+_SHOWN: Final = 0.995
+"""Part of the objects in a histogram: without the few largest, which would squeeze all others."""
 _MOST_WHOLE: Final = 40
 """Whole numbers have a bar each."""
 _MINUTE: Final = 60.0
@@ -62,9 +65,9 @@ def draw_found(members: Sequence[Member]) -> bytes:
 
 
 def draw_distributions(group: Group) -> bytes:
-    """Histograms of the measures of all objects, with the median; grey where they are not supported.
+    """Histograms of the measures of all objects, with the median; of a few objects a line for each.
 
-    A panel for each measure; empty bytes where there is no object.
+    A panel for each measure, grey where it is not supported; empty bytes where there is no object.
     """
     shown = []
     for measure, unit, values in measured_objects(group):
@@ -76,12 +79,10 @@ def draw_distributions(group: Group) -> bytes:
     figure, panels = _panels(len(shown))
     not_supported = group.objects_verdict == UNSUPPORTED
     for panel, (measure, unit, values) in zip(panels, shown, strict=False):
-        inside = values[values <= np.quantile(values, 0.995)]
         grey = not_supported or (measure.relative and group.predicted_by)
-        panel.hist(inside, bins=_bins(inside), color=_UNUSABLE if grey else COLOURS[0], alpha=0.75)
+        _draw_values(panel, values, _UNUSABLE if grey else COLOURS[0])
         panel.axvline(float(np.median(values)), color="#1f2430", linewidth=1)
         panel.set_xlabel(with_unit(words_of(measure.name), unit), fontsize=8)
-        panel.set_ylim(bottom=0)
     panels[0].set_ylabel("objects", fontsize=8)
     return as_png(figure)
 
@@ -155,6 +156,17 @@ def _scale_bar(panel: Axes, shape: tuple[int, ...], pixel: float, unit: str) -> 
     panel.plot([left, left + length / pixel], [height * 0.95] * 2, color="white", linewidth=3, solid_capstyle="butt")
     named = f"{length:g} {'µm' if unit == 'um' else 'px'}"
     panel.text(left, height * 0.93, named, color="white", fontsize=8, va="bottom")
+
+
+def _draw_values(panel: Axes, values: NDArray[np.float64], colour: str) -> None:
+    """A histogram; of a few values a line for each."""
+    if len(values) < _FEWEST_BINNED:
+        panel.vlines(values, 0, 1, color=colour, linewidth=3)
+        panel.set_yticks([])
+    else:
+        inside = values[values <= np.quantile(values, _SHOWN)]
+        panel.hist(inside, bins=_bins(inside), color=colour, alpha=0.75)
+    panel.set_ylim(bottom=0)
 
 
 def _bins(values: NDArray[np.float64]) -> list[float]:

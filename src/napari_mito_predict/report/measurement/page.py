@@ -182,7 +182,9 @@ def _pictures(group: Group) -> list[Picture]:
         pictures.append(Picture(figures.draw_found(shown), caption))
     distributions = figures.draw_distributions(group)
     if distributions:
-        said = "All objects: how their measures are spread, without the largest 0.5 %; the line is the median."
+        said = (
+            "All objects; the dark line is the median. The largest 0.5 % of many are left out, a few have a line each."
+        )
         warned = ""
         if group.predicted_by:
             warned = " Single objects of a prediction were never compared with a recording. Grey: not supported."
