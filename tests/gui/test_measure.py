@@ -83,6 +83,24 @@ def test_mitochondria_are_outlined_while_settings_change(dock, viewer, qtbot):
     assert [layer.name for layer in viewer.layers] == ["TMRM"]
 
 
+def test_outlines_in_a_stack_are_those_that_are_measured(dock, viewer, qtbot):
+    from napari_mito_predict.measurement import segment_mitochondria
+
+    plane = tubes((10, 20, 40))
+    stack = np.stack([plane * weight for weight in (0.2, 0.6, 1.0, 0.6, 0.2)])
+    place = {"scale": (0.3, PIXEL, PIXEL), "units": ("um",) * 3, "axis_labels": ("z", "y", "x")}
+    layer = viewer.add_image(stack, name="mitochondria", **place)
+    dock.layers.combos[Structure.MITOCHONDRIA].choose(layer)
+    viewer.dims.set_current_step(0, 3)
+    expected = segment_mitochondria(stack, place["scale"])[3] > 0
+    alone = segment_mitochondria(stack[3], place["scale"][1:]) > 0
+    assert not np.array_equal(expected, alone)
+    qtbot.waitUntil(
+        lambda: dock.preview.layer is not None and np.array_equal(dock.preview.layer.data > 0, expected), timeout=60_000
+    )
+    assert dock.settings.found.text() == f"{outlined(dock)} in this plane."
+
+
 def test_outlines_that_are_removed_by_hand_stay_away(dock, viewer, qtbot):
     qtbot.waitUntil(lambda: outlined(dock) == 3, timeout=60_000)
     viewer.layers.remove(dock.preview.layer)
