@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from napari_mito_predict.errors import MeasurementError
 
 if TYPE_CHECKING:
+    from napari_mito_predict.measurement.measures import Structure
     from napari_mito_predict.measurement.voxels import Unit, Voxels
 
 _PIXEL_UM = 0.1
@@ -164,3 +165,17 @@ class DynamicsSettings(_Settings):
     lasting: int = 3
     near: float = 1.0
     smoothing: float = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureSettings:
+    """How each structure is segmented; None takes the defaults in the unit that the image has."""
+
+    mitochondria: MitochondriaSettings | None = None
+    nuclei: NucleiSettings | None = None
+    nucleoids: PunctaSettings | None = None
+
+    def is_default(self, structure: Structure) -> bool:
+        """Whether a structure is segmented as its verdicts were found."""
+        chosen = getattr(self, structure)
+        return chosen is None or chosen in (type(chosen)(), type(chosen).in_pixels())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.measurement import Measurements, Structure
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from napari_mito_predict.measurement import MeasuredChannel, SegmentedPlane
+    from napari_mito_predict.measurement import MeasuredChannel, MeasuredDynamics, SegmentedPlane
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,20 @@ class Member:
         """Rows of the table of fields."""
         table = self.of.fields
         return table[table["structure"] == str(self.channel.structure)]
+
+    @property
+    def dynamics(self) -> MeasuredDynamics | None:
+        """How mitochondria change over time, where that was measured."""
+        return self.of.dynamics if self.channel.structure is Structure.MITOCHONDRIA else None
+
+    @property
+    def over_time(self) -> pd.DataFrame:
+        """Rows of the table of fields, and of dynamics those of each time point."""
+        import pandas as pd
+
+        if self.dynamics is None:
+            return self.measures
+        return pd.concat([self.measures, self.dynamics.frames], ignore_index=True)
 
     @property
     def objects(self) -> pd.DataFrame:
@@ -88,7 +103,8 @@ def grouped(found: Sequence[Measurements]) -> list[Group]:
 
 def _name(channel: MeasuredChannel, found: Sequence[Measurements]) -> str:
     """Of a field; with its scene where another field has that name."""
-    scenes = {other.scene for each in found for other in each.channels if other.field == channel.field}
+    channels = chain.from_iterable(each.channels for each in found)
+    scenes = {other.scene for other in channels if other.field == channel.field}
     if len(scenes) > 1:
         return f"{channel.field}, {channel.scene}"
     return channel.field

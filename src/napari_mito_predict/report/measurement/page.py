@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from napari_mito_predict._versions import versions_of
@@ -12,6 +13,7 @@ from napari_mito_predict.report.measurement.groups import grouped
 from napari_mito_predict.report.measurement.segmentation import how_found
 from napari_mito_predict.report.measurement.tables import (
     definitions,
+    dynamics_table,
     field_table,
     measured_from,
     object_table,
@@ -86,10 +88,11 @@ def measurement_sheet(
 ) -> Sheet:
     """What the page says, as data; parameters as of `write_measurement_report`."""
     groups = grouped(found)
-    names = list(dict.fromkeys(name for group in groups for name in group.fields))
+    names = list(dict.fromkeys(chain.from_iterable(group.fields for group in groups)))
     moment = created or datetime.now(UTC)
     structures = listed(list(dict.fromkeys(str(group.structure) for group in groups)))
-    findings = [finding for each in found for finding in each.findings if finding.code not in _SAID_AS_CAUTIONS]
+    said = chain.from_iterable(each.findings for each in found)
+    findings = [finding for finding in said if finding.code not in _SAID_AS_CAUTIONS]
     sections = [_measured(found, groups), *(_group(group) for group in groups), *_density(found)]
     if skipped:
         sections.append(Section("Not measured", notes=skipped))
@@ -107,7 +110,7 @@ def measurement_sheet(
 
 def _cautions(found: Sequence[Measurements]) -> list[Caution]:
     """What has to be known first: simulated cells, predictions, unknown sizes; each once, with how many fields."""
-    channels = [channel for each in found for channel in each.channels]
+    channels = list(chain.from_iterable(each.channels for each in found))
     cautions = []
     models = list(dict.fromkeys(channel.predicted_by for channel in channels if channel.predicted_by))
     simulated = list(dict.fromkeys(channel.predicted_by for channel in channels if channel.simulated_model))
@@ -149,6 +152,9 @@ def _group(group: Group) -> Section:
     folded = {}
     if len(group.fields) > 1:
         folded["Each field"] = table_of_each_field(group)
+    dynamics = dynamics_table(group)
+    if dynamics.rows:
+        folded["Fissions, fusions and movement"] = dynamics
     objects = object_table(group)
     if objects.rows:
         folded["Objects: medians and quartiles"] = objects
@@ -198,7 +204,8 @@ def _density(found: Sequence[Measurements]) -> list[Section]:
     for unit in ("um", "px"):
         shown = [(each.channels[0].field, each) for each in found if each.unit == unit and len(each.distances)]
         if shown:
-            predicted = any(channel.predicted_by for _, each in shown for channel in each.channels)
+            channels = chain.from_iterable(each.channels for _, each in shown)
+            predicted = any(channel.predicted_by for channel in channels)
             picture = Picture(
                 figures.draw_density(shown), "Part of the cytoplasm that mitochondria take; mean over time of a series."
             )

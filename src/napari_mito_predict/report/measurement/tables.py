@@ -65,6 +65,21 @@ def field_table(group: Group) -> Table:
     return Table(head, rows)
 
 
+def dynamics_table(group: Group) -> Table:
+    """How the mitochondria of each series change, with what is known of each measure; no rows without any."""
+    rows = []
+    for member in group.members:
+        if member.dynamics is None:
+            continue
+        for row in member.dynamics.series.to_dict("records"):
+            verdict = row["verdict"]
+            cells = [member.field, Cell(words_of(row["measure"]), "name"), number(row["value"]), row["unit"]]
+            cells += [Cell(verdict, _KINDS[verdict]), Cell(row["why"], "reason")]
+            rows.append(Row(cells, "unusable" if verdict == UNSUPPORTED else ""))
+    named = [Cell("verdict", "name"), Cell("why", "reason")]
+    return Table(["series", Cell("measure", "name"), "value", "unit", *named], rows)
+
+
 def verdicts_in_words(group: Group) -> str:
     """How many measures may be taken from predictions; and why, where one reason holds for all."""
     if not group.predicted_by:
