@@ -77,7 +77,8 @@ def test_what_the_file_does_not_tell_is_said_by_options(mito_predict, stain, tmp
 
 
 @pytest.mark.parametrize(
-    "wrong", [("--channel", "0"), ("--channel", "cell=0"), ("--structure", "golgi"), ("--time-step", "0")]
+    "wrong",
+    [("--channel", "0"), ("--channel", "cell=0"), ("--structure", "golgi"), ("--time-step", "0"), ("--dynamics",)],
 )
 def test_wrong_options_are_refused_at_once(mito_predict, recorded, wrong) -> None:
     assert mito_predict("measure", recorded, *wrong).code == 2

@@ -104,6 +104,8 @@ def measure(
     _check_outputs(output, report)
     if time_step is not None and not time_step > 0:
         raise typer.BadParameter(f"{time_step:g} is not larger than 0", param_hint="--time-step")
+    if dynamics and output is None and report is None:
+        raise typer.BadParameter("say where its tables go (-o), or write a report (--report)", param_hint="--dynamics")
     from napari_mito_predict.measurement.inputs import find_fields
 
     fields = find_fields(inputs)

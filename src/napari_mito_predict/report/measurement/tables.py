@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from napari_mito_predict.measurement import measures_of
+from napari_mito_predict.measurement import DYNAMICS_MEASURES, measures_of
 from napari_mito_predict.report.pieces import Cell, Row, Table
 from napari_mito_predict.report.words import count, listed
 
@@ -26,6 +26,11 @@ _KINDS: Final[Mapping[str, Literal["name", "good", "caution", "bad"]]] = {
     "with care": "caution",
     "not tested": "caution",
     UNSUPPORTED: "bad",
+}
+_FOUND_BY: Final = {
+    "events": "labels that overlap along the optical flow",
+    "movement": "TV-L1 optical flow (Zach et al. 2007)",
+    "correlation": "Pearson",
 }
 _QUARTILES: Final = (0.25, 0.5, 0.75)
 
@@ -137,6 +142,10 @@ def definitions(group: Group) -> Table:
         Row([words_of(name), Cell(measure.meaning, "reason"), Cell(measure.source, "reason")])
         for name, measure in declared.items()
     ]
+    if any(member.dynamics is not None for member in group.members):
+        for dynamic in DYNAMICS_MEASURES:
+            cells = [Cell(dynamic.meaning, "reason"), Cell(_FOUND_BY[dynamic.kind], "reason")]
+            rows.append(Row([words_of(dynamic.name), *cells]))
     return Table(["measure", Cell("what it is", "reason"), Cell("after", "reason")], rows)
 
 
