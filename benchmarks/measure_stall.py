@@ -71,7 +71,7 @@ def outline(widget: MeasureWidget) -> float:
     field = widget.settings.forms[Structure.MITOCHONDRIA].fields["threshold"]
     times = []
     for value in (0.8, 1.0, 0.85, 0.95, 0.9):
-        found: list[int] = []
+        found: list[object] = []
         widget.preview.found.connect(found.append)
         start = time.perf_counter()
         field.setValue(value)

@@ -7,8 +7,10 @@ import json
 import numpy as np
 import pytest
 
+from napari_mito_predict import from_array, predict
 from napari_mito_predict._tables import read_table
 from napari_mito_predict.image import write_ome_tiff
+from napari_mito_predict.models import find_model, read_card
 from napari_mito_predict.models.record import InputRecord, ModelRecord, PredictionRecord
 
 SIZE = (None, 0.1, 0.1)
@@ -58,6 +60,44 @@ def test_predictions_of_one_image_are_one_field(mito_predict, stain, tmp_path) -
     assert {row["structure"] for row in rows} == {"mitochondria", "nuclei", "nucleoids"}
     assert {row["verdict"] for row in rows} == {"not tested", "not supported"}
     assert "not here" in rows[0]["why"]
+
+
+def test_a_prediction_by_a_bundled_model_is_marked_in_tables_and_report(mito_predict, tmp_path) -> None:
+    light = np.random.default_rng(0).normal(100, 5, (8, 32, 32)).astype(np.float32)
+    light[:, 8:24, 8:24] -= 20
+    image = from_array(light, axes="ZYX", channel_names=["TL"], voxel_size_um=(0.29, 0.11, 0.11), name="cells")
+    predict(image, "dna-z", device="cpu", precision="32")["dna"].save(tmp_path / "cells_dna.ome.tif")
+    table = tmp_path / "table.csv"
+    report = tmp_path / "report.html"
+    done = mito_predict("measure", tmp_path / "cells_dna.ome.tif", "-o", table, "--report", report)
+    assert done.code == 0
+    assert f"Wrote {report}" in done.err
+    tested_on_real = {verdict.measure for verdict in read_card(find_model("dna-z")).verdicts if not verdict.simulated}
+    rows = {f"{row['structure']}.{row['measure']}": row for row in read_table(table)}
+    assert {row["predicted_by"] for row in rows.values()} == {"dna-z"}
+    assert rows.pop("nucleoids.mean_intensity")["verdict"] == "not supported"
+    assert not tested_on_real
+    assert {row["verdict"] for row in rows.values()} == {"not tested"}
+    assert all(row["why"] for row in rows.values())
+    for name in ("nuclei", "nucleoids"):
+        assert {row["verdict"] for row in read_table(tmp_path / f"table_{name}.csv")} <= {"not tested"}
+    page = report.read_text(encoding="utf-8")
+    assert "not supported" in page
+    assert "not validated on real ones" in page
+    assert "predicted by dna-z" in page
+
+
+def test_a_report_needs_no_table_and_names_what_was_skipped(mito_predict, recorded, tmp_path) -> None:
+    (recorded.parent / "bad.tif").write_bytes(b"no image")
+    report = tmp_path / "report.html"
+    done = mito_predict("measure", recorded.parent, "--report", report)
+    assert done.code == 1
+    assert "total_area" in done.out
+    page = report.read_text(encoding="utf-8")
+    assert "bad.tif" in page
+    assert "TMRM" in page
+    refused = mito_predict("measure", recorded, "--report", tmp_path / "gone" / "r.html")
+    assert "does not exist" in refused.err
 
 
 def test_what_the_file_does_not_tell_is_said_by_options(mito_predict, stain, tmp_path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 from qtpy.QtCore import QThreadPool
+from qtpy.QtWidgets import QFileDialog
 from scipy.ndimage import gaussian_filter
 
 from napari_mito_predict._widgets.common.facts import PredictionFacts, metadata_of
@@ -82,6 +83,24 @@ def test_mitochondria_are_outlined_while_settings_change(dock, viewer, qtbot):
     assert [layer.name for layer in viewer.layers] == ["TMRM"]
 
 
+def test_outlines_in_a_stack_are_those_that_are_measured(dock, viewer, qtbot):
+    from napari_mito_predict.measurement import segment_mitochondria
+
+    plane = tubes((10, 20, 40))
+    stack = np.stack([plane * weight for weight in (0.2, 0.6, 1.0, 0.6, 0.2)])
+    place = {"scale": (0.3, PIXEL, PIXEL), "units": ("um",) * 3, "axis_labels": ("z", "y", "x")}
+    layer = viewer.add_image(stack, name="mitochondria", **place)
+    dock.layers.combos[Structure.MITOCHONDRIA].choose(layer)
+    viewer.dims.set_current_step(0, 3)
+    expected = segment_mitochondria(stack, place["scale"])[3] > 0
+    alone = segment_mitochondria(stack[3], place["scale"][1:]) > 0
+    assert not np.array_equal(expected, alone)
+    qtbot.waitUntil(
+        lambda: dock.preview.layer is not None and np.array_equal(dock.preview.layer.data > 0, expected), timeout=60_000
+    )
+    assert dock.settings.found.text() == f"{outlined(dock)} in this plane."
+
+
 def test_outlines_that_are_removed_by_hand_stay_away(dock, viewer, qtbot):
     qtbot.waitUntil(lambda: outlined(dock) == 3, timeout=60_000)
     viewer.layers.remove(dock.preview.layer)
@@ -129,7 +148,7 @@ def test_bars_select_objects_and_objects_mark_their_value(measure, viewer):
     assert results.selection.text() == ""
 
 
-def test_tables_are_written_with_unit_and_verdict(measure, qtbot, tmp_path):
+def test_tables_and_report_are_written_with_unit_and_verdict(measure, qtbot, tmp_path, monkeypatch):
     dock = measure()
     dock.save_tables(tmp_path / "measures.csv")
     qtbot.waitUntil(lambda: "measures.csv" in dock.results.saved.text(), timeout=60_000)
@@ -138,6 +157,12 @@ def test_tables_are_written_with_unit_and_verdict(measure, qtbot, tmp_path):
     assert (rows["total_area"]["unit"], rows["total_area"]["verdict"]) == ("µm²", "recorded")
     with (tmp_path / "measures_mitochondria.csv").open(encoding="utf-8", newline="") as file:
         assert [row["label"] for row in csv.DictReader(file)] == ["1", "2", "3"]
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "page"), ""))
+    dock.results.report.click()
+    qtbot.waitUntil(lambda: "page.html" in dock.results.saved.text(), timeout=60_000)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Mitochondria, recorded" in page
+    assert "total length" in page
 
 
 def test_numbers_follow_the_slider_and_a_click_goes_to_a_time_point(dock, viewer, measure):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from napari_mito_predict.evaluation import BASELINES, Flicker, PartScores, Scaling, Scores, ShiftCheck
@@ -16,6 +18,14 @@ from napari_mito_predict.evaluation.results import OTHERS, Report, Result, value
 from napari_mito_predict.evaluation.views import Views
 from napari_mito_predict.image import Finding, Level, open_image, write_ome_tiff
 from napari_mito_predict.image.predicted import Evidence, PredictionMark
+from napari_mito_predict.measurement import (
+    MeasuredChannel,
+    Measurements,
+    MitochondriaSettings,
+    PunctaSettings,
+    SegmentedPlane,
+    Structure,
+)
 from napari_mito_predict.models import Architecture, Input, ModelCard, Target, Training
 from napari_mito_predict.models.record import ModelRecord, PredictionRecord
 
@@ -168,3 +178,96 @@ def _image(
         path, np.ones(shape, np.uint16), axes=axes, channel_names=names, voxel_size_um=voxel_size_um, overwrite=True
     )
     return path
+
+
+@pytest.fixture
+def measured() -> Callable[..., Measurements]:
+    """Makes measurements of numbers that nobody measured."""
+    return _measured
+
+
+_TESTED = "twelve stacks, 12 fields, concordance 0.91, bias -4%"
+_ROWS = (
+    ("mitochondria", "count", "", "supported", _TESTED),
+    ("mitochondria", "total_length", "µm", "with care", "real cells, 4 fields, concordance 0.85, bias +3%"),
+    ("mitochondria", "branch_points", "", "not supported", "twelve stacks, 12 fields, concordance 0.31, bias -37%"),
+    ("nucleoids", "count", "", "not tested", "nobody tested this measure on predictions of dna"),
+    ("nucleoids", "mean_intensity", "", "not supported", "brightness in a prediction is relative"),
+)
+
+
+def _measured(
+    field: str = "cell",
+    *,
+    model: str = "",
+    times: int = 1,
+    size_um: float | None = 0.1,
+    level: float = 1.0,
+    channel: str = "TMRM",
+    reason: str | None = None,
+) -> Measurements:
+    """A field of mitochondria and nucleoids, recorded or predicted."""
+    unit = "px" if size_um is None else "um"
+    unit_words = {"um": "µm", "px": "px"}[unit]
+    rows = []
+    for t in range(times):
+        for number, (structure, measure, length, verdict, why) in enumerate(_ROWS):
+            head = {"image": field, "scene": "Scene:0", "t": t, "structure": structure, "measure": measure}
+            row = {"value": level * (10 + number) + t, "unit": unit_words if length else "", "predicted_by": model}
+            judged = {"verdict": "recorded", "why": ""}
+            if model:
+                judged = {"verdict": verdict, "why": reason or why}
+            rows.append(head | row | judged)
+    found = []
+    if model:
+        found.append(Finding(Level.WARNING, "predicted", f"{field}: measured on a prediction.", model=model))
+    if size_um is None:
+        found.append(Finding(Level.WARNING, "size-unknown", f"{field}: no size."))
+    found.append(Finding(Level.INFO, "other", f"{field}: something else."))
+    return Measurements(
+        fields=pd.DataFrame(rows),
+        objects={structure: _objects(structure, times, level, model) for structure in _KINDS},
+        distances=pd.DataFrame({"t": [0, 0], "from": [0.0, 2.0], "density": [0.3, 0.1]}),
+        unit=unit,
+        findings=tuple(found),
+        channels=tuple(_channel(structure, field, channel, model, times, unit) for structure in _KINDS),
+        planes={Structure.MITOCHONDRIA: _plane()},
+        voxel_size_um=(None, size_um, size_um),
+        time_step_s=5.0 if times > 1 else None,
+    )
+
+
+_KINDS = {Structure.MITOCHONDRIA: MitochondriaSettings, Structure.NUCLEOIDS: PunctaSettings}
+
+
+def _channel(structure: Structure, field: str, channel: str, model: str, times: int, unit: str) -> MeasuredChannel:
+    kind = _KINDS[structure]
+    return MeasuredChannel(
+        structure=structure,
+        field=field,
+        scene="Scene:0",
+        file=f"{field}.czi",
+        channel=channel,
+        predicted_by=model,
+        simulated_model=model == "mito-z",
+        dimensions=2,
+        time_points=times,
+        default_settings=True,
+        settings=kind() if unit == "um" else kind.in_pixels(),
+    )
+
+
+def _objects(structure: Structure, times: int, level: float, model: str) -> pd.DataFrame:
+    sizes = np.array([1.0, 2.0, 4.0]) * level
+    table = pd.DataFrame({"t": np.repeat(np.arange(times), 3), "area": np.tile(sizes, times)})
+    table["verdict"] = "not supported" if model else "recorded"
+    if structure is Structure.NUCLEOIDS:
+        table["inside_mitochondria"] = 1
+        table["nearest_neighbour"] = np.nan
+    return table
+
+
+def _plane() -> SegmentedPlane:
+    pixels = np.zeros((12, 16), np.uint8)
+    pixels[4:6, 2:9] = 200
+    return SegmentedPlane(None, pixels, pixels > 0, 0.1)

@@ -14,6 +14,7 @@ from napari_mito_predict.errors import UnwritableOutputError
 from napari_mito_predict.image import Finding, Level
 from napari_mito_predict.report.drawing import as_png, new_figure, plain
 from napari_mito_predict.report.evaluation.page import render as render_evaluation
+from napari_mito_predict.report.measurement.page import render as render_measurement
 from napari_mito_predict.report.pieces import Caution, Cell, Picture, Row, Table
 from napari_mito_predict.report.rendering import render
 from napari_mito_predict.report.sheet import Section, Sheet, render_sheet, write_sheet
@@ -84,6 +85,12 @@ def test_a_cross_validation() -> None:
         missing=[NASTY], missing_words="", targets=[part], table_name="groups.csv", folds=folds,
     )  # fmt: skip
     _check_harmless(page, 8)
+
+
+def test_measurements(measured) -> None:
+    found = measured(NASTY, model=NASTY, channel=NASTY, times=2, reason=NASTY)
+    odd = replace(found, findings=(Finding(Level.INFO, "a", NASTY),))
+    _check_harmless(render_measurement([odd, measured(NASTY, channel=NASTY, times=2)], skipped=[NASTY]), 12)
 
 
 @pytest.fixture

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from napari_mito_predict.report.evaluation.page import render
+from napari_mito_predict.report.measurement import page as measurement_page
 from napari_mito_predict.study import page as study_page
 from napari_mito_predict.study.experiments import STUDIES, runs_of
 from napari_mito_predict.study.plan import Plan
@@ -89,6 +91,18 @@ def _check(name: str, page: str, folder: Path) -> None:
 
 def test_evaluation(evaluation_report, tmp_path: Path) -> None:
     _check("evaluation", render(evaluation_report), tmp_path)
+
+
+def test_measurement(measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measurement_page, "versions_of", lambda _: {"skan": "1.2"})
+    found = [
+        measured("<one>", times=3, channel="TMRM"),
+        measured("two", times=3, level=2, channel="TMRM"),
+        measured("<one>", model="mito-z", level=1.2, channel="TMRM predicted (mito-z)", size_um=None),
+    ]
+    created = datetime(2026, 2, 3, 4, 5, tzinfo=UTC)
+    page = measurement_page.render(found, skipped=["bad.tif: this is <no> image."], created=created)
+    _check("measurement", page, tmp_path)
 
 
 def test_folds(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -126,7 +126,11 @@ def judge_dynamics(origin: Origin) -> dict[str, Judgement]:
 
 def worst(judgements: Mapping[str, Judgement]) -> str:
     """The verdict of the measures of a field together, but of brightness; empty without any."""
-    verdicts = {judgement.verdict for name, judgement in judgements.items() if name not in _RELATIVE}
+    return worst_of(judgement.verdict for name, judgement in judgements.items() if name not in _RELATIVE)
+
+
+def worst_of(verdicts: Iterable[str]) -> str:
+    """The one that says least for a number; empty without any."""
     return max(verdicts, key=_ORDER.index, default="")
 
 

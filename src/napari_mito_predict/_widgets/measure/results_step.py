@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QWidget
 from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common.controls import Combo
@@ -39,6 +39,8 @@ class ResultsStep(Step):
     time_chosen = Signal(int)
     save_pressed = Signal(object)
     """Where the tables go, a `Path`."""
+    report_pressed = Signal(object)
+    """Where the report goes, a `Path`."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("4  Numbers", parent)
@@ -53,6 +55,7 @@ class ResultsStep(Step):
         self.histogram = Histogram()
         self.selection = Wrapped(quiet=True)
         self.save = QPushButton("Save &tables…")
+        self.report = QPushButton("Save r&eport…")
         self.saved = Wrapped(quiet=True)
         self._build()
         self.show_numbers(None, ())
@@ -61,6 +64,7 @@ class ResultsStep(Step):
         self.structure.setAccessibleName("Structure of the numbers")
         self.measure.setAccessibleName("Measure of objects")
         self.save.setToolTip("Measures of the field and of each object, as CSV; each with its unit and verdict (Alt+T)")
+        self.report.setToolTip("A page with figures, in one file, which any browser opens (Alt+E)")
         above, between = form(), form()
         self._structure_label = QLabel("Structure")
         above.addRow(self._structure_label, self.structure)
@@ -71,14 +75,20 @@ class ResultsStep(Step):
         self.body.addWidget(self.table)
         self.body.addWidget(self.over_time)
         self.body.addLayout(between)
-        for widget in (self.histogram, self.selection, self.save, self.saved):
-            self.body.addWidget(widget)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.save)
+        buttons.addWidget(self.report)
+        self.body.addWidget(self.histogram)
+        self.body.addWidget(self.selection)
+        self.body.addLayout(buttons)
+        self.body.addWidget(self.saved)
         self.structure.currentIndexChanged.connect(lambda _: self._structure_chosen())
         self.table.picked.connect(lambda _: self._show_series())
         self.measure.currentIndexChanged.connect(lambda _: self._show_objects())
         self.histogram.clicked.connect(self._bin_clicked)
         self.over_time.clicked.connect(self.time_chosen)
         self.save.clicked.connect(self._ask_where_to_save)
+        self.report.clicked.connect(self._ask_where_to_report)
 
     @property
     def shown(self) -> Structure | None:
@@ -149,7 +159,7 @@ class ResultsStep(Step):
     # ------------------------------------------------------------------ showing
 
     def _show_widgets(self, numbers: Numbers | None) -> None:
-        for widget in (self.table, self._measure_label, self.measure, self.histogram, self.save):
+        for widget in (self.table, self._measure_label, self.measure, self.histogram, self.save, self.report):
             widget.setVisible(numbers is not None)
         several = numbers is not None and len(numbers.structures) > 1
         for widget in (self._structure_label, self.structure):
@@ -218,6 +228,11 @@ class ResultsStep(Step):
         chosen, _ = QFileDialog.getSaveFileName(self, "Save the tables", "measures.csv", "Tables (*.csv)")
         if chosen:
             self.save_pressed.emit(Path(chosen).with_suffix(".csv"))
+
+    def _ask_where_to_report(self) -> None:
+        chosen, _ = QFileDialog.getSaveFileName(self, "Save the report", "measures.html", "Pages (*.html)")
+        if chosen:
+            self.report_pressed.emit(Path(chosen).with_suffix(".html"))
 
 
 def _warning_words(findings: Sequence[Finding]) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_mito_predict.measurement.measures import Measure, Structure, measures_of
+from napari_mito_predict.measurement.measures import FIELD_MEASURES, Measure, Structure, measures_of
 from napari_mito_predict.measurement.verdicts import RECORDED
 
 if TYPE_CHECKING:
@@ -102,8 +101,11 @@ class Numbers:
         return len(self.rows)
 
     def _rows(self) -> list[list[FieldRow]]:
-        measures = chain.from_iterable(measures_of(structure, "field", self._dimensions) for structure in Structure)
-        declared = {(str(measure.structure), measure.name): measure for measure in measures}
+        declared = {
+            (str(measure.structure), measure.name): measure
+            for measure in FIELD_MEASURES
+            if self._dimensions in measure.dimensions
+        }
         frames: dict[int, list[FieldRow]] = {}
         for row in self._found.measurements.fields.itertuples():
             measure = declared[row.structure, row.measure]

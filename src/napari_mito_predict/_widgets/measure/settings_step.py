@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_mito_predict._widgets.measure.field import Field
     from napari_mito_predict.measurement import MeasureSettings
 
-STACK_NOTE: Final = "Of this plane alone; Measure looks at all planes of the stack together."
+AROUND_NOTE: Final = "Looking at the planes around it…"
 
 
 class SettingsStep(Step):

@@ -21,13 +21,14 @@ from napari_mito_predict._widgets.measure.result_layers import ResultLayers
 from napari_mito_predict._widgets.measure.results_step import ResultsStep
 from napari_mito_predict._widgets.measure.rows import Numbers
 from napari_mito_predict._widgets.measure.run_step import RunStep
-from napari_mito_predict._widgets.measure.settings_step import STACK_NOTE, SettingsStep
-from napari_mito_predict._widgets.measure.work import Found, Watched, measuring, writing_tables
+from napari_mito_predict._widgets.measure.settings_step import AROUND_NOTE, SettingsStep
+from napari_mito_predict._widgets.measure.work import Found, Watched, measuring, writing_report, writing_tables
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_mito_predict._widgets.measure.field import Field
+    from napari_mito_predict._widgets.measure.preview import Outlines
     from napari_mito_predict.measurement import MeasureSettings
 
 
@@ -79,6 +80,7 @@ class MeasureWidget(QWidget):
         self.results.selected.connect(self.result_layers.select)
         self.results.time_chosen.connect(self._go_to)
         self.results.save_pressed.connect(self.save_tables)
+        self.results.report_pressed.connect(self.save_report)
         self.result_layers.picked.connect(self.results.show_object)
         self._saving.yielded.connect(self.results.show_saved)
         self._saving.failed.connect(self.run.show_failure)
@@ -127,12 +129,9 @@ class MeasureWidget(QWidget):
         """Whether something was changed since it was measured."""
         return self._found is not None and self._measured != (self.layers.field, self.settings.settings)
 
-    def _say_found(self, count: int) -> None:
-        field = self.layers.field
-        if field is None:
-            return
-        note = f" {STACK_NOTE}" if field.dimensions == 3 else ""
-        self.settings.say_found(f"{count} in this plane.{note}")
+    def _say_found(self, outlines: Outlines) -> None:
+        note = "" if outlines.is_final else f" {AROUND_NOTE}"
+        self.settings.say_found(f"{outlines.count} in this plane.{note}")
 
     # ------------------------------------------------------------------ measuring
 
@@ -170,6 +169,11 @@ class MeasureWidget(QWidget):
         """Write all numbers as CSV files."""
         if self._found is not None:
             self._saving.start(writing_tables(self._found.measurements, path))
+
+    def save_report(self, path: Path) -> None:
+        """Write what was measured as a page."""
+        if self._found is not None:
+            self._saving.start(writing_report(self._found.measurements, path))
 
     # ------------------------------------------------------------------ following
 

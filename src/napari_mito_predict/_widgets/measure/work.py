@@ -133,6 +133,17 @@ def writing_tables(measurements: Measurements, path: Path) -> Work:
     return work
 
 
+def writing_report(measurements: Measurements, path: Path) -> Work:
+    """Work that writes a page of what was measured, and yields the path."""
+
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
+        from napari_mito_predict.report.measurement.page import write_measurement_report
+
+        yield [write_measurement_report([measurements], path)]
+
+    return work
+
+
 def _check_memory(stacks: int, shape: tuple[int, ...]) -> None:
     """See that labels have room.
 

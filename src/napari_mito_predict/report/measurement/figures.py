@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from napari_mito_predict.measurement import Measurements
     from napari_mito_predict.report.measurement.groups import Group, Member
@@ -34,6 +35,12 @@ _OVER_TIME: Final = (
     "mean_volume", "branch_points", "largest_part", "distance_to_nucleus", "nearest_neighbour", "inside_mitochondria",
 )  # fmt: skip
 _MOST_OVER_TIME: Final = 12
+_UNUSABLE: Final = "#b4bac5"
+_FEWEST_BINNED: Final = 20
+_SHOWN: Final = 0.995
+"""Part of the objects in a histogram: without the few largest, which would squeeze all others."""
+_MOST_WHOLE: Final = 40
+"""Whole numbers have a bar each."""
 _MINUTE: Final = 60.0
 _BAR_PART: Final = 0.3
 """Most of the width that a scale bar takes."""
@@ -59,9 +66,9 @@ def draw_found(members: Sequence[Member]) -> bytes:
 
 
 def draw_distributions(group: Group) -> bytes:
-    """Histograms of the measures of all objects, with the median, and those of each field of several.
+    """Histograms of the measures of all objects, with the median; of a few objects a line for each.
 
-    A panel for each measure; empty bytes where there is no object.
+    A panel for each measure, grey where it is not supported; empty bytes where there is no object.
     """
     shown = []
     for measure, unit, values in measured_objects(group):
@@ -71,14 +78,12 @@ def draw_distributions(group: Group) -> bytes:
     if not shown:
         return b""
     figure, panels = _panels(len(shown))
+    not_supported = group.objects_verdict == UNSUPPORTED
     for panel, (measure, unit, values) in zip(panels, shown, strict=False):
-        most = np.quantile(values, 0.995)
-        inside = values[values <= most]
-        colour = GREY if measure.relative and group.predicted_by else COLOURS[0]
-        panel.hist(inside, bins=min(_BINS, max(5, math.isqrt(len(values)))), color=colour, alpha=0.75)
+        grey = not_supported or (measure.relative and group.predicted_by)
+        _draw_values(panel, values, _UNUSABLE if grey else COLOURS[0])
         panel.axvline(float(np.median(values)), color="#1f2430", linewidth=1)
         panel.set_xlabel(with_unit(words_of(measure.name), unit), fontsize=8)
-        panel.set_ylim(bottom=0)
     panels[0].set_ylabel("objects", fontsize=8)
     return as_png(figure)
 
@@ -155,6 +160,27 @@ def _scale_bar(panel: Axes, shape: tuple[int, ...], pixel: float, unit: str) -> 
     panel.text(left, height * 0.93, named, color="white", fontsize=8, va="bottom")
 
 
+def _draw_values(panel: Axes, values: NDArray[np.float64], colour: str) -> None:
+    """A histogram; of a few values a line for each."""
+    if len(values) < _FEWEST_BINNED:
+        panel.vlines(values, 0, 1, color=colour, linewidth=3)
+        panel.set_yticks([])
+    else:
+        inside = values[values <= np.quantile(values, _SHOWN)]
+        panel.hist(inside, bins=_bins(inside), color=colour, alpha=0.75)
+    panel.set_ylim(bottom=0)
+
+
+def _bins(values: NDArray[np.float64]) -> list[float]:
+    """Edges of a histogram; a bar for each number where all are whole and few."""
+    least = values.min()
+    most = values.max()
+    if most - least <= _MOST_WHOLE and np.array_equal(values, np.round(values)):
+        return [float(edge) for edge in np.arange(least - 0.5, most + 1)]
+    edges = np.histogram_bin_edges(values, min(_BINS, max(5, math.isqrt(len(values)))))
+    return [float(edge) for edge in edges]
+
+
 def _panels(count: int) -> tuple[Figure, list[Axes]]:
     """At most four in a line; those that are too many are not there."""
     columns = min(_IN_A_LINE, count)
@@ -181,7 +207,7 @@ def _draw_measure(panel: Axes, name: str, series: Sequence[Member]) -> str:
         verdicts.update(rows["verdict"])
         colour = COLOURS[number] if len(series) <= _MOST_NAMED else GREY
         if UNSUPPORTED in set(rows["verdict"]):
-            colour = "#c5cad3"
+            colour = _UNUSABLE
         panel.plot(_times(rows, member), rows["value"], color=colour, linewidth=1.2, label=plain(member.field))
     if UNSUPPORTED in verdicts:
         panel.text(0.02, 0.98, UNSUPPORTED, transform=panel.transAxes, fontsize=7, color="#9b1c31", va="top")

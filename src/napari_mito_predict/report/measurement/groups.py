@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.measurement import Measurements, Structure
+from napari_mito_predict.measurement.verdicts import worst_of
 from napari_mito_predict.report.words import capitalised
 
 if TYPE_CHECKING:
@@ -85,6 +86,12 @@ class Group:
         return tuple(dict.fromkeys(member.field for member in self.members))
 
     @property
+    def objects_verdict(self) -> str:
+        """The worst on single objects; empty without any."""
+        verdicts = set().union(*(member.objects["verdict"] for member in self.members))
+        return worst_of(verdicts)
+
+    @property
     def is_series(self) -> bool:
         """Whether a field has several time points."""
         return any(member.channel.time_points > 1 for member in self.members)
@@ -95,10 +102,21 @@ def grouped(found: Sequence[Measurements]) -> list[Group]:
     groups: dict[tuple[Structure, str], list[Member]] = {}
     for each in found:
         for channel in each.channels:
-            key = (channel.structure, channel.predicted_by)
-            groups.setdefault(key, []).append(Member(_name(channel, found), channel, each))
+            members = groups.setdefault((channel.structure, channel.predicted_by), [])
+            name = _unlike(_name(channel, found), {member.field for member in members})
+            members.append(Member(name, channel, each))
     ordered = sorted(groups, key=lambda key: (list(Structure).index(key[0]), key[1]))
     return [Group(*key, tuple(groups[key])) for key in ordered]
+
+
+def _unlike(name: str, taken: set[str]) -> str:
+    """The name, with a number where a file of another folder has it too."""
+    numbered = name
+    number = 1
+    while numbered in taken:
+        number += 1
+        numbered = f"{name} ({number})"
+    return numbered
 
 
 def _name(channel: MeasuredChannel, found: Sequence[Measurements]) -> str:

@@ -22,7 +22,7 @@ from napari_mito_predict.report.measurement.tables import (
 )
 from napari_mito_predict.report.pieces import Caution, Picture
 from napari_mito_predict.report.sheet import Section, Sheet, render_sheet, write_sheet
-from napari_mito_predict.report.words import count, listed
+from napari_mito_predict.report.words import capitalised, count, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +93,7 @@ def measurement_sheet(
     structures = listed(list(dict.fromkeys(str(group.structure) for group in groups)))
     said = chain.from_iterable(each.findings for each in found)
     findings = [finding for finding in said if finding.code not in _SAID_AS_CAUTIONS]
-    sections = [_measured(found, groups), *(_group(group) for group in groups), *_density(found)]
+    sections = [_measured(found, groups), *(_group(group) for group in groups), *_density(found), _meanings(groups)]
     if skipped:
         sections.append(Section("Not measured", notes=skipped))
     return Sheet(
@@ -158,7 +158,6 @@ def _group(group: Group) -> Section:
     objects = object_table(group)
     if objects.rows:
         folded["Objects: medians and quartiles"] = objects
-    folded["What each measure is"] = definitions(group)
     return Section(
         group.heading,
         about=_about(group),
@@ -189,8 +188,12 @@ def _pictures(group: Group) -> list[Picture]:
         pictures.append(Picture(figures.draw_found(shown), caption))
     distributions = figures.draw_distributions(group)
     if distributions:
-        said = "All objects: how their measures are spread, without the largest 0.5 %; the line is the median."
-        warned = " Single objects of a prediction were never compared with a recording." if group.predicted_by else ""
+        said = (
+            "All objects; the dark line is the median. The largest 0.5 % of many are left out, a few have a line each."
+        )
+        warned = ""
+        if group.predicted_by:
+            warned = " Single objects of a prediction were never compared with a recording. Grey: not supported."
         pictures.append(Picture(distributions, f"{said}{warned}"))
     over_time = figures.draw_over_time(group)
     if over_time:
@@ -199,21 +202,25 @@ def _pictures(group: Group) -> list[Picture]:
 
 
 def _density(found: Sequence[Measurements]) -> list[Section]:
-    """Mitochondria around the nucleus, of each unit by itself."""
+    """Mitochondria around the nucleus: in micrometres or pixels, recorded or predicted, each by itself."""
+    parts: dict[tuple[str, bool], list[tuple[str, Measurements]]] = {}
+    for each in found:
+        if len(each.distances):
+            predicted = any(channel.predicted_by for channel in each.channels)
+            parts.setdefault((each.unit, predicted), []).append((each.channels[0].field, each))
     sections = []
-    for unit in ("um", "px"):
-        shown = [(each.channels[0].field, each) for each in found if each.unit == unit and len(each.distances)]
-        if shown:
-            channels = chain.from_iterable(each.channels for _, each in shown)
-            predicted = any(channel.predicted_by for channel in channels)
-            picture = Picture(
-                figures.draw_density(shown), "Part of the cytoplasm that mitochondria take; mean over time of a series."
-            )
-            sections.append(
-                Section(
-                    "Mitochondria around the nucleus",
-                    about="Predicted: this was never compared with a recording (not tested)." if predicted else "",
-                    pictures=[picture],
-                )
-            )
+    for (_, predicted), shown in parts.items():
+        about = "From predictions, which nobody compared in this with recordings: not tested." if predicted else ""
+        caption = "Part of the cytoplasm that mitochondria take; of a series its mean over time."
+        picture = Picture(figures.draw_density(shown), caption)
+        origin = "predicted" if predicted else "recorded"
+        sections.append(Section(f"Mitochondria around the nucleus, {origin}", about=about, pictures=[picture]))
     return sections
+
+
+def _meanings(groups: Sequence[Group]) -> Section:
+    """What each measure is, folded away."""
+    by_structure: dict[str, list[Group]] = {}
+    for group in groups:
+        by_structure.setdefault(capitalised(str(group.structure)), []).append(group)
+    return Section("What each measure is", folded={name: definitions(same) for name, same in by_structure.items()})

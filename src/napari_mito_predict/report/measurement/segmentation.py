@@ -13,15 +13,14 @@ if TYPE_CHECKING:
 def how_found(channel: MeasuredChannel) -> str:
     """Steps and numbers of a segmentation, with their unit."""
     settings = channel.settings
-    shape = "circle" if channel.dimensions == 2 else "ball"
     if isinstance(settings, MitochondriaSettings):
-        return _mitochondria(settings, shape)
+        return _mitochondria(settings)
     if isinstance(settings, NucleiSettings):
-        return _nuclei(settings, shape)
+        return _nuclei(settings)
     return _nucleoids(settings)
 
 
-def _mitochondria(settings: MitochondriaSettings, shape: str) -> str:
+def _mitochondria(settings: MitochondriaSettings) -> str:
     length = _Lengths(settings.unit)
     if settings.method == "ridge":
         begin = (
@@ -32,23 +31,23 @@ def _mitochondria(settings: MitochondriaSettings, shape: str) -> str:
         begin = f"Band-pass (difference of Gaussians of {length(settings.smoothing)} and {length(settings.background)})"
     return (
         f"{begin}; what is at least {settings.local_level:g} times as bright as the brightest within a box of "
-        f"{length(settings.neighbourhood)}, and above {settings.threshold:g} of Otsu's threshold. Smaller than a "
-        f"{shape} of {length(settings.least_diameter)}: left out."
+        f"{length(settings.neighbourhood)}, and above {settings.threshold:g} × Otsu's threshold. Smaller than a "
+        f"circle or ball of {length(settings.least_diameter)}: left out."
     )
 
 
-def _nuclei(settings: NucleiSettings, shape: str) -> str:
+def _nuclei(settings: NucleiSettings) -> str:
     length = _Lengths(settings.unit)
-    threshold = f"above {settings.threshold:g} of Otsu's threshold"
+    threshold = f"above {settings.threshold:g} × Otsu's threshold"
     if settings.local:
         threshold = (
-            f"above the mean within a box of {length(settings.neighbourhood)} and {settings.threshold / 2:g} of Otsu's "
+            f"above the mean within a box of {length(settings.neighbourhood)} and {settings.threshold / 2:g} × Otsu's "
             "threshold"
         )
     return (
         f"Gaussian of {length(settings.smoothing)}; {threshold}. Nuclei that touch are divided where their middles are "
-        f"at least {length(settings.split)} apart. Smaller than a {shape} of {length(settings.least_diameter)}: left "
-        "out."
+        f"at least {length(settings.split)} apart. Smaller than a circle or ball of {length(settings.least_diameter)}: "
+        "left out."
     )
 
 

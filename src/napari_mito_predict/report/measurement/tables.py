@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from napari_mito_predict.measurement import DYNAMICS_MEASURES, measures_of
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from napari_mito_predict.measurement import Measure, Measurements
+    from napari_mito_predict.measurement import Measure, MeasuredChannel, Measurements
     from napari_mito_predict.report.measurement.groups import Group
 
 NONE: Final = "–"
@@ -32,6 +33,8 @@ _FOUND_BY: Final = {
     "movement": "TV-L1 optical flow (Zach et al. 2007)",
     "correlation": "Pearson",
 }
+_SAME_ROW: Final = ["measure", "unit", "verdict", "why"]
+"""What the numbers of a row have in common."""
 _QUARTILES: Final = (0.25, 0.5, 0.75)
 
 
@@ -40,29 +43,29 @@ def measured_from(found: Sequence[Measurements]) -> Table:
     head: list[str | Cell] = ["image", *(Cell(name, "name") for name in ("channel", "structure", "origin", "size"))]
     rows = []
     for each in found:
+        by_channel: dict[tuple[str, str], list[MeasuredChannel]] = {}
         for channel in each.channels:
-            origin = f"predicted by {channel.predicted_by}" if channel.predicted_by else "recorded"
-            cells = (channel.channel, str(channel.structure), origin, _size(each, channel.time_points))
-            rows.append(Row([channel.file, *(Cell(text, "name") for text in cells)]))
+            by_channel.setdefault((channel.file, channel.channel), []).append(channel)
+        for (file, name), channels in by_channel.items():
+            first = channels[0]
+            structures = listed([str(channel.structure) for channel in channels])
+            origin = f"predicted by {first.predicted_by}" if first.predicted_by else "recorded"
+            cells = (name, structures, origin, _size(each, first))
+            rows.append(Row([file, *(Cell(text, "name") for text in cells)]))
     return Table(head, rows)
 
 
 def field_table(group: Group) -> Table:
     """All measures of fields, with what is known of each; values of several fields or time points as their mean."""
     values = _of_fields(group)
-    single = len(group.fields) == 1
-    numbers = ["value"]
-    if not single:
-        numbers = ["fields", "mean", "SD", "least", "largest"]
-    elif group.is_series:
-        numbers = ["mean over time", "least", "largest"]
+    numbers = _number_columns(group, values)
     whys = {why for why in values["why"] if why}
     with_reason = len(whys) > 1
     head: list[str | Cell] = ["measure", *numbers, "unit", Cell("verdict", "name")]
     if with_reason:
         head.append(Cell("why", "reason"))
     rows = []
-    for (name, unit, verdict, why), rows_of in values.groupby(["measure", "unit", "verdict", "why"], sort=False):
+    for (name, unit, verdict, why), rows_of in values.groupby(_SAME_ROW, sort=False):
         cells = [words_of(name), *_numbers(rows_of, numbers), unit, Cell(verdict, _KINDS[verdict])]
         if with_reason:
             cells.append(Cell(why, "reason"))
@@ -85,16 +88,25 @@ def dynamics_table(group: Group) -> Table:
     return Table(["series", Cell("measure", "name"), "value", "unit", *named], rows)
 
 
+def _number_columns(group: Group, values: pd.DataFrame) -> list[str]:
+    """A value; of a series how it varies over time, of several fields how they vary, and how many have it."""
+    if len(group.fields) > 1:
+        fields = values.dropna(subset="value").groupby(_SAME_ROW)["field"].nunique()
+        numbers = ["mean", "SD", "least", "largest"]
+        return numbers if (fields == len(group.fields)).all() else ["fields", *numbers]
+    return ["mean over time", "least", "largest"] if group.is_series else ["value"]
+
+
 def verdicts_in_words(group: Group) -> str:
     """How many measures may be taken from predictions; and why, where one reason holds for all."""
     if not group.predicted_by:
         return ""
-    table = _of_fields(group).drop_duplicates(["measure", "unit", "verdict", "why"])
+    table = _of_fields(group).drop_duplicates(_SAME_ROW)
     counts = table["verdict"].value_counts()
     said = listed([f"{counts[verdict]} {verdict}" for verdict in _KINDS if verdict in counts])
     whys = sorted({why for why in table["why"] if why})
     reason = f" ({whys[0]})" if len(whys) == 1 else ""
-    return f"{count(len(table), 'measure')} of a prediction: {said}{reason}."
+    return f"Verdicts on {count(len(table), 'measure')} of a prediction: {said}{reason}."
 
 
 def table_of_each_field(group: Group) -> Table:
@@ -113,6 +125,8 @@ def object_table(group: Group) -> Table:
     rows = []
     for measure, unit, values in measured_objects(group):
         known = values.dropna()
+        if not len(known):
+            continue
         quartiles = [number(float(value)) for value in known.quantile(list(_QUARTILES))]
         rows.append(Row([words_of(measure.name), str(len(known)), *quartiles, unit]))
     return Table(["measure", "objects", "25 %", "median", "75 %", "unit"], rows)
@@ -131,22 +145,30 @@ def measured_objects(group: Group) -> list[tuple[Measure, str, pd.Series]]:
     return [(measure, unit, pd.concat(parts, ignore_index=True)) for (measure, unit), parts in found.items()]
 
 
-def definitions(group: Group) -> Table:
-    """What each measure is, and where its formula comes from."""
-    declared: dict[str, Measure] = {}
-    for member in group.members:
-        for level in ("field", "object"):
-            for measure in measures_of(group.structure, level, member.channel.dimensions):
-                declared.setdefault(measure.name, measure)
-    rows = [
-        Row([words_of(name), Cell(measure.meaning, "reason"), Cell(measure.source, "reason")])
-        for name, measure in declared.items()
-    ]
-    if any(member.dynamics is not None for member in group.members):
+def definitions(groups: Sequence[Group]) -> Table:
+    """What the measures of one structure are that the page shows, and where their formulas come from."""
+    rows = []
+    for measure in _shown_measures(groups):
+        rows.append(Row([words_of(measure.name), Cell(measure.meaning, "reason"), Cell(measure.source, "reason")]))
+    if any(member.dynamics is not None for member in chain.from_iterable(group.members for group in groups)):
         for dynamic in DYNAMICS_MEASURES:
             cells = [Cell(dynamic.meaning, "reason"), Cell(_FOUND_BY[dynamic.kind], "reason")]
             rows.append(Row([words_of(dynamic.name), *cells]))
     return Table(["measure", Cell("what it is", "reason"), Cell("after", "reason")], rows)
+
+
+def _shown_measures(groups: Sequence[Group]) -> list[Measure]:
+    """Of fields and objects, each name once."""
+    found: dict[str, Measure] = {}
+    for group in groups:
+        of_fields = set(_of_fields(group)["measure"])
+        for member in group.members:
+            for measure in measures_of(group.structure, "field", member.channel.dimensions):
+                if measure.name in of_fields:
+                    found.setdefault(measure.name, measure)
+        for measure, _, _ in measured_objects(group):
+            found.setdefault(measure.name, measure)
+    return list(found.values())
 
 
 def words_of(name: str) -> str:
@@ -160,12 +182,12 @@ def with_unit(name: str, unit: str) -> str:
 
 
 def number(value: float) -> str:
-    """A value for people, with four digits."""
+    """A value for people, with three digits, or all before the point."""
     if not math.isfinite(value):
         return NONE
-    if abs(value) >= 1000 or value == round(value):
+    if abs(value) >= 100 or value == round(value):
         return f"{value:.0f}"
-    return f"{value:.4g}"
+    return f"{value:.3g}"
 
 
 def _of_fields(group: Group) -> pd.DataFrame:
@@ -181,18 +203,18 @@ def _numbers(rows: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     values = rows["value"]
     if columns == ["value"]:
         return [number(value) for value in values]
-    if columns[0] != "fields":
+    if "SD" not in columns:
         return [number(values.mean()), number(values.min()), number(values.max())]
     means = rows.groupby("field", sort=False)["value"].mean().dropna()
-    return [str(len(means)), *(number(each) for each in (means.mean(), means.std(), means.min(), means.max()))]
+    shown = [number(each) for each in (means.mean(), means.std(), means.min(), means.max())]
+    return [str(len(means)), *shown] if "fields" in columns else shown
 
 
-def _size(found: Measurements, time_points: int) -> str:
+def _size(found: Measurements, channel: MeasuredChannel) -> str:
     """Size of a voxel, or that it is not known, and how many time points there are."""
-    dimensions = found.channels[0].dimensions
     size = "pixels of unknown size"
     if found.unit == "um":
-        lengths = " × ".join(f"{length:.3g}" for length in found.voxel_size_um[-dimensions:] if length)
+        lengths = " × ".join(f"{length:.3g}" for length in found.voxel_size_um[-channel.dimensions :] if length)
         size = f"{lengths} µm"
-    series = "" if time_points == 1 else f", {time_points} time points"
+    series = "" if channel.time_points == 1 else f", {channel.time_points} time points"
     return f"{size}{series}"
