@@ -260,5 +260,9 @@ class MeasurementError(MitoPredictError):
     """Nothing can be measured: no channel that shows the structure, settings or labels that do not fit the image."""
 
 
+class NoSeriesError(MeasurementError):
+    """Dynamics are asked for, and there is one time point or nothing that is followed."""
+
+
 class MeasurementCancelled(MitoPredictError):
     """The user cancelled; nothing was written."""

@@ -116,7 +116,10 @@ def test_what_the_file_does_not_tell_is_said_by_options(mito_predict, stain, tmp
     assert "in pixels" in pixels.err
 
 
-@pytest.mark.parametrize("wrong", [("--channel", "0"), ("--channel", "cell=0"), ("--structure", "golgi")])
+@pytest.mark.parametrize(
+    "wrong",
+    [("--channel", "0"), ("--channel", "cell=0"), ("--structure", "golgi"), ("--time-step", "0"), ("--dynamics",)],
+)
 def test_wrong_options_are_refused_at_once(mito_predict, recorded, wrong) -> None:
     assert mito_predict("measure", recorded, *wrong).code == 2
 
@@ -127,3 +130,21 @@ def test_nothing_there(mito_predict, tmp_path) -> None:
     missing = mito_predict("measure", tmp_path, "-o", tmp_path / "gone" / "t.csv")
     assert missing.code == 1
     assert "does not exist" in missing.err
+
+
+def test_dynamics_of_a_series_and_not_of_a_still(mito_predict, recorded, stain, tmp_path) -> None:
+    cut = stain.copy()
+    cut[20:24, 25:32] = 10
+    movie = recorded.parent / "movie.ome.tif"
+    write_ome_tiff(movie, np.stack([stain, cut]), axes="TYX", channel_names=["TMRM"], voxel_size_um=SIZE)
+    output = tmp_path / "table.csv"
+    done = mito_predict("measure", recorded.parent, "--dynamics", "-o", output)
+    assert done.code == 1
+    assert "Skipped cells.ome.tif: cells has one time point" in done.err
+    assert "(--dynamics)" in done.err
+    assert "(--time-step)" in done.err
+    assert [row["kind"] for row in read_table(tmp_path / "table_events.csv")] == ["fission"]
+    assert {row["image"] for row in read_table(tmp_path / "table_frames.csv")} == {"movie"}
+    timed = mito_predict("measure", movie, "--dynamics", "--time-step", 30, "-o", output)
+    assert timed.code == 0
+    assert [row["time_s"] for row in read_table(tmp_path / "table_events.csv")] == ["30"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -68,6 +69,20 @@ def measure(
             help="Voxel size in micrometres, where the file does not know it or is wrong.",
         ),
     ] = None,
+    dynamics: Annotated[
+        bool,
+        typer.Option(
+            "--dynamics",
+            help="Of a series also: fissions, fusions and speed of mitochondria, in `table_series.csv`, "
+            "`table_frames.csv` and `table_events.csv`.",
+        ),
+    ] = False,
+    time_step: Annotated[
+        float | None,
+        typer.Option(
+            "--time-step", metavar="SECONDS", help="Between time points, where the file does not know it or is wrong."
+        ),
+    ] = None,
     objects: Annotated[
         bool, typer.Option("--objects/--fields-only", help="Whether to write tables of single objects too.")
     ] = True,
@@ -87,10 +102,25 @@ def measure(
     wanted = structures or (list(chosen) or None)
     _check_structures([*(wanted or []), *chosen])
     _check_outputs(output, report)
+    if time_step is not None and not time_step > 0:
+        raise typer.BadParameter(f"{time_step:g} is not larger than 0", param_hint="--time-step")
+    if dynamics and output is None and report is None:
+        raise typer.BadParameter("say where its tables go (-o), or write a report (--report)", param_hint="--dynamics")
     from napari_mito_predict.measurement.inputs import find_fields
 
     fields = find_fields(inputs)
-    found, skipped = _measure(fields, wanted, chosen, _settings(method), scene, axes, voxel_size)
+    from napari_mito_predict.measurement import measure as measure_images
+
+    one = partial(
+        measure_images,
+        structures=wanted,
+        channels=chosen,
+        settings=_settings(method),
+        voxel_size_um=voxel_size,
+        dynamics=dynamics,
+        time_step_s=time_step,
+    )
+    found, skipped = _measure(fields, one, scene, axes)
     if output is not None and found:
         from napari_mito_predict.measurement import write_tables
 
@@ -110,31 +140,18 @@ def measure(
 
 def _measure(
     fields: Sequence[FieldFiles],
-    structures: Sequence[str] | None,
-    channels: dict[str, int | str],
-    settings: MeasureSettings,
+    measure_one: Callable[..., Measurements],
     scene: str | None,
     axes: str | None,
-    voxel_size: tuple[float, float, float] | None,
 ) -> tuple[list[Measurements], list[str]]:
     """All that can be measured; and what could not, with the reason."""
-    from functools import partial
-
     from napari_mito_predict.measurement import Progress
-    from napari_mito_predict.measurement import measure as measure_images
     from napari_mito_predict.measurement.inputs import measure_fields
 
     found = []
     skipped = []
     with progress("Measuring") as on_progress:
-        one = partial(
-            measure_images,
-            structures=structures,
-            channels=channels,
-            settings=settings,
-            voxel_size_um=voxel_size,
-            progress=Progress(on_progress),
-        )
+        one = partial(measure_one, progress=Progress(on_progress))
         for each in measure_fields(fields, one, scene=scene, axes=axes):
             if each.found is None:
                 reason = _reason(each.files, each.error)
@@ -143,7 +160,8 @@ def _measure(
                 continue
             found.append(each.found)
             for finding in each.found.findings:
-                say(finding.advice)
+                option = " (--time-step)" if finding.code == "time-step-unknown" else ""
+                say(f"{finding.advice}{option}")
     return found, skipped
 
 
@@ -155,8 +173,10 @@ def _option(error: MitoPredictError | None) -> str:
     """The option that helps."""
     if error is None:
         return ""
-    from napari_mito_predict.errors import AmbiguousChannelError, MeasurementError
+    from napari_mito_predict.errors import AmbiguousChannelError, MeasurementError, NoSeriesError
 
+    if isinstance(error, NoSeriesError):
+        return "(--dynamics)"
     if isinstance(error, MeasurementError | AmbiguousChannelError):
         return "(--channel)"
     return option_that_helps(error)

@@ -1,19 +1,21 @@
 from .agreement import MeasureAgreement, agreement, concordance
-from .dynamics import DynamicsTables, measure_dynamics
+from .dynamics import DynamicsTables, SeriesDynamics, measure_dynamics
 from .fields import density_by_distance, summarise
-from .images import FieldRun, Frame, Measurements, MeasureSettings, measure, segment
+from .images import FieldRun, Frame, Measurements, measure
 from .measured import MeasuredChannel, SegmentedPlane
-from .measures import FIELD_MEASURES, OBJECT_MEASURES, Measure, Structure, measures_of
+from .measures import DYNAMICS_MEASURES, FIELD_MEASURES, OBJECT_MEASURES, Measure, Structure, measures_of
 from .objects import measure_mitochondria, measure_nuclei, measure_puncta
 from .progress import Progress
-from .segmentation import label_objects, segment_mitochondria, segment_nuclei, segment_puncta
-from .settings import DynamicsSettings, MitochondriaSettings, NucleiSettings, PunctaSettings
+from .segmentation import label_objects, segment, segment_mitochondria, segment_nuclei, segment_puncta
+from .series import MeasuredDynamics
+from .settings import DynamicsSettings, MeasureSettings, MitochondriaSettings, NucleiSettings, PunctaSettings
 from .skeletons import Skeletons, skeletonise
 from .tables import write_tables
-from .verdicts import Judgement, Origin, judge
+from .verdicts import Judgement, Origin, judge, judge_dynamics
 from .voxels import Voxels
 
 __all__ = [
+    "DYNAMICS_MEASURES",
     "FIELD_MEASURES",
     "OBJECT_MEASURES",
     "DynamicsSettings",
@@ -25,6 +27,7 @@ __all__ = [
     "MeasureAgreement",
     "MeasureSettings",
     "MeasuredChannel",
+    "MeasuredDynamics",
     "Measurements",
     "MitochondriaSettings",
     "NucleiSettings",
@@ -32,6 +35,7 @@ __all__ = [
     "Progress",
     "PunctaSettings",
     "SegmentedPlane",
+    "SeriesDynamics",
     "Skeletons",
     "Structure",
     "Voxels",
@@ -39,6 +43,7 @@ __all__ = [
     "concordance",
     "density_by_distance",
     "judge",
+    "judge_dynamics",
     "label_objects",
     "measure",
     "measure_dynamics",

@@ -104,18 +104,15 @@ def measure_dynamics(
         skan is not installed.
     MeasurementCancelled
     """
-    if step_s is not None and not step_s > 0:
-        raise MeasurementError(f"the time between two frames is {step_s} s; it must be larger than 0.")
     series = None
     for frame, (here, image) in enumerate(_paired(labels, pixels)):
         progress.step(frame, max(total, frame + 1), "following mitochondria")
         if series is None:
-            voxels = Voxels.of(voxel_size_um, here.ndim)
-            series = _Series(voxels, DynamicsSettings.fitting(settings, voxels), image)
+            series = SeriesDynamics(Voxels.of(voxel_size_um, here.ndim), step_s, settings)
         series.add(here, image)
     if series is None:
         raise MeasurementError("there is no frame to be measured; a series has one at least.")
-    return series.tables(step_s)
+    return series.tables()
 
 
 def _paired(labels: Iterable[Array], pixels: Iterable[Array] | None) -> Iterator[tuple[Array, Array]]:
@@ -131,29 +128,53 @@ def _paired(labels: Iterable[Array], pixels: Iterable[Array] | None) -> Iterator
         yield np.asarray(here), np.asarray(image)
 
 
-class _Series:
-    """What was measured of the frames so far.
+class SeriesDynamics:
+    """How mitochondria of a series change, for who has its frames one by one; otherwise see `measure_dynamics`.
 
     Parameters
     ----------
     voxels : Voxels
-    settings : DynamicsSettings
-    first : array
-        Pixels of the first frame.
+    step_s : float or None
+        Time between frames; None where unknown.
+    settings : DynamicsSettings, optional
+
+    Raises
+    ------
+    MeasurementError
+        A time step that is not positive, or settings in micrometres where no size is known.
     """
 
-    def __init__(self, voxels: Voxels, settings: DynamicsSettings, first: Array) -> None:
+    def __init__(self, voxels: Voxels, step_s: float | None, settings: DynamicsSettings | None = None) -> None:
+        if step_s is not None and not step_s > 0:
+            raise MeasurementError(f"the time between two frames is {step_s} s; it must be larger than 0.")
         self._voxels = voxels
-        self._settings = settings
-        self._first = first
-        self._least_voxels = voxels.content_of(settings.least_diameter)
+        self._step_s = math.nan if step_s is None else step_s
+        self._settings = DynamicsSettings.fitting(settings, voxels)
+        self._least_voxels = voxels.content_of(self._settings.least_diameter)
+        self._first: Array | None = None
         self._before: tuple[Array, Array] | None = None
         self._rows: list[dict[str, float]] = []
         self._events: list[ObjectEvent] = []
 
     def add(self, labels: Array, pixels: Array) -> None:
-        """Measure the next frame."""
-        self._require_alike(labels, pixels)
+        """Measure the next frame.
+
+        Parameters
+        ----------
+        labels : (Y, X) or (Z, Y, X) int array
+        pixels : array of that shape
+            Neither is copied: leave them as they are until the next frame is added.
+
+        Raises
+        ------
+        MeasurementError
+            Labels and pixels of different shapes, or not of the shape of the first frame.
+        MissingExtraError
+            skan is not installed.
+        """
+        first = pixels if self._first is None else self._first
+        self._require_alike(labels, pixels, first)
+        self._first = first
         large = large_objects(labels, self._least_voxels)
         branches = skeletonise(np.where(np.isin(labels, list(large)), labels, 0), self._voxels).branches
         row = {
@@ -162,7 +183,7 @@ class _Series:
             "total_length": float(branches["length"].sum()),
             "displacement": math.nan,
             "pcc_previous": math.nan,
-            "pcc_first": pcc(pixels, self._first),
+            "pcc_first": pcc(pixels, first),
         }
         if self._before is not None:
             row |= self._since(*self._before, labels, pixels)
@@ -182,22 +203,22 @@ class _Series:
     def _flow(self, first: Array, second: Array) -> Array:
         return optical_flow(first, second, self._voxels, self._settings.smoothing)
 
-    def _require_alike(self, labels: Array, pixels: Array) -> None:
+    def _require_alike(self, labels: Array, pixels: Array, first: Array) -> None:
         frame = len(self._rows)
         if labels.shape != pixels.shape:
             raise MeasurementError(f"frame {frame} has labels of {labels.shape} and pixels of {pixels.shape} voxels.")
-        if labels.shape != self._first.shape:
+        if labels.shape != first.shape:
             raise MeasurementError(
-                f"frame {frame} has the shape {labels.shape}, the first one {self._first.shape}; all frames of a "
+                f"frame {frame} has the shape {labels.shape}, the first one {first.shape}; all frames of a "
                 "series must have the same."
             )
 
-    def tables(self, step_s: float | None) -> DynamicsTables:
-        """All numbers, once the last frame is there."""
+    def tables(self) -> DynamicsTables:
+        """All numbers, once the last frame was added; one at least was."""
         import pandas as pd
 
         unit = self._voxels.unit
-        step = math.nan if step_s is None else step_s
+        step = self._step_s
         events = lasting(self._events, self._settings.lasting, self._settings.near)
         frames = pd.DataFrame(self._rows)
         frames.insert(0, "frame", np.arange(len(frames)))

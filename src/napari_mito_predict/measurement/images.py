@@ -11,11 +11,13 @@ import numpy.typing as npt
 
 from napari_mito_predict.image import Finding, ImageSource, Level, open_image
 from napari_mito_predict.measurement.fields import density_by_distance, summarise
-from napari_mito_predict.measurement.measured import MeasuredChannel, SegmentedPlane, are_default
+from napari_mito_predict.measurement.measured import MeasuredChannel, SegmentedPlane
 from napari_mito_predict.measurement.measures import Structure, measures_of
 from napari_mito_predict.measurement.objects import measure_mitochondria, measure_nuclei, measure_puncta
 from napari_mito_predict.measurement.progress import SILENT, Progress
-from napari_mito_predict.measurement.segmentation import VoxelSize, segment_mitochondria, segment_nuclei, segment_puncta
+from napari_mito_predict.measurement.segmentation import VoxelSize, segment
+from napari_mito_predict.measurement.series import FieldDynamics, MeasuredDynamics
+from napari_mito_predict.measurement.settings import MeasureSettings
 from napari_mito_predict.measurement.skeletons import Skeletons, skeletonise
 from napari_mito_predict.measurement.sources import Channels, Source, find_sources
 from napari_mito_predict.measurement.verdicts import NOT_TESTED, RECORDED, Judgement, judge, worst
@@ -24,8 +26,6 @@ from napari_mito_predict.models import SIMULATED_DISCLAIMER
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from napari_mito_predict.measurement.settings import MitochondriaSettings, NucleiSettings, PunctaSettings
 
 Labels = Mapping[Structure, npt.NDArray[Any]]
 _SECONDS: Mapping[Structure, tuple[float, ...]] = {
@@ -36,19 +36,6 @@ _SECONDS: Mapping[Structure, tuple[float, ...]] = {
 """That segmentation, skeletons and measures take in a stack of 32 x 1024 x 1024; only their ratios count."""
 _ORDER = (Structure.NUCLEI, Structure.MITOCHONDRIA, Structure.NUCLEOIDS)
 """Mitochondria are measured around nuclei, nucleoids outside of nuclei and within mitochondria."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasureSettings:
-    """How each structure is segmented; None takes the defaults in the unit that the image has."""
-
-    mitochondria: MitochondriaSettings | None = None
-    nuclei: NucleiSettings | None = None
-    nucleoids: PunctaSettings | None = None
-
-    def is_default(self, structure: Structure) -> bool:
-        """Whether a structure is segmented as its verdicts were found."""
-        return are_default(getattr(self, structure))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +66,8 @@ class Measurements:
         (z, y, x), None where it is not known.
     time_step_s : float or None
         Seconds between time points, None where it is not known.
+    dynamics : MeasuredDynamics or None
+        How mitochondria change over time, where that was asked for.
     """
 
     fields: pd.DataFrame
@@ -90,6 +79,7 @@ class Measurements:
     planes: dict[Structure, SegmentedPlane] = field(default_factory=dict)
     voxel_size_um: tuple[float | None, ...] = ()
     time_step_s: float | None = None
+    dynamics: MeasuredDynamics | None = None
 
 
 def measure(
@@ -99,6 +89,8 @@ def measure(
     channels: Channels | None = None,
     settings: MeasureSettings | None = None,
     voxel_size_um: VoxelSize = None,
+    dynamics: bool = False,
+    time_step_s: float | None = None,
     progress: Progress = SILENT,
     on_labels: Callable[[int, Labels], None] | None = None,
 ) -> Measurements:
@@ -119,6 +111,10 @@ def measure(
     settings : MeasureSettings, optional
     voxel_size_um : sequence of float or None, optional
         (z, y, x), where the file does not know it or is wrong.
+    dynamics : bool
+        Measure of a series also how often mitochondria divide and join, and how fast they move.
+    time_step_s : float, optional
+        Seconds between time points, where the file does not know it or is wrong.
     progress : Progress
     on_labels : callable, optional
         Given ``(t, labels)`` of each time point: what was found, as labels by structure.
@@ -130,7 +126,9 @@ def measure(
     Raises
     ------
     MeasurementError
-        No channel shows what is asked for, or images of different sizes.
+        No channel shows what is asked for, or images of different sizes, or a time step that is not positive.
+    NoSeriesError
+        Dynamics of one time point, or without mitochondria.
     ImageError
         An image cannot be read, or several channels could be meant.
     MeasurementCancelled
@@ -145,7 +143,7 @@ def measure(
     wanted = None if structures is None else tuple(map(Structure, structures))
     sources = find_sources(opened, wanted, channels or {})
     size = voxel_size_um or opened[0].voxel_size_um
-    run = FieldRun(sources, settings or MeasureSettings(), size, progress)
+    run = FieldRun(sources, settings or MeasureSettings(), size, progress, dynamics=dynamics, step_s=time_step_s)
     for t in range(opened[0].sizes["T"]):
         frame = run.frame(t)
         if on_labels is not None:
@@ -178,23 +176,6 @@ class Frame:
     objects: Mapping[Structure, pd.DataFrame]
 
 
-def segment(
-    structure: Structure,
-    pixels: npt.NDArray[Any],
-    voxel_size_um: VoxelSize,
-    settings: MeasureSettings,
-    *,
-    nuclei: npt.NDArray[Any] | None = None,
-    progress: Progress = SILENT,
-) -> npt.NDArray[Any]:
-    """Find the objects of a structure; outside of `nuclei` those of nucleoids. As `segment_mitochondria`."""
-    if structure is Structure.MITOCHONDRIA:
-        return segment_mitochondria(pixels, voxel_size_um, settings.mitochondria, progress)
-    if structure is Structure.NUCLEI:
-        return segment_nuclei(pixels, voxel_size_um, settings.nuclei, progress)
-    return segment_puncta(pixels, voxel_size_um, settings.nucleoids, outside=nuclei, progress=progress)
-
-
 @dataclass(slots=True)
 class FieldRun:
     """One field, frame by frame.
@@ -207,6 +188,10 @@ class FieldRun:
     size : sequence of float or None
         (z, y, x) in micrometres.
     progress : Progress
+    dynamics : bool
+        Also follow mitochondria from frame to frame; then all are measured, in order.
+    step_s : float or None
+        Seconds between time points; None takes what the image knows.
     frames_done : float
         How much of its work is done, in time points: 1.5 where a half of the second one is. Another thread may ask.
     """
@@ -215,12 +200,22 @@ class FieldRun:
     settings: MeasureSettings
     size: VoxelSize
     progress: Progress
+    dynamics: bool = False
+    step_s: float | None = None
     frames_done: float = 0.0
     _fields: list[dict[str, object]] = field(default_factory=list)
     _objects: dict[Structure, list[pd.DataFrame]] = field(default_factory=dict)
     _distances: list[pd.DataFrame] = field(default_factory=list)
     _judgements: dict[Structure, dict[str, Judgement]] = field(default_factory=dict)
     _planes: dict[Structure, SegmentedPlane] = field(default_factory=dict)
+    _followed: FieldDynamics | None = None
+
+    def __post_init__(self) -> None:
+        if self.step_s is None:
+            self.step_s = self._first.image.time_step_s
+        if self.dynamics:
+            is_default = self.settings.is_default(Structure.MITOCHONDRIA)
+            self._followed = FieldDynamics(self.sources, self._voxels, self.step_s, default_settings=is_default)
 
     def frame(self, t: int) -> Frame:
         """Segment and measure one time point."""
@@ -240,6 +235,7 @@ class FieldRun:
             if structure is Structure.MITOCHONDRIA:
                 skeletons = skeletonise(labels[structure], self._voxels, self.progress)
                 self._pass(structure, 1)
+                self._follow(t, labels[structure], pixels)
             measured[structure] = self._measured(structure, pixels, labels, skeletons)
             self._pass(structure, -1)
             self._keep(t, structure, measured[structure], pixels.ndim)
@@ -268,8 +264,14 @@ class FieldRun:
             ),
             planes=self._planes,
             voxel_size_um=tuple(self.size or ()),
-            time_step_s=self._first.image.time_step_s,
+            time_step_s=self.step_s,
+            dynamics=None if self._followed is None else self._followed.result(),
         )
+
+    def _follow(self, t: int, labels: npt.NDArray[Any], pixels: npt.NDArray[Any]) -> None:
+        if self._followed is not None:
+            self.progress.step(t, self._first.image.sizes["T"], "following mitochondria")
+            self._followed.add(labels, pixels)
 
     def _pass(self, structure: Structure, part: int) -> None:
         """A part of the work on a structure is done."""
@@ -347,6 +349,9 @@ class FieldRun:
         if self._voxels.unit == "px":
             message = f"{name}: the size of a voxel is not known, so that everything is measured in pixels."
             found.append(Finding(Level.WARNING, "size-unknown", message, "State it to measure in micrometres."))
+        if self._followed is not None and self.step_s is None:
+            message = f"{name}: the time between two frames is not known, so that there are no times, speeds and rates."
+            found.append(Finding(Level.WARNING, "time-step-unknown", message, "State it in seconds."))
         marks = [source.channel.prediction for source in self.sources.values()]
         for model in dict.fromkeys(mark.by for mark in marks if mark is not None):
             message = f"{name}: measured on a prediction by {model}; the verdict stands beside each number."

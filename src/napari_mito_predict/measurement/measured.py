@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_mito_predict.measurement.measures import Structure
-from napari_mito_predict.measurement.settings import MitochondriaSettings, NucleiSettings, PunctaSettings
+from napari_mito_predict.measurement.settings import MitochondriaSettings, NucleiSettings, PunctaSettings, are_default
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,11 +127,6 @@ class SegmentedPlane:
         columns = slice(part[1].start, part[1].stop, step)
         shown = _for_the_eye(np.asarray(pixels[rows, columns]))
         return cls(z, shown, _apart(labels[rows, columns]), voxels.spacing[-1] * step)
-
-
-def are_default(settings: Settings | None) -> bool:
-    """Whether a structure is segmented as its verdicts were found."""
-    return settings is None or settings in (type(settings)(), type(settings).in_pixels())
 
 
 def _part_around(found: npt.NDArray[np.bool_], side: int) -> tuple[slice, slice]:

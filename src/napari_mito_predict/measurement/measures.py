@@ -143,6 +143,43 @@ FIELD_MEASURES: Final = (
 )
 
 
+DynamicsKind = Literal["events", "movement", "correlation"]
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicsMeasure:
+    """A number of a series of mitochondria.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"events", "movement", "correlation"}
+        What it is found by; measures of one kind are as good as each other.
+    unit : str
+        For people; ``{}`` stands for the unit of lengths.
+    meaning : str
+    """
+
+    name: str
+    kind: DynamicsKind
+    unit: str
+    meaning: str
+
+
+DYNAMICS_MEASURES: Final = (
+    DynamicsMeasure("fissions", "events", "", "objects that are two in the next frame"),
+    DynamicsMeasure("fusions", "events", "", "two objects that are one in the next frame"),
+    DynamicsMeasure("balance", "events", "", "fissions less fusions"),
+    DynamicsMeasure("fissions_per_min", "events", "1/min", "fissions for each object and minute"),
+    DynamicsMeasure("fusions_per_min", "events", "1/min", "fusions for each object and minute"),
+    DynamicsMeasure("displacement", "movement", "{}", "mean way since the frame before, by optical flow"),
+    DynamicsMeasure("speed", "movement", "{}/s", "the same per second"),
+    DynamicsMeasure("pcc_previous", "correlation", "", "Pearson's correlation with the frame before"),
+    DynamicsMeasure("pcc_first", "correlation", "", "Pearson's correlation with the first frame"),
+    DynamicsMeasure("pcc_half_s", "correlation", "s", "when the correlation with the first frame is below one half"),
+)
+
+
 def measures_of(structure: Structure, level: Level, dimensions: int) -> tuple[Measure, ...]:
     """What is declared for a structure at a level, in planes (2) or stacks (3)."""
     declared = OBJECT_MEASURES if level == "object" else FIELD_MEASURES

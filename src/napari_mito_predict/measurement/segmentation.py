@@ -21,14 +21,37 @@ from napari_mito_predict.measurement.filters import (
     sample,
     scatter,
 )
+from napari_mito_predict.measurement.measures import Structure
 from napari_mito_predict.measurement.progress import SILENT, Progress
-from napari_mito_predict.measurement.settings import MitochondriaSettings, NucleiSettings, PunctaSettings
+from napari_mito_predict.measurement.settings import (
+    MeasureSettings,
+    MitochondriaSettings,
+    NucleiSettings,
+    PunctaSettings,
+)
 from napari_mito_predict.measurement.voxels import Voxels
 
 Array = npt.NDArray[Any]
 Labels = npt.NDArray[np.int32]
 VoxelSize = Sequence[float | None] | None
 """(z, y, x) or (y, x) in micrometres; None where unknown."""
+
+
+def segment(
+    structure: Structure,
+    pixels: Array,
+    voxel_size_um: VoxelSize,
+    settings: MeasureSettings,
+    *,
+    nuclei: Array | None = None,
+    progress: Progress = SILENT,
+) -> Labels:
+    """Find the objects of a structure; outside of `nuclei` those of nucleoids. As `segment_mitochondria`."""
+    if structure is Structure.MITOCHONDRIA:
+        return segment_mitochondria(pixels, voxel_size_um, settings.mitochondria, progress)
+    if structure is Structure.NUCLEI:
+        return segment_nuclei(pixels, voxel_size_um, settings.nuclei, progress)
+    return segment_puncta(pixels, voxel_size_um, settings.nucleoids, outside=nuclei, progress=progress)
 
 
 def segment_mitochondria(

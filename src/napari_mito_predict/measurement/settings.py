@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from napari_mito_predict.errors import MeasurementError
 
 if TYPE_CHECKING:
+    from napari_mito_predict.measurement.measures import Structure
     from napari_mito_predict.measurement.voxels import Unit, Voxels
 
 _PIXEL_UM = 0.1
@@ -164,3 +165,21 @@ class DynamicsSettings(_Settings):
     lasting: int = 3
     near: float = 1.0
     smoothing: float = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureSettings:
+    """How each structure is segmented; None takes the defaults in the unit that the image has."""
+
+    mitochondria: MitochondriaSettings | None = None
+    nuclei: NucleiSettings | None = None
+    nucleoids: PunctaSettings | None = None
+
+    def is_default(self, structure: Structure) -> bool:
+        """Whether a structure is segmented as its verdicts were found."""
+        return are_default(getattr(self, structure))
+
+
+def are_default(settings: MitochondriaSettings | NucleiSettings | PunctaSettings | None) -> bool:
+    """Whether a structure is segmented as its verdicts were found."""
+    return settings is None or settings in (type(settings)(), type(settings).in_pixels())

@@ -16,14 +16,20 @@ if TYPE_CHECKING:
     from napari_mito_predict.measurement.images import Measurements
 
 
+_OF_DYNAMICS = ("series", "frames", "events")
+
+
 def table_files(path: Path) -> dict[str, Path]:
-    """Where the tables of `write_tables` go, by what they hold: ``fields``, each structure, and ``distances``."""
-    others = [*map(str, Structure), "distances"]
+    """Where the tables of `write_tables` go, by what they hold.
+
+    That is ``fields``, each structure, ``distances``, and of dynamics ``series``, ``frames`` and ``events``.
+    """
+    others = [*map(str, Structure), "distances", *_OF_DYNAMICS]
     return {"fields": path} | {name: path.with_name(f"{path.stem}_{name}{path.suffix}") for name in others}
 
 
 def write_tables(found: Sequence[Measurements], path: Path, *, objects: bool = True) -> list[Path]:
-    """Write the measures of fields, and beside them, named after them, those of objects and the density by distance.
+    """Write the measures of fields; beside them, named after them, those of objects, the density, and dynamics.
 
     Parameters
     ----------
@@ -33,7 +39,7 @@ def write_tables(found: Sequence[Measurements], path: Path, *, objects: bool = T
         Such as ``table.csv``: the fields go there, mitochondria into ``table_mitochondria.csv`` and so on. UTF-8;
         an empty cell means that the number has no meaning there.
     objects : bool
-        Whether to write more than the fields.
+        Whether to write those of objects and the density by distance too.
 
     Returns
     -------
@@ -52,6 +58,9 @@ def write_tables(found: Sequence[Measurements], path: Path, *, objects: bool = T
         for structure in Structure:
             tables[str(structure)] = [each.objects[structure] for each in found if structure in each.objects]
         tables["distances"] = [each.distances for each in found if len(each.distances)]
+    for name in _OF_DYNAMICS:
+        parts = [getattr(each.dynamics, name) for each in found if each.dynamics is not None]
+        tables[name] = [part for part in parts if len(part)] or parts[:1]
     written = []
     for name, parts in tables.items():
         if parts:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from napari_mito_predict.errors import ModelError
-from napari_mito_predict.measurement.measures import FIELD_MEASURES, Measure, Structure, measures_of
+from napari_mito_predict.measurement.measures import (
+    DYNAMICS_MEASURES,
+    FIELD_MEASURES,
+    DynamicsKind,
+    Measure,
+    Structure,
+    measures_of,
+)
 from napari_mito_predict.models import find_model, read_card
 
 if TYPE_CHECKING:
-    from napari_mito_predict.models import MeasureVerdict
+    from napari_mito_predict.models import MeasureVerdict, ModelCard
 
 RECORDED = "recorded"
 """Of numbers from what a microscope recorded."""
 NOT_TESTED = "not tested"
 _ORDER = (RECORDED, "supported", "with care", NOT_TESTED, "not supported")
 
+_OTHER_SETTINGS = "tested with other settings of the segmentation"
 _RELATIVE = frozenset(measure.name for measure in FIELD_MEASURES if measure.relative)
 
 
@@ -35,6 +43,18 @@ class Judgement:
 
     verdict: str
     why: str = ""
+
+
+_FALSE_EVENTS = Judgement(
+    "not supported", "seven simulated series: at most 2 % of the events that were found took place"
+)
+_DYNAMICS_TRIED: Final[Mapping[tuple[str, DynamicsKind], Judgement]] = {
+    ("mito-z", "events"): _FALSE_EVENTS,
+    ("mito-t", "events"): _FALSE_EVENTS,
+    ("mito-z", "movement"): Judgement(NOT_TESTED, "only on seven simulated series of two cells: speed 5 % too low"),
+    ("mito-t", "movement"): Judgement("not supported", "seven simulated series: speed 45 % too low"),
+}
+"""By model; found by benchmarks/dynamics.py on series with known events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +100,8 @@ def judge(
     measures = measures_of(structure, "field", dimensions)
     if not origin.model:
         return {measure.name: _recorded(measure, predicted or {}) for measure in measures}
-    stored, why = _stored(origin)
+    card, why = _card(origin)
+    stored = () if card is None else card.verdicts
     found = {}
     for measure in measures:
         fitting = [each for each in stored if each.measure == key_of(measure) and each.dimensions in (None, dimensions)]
@@ -95,6 +116,25 @@ def _recorded(measure: Measure, predicted: Mapping[Structure, str]) -> Judgement
     return Judgement(RECORDED)
 
 
+def judge_dynamics(origin: Origin) -> dict[str, Judgement]:
+    """Say of each of `DYNAMICS_MEASURES` what is known of it, by name.
+
+    What failed on the simulated cells that a model learned from is not supported on real cells either.
+    """
+    if not origin.model:
+        return {measure.name: Judgement(RECORDED) for measure in DYNAMICS_MEASURES}
+    card, why = _card(origin)
+    found = {}
+    for measure in DYNAMICS_MEASURES:
+        judgement = Judgement(NOT_TESTED, why)
+        if card is not None:
+            judgement = _DYNAMICS_TRIED.get((origin.model, measure.kind), judgement)
+        if card is not None and not origin.default_settings:
+            judgement = Judgement(NOT_TESTED, _OTHER_SETTINGS)
+        found[measure.name] = judgement
+    return found
+
+
 def worst(judgements: Mapping[str, Judgement]) -> str:
     """The verdict of the measures of a field together, but of brightness; empty without any."""
     return worst_of(judgement.verdict for name, judgement in judgements.items() if name not in _RELATIVE)
@@ -105,15 +145,15 @@ def worst_of(verdicts: Iterable[str]) -> str:
     return max(verdicts, key=_ORDER.index, default="")
 
 
-def _stored(origin: Origin) -> tuple[tuple[MeasureVerdict, ...], str]:
-    """Verdicts of the model, or why there are none."""
+def _card(origin: Origin) -> tuple[ModelCard | None, str]:
+    """The card of the model that predicted, if it is here; and why nothing is known of what it does not tell."""
     try:
         card = read_card(find_model(origin.model))
     except ModelError:
-        return (), f"the model {origin.model} is not here, so that nothing is known of its measures"
+        return None, f"the model {origin.model} is not here, so that nothing is known of its measures"
     if origin.weights_sha256 and card.weights.sha256 != origin.weights_sha256:
-        return (), f"the model {origin.model} that is here is not the one that predicted (other weights)"
-    return card.verdicts, f"nobody tested this measure on predictions of {origin.model}"
+        return None, f"the model {origin.model} that is here is not the one that predicted (other weights)"
+    return card, f"nobody tested this measure on predictions of {origin.model}"
 
 
 def _judged(measure: Measure, stored: list[MeasureVerdict], origin: Origin, why: str) -> Judgement:
@@ -128,7 +168,7 @@ def _judged(measure: Measure, stored: list[MeasureVerdict], origin: Origin, why:
         return Judgement(NOT_TESTED, reason)
     chosen = usable[0]
     if not origin.default_settings:
-        return Judgement(NOT_TESTED, "tested with other settings of the segmentation")
+        return Judgement(NOT_TESTED, _OTHER_SETTINGS)
     return Judgement(chosen.verdict, _numbers(chosen))
 
 
@@ -140,4 +180,6 @@ def _numbers(verdict: MeasureVerdict) -> str:
         parts.append(f"concordance {verdict.concordance:.2f}")
     if verdict.bias is not None:
         parts.append(f"bias {verdict.bias:+.0%}")
+    if verdict.concordance is None and verdict.bias is not None:
+        parts.append("no concordance, as it was the same in all of them")
     return ", ".join(parts)

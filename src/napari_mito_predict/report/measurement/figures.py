@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -30,10 +31,10 @@ _MOST_NAMED: Final = len(COLOURS)
 _BINS: Final = 30
 _YES_OR_NO: Final = frozenset({"touches_border", "inside_mitochondria"})
 _OVER_TIME: Final = (
-    "count", "total_area", "total_volume", "total_length", "mean_length", "mean_area", "mean_volume", "branch_points",
-    "largest_part", "distance_to_nucleus", "nearest_neighbour", "inside_mitochondria",
+    "count", "total_area", "total_volume", "total_length", "mean_length", "speed", "fissions", "fusions", "mean_area",
+    "mean_volume", "branch_points", "largest_part", "distance_to_nucleus", "nearest_neighbour", "inside_mitochondria",
 )  # fmt: skip
-_MOST_OVER_TIME: Final = 8
+_MOST_OVER_TIME: Final = 12
 _UNUSABLE: Final = "#b4bac5"
 _FEWEST_DRAWN: Final = 3
 _FEWEST_BINNED: Final = 20
@@ -96,7 +97,8 @@ def draw_over_time(group: Group) -> bytes:
     """
     series = [member for member in group.members if member.channel.time_points > 1]
     units = {member.of.unit for member in series}
-    measures = [name for name in _OVER_TIME if any((member.measures["measure"] == name).any() for member in series)]
+    known = set(chain.from_iterable(member.over_time.dropna(subset="value")["measure"] for member in series))
+    measures = [name for name in _OVER_TIME if name in known]
     measures = measures[:_MOST_OVER_TIME]
     if not measures:
         return b""
@@ -202,7 +204,7 @@ def _draw_measure(panel: Axes, name: str, series: Sequence[Member]) -> str:
     unit = ""
     verdicts = set()
     for number, member in enumerate(series):
-        rows = member.measures
+        rows = member.over_time
         rows = rows[rows["measure"] == name]
         if not len(rows):
             continue

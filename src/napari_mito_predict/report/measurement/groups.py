@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from napari_mito_predict.measurement import MeasuredChannel, SegmentedPlane
+    from napari_mito_predict.measurement import MeasuredChannel, MeasuredDynamics, SegmentedPlane
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,20 @@ class Member:
         """Rows of the table of fields."""
         table = self.of.fields
         return table[table["structure"] == str(self.channel.structure)]
+
+    @property
+    def dynamics(self) -> MeasuredDynamics | None:
+        """How mitochondria change over time, where that was measured."""
+        return self.of.dynamics if self.channel.structure is Structure.MITOCHONDRIA else None
+
+    @property
+    def over_time(self) -> pd.DataFrame:
+        """Rows of the table of fields, and of dynamics those of each time point."""
+        import pandas as pd
+
+        if self.dynamics is None:
+            return self.measures
+        return pd.concat([self.measures, self.dynamics.frames], ignore_index=True)
 
     @property
     def objects(self) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from napari_mito_predict.report.measurement.groups import grouped
 from napari_mito_predict.report.measurement.segmentation import how_found
 from napari_mito_predict.report.measurement.tables import (
     definitions,
+    dynamics_table,
     field_table,
     measured_from,
     object_table,
@@ -90,7 +91,8 @@ def measurement_sheet(
     names = list(dict.fromkeys(chain.from_iterable(group.fields for group in groups)))
     moment = created or datetime.now(UTC)
     structures = listed(list(dict.fromkeys(str(group.structure) for group in groups)))
-    findings = chain.from_iterable(each.findings for each in found)
+    said = chain.from_iterable(each.findings for each in found)
+    findings = [finding for finding in said if finding.code not in _SAID_AS_CAUTIONS]
     sections = [_measured(found, groups), *(_group(group) for group in groups), *_density(found), _meanings(groups)]
     if skipped:
         sections.append(Section("Not measured", notes=skipped))
@@ -100,7 +102,7 @@ def measurement_sheet(
         subtitle=f"{count(len(names), 'field')}. {moment.day} {moment:%B %Y, %H:%M} UTC.",
         about=_ABOUT if any(group.predicted_by for group in groups) else "",
         cautions=_cautions(found),
-        findings=[finding for finding in findings if finding.code not in _SAID_AS_CAUTIONS],
+        findings=findings,
         sections=sections,
         versions=versions_of(_PACKAGES),
     )
@@ -150,6 +152,9 @@ def _group(group: Group) -> Section:
     folded = {}
     if len(group.fields) > 1:
         folded["Each field"] = table_of_each_field(group)
+    dynamics = dynamics_table(group)
+    if dynamics.rows:
+        folded["Fissions, fusions and movement"] = dynamics
     objects = object_table(group)
     if objects.rows:
         folded["Objects: medians and quartiles"] = objects

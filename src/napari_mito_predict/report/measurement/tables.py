@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from napari_mito_predict.measurement import measures_of
+from napari_mito_predict.measurement import DYNAMICS_MEASURES, measures_of
 from napari_mito_predict.report.pieces import Cell, Row, Table
 from napari_mito_predict.report.words import count, listed
 
@@ -26,6 +27,11 @@ _KINDS: Final[Mapping[str, Literal["name", "good", "caution", "bad"]]] = {
     "with care": "caution",
     "not tested": "caution",
     UNSUPPORTED: "bad",
+}
+_FOUND_BY: Final = {
+    "events": "labels that overlap along the optical flow",
+    "movement": "TV-L1 optical flow (Zach et al. 2007)",
+    "correlation": "Pearson",
 }
 _SAME_ROW: Final = ["measure", "unit", "verdict", "why"]
 """What the numbers of a row have in common."""
@@ -64,6 +70,21 @@ def field_table(group: Group) -> Table:
             cells.append(Cell(why, "reason"))
         rows.append(Row(cells, "unusable" if verdict == UNSUPPORTED else ""))
     return Table(head, rows)
+
+
+def dynamics_table(group: Group) -> Table:
+    """How the mitochondria of each series change, with what is known of each measure; no rows without any."""
+    rows = []
+    for member in group.members:
+        if member.dynamics is None:
+            continue
+        for row in member.dynamics.series.to_dict("records"):
+            verdict = row["verdict"]
+            cells = [member.field, Cell(words_of(row["measure"]), "name"), number(row["value"]), row["unit"]]
+            cells += [Cell(verdict, _KINDS[verdict]), Cell(row["why"], "reason")]
+            rows.append(Row(cells, "unusable" if verdict == UNSUPPORTED else ""))
+    named = [Cell("verdict", "name"), Cell("why", "reason")]
+    return Table(["series", Cell("measure", "name"), "value", "unit", *named], rows)
 
 
 def _number_columns(group: Group, values: pd.DataFrame) -> list[str]:
@@ -127,6 +148,10 @@ def definitions(groups: Sequence[Group]) -> Table:
     rows = []
     for measure in _shown_measures(groups):
         rows.append(Row([words_of(measure.name), Cell(measure.meaning, "reason"), Cell(measure.source, "reason")]))
+    if any(member.dynamics is not None for member in chain.from_iterable(group.members for group in groups)):
+        for dynamic in DYNAMICS_MEASURES:
+            cells = [Cell(dynamic.meaning, "reason"), Cell(_FOUND_BY[dynamic.kind], "reason")]
+            rows.append(Row([words_of(dynamic.name), *cells]))
     return Table(["measure", Cell("what it is", "reason"), Cell("after", "reason")], rows)
 
 
