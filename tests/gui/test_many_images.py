@@ -194,7 +194,7 @@ def test_it_goes_on_in_another_session(make_many, scans, list_in, qtbot):
         list_in(dock, [scans])
         run(dock, qtbot)
         assert states(dock)["a"] is expected
-    assert texts(dock, 0)[1] == "there\nalready"
+    assert texts(dock, 0)[1] == "there already\nred"
     dock.settings.again.setChecked(True)
     run(dock, qtbot)
     assert states(dock)["a"] is State.DONE
