@@ -236,7 +236,7 @@ def test_layers_of_different_fields_are_not_measured_together(dock, viewer):
 
 
 def test_a_measurement_is_cancelled_and_leaves_what_was_there(dock, measure, viewer, qtbot, monkeypatch):
-    from napari_mito_predict.measurement import images
+    from napari_mito_predict.measurement import segmentation
 
     measure()
     layers = list(viewer.layers)
@@ -245,7 +245,7 @@ def test_a_measurement_is_cancelled_and_leaves_what_was_there(dock, measure, vie
         while True:
             progress.step(0, 1, "waiting")
 
-    monkeypatch.setattr(images, "segment_mitochondria", segment_until_cancelled)
+    monkeypatch.setattr(segmentation, "segment_mitochondria", segment_until_cancelled)
     dock.run.start.click()
     qtbot.waitUntil(lambda: dock.run.note.text() == "waiting", timeout=60_000)
     dock.run.cancel.click()
