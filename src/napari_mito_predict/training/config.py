@@ -352,16 +352,18 @@ class TrainingConfig(_Part):
         except (OSError, PlainYamlError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ConfigError(f"not a readable YAML file: {reason}.", file=path) from error
-        return cls.parse(given, source=str(path)).relative_to(path.resolve().parent)
+        return cls.parse(given, source=path).relative_to(path.resolve().parent)
 
     @classmethod
-    def parse(cls, given: object, *, source: str = "training configuration") -> TrainingConfig:
-        """Validate a mapping as `load` does; paths stay as they are."""
+    def parse(cls, given: object, *, source: str | Path = "training configuration") -> TrainingConfig:
+        """Validate a mapping as `load` does; paths stay as they are. `source` says what, or which file, it is from."""
         try:
             return cls.model_validate(given)
         except ValidationError as error:
             found = error.errors(include_url=False)[:_MOST_PROBLEMS]
             problems = "; ".join(explain(each, _known_keys(each["loc"][:-1])) for each in found)
+            if isinstance(source, Path):
+                raise ConfigError(f"{problems}.", file=source) from error
             raise ConfigError(f"{source}: {problems}.") from error
 
     def relative_to(self, folder: Path) -> TrainingConfig:

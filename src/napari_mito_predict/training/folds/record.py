@@ -87,7 +87,7 @@ def _read(path: Path) -> _Record:
 
 def _differences(planned: CrossValidation, before: _Record) -> Iterator[str]:
     """What is another one than before, as ``what: before -> now``."""
-    config = TrainingConfig.parse(before.config, source=str(planned.folder / _RECORD))
+    config = TrainingConfig.parse(before.config, source=planned.folder / _RECORD)
     yield from planned.config.differences(config.model_dump(mode="json"))
     added = sorted(planned.groups.keys() - before.groups.keys())
     gone = sorted(before.groups.keys() - planned.groups.keys())
