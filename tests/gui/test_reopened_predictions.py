@@ -43,8 +43,12 @@ def test_it_is_offered_as_prediction_and_not_as_truth(ready, viewer, qtbot, save
     assert facts.target == "mitochondria"
     assert facts.model == "mito-z"
     qtbot.waitUntil(lambda: ready.compare.prediction.layer == made, timeout=PATIENCE)
-    for combo in (ready.image.transmitted, *ready.image.truth.values(), ready.compare.truth):
-        assert all(combo.itemData(i) != made for i in range(combo.count()))
+    combos = (ready.image.transmitted, *ready.image.truth.values(), ready.compare.truth)
+    qtbot.waitUntil(lambda: not any(offers(combo, made) for combo in combos), timeout=PATIENCE)
+
+
+def offers(combo, layer):
+    return any(combo.itemData(i) == layer for i in range(combo.count()))
 
 
 def test_its_truth_is_found_beside_it(ready, viewer, qtbot, saved):
