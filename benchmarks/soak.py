@@ -118,6 +118,8 @@ def repeat_trainings(viewer: napari.Viewer, fields: list[Path], count: int) -> I
 def report(what: str, usages: Iterable[Usage]) -> None:
     """Print what was held after each tenth, and by how much it grew after the first."""
     found = list(usages)
+    if not found:
+        return
     step = max(len(found) // 10, 1)
     print(f"{what}: MiB, threads, open files, widgets")
     for number in range(step, len(found) + 1, step):
