@@ -10,7 +10,7 @@ from napari_mito_predict.networks import KINDS, build_network, check_arguments
 from napari_mito_predict.networks.arguments import ARGUMENTS
 from napari_mito_predict.networks.gvtnet import GVTNet
 from napari_mito_predict.networks.unet import UNet
-from napari_mito_predict.training.config import NetworkConfig
+from napari_mito_predict.training.config_parts import NetworkConfig
 
 
 @pytest.mark.parametrize(("kind", "network"), [("unet", UNet), ("gvtnet", GVTNet)])

@@ -12,7 +12,7 @@ from napari_mito_predict.errors import TrainingError
 from napari_mito_predict.models import verify_model
 from napari_mito_predict.training import Run, train
 from napari_mito_predict.training.batches import DeviceBatches, HostBatches, make_batches
-from napari_mito_predict.training.config import Augment
+from napari_mito_predict.training.config_parts import Augment
 from napari_mito_predict.training.loss_reader import LossReader
 from napari_mito_predict.training.pairs import Pair
 from napari_mito_predict.training.patches import PatchSampler, prefetched

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from napari_mito_predict.errors import TrainingDataError
-from napari_mito_predict.training.config import Data, Split
+from napari_mito_predict.training.config_parts import Data, Split
 from napari_mito_predict.training.fields import Field, Place, find_fields, find_files, match_names
 from napari_mito_predict.training.split import split_fields
 

@@ -14,7 +14,7 @@ from napari_mito_predict.errors import UnwritableOutputError
 from napari_mito_predict.training import Run, train
 from napari_mito_predict.training.augment import augment
 from napari_mito_predict.training.checks import check_shift
-from napari_mito_predict.training.config import Augment
+from napari_mito_predict.training.config_parts import Augment
 from napari_mito_predict.training.pairs import Pair
 
 

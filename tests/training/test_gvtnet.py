@@ -10,7 +10,8 @@ from napari_mito_predict.errors import ConfigError
 from napari_mito_predict.models import load_model, verify_model
 from napari_mito_predict.prediction import predict
 from napari_mito_predict.training import train
-from napari_mito_predict.training.config import NetworkConfig, TrainingConfig
+from napari_mito_predict.training.config import TrainingConfig
+from napari_mito_predict.training.config_parts import NetworkConfig
 from napari_mito_predict.training.presets import PRESETS
 
 SMALL = {"kind": "gvtnet", "depth": 2, "base_channels": 4, "momentum": 0.1}

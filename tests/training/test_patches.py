@@ -9,7 +9,7 @@ import pytest
 
 from napari_mito_predict.errors import TrainingDataError
 from napari_mito_predict.training.augment import augment
-from napari_mito_predict.training.config import Augment
+from napari_mito_predict.training.config_parts import Augment
 from napari_mito_predict.training.pairs import Pair
 from napari_mito_predict.training.patches import PatchSampler, prefetched
 

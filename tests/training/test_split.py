@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from napari_mito_predict.errors import ConfigError, TrainingDataError
 from napari_mito_predict.training import TrainingConfig, train
 from napari_mito_predict.training.checks import FieldReport, check_together
-from napari_mito_predict.training.config import Split
+from napari_mito_predict.training.config_parts import Split
 from napari_mito_predict.training.fields import Field, Place
 from napari_mito_predict.training.split import describe_groups, groups_of, split_fields
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
-from napari_mito_predict.training.config import Augment
+from napari_mito_predict.training.config_parts import Augment
 from napari_mito_predict.training.pairs import Pair
 from napari_mito_predict.training.patches import PatchSampler
 from napari_mito_predict.training.warp import Warp

@@ -95,7 +95,7 @@ def _names(task: TrainingTask, paths: Sequence[str]) -> list[str]:
 
 def _fields(task: TrainingTask, paths: Sequence[str]) -> list[Field]:
     """The fields of some files, under the names they have in this run: a file may hold several."""
-    from napari_mito_predict.training.config import Data
+    from napari_mito_predict.training.config_parts import Data
     from napari_mito_predict.training.fields import find_fields
 
     known = list(task.request["data"]["files"])

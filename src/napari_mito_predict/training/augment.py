@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 if TYPE_CHECKING:
-    from napari_mito_predict.training.config import Augment
+    from napari_mito_predict.training.config_parts import Augment
 
 Image = NDArray[np.float32]
 

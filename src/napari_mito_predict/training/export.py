@@ -15,7 +15,7 @@ from napari_mito_predict.image import ChannelRole
 from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Target, Training, save_model
 from napari_mito_predict.models.card_values import LONGEST_LINE
 from napari_mito_predict.prediction.appearance import MOST_VOLUMES
-from napari_mito_predict.training.config import NetworkConfig
+from napari_mito_predict.training.config_parts import NetworkConfig
 from napari_mito_predict.training.inherited import terms_of
 from napari_mito_predict.training.pictures import draw_curve, draw_example
 from napari_mito_predict.training.scoring import OURS, Row, Scorer, comparable, model_tests, summarise, write_rows

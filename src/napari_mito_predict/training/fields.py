@@ -17,7 +17,7 @@ from napari_mito_predict.image import is_zarr, list_images, open_image
 from napari_mito_predict.image.names import image_stem
 
 if TYPE_CHECKING:
-    from napari_mito_predict.training.config import Channel, Data
+    from napari_mito_predict.training.config_parts import Channel, Data
 
 
 _ONE_FILE = ("path_czi", "channel_signal", "channel_target")

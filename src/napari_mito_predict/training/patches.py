@@ -16,7 +16,7 @@ from napari_mito_predict.training.warp import Interpolation, Warp
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_mito_predict.training.config import Augment
+    from napari_mito_predict.training.config_parts import Augment
     from napari_mito_predict.training.pairs import Pair
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari_mito_predict.errors import ModelError, TrainingDataError, TrainingError
 from napari_mito_predict.image import Finding, Level
 from napari_mito_predict.models import find_model, read_card
-from napari_mito_predict.training.config import NETWORKS
+from napari_mito_predict.training.config_parts import NETWORKS
 
 if TYPE_CHECKING:
     from napari_mito_predict.image import ImageSource

@@ -16,7 +16,7 @@ from napari_mito_predict.errors import TrainingDataError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_mito_predict.training.config import Split
+    from napari_mito_predict.training.config_parts import Split
     from napari_mito_predict.training.fields import Field
 
 FOLDER = "folder"

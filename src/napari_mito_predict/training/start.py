@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import TrainingError
 from napari_mito_predict.models import Model, Normalisation, load_model
 from napari_mito_predict.networks import Network, build_network
 from napari_mito_predict.networks.planar import planar
 from napari_mito_predict.networks.unet import UNet
-from napari_mito_predict.training.config import NetworkConfig, TrainingConfig
+from napari_mito_predict.training.config_parts import NetworkConfig
 from napari_mito_predict.training.sampling import require_trainable
+
+if TYPE_CHECKING:
+    from napari_mito_predict.training.config import TrainingConfig
 
 
 def start_network(config: TrainingConfig, ndim: int) -> Network:

@@ -14,7 +14,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_mito_predict.training.config import Augment
+    from napari_mito_predict.training.config_parts import Augment
 
 
 Interpolation = Literal["bilinear", "bicubic"]

@@ -63,7 +63,7 @@ def peeking(data: Mapping[str, Any]) -> Work:
     """Work that yields a `Peek` into the first field of `data`, as a training configuration gives it."""
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
-        from napari_mito_predict.training.config import Data
+        from napari_mito_predict.training.config_parts import Data
         from napari_mito_predict.training.fields import find_fields
 
         if "files" in data:

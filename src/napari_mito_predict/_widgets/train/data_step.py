@@ -130,7 +130,7 @@ class DataStep(Step):
     @property
     def parts(self) -> Fields | None:
         """Which field goes where; None where there are too few, or what belongs together cannot be told."""
-        from napari_mito_predict.training.config import Split
+        from napari_mito_predict.training.config_parts import Split
         from napari_mito_predict.training.split import split_fields
 
         kept = self._kept

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_mito_predict.errors import TrainingDataError
 from napari_mito_predict.image.names import file_stem
-from napari_mito_predict.training.config import Split
+from napari_mito_predict.training.config_parts import Split
 from napari_mito_predict.training.fields import find_fields
 from napari_mito_predict.training.run import Run
 from napari_mito_predict.training.split import Fields, describe_groups, groups_of, split_fields
