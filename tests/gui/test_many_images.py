@@ -355,6 +355,27 @@ def test_files_patterns_and_plates(many, scans, make_plate, list_in):
     assert len(many._rows) == before + 1, "what is there is not added again"
 
 
+def test_predictions_go_into_the_plate_or_a_new_one(many, make_plate, list_in, qtbot, tmp_path):
+    formats = many.settings.format
+    assert formats.findData("into-plate") < 0, "nothing is of a plate yet"
+    plate = make_plate("0.5", (1, 1, 4, 24, 24))
+    list_in(many, [plate])
+    many.remove(many._rows[1:])
+    formats.setCurrentIndex(formats.findData("into-plate"))
+    assert not many.settings.folder.isVisible()
+    assert many.settings.summary == "into the plate"
+    run(many, qtbot)
+    assert many._rows[0].state is State.DONE, many._rows[0].outcome.reason
+    assert open_image(plate / "A" / "1" / "0predicted").sizes["C"] == 2
+    many.images.table.choose(many._rows[0])
+    many.images.open_button.click()
+    qtbot.waitUntil(lambda: len(many.viewer.layers) == 3, timeout=PATIENCE)
+    formats.setCurrentIndex(formats.findData("new-plate"))
+    many.settings.set_output_folder(tmp_path / "out")
+    run(many, qtbot)
+    assert (tmp_path / "out" / "screen_predicted.ome.zarr" / "A" / "1" / "0").is_dir()
+
+
 def test_an_empty_folder_can_be_watched(many, list_in, tmp_path):
     (tmp_path / "today").mkdir()
     list_in(many, [tmp_path / "today"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import MitoPredictError
-from napari_mito_predict.image import is_zarr
+from napari_mito_predict.image import is_plate, is_zarr
 from napari_mito_predict.prediction.batch.inputs import Entry, find_entries
 
 if TYPE_CHECKING:
@@ -34,10 +34,20 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Found:
-    """The images that it stands for, and the folder, if it is one that may get more of them."""
+    """The images that it stands for.
+
+    Attributes
+    ----------
+    entries : list of Entry
+    folder : Path or None
+        That was given, if it is one that may get more images.
+    has_plate : bool
+        Whether some of the images are fields of a plate.
+    """
 
     entries: list[Entry]
     folder: Path | None = None
+    has_plate: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,8 @@ def _found(wanted: Wanted) -> Found | NotFound:
     if given.is_dir() and not is_zarr(given):
         folder = given
     try:
-        return Found(find_entries([given], scene=wanted.scene), folder)
+        entries = find_entries([given], scene=wanted.scene)
+        return Found(entries, folder, any(map(is_plate, {entry.path for entry in entries})))
     except MitoPredictError as error:
         if folder is not None:  # nothing yet: it can be watched
             return Found([], folder)

@@ -25,7 +25,14 @@ _MEMORY: Final = "many-images"
 _FITTING: Final = "fitting"
 _CHOSEN: Final = "chosen"
 _KINDS: Final = {_FITTING: "Those that fit each image", _CHOSEN: "Chosen here"}
-_FORMATS: Final = {FileFormat.OME_TIFF: "OME-TIFF", FileFormat.OME_ZARR: "OME-Zarr, for large images"}
+_INTO_PLATE: Final = "into-plate"
+_NEW_PLATE: Final = "new-plate"
+_FORMATS: Final = {str(FileFormat.OME_TIFF): "OME-TIFF", str(FileFormat.OME_ZARR): "OME-Zarr, for large images"}
+_PLATES: Final = {_INTO_PLATE: "Into the plate", _NEW_PLATE: "A new plate"}
+_PLATE_TIPS: Final = {
+    _INTO_PLATE: "Each well gets one image more for each of its fields, with all targets as channels",
+    _NEW_PLATE: "An OME-Zarr plate with the same wells and fields, in the folder above",
+}
 _NO_FOLDER: Final = "choose…"
 _DEFAULT_FOLDER: Final = "predicted"
 
@@ -69,7 +76,7 @@ class SettingsStep(Step):
         self.folder.clicked.connect(self._ask_for_folder)
         self.format = Combo()
         for key, text in _FORMATS.items():
-            self.format.addItem(text, str(key))  # Qt finds no values of an enumeration
+            self.format.addItem(text, key)
         self.format.setAccessibleName("Format")
         self.format.setToolTip("OME-Zarr is written while it is computed: for results larger than memory")
         self.one_file = QCheckBox("All targets in one file")
@@ -174,10 +181,11 @@ class SettingsStep(Step):
             **self.told.plan,
         }
         return BatchSettings(
-            self._folder,
+            self.output_folder,
             self.checked if self.kind.currentData() == _CHOSEN else (),
-            FileFormat(self.format.currentData()),
+            FileFormat.OME_ZARR if self._is_plate else FileFormat(self.format.currentData()),
             composite=bool(self.one_file.isChecked()),
+            into_plate=self._is_plate,
             overwrite=bool(self.again.isChecked()),
             plan=plan,
         )
@@ -187,14 +195,22 @@ class SettingsStep(Step):
         """What is still to be chosen."""
         if self.kind.currentData() == _CHOSEN and not self.checked:
             return "choose a model"
-        if self._folder is None:
+        if self._folder is None and not self._is_into_plate:
             return "choose a folder"
         return self.told.missing
 
     @property
     def output_folder(self) -> Path | None:
-        """Gets the predictions."""
-        return self._folder
+        """Gets the predictions; None where the plate that they are made from gets them."""
+        return None if self._is_into_plate else self._folder
+
+    @property
+    def _is_into_plate(self) -> bool:
+        return bool(self.format.currentData() == _INTO_PLATE)
+
+    @property
+    def _is_plate(self) -> bool:
+        return self.format.currentData() in _PLATES
 
     @property
     def watched_folder(self) -> Path | None:
@@ -218,6 +234,14 @@ class SettingsStep(Step):
         self.watched = folder
         self._update()
 
+    def offer_plates(self) -> None:
+        """Let predictions go into plates: some of the images are of one."""
+        if self.format.findData(_INTO_PLATE) >= 0:
+            return
+        for key, text in _PLATES.items():
+            self.format.addItem(text, key)
+            self.format.setItemData(self.format.count() - 1, _PLATE_TIPS[key], Qt.ItemDataRole.ToolTipRole)
+
     def _ask_for_folder(self) -> None:
         if chosen := QFileDialog.getExistingDirectory(self, "Save predictions to", str(self._folder or "")):
             self.set_output_folder(Path(chosen))
@@ -235,6 +259,8 @@ class SettingsStep(Step):
 
     def _update(self) -> None:
         self._rows.setRowVisible(self._models, self.kind.currentData() == _CHOSEN)
+        self._rows.setRowVisible(self.folder, not self._is_into_plate)
+        self.one_file.setVisible(not self._is_plate)
         self.watch.setEnabled(self.watched is not None)
         self.watched_label.setVisible(self.watched is not None)
         if self.watched is not None:
@@ -242,6 +268,8 @@ class SettingsStep(Step):
             self.watched_label.setToolTip(str(self.watched))
         if self.missing:
             self.set_summary(self.missing, "idle")
+        elif self._is_into_plate:
+            self.set_summary("into the plate", "ok", chosen=True)
         elif self._folder is not None:
             self.set_summary(f"to {self._folder.name}", "ok", chosen=True)
         self.changed.emit()

@@ -118,6 +118,8 @@ class ManyImagesWidget(QWidget):
     def _found(self, found: Found) -> None:
         if found.folder is not None:
             self.settings.offer_to_watch(found.folder)
+        if found.has_plate:
+            self.settings.offer_plates()
         if found.entries:
             self.settings.suggest_folder(found.entries[0].path)
         elif found.folder is not None:
