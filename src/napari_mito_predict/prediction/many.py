@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_mito_predict.errors import OutputError
 from napari_mito_predict.prediction.batch.cluster import connected, local_cluster, predict_on_cluster
-from napari_mito_predict.prediction.batch.inputs import Entry, find_entries, of_one_name
+from napari_mito_predict.prediction.batch.inputs import Entry, Names, find_entries
 from napari_mito_predict.prediction.batch.local import OnImage, predict_batch
 from napari_mito_predict.prediction.batch.outcome import Outcome, name_taken
 from napari_mito_predict.prediction.batch.settings import BatchSettings, FileFormat
@@ -142,17 +142,19 @@ def run_batch(
     is_local = scheduler is None and jobs == 1
     if settings.into_plate and not is_local:
         raise OutputError("Two processes may not write into a plate at the same time: predict with one, or into files.")
-    rest = entries
-    if isinstance(entries, Sequence):
-        clashes = of_one_name(entries)
-        for entry, other in clashes.items():
-            yield name_taken(entry, other)
-        rest = [entry for entry in entries if entry not in clashes]
     if is_local:
-        yield from predict_batch(rest, settings, on_image=on_image, cancel=cancel)
+        yield from predict_batch(_of_own_names(entries), settings, on_image=on_image, cancel=cancel)
         return
     with _cluster(scheduler, jobs) as client:
-        yield from predict_on_cluster(rest, settings, client, cancel=cancel)
+        yield from predict_on_cluster(_of_own_names(entries), settings, client, cancel=cancel)
+
+
+def _of_own_names(entries: Iterable[Entry | None]) -> Iterator[Entry | Outcome | None]:
+    """Give images; in place of one whose predictions would go where those of another one went, what that means."""
+    names = Names()
+    for entry in entries:
+        other = None if entry is None else names.claim(entry)
+        yield entry if entry is None or other is None else name_taken(entry, other)
 
 
 def _cluster(scheduler: str | None, jobs: int) -> AbstractContextManager[Client]:

@@ -13,9 +13,9 @@ import pytest
 from napari_mito_predict.errors import ClusterError
 from napari_mito_predict.image import open_image
 from napari_mito_predict.prediction.batch.cluster import connected, local_cluster, predict_on_cluster
-from napari_mito_predict.prediction.batch.inputs import find_entries
+from napari_mito_predict.prediction.batch.inputs import Entry, find_entries
 from napari_mito_predict.prediction.batch.local import predict_batch
-from napari_mito_predict.prediction.batch.outcome import State
+from napari_mito_predict.prediction.batch.outcome import State, name_taken
 
 
 def test_a_killed_worker_loses_nothing(record, settings, tmp_path):
@@ -23,15 +23,17 @@ def test_a_killed_worker_loses_nothing(record, settings, tmp_path):
         record(f"{number:02}.ome.tif", number)
     (tmp_path / "scans" / "03.ome.tif").write_bytes(b"II*\0")
     entries = find_entries([tmp_path / "scans"])
+    refused = name_taken(Entry(tmp_path / "more" / "00.ome.tif"), entries[0])
     outcomes = {}
     with local_cluster(2) as client:
         # A busy machine needs longer than the 15 s after which a worker that was killed would be given up.
         assert dask.config.get("distributed.deploy.lost-worker-timeout") == "10 minutes"
-        for outcome in predict_on_cluster(entries, settings, client):
+        for outcome in predict_on_cluster([refused, *entries], settings, client):
             outcomes[outcome.entry] = outcome
-            if len(outcomes) == 2:
+            if len(outcomes) == 3:
                 pid = next(iter(client.run(os.getpid).values()))
                 os.kill(pid, signal.SIGKILL)
+    assert outcomes.pop(refused.entry) is refused
     assert outcomes.keys() == set(entries)
     failed = [outcome for outcome in outcomes.values() if outcome.state is State.FAILED]
     assert [outcome.entry.path.name for outcome in failed] == ["03.ome.tif"]

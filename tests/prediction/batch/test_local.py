@@ -18,6 +18,7 @@ from napari_mito_predict.errors import OutputError, OutputExistsError, Predictio
 from napari_mito_predict.evaluation import evaluate
 from napari_mito_predict.image import open_image
 from napari_mito_predict.models import save_model
+from napari_mito_predict.models.record import read_record
 from napari_mito_predict.prediction import predict
 from napari_mito_predict.prediction.batch import stages
 from napari_mito_predict.prediction.batch.inputs import Entry, find_entries
@@ -121,11 +122,13 @@ def test_predictions_beside_their_inputs_are_left_out(record, settings, tmp_path
     assert [outcome.state for outcome in again] == [State.THERE_ALREADY, State.LEFT_OUT]
 
 
-def test_two_images_of_one_name(record, settings, tmp_path):
+@pytest.mark.parametrize("given", [list, iter], ids=["listed", "found while a folder is watched"])
+def test_two_images_of_one_name(record, settings, tmp_path, given):
     entries = [Entry(record("a.ome.tif", 1)), Entry(record("A.tif", 2, tmp_path / "more"))]
-    outcomes = {outcome.entry: outcome for outcome in run_batch(entries, settings)}
-    assert outcomes[entries[0]].state is State.DONE
-    assert isinstance(outcomes[entries[1]].error, OutputError)
+    outcomes = list(run_batch(given(entries), replace(settings, overwrite=True)))
+    assert [outcome.state for outcome in outcomes] == [State.DONE, State.FAILED]
+    assert isinstance(outcomes[1].error, OutputError)
+    assert read_record(outcomes[0].files["mitochondria"]).input.path.endswith("a.ome.tif")
 
 
 def test_cancelled_between_two_images(record, settings):

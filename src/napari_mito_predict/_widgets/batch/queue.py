@@ -57,9 +57,7 @@ class Queue:
         """Keep the name of its predictions for an image; where another one has it, what that means for this one."""
         with self._names_lock:
             other = self._names.claim(entry)
-        if (other.path, other.scene) == (entry.path, entry.scene):
-            return None
-        return name_taken(entry, other)
+        return None if other is None else name_taken(entry, other)
 
     def put(self, entries: Iterable[Entry]) -> None:
         """Let images wait to be taken."""

@@ -10,12 +10,12 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from napari_mito_predict.errors import ClusterError, PredictionCancelled
+from napari_mito_predict.prediction.batch.inputs import Entry
 from napari_mito_predict.prediction.batch.tasks import GPU, Tasks, has_gpus, import_distributed
 
 if TYPE_CHECKING:
     from distributed import Client
 
-    from napari_mito_predict.prediction.batch.inputs import Entry
     from napari_mito_predict.prediction.batch.outcome import Outcome
     from napari_mito_predict.prediction.batch.settings import BatchSettings
     from napari_mito_predict.prediction.run_state import Cancel
@@ -93,7 +93,11 @@ def connected(address: str) -> Iterator[Client]:
 
 
 def predict_on_cluster(
-    entries: Iterable[Entry | None], settings: BatchSettings, client: Client, *, cancel: Cancel | None = None
+    entries: Iterable[Entry | Outcome | None],
+    settings: BatchSettings,
+    client: Client,
+    *,
+    cancel: Cancel | None = None,
 ) -> Generator[Outcome]:
     """Predict images on the workers of a cluster, each as one task; a long series that becomes an OME-Zarr as several.
 
@@ -102,9 +106,10 @@ def predict_on_cluster(
 
     Parameters
     ----------
-    entries : iterable of Entry or None
-        From `find_entries`, or `watch`, whose None means that there is no other at the moment. Two tasks for each
-        thread of the cluster are under way, so that memory stays bounded.
+    entries : iterable of Entry, Outcome or None
+        From `find_entries`, or `watch`, whose None means that there is no other at the moment. An outcome stands for
+        an image that nothing is done with. Two tasks for each thread of the cluster are under way, so that memory
+        stays bounded.
     settings : BatchSettings
         What to do with each.
     client : distributed.Client
@@ -134,13 +139,16 @@ def predict_on_cluster(
             tasks.share(_AHEAD * threads)
             new, is_more = _next_entries(waiting, _AHEAD * threads - len(tasks))
             for entry in new:
-                tasks.begin(entry, threads)
+                if isinstance(entry, Entry):
+                    tasks.begin(entry, threads)
+                else:
+                    yield entry
             yield from tasks.ended()
 
 
-def _next_entries(waiting: Iterator[Entry | None], most: int) -> tuple[list[Entry], bool]:
+def _next_entries(waiting: Iterator[Entry | Outcome | None], most: int) -> tuple[list[Entry | Outcome], bool]:
     """Up to `most` of those that are there at the moment, and whether there may be more of them later."""
-    found: list[Entry] = []
+    found: list[Entry | Outcome] = []
     while len(found) < most:
         try:
             entry = next(waiting)

@@ -119,9 +119,10 @@ class Names:
         self._first: dict[tuple[str, int | str], Entry] = {}
         self._stems: dict[Path, str] = {}
 
-    def claim(self, entry: Entry) -> Entry:
-        """Give the image that has the name: this one, unless another came before."""
-        return self._first.setdefault(self._name_of(entry), entry)
+    def claim(self, entry: Entry) -> Entry | None:
+        """Keep its name for an image; give the one that came before and has it, if there is one."""
+        first = self._first.setdefault(self._name_of(entry), entry)
+        return None if (first.path, first.scene) == (entry.path, entry.scene) else first
 
     def release(self, entry: Entry) -> None:
         """Let others have the name of an image that is no longer there."""
@@ -134,17 +135,6 @@ class Names:
         if entry.path not in self._stems:
             self._stems[entry.path] = file_stem(image_name(entry.path)).casefold()
         return self._stems[entry.path], entry.scene or 0
-
-
-def of_one_name(entries: Iterable[Entry]) -> dict[Entry, Entry]:
-    """Images whose predictions would go where those of another one go, with that other one, which comes first."""
-    names = Names()
-    later = {}
-    for entry in entries:
-        other = names.claim(entry)
-        if other is not entry:
-            later[entry] = other
-    return later
 
 
 class Opener:

@@ -8,11 +8,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from napari_mito_predict.errors import PredictionCancelled
+from napari_mito_predict.prediction.batch.inputs import Entry
 from napari_mito_predict.prediction.batch.stages import Begun, Computed, Stages
 from napari_mito_predict.prediction.prefetch import prefetch
 
 if TYPE_CHECKING:
-    from napari_mito_predict.prediction.batch.inputs import Entry
     from napari_mito_predict.prediction.batch.outcome import Outcome
     from napari_mito_predict.prediction.batch.settings import BatchSettings
     from napari_mito_predict.prediction.run_state import Cancel, OnProgress
@@ -22,7 +22,7 @@ OnImage = Callable[["Begun"], "OnProgress | None"]
 
 
 def predict_batch(
-    entries: Iterable[Entry | None],
+    entries: Iterable[Entry | Outcome | None],
     settings: BatchSettings,
     *,
     on_image: OnImage = lambda _: None,
@@ -33,8 +33,9 @@ def predict_batch(
 
     Parameters
     ----------
-    entries : iterable of Entry or None
-        From `find_entries`, or `watch`, whose None means that there is no other at the moment.
+    entries : iterable of Entry, Outcome or None
+        From `find_entries`, or `watch`, whose None means that there is no other at the moment. An outcome stands for
+        an image that nothing is done with.
     settings : BatchSettings
         What to do with each.
     on_image : callable, optional
@@ -74,9 +75,9 @@ def predict_batch(
             yield writing.result()
 
 
-def _begin(entries: Iterable[Entry | None], stages: Stages) -> Generator[Begun | Outcome | None]:
+def _begin(entries: Iterable[Entry | Outcome | None], stages: Stages) -> Generator[Begun | Outcome | None]:
     for entry in entries:
-        yield None if entry is None else stages.begin(entry)
+        yield stages.begin(entry) if isinstance(entry, Entry) else entry
 
 
 def _finish(stages: Stages, result: Computed | Outcome, on_outcome: Callable[[Outcome], object]) -> Outcome:
