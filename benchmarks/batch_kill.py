@@ -7,11 +7,12 @@ Stacks of 8 x 64 x 64 with the bundled model of mitochondria in z-stacks, on two
 - *outcomes*: what became of the images, how many files there are, and how many are half, predicted twice or left over
 - *memory*: of each worker after every tenth of the images, in MB; the one that is killed begins anew
 - *again*: seconds of a second call, in this process, when all is there but what cannot be
-- *series*: a series of stacks as OME-Zarr, divided over the same workers, against one worker: seconds, and whether
-  the pixels are the same
+- *series*: two series of stacks as OME-Zarr, of small and of larger ones, divided over the same workers, against one
+  worker: seconds, and whether the pixels are the same
 
 Predicted: 197 results, 3 reasons, nothing twice, nothing half; memory flat over the files, since a worker keeps one
 image and its models; the second call in seconds; a series on two workers in little more than half of the time of one.
+Seen: all of it but the series of small stacks, which gains nothing on two workers.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 MODEL = "mito-z"
 SHAPE = (8, 64, 64)
+SERIES = ((48, (8, 64, 64)), (24, (16, 256, 256)))
+"""Time points, and the shape of each."""
 VOXEL_UM = (0.15, 0.11, 0.11)
 BROKEN = {
     "cut": lambda path: path.write_bytes(path.read_bytes()[:5000]),
@@ -59,10 +62,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path)
     parser.add_argument("--images", type=int, default=200)
-    parser.add_argument("--time-points", type=int, default=48)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = {"killed": killed(Path(folder), given.images), "series": series(Path(folder), given.time_points)}
+        found = {
+            "killed": killed(Path(folder), given.images),
+            "series": [series(Path(folder), times, shape) for times, shape in SERIES],
+        }
     text = json.dumps(found, indent=2)
     print(text)
     if given.output is not None:
@@ -110,13 +115,15 @@ def killed(folder: Path, images: int) -> dict[str, Any]:
     }
 
 
-def series(folder: Path, times: int) -> dict[str, Any]:
+def series(folder: Path, times: int, shape: tuple[int, ...]) -> dict[str, Any]:
     """Seconds of a series on one and on two workers, and whether what they give is the same."""
+    folder = folder / f"{times} of {shape}"
+    folder.mkdir()
     path = folder / "series.ome.tif"
-    write(path, np.random.default_rng(0).integers(8000, 16000, (times, 1, *SHAPE), np.uint16), "TCZYX")
+    write(path, np.random.default_rng(0).integers(8000, 16000, (times, 1, *shape), np.uint16), "TCZYX")
     seconds, written = {}, []
     for workers in (1, 2):
-        out = folder / f"series{workers}"
+        out = folder / f"{workers} workers"
         out.mkdir()
         with local_cluster(workers, threads=1) as client:
             client.run(load_model, MODEL)
@@ -127,7 +134,7 @@ def series(folder: Path, times: int) -> dict[str, Any]:
         written.append(open_image(outcome.files["mitochondria"]))
     same = all(np.array_equal(written[0].read(t, 0), written[1].read(t, 0)) for t in range(times))
     ratio = seconds["1 workers"] / seconds["2 workers"]
-    return {"time points": times, "seconds": seconds, "1 / 2": round(ratio, 2), "same pixels": same}
+    return {"time points": times, "shape": shape, "seconds": seconds, "1 / 2": round(ratio, 2), "same pixels": same}
 
 
 def write(path: Path, data: np.ndarray, axes: str) -> None:
