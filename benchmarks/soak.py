@@ -1,9 +1,9 @@
 """Whether napari grows while predictions and trainings are started from its docks, again and again.
 
 ``python benchmarks/soak.py [--predictions 300] [--trainings 50]``; without a display it starts its own. Each prediction
-is of another small stack, a layer that is removed afterwards; each training is a process of its own, which the dock
-starts and watches to its end. Printed are memory, threads, open files and widgets of napari's process. After the first
-tenth, which fills caches, all of them should be flat.
+is of another small stack, a layer that is removed afterwards. Each training is a process of its own, which the dock
+starts and watches to its end; its model is removed afterwards. Printed are memory, threads, open files and widgets of
+napari's process. After the first tenth, which fills caches, all of them should be flat.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from gui_stall import on_display, until
 from qtpy.QtWidgets import QApplication
 from scipy.ndimage import gaussian_filter
 
+from napari_mito_predict._widgets.common.docks import tell_models_changed
 from napari_mito_predict._widgets.common.worker import JobState
 from napari_mito_predict._widgets.train.watch import Phase
 from napari_mito_predict.image import write_ome_tiff
+from napari_mito_predict.models.own import remove_model
 
 if TYPE_CHECKING:
     from napari_mito_predict._widgets.predict.widget import PredictWidget
@@ -112,6 +114,9 @@ def repeat_trainings(viewer: napari.Viewer, fields: list[Path], count: int) -> I
         until(lambda: widget.watch.phase in (Phase.DONE, Phase.FAILED), lambda: "")
         if widget.watch.phase is not Phase.DONE:
             raise SystemExit(widget.training.failure.what.text())
+        # Each model has a row in every list of models: those would be counted as well.
+        remove_model(f"soak-{number}")
+        tell_models_changed(viewer)
         yield Usage.now()
 
 
