@@ -1,6 +1,10 @@
 """Whether fissions and fusions that are measured are those that took place, on simulated cells.
 
-    python benchmarks/dynamics.py -o benchmarks/results/dynamics.json --figure docs/images/dynamics.png
+    python benchmarks/dynamics.py WORK_FOLDER -o benchmarks/results/dynamics.json --figure docs/images/dynamics.png
+    python benchmarks/dynamics.py WORK_FOLDER --write-cards
+
+WORK_FOLDER keeps what was measured: repeated, the command goes on where it was. The second one writes the verdicts into
+the cards of the bundled models.
 
 Series of stacks, 6 s apart, with known fissions and fusions at rates from none to eight times what is usual. The same
 measures are taken on true labels, on a segmentation of the noise-free and of the recorded TMRM image, and on a
@@ -27,9 +31,11 @@ series of seed 0, three of seed 3 and 15 of true labels.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
+import math
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +44,12 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import spearmanr
 
+from napari_mito_predict._files import atomic_write_text
 from napari_mito_predict.image import from_array
-from napari_mito_predict.measurement import measure_dynamics, segment_mitochondria
+from napari_mito_predict.measurement import agreement, measure_dynamics, segment_mitochondria
+from napari_mito_predict.measurement.measures import DYNAMICS_MEASURES
+from napari_mito_predict.models import MeasureVerdict, find_model, read_card
+from napari_mito_predict.models.files import CARD, README
 from napari_mito_predict.prediction import predict
 from napari_mito_predict.simulation import Conditions, Dynamics, simulate_series
 from napari_mito_predict.simulation.simulator import _Scene
@@ -55,6 +65,11 @@ RATES = ((0.0, 0.0), (0.05, 0.05), (0.2, 0.2), (0.4, 0.0), (0.0, 0.4), (0.2, 0.0
 """Fissions and fusions per mitochondrion and minute."""
 STEP_S = 6.0
 PLANES = 16
+FRAMES = 17
+SIZE = 112
+FIRST_OF_LABELS = 120
+DRAWN = 2
+"""Series of the figure: its rates are 0.2."""
 WITHIN_FRAMES = 3
 WITHIN_UM = 1.5
 IN_PLANE = ("true labels, one plane", "recorded, one plane", "mito-t, one plane")
@@ -62,52 +77,125 @@ SMOOTHED = "mito-z, smoothed over 5"
 SOURCES = ("true labels", "truth image", "recorded", "mito-z", SMOOTHED, *IN_PLANE)
 MORE = "true labels, more cells"
 SHOWN = ("true labels", "recorded", "mito-z")
+PREDICTED = {"mito-z": ("mito-z", "recorded", 3), "mito-t": ("mito-t, one plane", "recorded, one plane", 2)}
+"""By model: what is measured on its predictions, what that is compared with, and in how many dimensions."""
 Row = dict[str, Any]
 
 
 def main() -> None:
-    """Measure all series, and draw the result."""
+    """Measure all series, compare, and draw the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("-o", "--output", type=Path)
     parser.add_argument("--figure", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 3])
-    parser.add_argument("--label-seeds", type=int, nargs="*", default=[10, 11, 12, 13], help="geometry only")
-    parser.add_argument("--frames", type=int, default=17)
-    parser.add_argument("--size", type=int, default=112)
+    parser.add_argument("--series", type=int, default=12, help="each of another cell")
+    parser.add_argument("--label-series", type=int, default=24, help="geometry only, of more cells")
+    parser.add_argument("--write-cards", action="store_true")
     given = parser.parse_args()
-    rows: list[Row] = []
-    report: Row = {"frames": given.frames, "size": given.size, "step_s": STEP_S, "series": rows}
-    pictures: dict[str, Any] = {}
-    for seed, rates in itertools.product(given.seeds, RATES):
-        image = simulate_series(
-            seed,
-            frames=given.frames,
-            step_s=STEP_S,
-            shape_yx=(given.size, given.size),
-            planes=PLANES,
-            dynamics=Dynamics(*rates),
-        )
-        images, labels = everything(image)
-        for source in SOURCES:
-            tables = measure_dynamics(labels[source], image.voxel_size_um, STEP_S, pixels=images[source])
-            rows.append({"seed": seed, "rates": rates, "source": source, **compare(truth_of(image, source), tables)})
-            print(json.dumps(rows[-1]), flush=True)
-        if not pictures and rates == (0.2, 0.2):
-            pictures = {"images": images, "labels": labels, "truth": image.dynamics}
-        report["summary"] = summed(rows)
-        given.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    for seed, rates in itertools.product(given.label_seeds, RATES):
-        times_s = [STEP_S * frame for frame in range(given.frames)]
-        shape = (PLANES, 160, 160)
-        truth = _Scene(seed, Conditions.matched(), shape, Dynamics(*rates), times_s)._dynamics
-        labels = np.stack([truth.labels(frame) for frame in range(given.frames)])
-        tables = measure_dynamics(labels, truth.grid.voxel_size_um, STEP_S)
-        rows.append({"seed": seed, "rates": rates, "source": MORE, **compare(truth, tables)})
-        print(json.dumps(rows[-1]), flush=True)
-        report["summary"] = summed(rows)
+    given.folder.mkdir(parents=True, exist_ok=True)
+    rows = [*measured(given.folder, "images", range(given.series), of_images)]
+    rows += measured(given.folder, "labels", range(FIRST_OF_LABELS, FIRST_OF_LABELS + given.label_series), of_labels)
+    compared = agreements(rows)
+    if given.output:
+        report = {"frames": FRAMES, "size": SIZE, "step_s": STEP_S}
+        report |= {"summary": summed(rows), "agreement": compared, "series": rows}
         given.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if given.figure:
-        draw(given.figure, pictures, rows)
+        draw(given.figure, rows)
+    if given.write_cards:
+        write_cards(compared)
+
+
+def measured(
+    folder: Path, kind: str, seeds: Iterable[int], measure: Callable[[int, tuple[float, float]], list[Row]]
+) -> Iterator[Row]:
+    """Rows of all series; read where they are there already."""
+    for seed in seeds:
+        path = folder / f"{kind}-{seed}.json"
+        if not path.exists():
+            rows = measure(seed, RATES[seed % len(RATES)])
+            path.write_text(json.dumps(rows), encoding="utf-8")
+            print(path.name, flush=True)
+        yield from json.loads(path.read_text(encoding="utf-8"))
+
+
+def simulated(seed: int, rates: tuple[float, float]) -> SimulatedImage:
+    """Simulate a series of stacks."""
+    return simulate_series(
+        seed, frames=FRAMES, step_s=STEP_S, shape_yx=(SIZE, SIZE), planes=PLANES, dynamics=Dynamics(*rates)
+    )
+
+
+def of_images(seed: int, rates: tuple[float, float]) -> list[Row]:
+    """Measure a series from all sources."""
+    image = simulated(seed, rates)
+    images, labels = everything(image)
+    rows = []
+    for source in SOURCES:
+        tables = measure_dynamics(labels[source], image.voxel_size_um, STEP_S, pixels=images[source])
+        rows.append({"seed": seed, "rates": rates, "source": source, **compare(truth_of(image, source), tables)})
+    return rows
+
+
+def of_labels(seed: int, rates: tuple[float, float]) -> list[Row]:
+    """Measure the true labels of a larger field."""
+    times_s = [STEP_S * frame for frame in range(FRAMES)]
+    truth = _Scene(seed, Conditions.matched(), (PLANES, 160, 160), Dynamics(*rates), times_s)._dynamics
+    labels = np.stack([truth.labels(frame) for frame in range(FRAMES)])
+    tables = measure_dynamics(labels, truth.grid.voxel_size_um, STEP_S)
+    return [{"seed": seed, "rates": rates, "source": MORE, **compare(truth, tables)}]
+
+
+def agreements(rows: list[Row]) -> dict[str, Any]:
+    """Compare each measure of predictions with the same of the recording, by the rule of all verdicts."""
+    by_source: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_source[row["source"]].append(row["values"])
+    found = {}
+    for model, (source, recorded, dimensions) in PREDICTED.items():
+        found[model] = {"dimensions": dimensions, "measures": {}}
+        for measure in DYNAMICS_MEASURES:
+            true = [values[measure.name] for values in by_source[recorded]]
+            compared = agreement(true, [values[measure.name] for values in by_source[source]])
+            found[model]["measures"][measure.name] = {"verdict": compared.verdict, **asdict(compared)}
+    return found
+
+
+def write_cards(compared: dict[str, Any]) -> None:
+    """Write the verdicts into the cards of the bundled models; all else stays."""
+    for model, found in compared.items():
+        path = find_model(model)
+        card = read_card(path)
+        others = tuple(each for each in card.verdicts if not each.measure.startswith("dynamics."))
+        new = tuple(
+            MeasureVerdict(
+                measure=f"dynamics.{measure}",
+                target=card.targets[0].name,
+                on="simulated series that it never saw",
+                simulated=True,
+                dimensions=found["dimensions"],
+                **values,
+            )
+            for measure, values in rounded(found["measures"]).items()
+        )
+        judged = card.model_copy(update={"verdicts": (*others, *new)})
+        atomic_write_text(path / CARD, judged.to_json())
+        atomic_write_text(path / README, judged.to_markdown())
+
+
+def rounded(measures: dict[str, Row]) -> dict[str, Row]:
+    """Four digits behind the point, and names as cards have them."""
+    found = {}
+    for measure, values in measures.items():
+        limits = values["limits"]
+        found[measure] = {
+            "verdict": values["verdict"],
+            "fields": values["fields"],
+            "concordance": None if values["concordance"] is None else round(values["concordance"], 4),
+            "bias": None if values["bias"] is None else round(values["bias"], 4),
+            "limits_of_agreement": None if limits is None else tuple(round(limit, 4) for limit in limits),
+        }
+    return found
 
 
 def everything(image: SimulatedImage) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
@@ -177,8 +265,18 @@ def compare(truth: TrueDynamics, tables: DynamicsTables) -> Row:
     found["change"] = float(counts[-third:].mean() - counts[:third].mean())
     found["count"] = float(counts.mean())
     found["mean_length"] = tables.summary["mean_length_um"]
-    found["pcc_previous"] = float(tables.frames["pcc_previous"].mean())
+    found["values"] = values_of(tables)
     return found
+
+
+def values_of(tables: DynamicsTables) -> dict[str, float | None]:
+    """One number of a series for each measure: of the summary, or the mean over all frames; None without."""
+    means = tables.frames.mean(numeric_only=True).to_dict() | tables.summary.to_dict()
+    values = {}
+    for measure in DYNAMICS_MEASURES:
+        (value,) = (means[name] for name in means if name.removesuffix("_per_s").removesuffix("_um") == measure.name)
+        values[measure.name] = None if math.isnan(value) else value
+    return values
 
 
 def matched(true: list[dict[str, Any]], measured: pd.DataFrame) -> int:
@@ -258,8 +356,11 @@ def rank(measured: list[float], true: list[float]) -> float | None:
     return float(spearmanr(measured, true).statistic)
 
 
-def draw(path: Path, pictures: dict[str, Any], rows: list[Row]) -> None:
+def draw(path: Path, rows: list[Row]) -> None:
     """Draw a series with its events as they are and as they are measured, and numbers of events of all series."""
+    image = simulated(DRAWN, RATES[DRAWN])
+    images, labels = everything(image)
+    pictures = {"images": images, "labels": labels, "truth": image.dynamics}
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -214,8 +214,7 @@ class FieldRun:
         if self.step_s is None:
             self.step_s = self._first.image.time_step_s
         if self.dynamics:
-            is_default = self.settings.is_default(Structure.MITOCHONDRIA)
-            self._followed = FieldDynamics(self.sources, self._voxels, self.step_s, default_settings=is_default)
+            self._followed = FieldDynamics(self.sources, self._voxels, self.step_s, self.settings)
 
     def frame(self, t: int) -> Frame:
         """Segment and measure one time point."""

@@ -143,9 +143,6 @@ FIELD_MEASURES: Final = (
 )
 
 
-DynamicsKind = Literal["events", "movement", "correlation"]
-
-
 @dataclass(frozen=True, slots=True)
 class DynamicsMeasure:
     """A number of a series of mitochondria.
@@ -153,30 +150,36 @@ class DynamicsMeasure:
     Attributes
     ----------
     name : str
-    kind : {"events", "movement", "correlation"}
-        What it is found by; measures of one kind are as good as each other.
     unit : str
         For people; ``{}`` stands for the unit of lengths.
     meaning : str
+    source : str
+        Where its formula comes from.
+    course : str or None
+        Of a number of the whole series: the measure of its time points that it is made of.
     """
 
     name: str
-    kind: DynamicsKind
     unit: str
     meaning: str
+    source: str
+    course: str | None = None
 
+
+_OVERLAP = "labels that overlap along the optical flow"
+_FLOW = "TV-L1 optical flow (Zach et al. 2007)"
 
 DYNAMICS_MEASURES: Final = (
-    DynamicsMeasure("fissions", "events", "", "objects that are two in the next frame"),
-    DynamicsMeasure("fusions", "events", "", "two objects that are one in the next frame"),
-    DynamicsMeasure("balance", "events", "", "fissions less fusions"),
-    DynamicsMeasure("fissions_per_min", "events", "1/min", "fissions for each object and minute"),
-    DynamicsMeasure("fusions_per_min", "events", "1/min", "fusions for each object and minute"),
-    DynamicsMeasure("displacement", "movement", "{}", "mean way since the frame before, by optical flow"),
-    DynamicsMeasure("speed", "movement", "{}/s", "the same per second"),
-    DynamicsMeasure("pcc_previous", "correlation", "", "Pearson's correlation with the frame before"),
-    DynamicsMeasure("pcc_first", "correlation", "", "Pearson's correlation with the first frame"),
-    DynamicsMeasure("pcc_half_s", "correlation", "s", "when the correlation with the first frame is below one half"),
+    DynamicsMeasure("fissions", "", "objects that are two in the next frame", _OVERLAP, "fissions"),
+    DynamicsMeasure("fusions", "", "two objects that are one in the next frame", _OVERLAP, "fusions"),
+    DynamicsMeasure("balance", "", "fissions less fusions", _OVERLAP, "balance"),
+    DynamicsMeasure("fissions_per_min", "1/min", "fissions for each object and minute", _OVERLAP, "fissions"),
+    DynamicsMeasure("fusions_per_min", "1/min", "fusions for each object and minute", _OVERLAP, "fusions"),
+    DynamicsMeasure("displacement", "{}", "mean way since the frame before", _FLOW),
+    DynamicsMeasure("speed", "{}/s", "the same per second", _FLOW, "speed"),
+    DynamicsMeasure("pcc_previous", "", "correlation with the frame before", "Pearson"),
+    DynamicsMeasure("pcc_first", "", "correlation with the first frame", "Pearson"),
+    DynamicsMeasure("pcc_half_s", "s", "when the one with the first frame is below one half", "Pearson", "pcc_first"),
 )
 
 

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from napari_mito_predict.errors import NoSeriesError
 from napari_mito_predict.measurement.dynamics import SeriesDynamics
 from napari_mito_predict.measurement.measures import DYNAMICS_MEASURES, DynamicsMeasure, Structure
+from napari_mito_predict.measurement.settings import DynamicsSettings
 from napari_mito_predict.measurement.verdicts import judge_dynamics
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from napari_mito_predict.measurement.settings import MeasureSettings
     from napari_mito_predict.measurement.sources import Source
     from napari_mito_predict.measurement.voxels import Voxels
 
@@ -36,11 +38,17 @@ class MeasuredDynamics:
     events : pandas.DataFrame
         A row for each fission and fusion: ``image``, ``scene``, what `DynamicsTables.events` has, with ``t`` in the
         place of ``frame``, ``predicted_by``, ``verdict`` and ``why``. Labels are those of the table of mitochondria.
+    settings : DynamicsSettings
+        How they were followed, in the unit that the image has.
+    default_settings : bool
+        They were segmented and followed as the verdicts were found.
     """
 
     series: pd.DataFrame
     frames: pd.DataFrame
     events: pd.DataFrame
+    settings: DynamicsSettings
+    default_settings: bool
 
 
 class FieldDynamics:
@@ -51,19 +59,18 @@ class FieldDynamics:
     sources : mapping of Structure to Source
     voxels : Voxels
     step_s : float or None
-    default_settings : bool
-        Mitochondria are segmented as the verdicts were found.
+    settings : MeasureSettings
 
     Raises
     ------
     NoSeriesError
         There is one time point, or no channel of mitochondria.
     MeasurementError
-        A time step that is not positive.
+        A time step that is not positive, or settings in another unit than the image.
     """
 
     def __init__(
-        self, sources: Mapping[Structure, Source], voxels: Voxels, step_s: float | None, *, default_settings: bool
+        self, sources: Mapping[Structure, Source], voxels: Voxels, step_s: float | None, settings: MeasureSettings
     ) -> None:
         if Structure.MITOCHONDRIA not in sources:
             raise NoSeriesError(
@@ -77,8 +84,10 @@ class FieldDynamics:
                 f"{self._source.image.name} has one time point; fissions, fusions and speed need two at least. "
                 "Give a series, or measure no dynamics."
             )
-        self._judgements = judge_dynamics(self._source.origin(default_settings=default_settings))
-        self._dynamics = SeriesDynamics(voxels, step_s)
+        self._settings = DynamicsSettings.fitting(settings.dynamics, voxels)
+        self._default_settings = settings.follows_as_tested
+        self._judgements = judge_dynamics(self._source.origin(default_settings=self._default_settings), voxels.ndim)
+        self._dynamics = SeriesDynamics(voxels, step_s, self._settings)
 
     def add(self, labels: npt.NDArray[Any], pixels: npt.NDArray[Any]) -> None:
         """Measure the next time point; as `SeriesDynamics.add`."""
@@ -98,7 +107,13 @@ class FieldDynamics:
             events.insert(position, name, value)
         for name, value in self._verdict("fissions").items():
             events[name] = value
-        return MeasuredDynamics(series=pd.DataFrame(summary), frames=pd.DataFrame(frames), events=events)
+        return MeasuredDynamics(
+            series=pd.DataFrame(summary),
+            frames=pd.DataFrame(frames),
+            events=events,
+            settings=self._settings,
+            default_settings=self._default_settings,
+        )
 
     def _rows(self, values: Mapping[Any, Any], when: dict[str, object]) -> list[dict[str, object]]:
         """A row for each measure that there is a value of."""

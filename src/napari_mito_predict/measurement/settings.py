@@ -169,17 +169,26 @@ class DynamicsSettings(_Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureSettings:
-    """How each structure is segmented; None takes the defaults in the unit that the image has."""
+    """How each structure is segmented, and mitochondria are followed over time.
+
+    None takes the defaults in the unit that the image has.
+    """
 
     mitochondria: MitochondriaSettings | None = None
     nuclei: NucleiSettings | None = None
     nucleoids: PunctaSettings | None = None
+    dynamics: DynamicsSettings | None = None
 
     def is_default(self, structure: Structure) -> bool:
         """Whether a structure is segmented as its verdicts were found."""
         return are_default(getattr(self, structure))
 
+    @property
+    def follows_as_tested(self) -> bool:
+        """Whether mitochondria are segmented and followed as the verdicts on dynamics were found."""
+        return are_default(self.mitochondria) and are_default(self.dynamics)
 
-def are_default(settings: MitochondriaSettings | NucleiSettings | PunctaSettings | None) -> bool:
-    """Whether a structure is segmented as its verdicts were found."""
+
+def are_default(settings: MitochondriaSettings | NucleiSettings | PunctaSettings | DynamicsSettings | None) -> bool:
+    """Whether something is done as its verdicts were found."""
     return settings is None or settings in (type(settings)(), type(settings).in_pixels())

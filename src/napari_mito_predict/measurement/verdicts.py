@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Self
 
 from napari_mito_predict.errors import ModelError
 from napari_mito_predict.measurement.measures import (
     DYNAMICS_MEASURES,
     FIELD_MEASURES,
-    DynamicsKind,
+    DynamicsMeasure,
     Measure,
     Structure,
     measures_of,
@@ -18,14 +18,14 @@ from napari_mito_predict.measurement.measures import (
 from napari_mito_predict.models import find_model, read_card
 
 if TYPE_CHECKING:
-    from napari_mito_predict.models import MeasureVerdict, ModelCard
+    from napari_mito_predict.models import MeasureVerdict
 
 RECORDED = "recorded"
 """Of numbers from what a microscope recorded."""
 NOT_TESTED = "not tested"
 _ORDER = (RECORDED, "supported", "with care", NOT_TESTED, "not supported")
 
-_OTHER_SETTINGS = "tested with other settings of the segmentation"
+_OTHER_SETTINGS = "tested with other settings"
 _RELATIVE = frozenset(measure.name for measure in FIELD_MEASURES if measure.relative)
 
 
@@ -45,18 +45,6 @@ class Judgement:
     why: str = ""
 
 
-_FALSE_EVENTS = Judgement(
-    "not supported", "seven simulated series: at most 2 % of the events that were found took place"
-)
-_DYNAMICS_TRIED: Final[Mapping[tuple[str, DynamicsKind], Judgement]] = {
-    ("mito-z", "events"): _FALSE_EVENTS,
-    ("mito-t", "events"): _FALSE_EVENTS,
-    ("mito-z", "movement"): Judgement(NOT_TESTED, "only on seven simulated series of two cells: speed 5 % too low"),
-    ("mito-t", "movement"): Judgement("not supported", "seven simulated series: speed 45 % too low"),
-}
-"""By model; found by benchmarks/dynamics.py on series with known events."""
-
-
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where the pixels come from that are measured.
@@ -70,7 +58,7 @@ class Origin:
     simulated : bool
         What was predicted from is a simulated image.
     default_settings : bool
-        Segmented as the verdicts were found.
+        Segmented, and followed over time, as the verdicts were found.
     """
 
     model: str = ""
@@ -79,9 +67,10 @@ class Origin:
     default_settings: bool = True
 
 
-def key_of(measure: Measure) -> str:
-    """Name of a measure in a card: ``mitochondria.total_length``."""
-    return f"{measure.structure}.{measure.name}"
+def key_of(measure: Measure | DynamicsMeasure) -> str:
+    """Name of a measure in a card: ``mitochondria.total_length``, ``dynamics.fissions_per_min``."""
+    of = measure.structure if isinstance(measure, Measure) else "dynamics"
+    return f"{of}.{measure.name}"
 
 
 def judge(
@@ -100,13 +89,8 @@ def judge(
     measures = measures_of(structure, "field", dimensions)
     if not origin.model:
         return {measure.name: _recorded(measure, predicted or {}) for measure in measures}
-    card, why = _card(origin)
-    stored = () if card is None else card.verdicts
-    found = {}
-    for measure in measures:
-        fitting = [each for each in stored if each.measure == key_of(measure) and each.dimensions in (None, dimensions)]
-        found[measure.name] = _judged(measure, fitting, origin, why)
-    return found
+    known = _Known.of(origin)
+    return {measure.name: _judged(measure, known, dimensions) for measure in measures}
 
 
 def _recorded(measure: Measure, predicted: Mapping[Structure, str]) -> Judgement:
@@ -116,23 +100,18 @@ def _recorded(measure: Measure, predicted: Mapping[Structure, str]) -> Judgement
     return Judgement(RECORDED)
 
 
-def judge_dynamics(origin: Origin) -> dict[str, Judgement]:
+def judge_dynamics(origin: Origin, dimensions: int) -> dict[str, Judgement]:
     """Say of each of `DYNAMICS_MEASURES` what is known of it, by name.
 
-    What failed on the simulated cells that a model learned from is not supported on real cells either.
+    Parameters
+    ----------
+    origin : Origin
+    dimensions : {2, 3}
     """
     if not origin.model:
         return {measure.name: Judgement(RECORDED) for measure in DYNAMICS_MEASURES}
-    card, why = _card(origin)
-    found = {}
-    for measure in DYNAMICS_MEASURES:
-        judgement = Judgement(NOT_TESTED, why)
-        if card is not None:
-            judgement = _DYNAMICS_TRIED.get((origin.model, measure.kind), judgement)
-        if card is not None and not origin.default_settings:
-            judgement = Judgement(NOT_TESTED, _OTHER_SETTINGS)
-        found[measure.name] = judgement
-    return found
+    known = _Known.of(origin)
+    return {measure.name: known.of_measure(key_of(measure), dimensions) for measure in DYNAMICS_MEASURES}
 
 
 def worst(judgements: Mapping[str, Judgement]) -> str:
@@ -145,31 +124,45 @@ def worst_of(verdicts: Iterable[str]) -> str:
     return max(verdicts, key=_ORDER.index, default="")
 
 
-def _card(origin: Origin) -> tuple[ModelCard | None, str]:
-    """The card of the model that predicted, if it is here; and why nothing is known of what it does not tell."""
-    try:
-        card = read_card(find_model(origin.model))
-    except ModelError:
-        return None, f"the model {origin.model} is not here, so that nothing is known of its measures"
-    if origin.weights_sha256 and card.weights.sha256 != origin.weights_sha256:
-        return None, f"the model {origin.model} that is here is not the one that predicted (other weights)"
-    return card, f"nobody tested this measure on predictions of {origin.model}"
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of the measures of one origin: the verdicts of its model, and why there are no others."""
+
+    origin: Origin
+    verdicts: tuple[MeasureVerdict, ...]
+    why: str
+
+    @classmethod
+    def of(cls, origin: Origin) -> Self:
+        try:
+            card = read_card(find_model(origin.model))
+        except ModelError:
+            return cls(origin, (), f"the model {origin.model} is not here, so that nothing is known of its measures")
+        if origin.weights_sha256 and card.weights.sha256 != origin.weights_sha256:
+            return cls(
+                origin, (), f"the model {origin.model} that is here is not the one that predicted (other weights)"
+            )
+        return cls(origin, card.verdicts, f"nobody tested this measure on predictions of {origin.model}")
+
+    def of_measure(self, key: str, dimensions: int) -> Judgement:
+        stored = [each for each in self.verdicts if each.measure == key and each.dimensions in (None, dimensions)]
+        real = [each for each in stored if not each.simulated]
+        usable = stored if self.origin.simulated else real
+        if not stored:
+            return Judgement(NOT_TESTED, self.why)
+        if not self.origin.default_settings:
+            return Judgement(NOT_TESTED, _OTHER_SETTINGS)
+        if usable:
+            return Judgement(usable[0].verdict, _numbers(usable[0]))
+        if all(each.verdict == "not supported" for each in stored):
+            return Judgement("not supported", f"not even on simulated cells: {_numbers(stored[0])}")
+        return Judgement(NOT_TESTED, f"tested on {stored[0].on or 'simulated cells'} only, not on real ones")
 
 
-def _judged(measure: Measure, stored: list[MeasureVerdict], origin: Origin, why: str) -> Judgement:
+def _judged(measure: Measure, known: _Known, dimensions: int) -> Judgement:
     if measure.relative:
         return Judgement("not supported", "brightness in a prediction is relative")
-    real = [each for each in stored if not each.simulated]
-    usable = stored if origin.simulated else real
-    if not usable:
-        reason = why
-        if stored:
-            reason = f"tested on {stored[0].on or 'simulated cells'} only, not on real ones"
-        return Judgement(NOT_TESTED, reason)
-    chosen = usable[0]
-    if not origin.default_settings:
-        return Judgement(NOT_TESTED, _OTHER_SETTINGS)
-    return Judgement(chosen.verdict, _numbers(chosen))
+    return known.of_measure(key_of(measure), dimensions)
 
 
 def _numbers(verdict: MeasureVerdict) -> str:

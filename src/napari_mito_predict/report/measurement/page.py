@@ -10,7 +10,7 @@ from napari_mito_predict._versions import versions_of
 from napari_mito_predict.models import SIMULATED_DISCLAIMER
 from napari_mito_predict.report.measurement import figures
 from napari_mito_predict.report.measurement.groups import grouped
-from napari_mito_predict.report.measurement.segmentation import how_found
+from napari_mito_predict.report.measurement.segmentation import how_followed, how_found
 from napari_mito_predict.report.measurement.tables import (
     definitions,
     dynamics_table,
@@ -144,6 +144,9 @@ def _ways(groups: Sequence[Group]) -> list[str]:
         for member in group.members:
             changed = "" if member.channel.default_settings else " (not the defaults)"
             ways.append(f"{group.structure.capitalize()}{changed}: {how_found(member.channel)}")
+            if member.dynamics is not None:
+                changed = "" if member.dynamics.default_settings else " (not all of it the defaults)"
+                ways.append(f"Over time{changed}: {how_followed(member.dynamics.settings)}")
     return list(dict.fromkeys(ways))
 
 

@@ -1,4 +1,4 @@
-"""How objects were found, in sentences."""
+"""How objects were found and followed, in sentences."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from napari_mito_predict.measurement import MitochondriaSettings, NucleiSettings
 
 if TYPE_CHECKING:
-    from napari_mito_predict.measurement import MeasuredChannel, PunctaSettings
+    from napari_mito_predict.measurement import DynamicsSettings, MeasuredChannel, PunctaSettings
 
 
 def how_found(channel: MeasuredChannel) -> str:
@@ -18,6 +18,17 @@ def how_found(channel: MeasuredChannel) -> str:
     if isinstance(settings, NucleiSettings):
         return _nuclei(settings)
     return _nucleoids(settings)
+
+
+def how_followed(settings: DynamicsSettings) -> str:
+    """By what fissions, fusions and movement are found, with the unit of each number."""
+    length = _Lengths(settings.unit)
+    return (
+        f"Optical flow after a Gaussian of {length(settings.smoothing)}; a part belongs to an object of the frame "
+        f"before or after that has at least {settings.share:g} of its voxels. A fission and a fusion within "
+        f"{length(settings.near)} and less than {settings.lasting} frames of each other: no events. Smaller than a "
+        f"circle or ball of {length(settings.least_diameter)}: not followed."
+    )
 
 
 def _mitochondria(settings: MitochondriaSettings) -> str:

@@ -28,11 +28,6 @@ _KINDS: Final[Mapping[str, Literal["name", "good", "caution", "bad"]]] = {
     "not tested": "caution",
     UNSUPPORTED: "bad",
 }
-_FOUND_BY: Final = {
-    "events": "labels that overlap along the optical flow",
-    "movement": "TV-L1 optical flow (Zach et al. 2007)",
-    "correlation": "Pearson",
-}
 _SAME_ROW: Final = ["measure", "unit", "verdict", "why"]
 """What the numbers of a row have in common."""
 _QUARTILES: Final = (0.25, 0.5, 0.75)
@@ -150,7 +145,7 @@ def definitions(groups: Sequence[Group]) -> Table:
         rows.append(Row([words_of(measure.name), Cell(measure.meaning, "reason"), Cell(measure.source, "reason")]))
     if any(member.dynamics is not None for member in chain.from_iterable(group.members for group in groups)):
         for dynamic in DYNAMICS_MEASURES:
-            cells = [Cell(dynamic.meaning, "reason"), Cell(_FOUND_BY[dynamic.kind], "reason")]
+            cells = [Cell(dynamic.meaning, "reason"), Cell(dynamic.source, "reason")]
             rows.append(Row([words_of(dynamic.name), *cells]))
     return Table(["measure", Cell("what it is", "reason"), Cell("after", "reason")], rows)
 
