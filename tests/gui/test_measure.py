@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -184,6 +185,69 @@ def test_numbers_follow_the_slider_and_a_click_goes_to_a_time_point(dock, viewer
     results.histogram.clicked_at(results.histogram.centres[0])
     labels.selected_label = 6
     assert results.selection.text().startswith("Object 6: ")
+
+
+@pytest.fixture
+def dividing(dock, viewer):
+    """Four planes with two tubes; the longer one is two from the third on."""
+    frames = np.stack([tubes((20, 40)) for _ in range(4)])
+    frames[2:, 16:, 24:31] = frames[:2, 16:, 55:62]
+    place = {"scale": (1, PIXEL, PIXEL), "units": ("pixel", "um", "um"), "axis_labels": ("t", "y", "x")}
+    layer = viewer.add_image(frames, name="mitochondria", **place)
+    dock.layers.combos[Structure.MITOCHONDRIA].choose(layer)
+    return layer
+
+
+def test_fissions_are_counted_and_shown(dock, viewer, measure, dividing, qtbot, tmp_path):
+    series = dock.run.series
+    assert series.seconds.isHidden()
+    series.switch.setChecked(True)
+    series.seconds.setValue(5)
+    measure()
+    results = dock.results
+    results.structure.setCurrentIndex(results.structure.findText("Fissions, fusions and speed"))
+    assert value(dock, "fissions") == 1
+    assert value(dock, "fissions_per_min") == pytest.approx(1 / ((2 + 2 + 3) * 5 / 60))
+    assert {row.verdict for row in results.table.model().rows} == {"recorded"}
+    assert list(results.over_time.values) == [0, 0, 1, 1]
+    events = dock.result_layers.events
+    assert list(events.features["kind"]) == ["fission"]
+    np.testing.assert_allclose(events.data[0], [2, 16 + 8, 27.5], atol=1.5)
+    viewer.dims.set_current_step(0, 0)
+    results.event_list.setCurrentIndex(1)
+    results.event_list.activated.emit(1)
+    assert results.event_list.currentText().startswith("10 s: 2 divides into ")
+    assert viewer.dims.current_step[0] == 2
+    chosen = dock.result_layers.labels[Structure.MITOCHONDRIA].colormap.color_dict
+    assert len([label for label in chosen if label]) == 3, "what divided, and the two that it became"
+    dock.save_tables(tmp_path / "t.csv")
+    qtbot.waitUntil(lambda: "t_events.csv" in results.saved.text(), timeout=60_000)
+
+
+def test_a_click_on_an_event_says_which_it_is(dock, viewer, measure, dividing):
+    dock.run.series.switch.setChecked(True)
+    measure()
+    assert "time between two frames is not known" in dock.results.warning.text
+    layer = dock.result_layers.events
+    (pick,) = layer.mouse_drag_callbacks
+    position = layer.data_to_world(layer.data[0])
+    viewer.dims.set_point(0, position[0])
+    where = {"position": position, "view_direction": None, "dims_displayed": [1, 2]}
+    pick(layer, SimpleNamespace(**where))
+    assert dock.results.event_list.currentText().startswith("time point 2: 2 divides into ")
+    dock.run.series.switch.setChecked(False)
+    assert dock.run.summary == "changed since"
+    measure()
+    assert dock.result_layers.events is None
+    assert layer not in viewer.layers
+
+
+def test_only_series_of_mitochondria_are_followed(dock, dividing):
+    assert not dock.run.series.isHidden()
+    dock.layers.combos[Structure.MITOCHONDRIA].choose(None)
+    dock.layers.combos[Structure.NUCLEI].choose(dividing)
+    assert dock.run.series.isHidden()
+    assert dock.run.series.following is None
 
 
 def test_predictions_have_a_verdict_beside_each_number(dock, viewer, measure):

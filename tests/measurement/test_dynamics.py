@@ -53,7 +53,7 @@ def test_nothing_happens_in_a_still_series(blobs: np.ndarray) -> None:
     assert found.frames["pcc_first"].to_numpy() == pytest.approx(1)
     assert not len(found.events)
     assert found.summary["fissions_per_min"] == found.summary["fusions_per_min"] == 0
-    assert np.isnan(found.summary["pcc_half_s"])
+    assert np.isnan(found.summary["pcc_half_time"])
 
 
 def test_a_stack_is_measured_in_space_and_its_planes_move_in_the_plane() -> None:
@@ -89,7 +89,7 @@ def test_correlation_falls_off_from_the_first_frame(blobs: np.ndarray) -> None:
     assert decay == pytest.approx([pcc(frame, movie[0]) for frame in movie])
     assert (np.diff(decay) < 0).all()
     below = found.frames["time_s"][decay < 0.5].min()
-    assert found.summary["pcc_half_s"] == below
+    assert found.summary["pcc_half_time"] == below
 
 
 def test_without_sizes_and_times_numbers_are_in_pixels_and_frames(blobs: np.ndarray) -> None:

@@ -52,8 +52,8 @@ class DynamicsTables:
         fission and the whole of a fusion in ``frame``, the others in the frame before.
     summary : pandas.Series
         ``fissions``, ``fusions``, ``balance`` of the whole series; ``fissions_per_min`` and ``fusions_per_min``, for
-        each object; means over all frames of ``count``, ``mean_length`` and ``speed``; ``pcc_half_s``, the time after
-        which ``pcc_first`` is below one half, NaN if it never is.
+        each object; means over all frames of ``count``, ``mean_length`` and ``speed``; ``pcc_half_time``, the seconds
+        after which ``pcc_first`` is below one half, NaN if it never is.
     """
 
     frames: pd.DataFrame
@@ -263,5 +263,5 @@ def _summary(frames: pd.DataFrame, step_s: float) -> pd.Series:
     for name in ("count", "mean_length", "speed"):
         found[name] = float(frames[name].mean())
     below = frames["time_s"][frames["pcc_first"] < 0.5]
-    found["pcc_half_s"] = float(below.iloc[0]) if len(below) else math.nan
+    found["pcc_half_time"] = float(below.iloc[0]) if len(below) else math.nan
     return pd.Series(found)

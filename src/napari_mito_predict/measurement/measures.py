@@ -179,7 +179,9 @@ DYNAMICS_MEASURES: Final = (
     DynamicsMeasure("speed", "{}/s", "the same per second", _FLOW, "speed"),
     DynamicsMeasure("pcc_previous", "", "correlation with the frame before", "Pearson"),
     DynamicsMeasure("pcc_first", "", "correlation with the first frame", "Pearson"),
-    DynamicsMeasure("pcc_half_s", "s", "when the one with the first frame is below one half", "Pearson", "pcc_first"),
+    DynamicsMeasure(
+        "pcc_half_time", "s", "when the one with the first frame is below one half", "Pearson", "pcc_first"
+    ),
 )
 
 

@@ -102,6 +102,11 @@ class Field:
         return source_of(self.first, self.axes).voxel_size_um
 
     @property
+    def time_step_s(self) -> float | None:
+        """Seconds between two time points; None where the layer does not know."""
+        return source_of(self.first, self.axes).time_step_s
+
+    @property
     def dimensions(self) -> int:
         """Whether planes (2) or stacks (3) are measured."""
         return 2 if self.sizes["Z"] == 1 else 3

@@ -16,7 +16,7 @@ from napari_mito_predict._widgets.measure.rows import ICONS, FieldRow, number
 if TYPE_CHECKING:
     from qtpy.QtGui import QIcon, QKeyEvent, QResizeEvent
 
-    from napari_mito_predict.measurement.measures import Measure
+    from napari_mito_predict.measurement.measures import DynamicsMeasure, Measure
 
 HEADS: Final = ("Measure", "Value", "Unit", "Verdict")
 NAME: Final = 0
@@ -138,7 +138,7 @@ class FieldTable(QTableView):
         self._fit()
 
     @property
-    def chosen(self) -> Measure | None:
+    def chosen(self) -> Measure | DynamicsMeasure | None:
         """The measure of the selected row."""
         index = self.currentIndex()
         return self._rows.rows[index.row()].measure if index.isValid() else None
@@ -165,7 +165,7 @@ class FieldTable(QTableView):
         """The table with tabs between its columns, as spreadsheets take it."""
         rows = self._rows.rows
         lines: list[tuple[str, ...]] = [("Structure", *HEADS)]
-        lines += [(str(row.measure.structure), *(_text(row, column) for column in range(len(HEADS)))) for row in rows]
+        lines += [(row.structure, *(_text(row, column) for column in range(len(HEADS)))) for row in rows]
         return "\n".join("\t".join(line) for line in lines)
 
     def _pick(self) -> None:

@@ -164,7 +164,8 @@ class OverTime(_Plot):
         """Show the values of all time points."""
         self.values = values
         self._line.setData(np.arange(len(values)), values)
-        self.set_labels(name, "time point")
+        self.item.setTitle(name, color=self._text, size="9pt")  # beside the axis there is no room for long names
+        self.set_labels("", "time point")
 
     def set_now(self, t: int) -> None:
         """Mark the time point on screen."""

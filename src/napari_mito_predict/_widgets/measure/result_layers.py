@@ -7,12 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Labels, Points
 from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_mito_predict._widgets.common.image_layers import like_layer, placement_of
 from napari_mito_predict._widgets.common.removal import take_away
+from napari_mito_predict._widgets.measure.event_layer import event_layer, events_of
 from napari_mito_predict.measurement.measures import Structure
 
 if TYPE_CHECKING:
@@ -43,12 +44,15 @@ class ResultLayers(QObject):
 
     picked = Signal(object, int)
     """A structure and the label of one of its objects, by a click in the canvas or the number in napari's controls."""
+    event_picked = Signal(object)
+    """The row of a fission or fusion, by a click in the canvas."""
 
     def __init__(self, viewer: Viewer, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self.labels: dict[Structure, Labels] = {}
         self.skeletons: Labels | None = None
+        self.events: Points | None = None
         self._colours: dict[Structure, CyclicLabelColormap] = {}
         self._colouring = False
         self._waiting: list[Callable[[], None]] = []
@@ -67,6 +71,9 @@ class ResultLayers(QObject):
         self._waiting = [partial(self._add_labels, field, found, each) for each in _ORDER if each in found.labels]
         if found.skeletons is not None:
             self._waiting.append(partial(self._add_skeletons, field, found.skeletons))
+        events = events_of(found)
+        if events is not None:
+            self._waiting.append(partial(self._add_events, field, events))
         self._next.start()
 
     def _show_next(self) -> None:
@@ -90,11 +97,17 @@ class ResultLayers(QObject):
         self.skeletons = self._add(skeletons, field, Structure.MITOCHONDRIA, "skeletons", opacity=1)
         self.skeletons.colormap = CyclicLabelColormap(colors=[_NOTHING, _SKELETON])
 
+    def _add_events(self, field: Field, events: pd.DataFrame) -> None:
+        self.events = event_layer(field, events, lambda row: self.event_picked.emit(events.iloc[row]))
+        self._viewer.layers.append(self.events)
+
     def take_away(self) -> None:
         """Remove these layers, and no others."""
-        gone = [*self.labels.values(), *([] if self.skeletons is None else [self.skeletons])]
+        others = (self.skeletons, self.events)
+        gone = [*self.labels.values(), *(layer for layer in others if layer is not None)]
         self.labels = {}
         self.skeletons = None
+        self.events = None
         self._waiting = []
         take_away(self._viewer, gone)
 

@@ -11,9 +11,10 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QWidge
 from superqt.utils import signals_blocked
 
 from napari_mito_predict._widgets.common.controls import Combo
-from napari_mito_predict._widgets.common.layouts import form
+from napari_mito_predict._widgets.common.layouts import column, form
 from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.wrapped import WarningLine, Wrapped
+from napari_mito_predict._widgets.measure.event_layer import words_of
 from napari_mito_predict._widgets.measure.field_table import FieldTable
 from napari_mito_predict._widgets.measure.plots import Histogram, OverTime
 from napari_mito_predict._widgets.measure.rows import FieldRow, Numbers, name_of, number, with_unit
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
     from napari_mito_predict.image import Finding
     from napari_mito_predict.measurement.measures import Measure, Structure
 
+_SERIES: Final = "series"
+"""In the place of a structure: fissions, fusions and speed."""
 _SAID_ELSEWHERE: Final = ("size-unknown", "predicted")
 """Findings that step 1, and the sentence on predictions here, say."""
 
@@ -39,6 +43,8 @@ class ResultsStep(Step):
     time_chosen = Signal(int)
     save_pressed = Signal(object)
     """Where the tables go, a `Path`."""
+    event_chosen = Signal(object)
+    """A row of the table of fissions and fusions."""
     report_pressed = Signal(object)
     """Where the report goes, a `Path`."""
 
@@ -51,6 +57,7 @@ class ResultsStep(Step):
         self.structure = Combo()
         self.table = FieldTable()
         self.over_time = OverTime()
+        self.event_list = Combo()
         self.measure = Combo()
         self.histogram = Histogram()
         self.selection = Wrapped(quiet=True)
@@ -61,24 +68,36 @@ class ResultsStep(Step):
         self.show_numbers(None, ())
 
     def _build(self) -> None:
-        self.structure.setAccessibleName("Structure of the numbers")
+        self.structure.setAccessibleName("Which numbers are shown")
+        self.event_list.setAccessibleName("Fissions and fusions")
+        self.event_list.setToolTip(
+            "Choose one to go to its time point and plane; a click on it in the canvas does the same"
+        )
         self.measure.setAccessibleName("Measure of objects")
         self.save.setToolTip("Measures of the field and of each object, as CSV; each with its unit and verdict (Alt+T)")
         self.report.setToolTip("A page with figures, in one file, which any browser opens (Alt+E)")
         above, between = form(), form()
-        self._structure_label = QLabel("Structure")
+        self._structure_label = QLabel("Show")
         above.addRow(self._structure_label, self.structure)
-        self._measure_label = QLabel("Objects")
-        between.addRow(self._measure_label, self.measure)
+        between.addRow(QLabel("Objects"), self.measure)
         self.body.addWidget(self.warning)
         self.body.addLayout(above)
         self.body.addWidget(self.table)
         self.body.addWidget(self.over_time)
-        self.body.addLayout(between)
+        self._events = QWidget()
+        events = form()
+        events.addRow(QLabel("Events"), self.event_list)
+        self._events.setLayout(events)
+        self.body.addWidget(self._events)
+        self._objects = QWidget()
+        objects = column(6)
+        objects.addLayout(between)
+        objects.addWidget(self.histogram)
+        self._objects.setLayout(objects)
+        self.body.addWidget(self._objects)
         buttons = QHBoxLayout()
         buttons.addWidget(self.save)
         buttons.addWidget(self.report)
-        self.body.addWidget(self.histogram)
         self.body.addWidget(self.selection)
         self.body.addLayout(buttons)
         self.body.addWidget(self.saved)
@@ -87,14 +106,19 @@ class ResultsStep(Step):
         self.measure.currentIndexChanged.connect(lambda _: self._show_objects())
         self.histogram.clicked.connect(self._bin_clicked)
         self.over_time.clicked.connect(self.time_chosen)
+        self.event_list.activated.connect(lambda _: self._event_chosen())
         self.save.clicked.connect(self._ask_where_to_save)
         self.report.clicked.connect(self._ask_where_to_report)
 
     @property
     def shown(self) -> Structure | None:
-        """The structure whose numbers are shown."""
-        structure: Structure | None = self.structure.currentData()
+        """The structure whose numbers are shown; None for those of a series, and without any."""
+        structure: Structure | None = None if self._shows_series else self.structure.currentData()
         return structure
+
+    @property
+    def _shows_series(self) -> bool:
+        return bool(self.structure.currentData() == _SERIES)
 
     @property
     def chosen(self) -> Measure | None:
@@ -110,12 +134,15 @@ class ResultsStep(Step):
         for text in (self.selection, self.saved):
             text.say("")
         self._show_widgets(numbers)
-        before = self.shown
+        before = self.structure.currentData()
         with signals_blocked(self.structure):
             self.structure.clear()
             for structure in () if numbers is None else numbers.structures:
                 self.structure.addItem(structure.capitalize(), structure)
+            if numbers is not None and numbers.series_rows:
+                self.structure.addItem("Fissions, fusions and speed", _SERIES)
             self.structure.setCurrentIndex(max(0, self.structure.findData(before)))
+        self._list_events(numbers)
         self._structure_chosen()
         if numbers is None:
             self.set_summary("nothing measured yet", "idle")
@@ -146,6 +173,12 @@ class ResultsStep(Step):
         self.histogram.mark(value)
         self.selection.say(f"Object {label}: {name_of(measure)} {number(value)} {self._unit}".rstrip())
 
+    def show_event(self, event: pd.Series) -> None:
+        """Say what a fission or fusion is."""
+        if not self._shows_series:
+            self.structure.setCurrentIndex(self.structure.findData(_SERIES))
+        self.event_list.setCurrentIndex(self.event_list.findText(words_of(event)))
+
     def show_saved(self, paths: Sequence[Path]) -> None:
         """Say where the tables are."""
         names = ", ".join(path.name for path in paths)
@@ -159,16 +192,24 @@ class ResultsStep(Step):
     # ------------------------------------------------------------------ showing
 
     def _show_widgets(self, numbers: Numbers | None) -> None:
-        for widget in (self.table, self._measure_label, self.measure, self.histogram, self.save, self.report):
+        widgets: tuple[QWidget, ...] = (self.table, self.save, self.report, self._objects)
+        for widget in widgets:
             widget.setVisible(numbers is not None)
-        several = numbers is not None and len(numbers.structures) > 1
+        several = numbers is not None and len(numbers.structures) + bool(numbers.series_rows) > 1
         for widget in (self._structure_label, self.structure):
             widget.setVisible(several)
         self.over_time.setVisible(numbers is not None and numbers.frames > 1)
+        self._events.hide()
 
     def _structure_chosen(self) -> None:
         structure = self.shown
-        if self._numbers is None or structure is None:
+        if self._numbers is None:
+            return
+        self._objects.setVisible(structure is not None)
+        self._events.setVisible(structure is None)
+        if structure is None:
+            self.selection.say("")
+            self._show_rows()
             return
         before = self.chosen
         with signals_blocked(self.measure):
@@ -184,7 +225,25 @@ class ResultsStep(Step):
     def _rows(self) -> list[FieldRow]:
         if self._numbers is None:
             return []
-        return [row for row in self._numbers.rows[self._t] if row.measure.structure == self.shown]
+        if self._shows_series:
+            return self._numbers.series_rows
+        return [row for row in self._numbers.rows[self._t] if row.structure == self.shown]
+
+    def _list_events(self, numbers: Numbers | None) -> None:
+        self.event_list.clear()
+        events = None if numbers is None else numbers.events
+        if events is None:
+            self.event_list.addItem("none")
+        else:
+            self.event_list.addItem(f"{len(events)}: choose one…")
+            for _, event in events.iterrows():
+                self.event_list.addItem(words_of(event), event)
+        self.event_list.setEnabled(events is not None)
+
+    def _event_chosen(self) -> None:
+        event = self.event_list.currentData()
+        if event is not None:
+            self.event_chosen.emit(event)
 
     def _show_rows(self) -> None:
         self.table.show_rows(self._rows)
@@ -196,7 +255,8 @@ class ResultsStep(Step):
         rows = self._rows
         chosen = self.table.chosen
         row = next((row for row in rows if row.measure == chosen), rows[0])
-        self.over_time.set_values(self._numbers.over_time(row.measure), with_unit(row.name, row.unit))
+        course = self._numbers.over_time(row)
+        self.over_time.set_values(course.values, course.title)
         self.over_time.set_now(self._t)
 
     @property
@@ -208,7 +268,7 @@ class ResultsStep(Step):
     def _show_objects(self) -> None:
         """Draw the histogram; what was selected by a bin of another is no more."""
         measure = self.chosen
-        if self._numbers is None or measure is None:
+        if self._numbers is None or measure is None or self._shows_series:
             return
         self._labels, values = self._numbers.objects(measure, self._t)
         self.histogram.set_values(values, with_unit(name_of(measure), self._unit))

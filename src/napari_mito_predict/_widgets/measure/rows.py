@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from napari_mito_predict.measurement.measures import FIELD_MEASURES, Measure, Structure, measures_of
+from napari_mito_predict._widgets.measure.event_layer import events_of
+from napari_mito_predict.measurement.measures import (
+    DYNAMICS_MEASURES,
+    FIELD_MEASURES,
+    DynamicsMeasure,
+    Measure,
+    Structure,
+    measures_of,
+)
 from napari_mito_predict.measurement.verdicts import RECORDED
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from napari_mito_predict._widgets.measure.work import Found
@@ -29,11 +38,11 @@ ICONS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class FieldRow:
-    """A measure of a field at one time point.
+    """A measure of a field at one time point, or of a whole series.
 
     Attributes
     ----------
-    measure : Measure
+    measure : Measure or DynamicsMeasure
     value : float
         NaN where it has no meaning.
     unit : str
@@ -42,7 +51,7 @@ class FieldRow:
         See `Judgement`.
     """
 
-    measure: Measure
+    measure: Measure | DynamicsMeasure
     value: float
     unit: str
     verdict: str
@@ -54,14 +63,27 @@ class FieldRow:
         return name_of(self.measure)
 
     @property
+    def structure(self) -> str:
+        """That is measured."""
+        return str(self.measure.structure if isinstance(self.measure, Measure) else Structure.MITOCHONDRIA)
+
+    @property
     def is_usable(self) -> bool:
         """Whether the number may be taken."""
         return self.verdict != "not supported"
 
 
-def name_of(measure: Measure) -> str:
+def name_of(measure: Measure | DynamicsMeasure) -> str:
     """Name of a measure for people: ``total length``."""
     return measure.name.replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Course:
+    """A number at each time point, and what it is called with its unit."""
+
+    values: NDArray[np.float64]
+    title: str
 
 
 def number(value: float) -> str:
@@ -89,6 +111,13 @@ class Numbers:
         self.structures = tuple(structure for structure in Structure if structure in self._objects)
         self.rows = self._rows()
         """Of each time point."""
+        self.series_rows = self._series_rows()
+        """Fissions, fusions and speed of the whole series; none where it was not followed."""
+
+    @property
+    def events(self) -> pd.DataFrame | None:
+        """Fissions and fusions; None where there are none."""
+        return events_of(self._found)
 
     @property
     def is_predicted(self) -> bool:
@@ -112,9 +141,31 @@ class Numbers:
             frames.setdefault(row.t, []).append(FieldRow(measure, row.value, row.unit, row.verdict, row.why))
         return [frames[t] for t in sorted(frames)]
 
-    def over_time(self, measure: Measure) -> NDArray[np.float64]:
-        """The values of a measure of a field, one for each time point."""
-        return np.array([next(row.value for row in rows if row.measure == measure) for rows in self.rows])
+    def _series_rows(self) -> list[FieldRow]:
+        dynamics = self._found.measurements.dynamics
+        if dynamics is None:
+            return []
+        declared = {measure.name: measure for measure in DYNAMICS_MEASURES}
+        rows = dynamics.series.itertuples()
+        return [FieldRow(declared[row.measure], row.value, row.unit, row.verdict, row.why) for row in rows]
+
+    def over_time(self, row: FieldRow) -> Course:
+        """The values of a measure, one for each time point; of fissions and fusions how many there were so far."""
+        if isinstance(row.measure, DynamicsMeasure):
+            return self._course(row.measure)
+        values = [next(each.value for each in rows if each.measure == row.measure) for rows in self.rows]
+        return Course(np.array(values), with_unit(row.name, row.unit))
+
+    def _course(self, measure: DynamicsMeasure) -> Course:
+        dynamics = self._found.measurements.dynamics
+        if dynamics is None or measure.course is None:
+            return Course(np.zeros(0), "")
+        table = dynamics.frames[dynamics.frames["measure"] == measure.course]
+        values = table["value"].to_numpy(float)
+        name = measure.course.replace("_", " ")
+        if measure.course == measure.name and not measure.unit:  # a number of events
+            return Course(values.cumsum(), f"{name} so far")
+        return Course(values, with_unit(name, str(table["unit"].iloc[0])))
 
     def measures(self, structure: Structure) -> tuple[Measure, ...]:
         """Measures of objects that there are values of."""

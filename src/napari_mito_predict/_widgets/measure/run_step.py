@@ -15,6 +15,7 @@ from napari_mito_predict._widgets.common.steps import Step
 from napari_mito_predict._widgets.common.wording import duration
 from napari_mito_predict._widgets.common.worker import JobState
 from napari_mito_predict._widgets.common.wrapped import Wrapped
+from napari_mito_predict._widgets.measure.series_row import SeriesRow
 
 if TYPE_CHECKING:
     from napari_mito_predict._widgets.common.worker import Failure
@@ -47,6 +48,7 @@ class RunStep(Step):
         self.show_state(JobState.IDLE)
 
     def _build(self) -> None:
+        self.series = SeriesRow()
         self.start = QPushButton("&Measure")
         self.start.setProperty("main", True)
         self.start.clicked.connect(self.start_pressed)
@@ -63,6 +65,7 @@ class RunStep(Step):
         self.note = Wrapped(quiet=True)
         self.note.say("")
         self.failure = FailurePanel()
+        self.body.addWidget(self.series)
         self.body.addWidget(InSight(main))
         self.body.addWidget(self.note)
         self.body.addWidget(self.failure)
@@ -115,6 +118,7 @@ class RunStep(Step):
 
     def _enable(self) -> None:
         busy = self._state.busy
+        self.series.setEnabled(not busy)
         self.start.setVisible(not busy)
         self.start.setEnabled(not self._missing)
         self.start.setToolTip(self._missing.capitalize() or "Measure the whole image (Alt+M)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from napari_mito_predict._widgets.common.settings import use_models_folder
 from napari_mito_predict._widgets.common.steps import stack_steps
 from napari_mito_predict._widgets.common.style import style_sheet
 from napari_mito_predict._widgets.common.worker import Job, JobState
+from napari_mito_predict._widgets.measure.event_layer import objects_of, plane_of
 from napari_mito_predict._widgets.measure.layers_step import LayersStep
 from napari_mito_predict._widgets.measure.preview import Preview
 from napari_mito_predict._widgets.measure.result_layers import ResultLayers
@@ -22,14 +24,33 @@ from napari_mito_predict._widgets.measure.results_step import ResultsStep
 from napari_mito_predict._widgets.measure.rows import Numbers
 from napari_mito_predict._widgets.measure.run_step import RunStep
 from napari_mito_predict._widgets.measure.settings_step import AROUND_NOTE, SettingsStep
-from napari_mito_predict._widgets.measure.work import Found, Watched, measuring, writing_report, writing_tables
+from napari_mito_predict._widgets.measure.work import (
+    Found,
+    Watched,
+    measuring,
+    preparing,
+    writing_report,
+    writing_tables,
+)
+from napari_mito_predict.measurement.measures import Structure
 
 if TYPE_CHECKING:
+    import pandas as pd
     from napari.viewer import Viewer
 
     from napari_mito_predict._widgets.measure.field import Field
     from napari_mito_predict._widgets.measure.preview import Outlines
+    from napari_mito_predict._widgets.measure.series_row import Following
     from napari_mito_predict.measurement import MeasureSettings
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What is to be measured, and how."""
+
+    field: Field
+    settings: MeasureSettings
+    following: Following | None
 
 
 class MeasureWidget(QWidget):
@@ -55,9 +76,10 @@ class MeasureWidget(QWidget):
         self.result_layers = ResultLayers(napari_viewer, self)
         self.job = Job(self, "Mito Predict: measuring")
         self._saving = Job(self)
-        self._asked: tuple[Field, MeasureSettings] | None = None
+        self._preparing = Job(self)
+        self._asked: _Request | None = None
         """What is measured now."""
-        self._measured: tuple[Field, MeasureSettings] | None = None
+        self._measured: _Request | None = None
         """What the numbers are of."""
         self._found: Found | None = None
         stack_steps(self, (self.layers, self.settings, self.run, self.results))
@@ -74,14 +96,17 @@ class MeasureWidget(QWidget):
         self.preview.failed.connect(lambda failure: self.settings.say_found(failure.what))
         self.run.start_pressed.connect(self.start)
         self.run.cancel_pressed.connect(self.job.cancel)
+        self.run.series.changed.connect(self._say_state)
         self.job.yielded.connect(self._receive)
         self.job.failed.connect(self.run.show_failure)
         self.job.state_changed.connect(self._job_changed)
         self.results.selected.connect(self.result_layers.select)
         self.results.time_chosen.connect(self._go_to)
+        self.results.event_chosen.connect(self._show_event)
         self.results.save_pressed.connect(self.save_tables)
         self.results.report_pressed.connect(self.save_report)
         self.result_layers.picked.connect(self.results.show_object)
+        self.result_layers.event_picked.connect(self._show_event)
         self._saving.yielded.connect(self.results.show_saved)
         self._saving.failed.connect(self.run.show_failure)
         dims = self.viewer.dims.events
@@ -94,6 +119,7 @@ class MeasureWidget(QWidget):
         handled = super().event(event)
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.job.reset()
+            self._preparing.reset()
             self.preview.leave()
         return handled
 
@@ -102,6 +128,9 @@ class MeasureWidget(QWidget):
     def _changed(self) -> None:
         """Other layers, or another place of them."""
         self.settings.show_field(self.layers.field)
+        self.run.series.show_field(self.layers.field)
+        if self.layers.field is not None and self._preparing.state is JobState.IDLE:
+            self._preparing.start(preparing())
         self._settings_changed()
 
     def _settings_changed(self) -> None:
@@ -127,7 +156,13 @@ class MeasureWidget(QWidget):
     @property
     def _is_outdated(self) -> bool:
         """Whether something was changed since it was measured."""
-        return self._found is not None and self._measured != (self.layers.field, self.settings.settings)
+        return self._found is not None and self._measured != self._request
+
+    @property
+    def _request(self) -> _Request | None:
+        """What is chosen; None without layers."""
+        field = self.layers.field
+        return None if field is None else _Request(field, self.settings.settings, self.run.series.following)
 
     def _say_found(self, outlines: Outlines) -> None:
         note = "" if outlines.is_final else f" {AROUND_NOTE}"
@@ -137,21 +172,21 @@ class MeasureWidget(QWidget):
 
     def start(self) -> None:
         """Measure the whole image."""
-        field = self.layers.field
-        if field is None or self.job.state.busy:
+        asked = self._request
+        if asked is None or self.job.state.busy:
             return
-        settings = self.settings.settings
-        self._asked = (field, settings)
-        watched = Watched(field.sizes["T"])
+        self._asked = asked
+        watched = Watched(asked.field.sizes["T"])
         self.run.watch(watched)
-        self.job.start(measuring(field.sources(self.viewer), settings, watched))
+        sources = asked.field.sources(self.viewer)
+        self.job.start(measuring(sources, asked.settings, asked.following, watched))
 
     def _receive(self, found: object) -> None:
         if not isinstance(found, Found) or self._asked is None:
             return
         self._found = found
         self._measured = self._asked
-        field = self._asked[0]
+        field = self._asked.field
         self.result_layers.show(field, found)
         numbers = Numbers(found, field.dimensions, field.voxels.unit)
         self.results.show_numbers(numbers, found.measurements.findings, field.time_on_screen(self.viewer))
@@ -187,20 +222,33 @@ class MeasureWidget(QWidget):
     @property
     def _measured_field(self) -> Field | None:
         """What the numbers are of, where its layer is still there."""
-        if self._measured is None or self._measured[0].first not in self.viewer.layers:
+        if self._measured is None or self._measured.field.first not in self.viewer.layers:
             return None
-        return self._measured[0]
+        return self._measured.field
 
-    def _go_to(self, t: int) -> None:
-        """Set the slider of time."""
+    def _go_to(self, t: int, z: float | None = None) -> None:
+        """Set the slider of time, and where a plane is given that of planes."""
         field = self._measured_field
-        if field is None or "T" not in field.axes:
+        if field is None:
             return
-        axis = field.axes.index("T")
         place = to_data(self.viewer, field.first, self.viewer.dims.point)
-        place[axis] = t
-        slider = axis + self.viewer.dims.ndim - field.first.ndim
-        self.viewer.dims.set_point(slider, to_world(self.viewer, field.first, place)[axis])
+        steps = {"T": t} if z is None else {"T": t, "Z": z}
+        axes = {field.axes.index(axis): step for axis, step in steps.items() if axis in field.axes}
+        for axis, step in axes.items():
+            place[axis] = step
+        world = to_world(self.viewer, field.first, place)
+        for axis in axes:
+            self.viewer.dims.set_point(axis + self.viewer.dims.ndim - field.first.ndim, world[axis])
+
+    def _show_event(self, event: pd.Series) -> None:
+        """Go to a fission or fusion, mark the objects that take part, and say what it is."""
+        field = self._measured_field
+        if field is None or self._found is None:
+            return
+        self.results.show_event(event)
+        self._go_to(int(event["t"]), plane_of(event, field))
+        mitochondria = Structure.MITOCHONDRIA
+        self.result_layers.select(mitochondria, objects_of(event, self._found.added[mitochondria]))
 
     def _restyle(self, event: object = None) -> None:
         theme = str(self.viewer.theme)

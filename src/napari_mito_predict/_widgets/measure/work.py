@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from napari_mito_predict._widgets.common.worker import Work
     from napari_mito_predict._widgets.measure.field import LayerSource
+    from napari_mito_predict._widgets.measure.series_row import Following
     from napari_mito_predict.measurement import FieldRun, Frame, Measurements, MeasureSettings
 
 _SHARE: Final = 0.5
@@ -101,7 +102,21 @@ class _Stacks:
             added.append(added[-1] + int(labels.max(initial=0)))
 
 
-def measuring(sources: Mapping[Structure, LayerSource], settings: MeasureSettings, watched: Watched) -> Work:
+def preparing() -> Work:
+    """Work that lets skan compile itself, which takes some seconds, before anybody waits for a measurement."""
+
+    def work(should_stop: Callable[[], bool]) -> Iterator[object]:
+        from napari_mito_predict.measurement.skeletons import skeletonise
+        from napari_mito_predict.measurement.voxels import Voxels
+
+        yield skeletonise(np.ones((3, 9), np.int32), Voxels.of((1.0, 1.0), 2))
+
+    return work
+
+
+def measuring(
+    sources: Mapping[Structure, LayerSource], settings: MeasureSettings, following: Following | None, watched: Watched
+) -> Work:
     """Work that yields `Begun`, and at the end what was `Found`."""
 
     def work(should_stop: Callable[[], bool]) -> Iterator[object]:
@@ -113,7 +128,9 @@ def measuring(sources: Mapping[Structure, LayerSource], settings: MeasureSetting
         _check_memory(len(sources) + 1, shape)
         stacks = _Stacks(sources, shape)
         progress = Progress(watched.hear, should_stop)
-        run = FieldRun(sources, settings, image.voxel_size_um, progress)
+        step_s = None if following is None else following.step_s
+        dynamics = following is not None
+        run = FieldRun(sources, settings, image.voxel_size_um, progress, dynamics=dynamics, step_s=step_s)
         watched.run = run
         for t in range(image.sizes["T"]):
             stacks.keep(run.frame(t))
