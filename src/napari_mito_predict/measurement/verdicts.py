@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,8 @@ from napari_mito_predict.measurement.measures import (
 from napari_mito_predict.models import find_model, read_card
 
 if TYPE_CHECKING:
-    from napari_mito_predict.models import MeasureVerdict, ModelCard
+    from napari_mito_predict.measurement.voxels import Unit
+    from napari_mito_predict.models import MeasureVerdict, ModelCard, ValueRange
 
 RECORDED = "recorded"
 """Of numbers from what a microscope recorded."""
@@ -39,10 +41,25 @@ class Judgement:
         ``recorded``, or for a prediction ``supported``, ``with care``, ``not supported`` or ``not tested``.
     why : str
         For people; empty for what was recorded.
+    tested : ValueRange or None
+        Between which values a verdict was found, where the card tells.
     """
 
     verdict: str
     why: str = ""
+    tested: ValueRange | None = None
+
+    def about(self, value: float, unit: Unit) -> Judgement:
+        """What stands beside this very value: *with care* instead of *supported* outside of what was tested."""
+        if self.verdict != "supported" or self.tested is None or math.isnan(value):
+            return self
+        low, high = self.tested.least, self.tested.largest
+        if unit != self.tested.unit:
+            names = {"um": "micrometres", "px": "pixels"}
+            return Judgement("with care", f"tested in {names[self.tested.unit]}, and not in {names[unit]}")
+        if low <= value <= high:
+            return self
+        return Judgement("with care", f"outside of what was tested ({low:.4g} to {high:.4g})")
 
 
 _FALSE_EVENTS = Judgement(
@@ -169,7 +186,7 @@ def _judged(measure: Measure, stored: list[MeasureVerdict], origin: Origin, why:
     chosen = usable[0]
     if not origin.default_settings:
         return Judgement(NOT_TESTED, _OTHER_SETTINGS)
-    return Judgement(chosen.verdict, _numbers(chosen))
+    return Judgement(chosen.verdict, _numbers(chosen), chosen.tested)
 
 
 def _numbers(verdict: MeasureVerdict) -> str:
