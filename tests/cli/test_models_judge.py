@@ -13,7 +13,7 @@ from napari_mito_predict.judging import ModelVerdicts
 from napari_mito_predict.judging.model_verdicts import judge_measures
 from napari_mito_predict.judging.values import FieldValues
 from napari_mito_predict.measurement import Structure
-from napari_mito_predict.models import read_card
+from napari_mito_predict.models import find_model, read_card
 
 LENGTH = "mitochondria.total_length"
 
@@ -38,12 +38,15 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
     def judge_model(model: str, truth: Path, predictions: list[Path], **options: object) -> ModelVerdicts:
         calls.append((model, truth, predictions, options["by"], options["structures"]))
         skipped = ("bad.tif: no truth.",)
-        return ModelVerdicts(model, str(options["on"]), fields, judge_measures(fields), skipped, training_known=False)
+        weights = read_card(find_model(model)).weights.sha256
+        measures = judge_measures(fields)
+        return ModelVerdicts(model, weights, str(options["on"]), fields, measures, skipped, training_known=False)
 
     monkeypatch.setattr(judging, "judge_model", judge_model)
     return calls
 
 
+@pytest.mark.usefixtures("installed")
 def test_verdicts_are_printed_with_their_reasons(mito_predict, asked) -> None:
     done = mito_predict("models", "judge", "tiny", "predicted", "stained", "--by", "^d", "--structure", "mitochondria")
     assert done.code == 0, done.err
@@ -58,6 +61,7 @@ def test_verdicts_are_printed_with_their_reasons(mito_predict, asked) -> None:
     assert "8 independent fields of recorded cells" in done.err
 
 
+@pytest.mark.usefixtures("installed")
 def test_tables_page_and_json(mito_predict, asked, tmp_path) -> None:
     table = tmp_path / "v.csv"
     page = tmp_path / "v.html"

@@ -219,7 +219,8 @@ def judged(mine) -> ModelVerdicts:
         FieldValues(str(number), 2, "um", simulated=False, recorded=value, predicted=value, targets=targets)
         for number, value in enumerate(values)
     )
-    return ModelVerdicts("mine", "eight discs", fields, judge_measures(fields), (), training_known=True)
+    weights = read_card(mine).weights.sha256
+    return ModelVerdicts("mine", weights, "eight discs", fields, judge_measures(fields), (), training_known=True)
 
 
 def test_verdicts_come_into_card_and_readme_and_stand_beside_numbers(judged, mine, change_card, predict_as) -> None:
@@ -263,7 +264,10 @@ def test_nothing_is_saved_where_it_is_not_known_what_was_trained_on(mine, change
     assert read_card(mine).verdicts == found.verdicts
 
 
-def test_only_own_models_are_changed(judged) -> None:
+def test_only_the_own_model_that_was_judged_is_changed(judged, mine) -> None:
+    with pytest.raises(MeasurementError, match="not the model that was judged"):
+        replace(judged, weights_sha256="1" * 64).save()
+    assert read_card(mine).verdicts == ()
     with pytest.raises(ProtectedModelError, match="stays as it is"):
         replace(judged, model="mito-z").save()
     with pytest.raises(UnknownModelError):

@@ -122,6 +122,7 @@ def judge_model(
         )
     return ModelVerdicts(
         model=card.name,
+        weights_sha256=card.weights.sha256,
         on=on or f"fields of {image_stem(truth.resolve())}",
         fields=tuple(fields),
         measures=judge_measures(fields),

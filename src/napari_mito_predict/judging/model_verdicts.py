@@ -10,7 +10,7 @@ from napari_mito_predict.errors import MeasurementError
 from napari_mito_predict.measurement.agreement import MeasureAgreement, agreement
 from napari_mito_predict.measurement.measures import FIELD_MEASURES, Measure
 from napari_mito_predict.measurement.verdicts import key_of
-from napari_mito_predict.models import MeasureVerdict, ValueRange, save_verdicts
+from napari_mito_predict.models import MeasureVerdict, ValueRange, judgeable_model, read_card, save_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,8 +100,8 @@ class ModelVerdicts:
 
     Attributes
     ----------
-    model : str
-        Its name.
+    model, weights_sha256 : str
+        Its name, and the fingerprint of its weights.
     on : str
         Which fields, for people.
     fields : tuple of FieldValues
@@ -115,6 +115,7 @@ class ModelVerdicts:
     """
 
     model: str
+    weights_sha256: str
     on: str
     fields: tuple[FieldValues, ...]
     measures: tuple[JudgedMeasure, ...]
@@ -147,7 +148,8 @@ class ModelVerdicts:
         Raises
         ------
         MeasurementError
-            It is not known which fields the model was trained on, and `unseen` is not set.
+            It is not known which fields the model was trained on, and `unseen` is not set; or the user's own model of
+            that name is another, with other weights.
         UnknownModelError, ProtectedModelError
             It is not one of the user's own models.
         UnwritableOutputError
@@ -158,6 +160,9 @@ class ModelVerdicts:
                 f"the card of {self.model} does not tell which fields it was trained on, and on those everything "
                 "agrees better than elsewhere. Nothing was saved. Confirm that none of these fields was trained on."
             )
+        path = judgeable_model(self.model)
+        if read_card(path).weights.sha256 != self.weights_sha256:
+            raise MeasurementError("this is not the model that was judged (other weights). Judge it anew.", file=path)
         return save_verdicts(self.model, self.verdicts)
 
 

@@ -37,6 +37,8 @@ _ABOUT: Final = (
 _IN_A_LINE: Final = 4
 _WIDTH: Final = 10.0
 _HEIGHT: Final = 2.3
+_MARGIN: Final = 0.05
+"""Of what is between the least and the largest value, on both sides."""
 _NONE: Final = "–"
 
 
@@ -155,5 +157,12 @@ def _draw_panel(axis: Axes, judged: JudgedMeasure) -> None:
     known = [pair for pair in judged.pairs if pair.is_known]
     if not known:
         return
-    axis.axline((known[0].recorded, known[0].recorded), slope=1, color=GREY, linewidth=0.8)
-    axis.plot([pair.recorded for pair in known], [pair.predicted for pair in known], "o", color=colour, markersize=4)
+    recorded = [pair.recorded for pair in known]
+    predicted = [pair.predicted for pair in known]
+    low = min(*recorded, *predicted)
+    high = max(*recorded, *predicted)
+    margin = _MARGIN * (high - low) or 1.0
+    shown = (low - margin, high + margin)
+    axis.plot(shown, shown, color=GREY, linewidth=0.8)
+    axis.plot(recorded, predicted, "o", color=colour, markersize=4)
+    axis.set(xlim=shown, ylim=shown, aspect="equal")

@@ -63,6 +63,12 @@ def save_verdicts(name: str, verdicts: Sequence[MeasureVerdict]) -> Path:
         The package cannot be written; it is what it was.
     """
     path = judgeable_model(name)
+    write_verdicts(path, verdicts)
+    return path
+
+
+def write_verdicts(path: Path, verdicts: Sequence[MeasureVerdict]) -> None:
+    """Write verdicts into the package at `path`, whoever it belongs to; see `save_verdicts`."""
     card = read_card(path)
     replaced = set(map(_about, verdicts))
     kept = [verdict for verdict in card.verdicts if _about(verdict) not in replaced]
@@ -76,7 +82,6 @@ def save_verdicts(name: str, verdicts: Sequence[MeasureVerdict]) -> Path:
                 write_zip(path, temporary, texts=texts)
     except OSError as error:
         raise UnwritableOutputError(f"could not be written ({error.strerror or error}).", file=path) from error
-    return path
 
 
 def _about(verdict: MeasureVerdict) -> tuple[object, ...]:
