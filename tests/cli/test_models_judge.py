@@ -77,7 +77,9 @@ def test_tables_page_and_json(mito_predict, asked, tmp_path) -> None:
     assert len(values) == 16
     assert values[8] | {"field": "field0", "recorded": "10.0", "predicted": "10.5"} == values[8]
     text = page.read_text(encoding="utf-8")
-    assert "mitochondria: total length" in text
+    assert "Mitochondria in stacks" in text
+    assert "Nuclei" not in text
+    assert "total length" in text
     assert "not supported" in text
     assert "bad.tif" in text
     assert "data:image/png" in text

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from napari_mito_predict._versions import versions_of
-from napari_mito_predict.models import SIMULATED_DISCLAIMER
+from napari_mito_predict.measurement.measures import Structure
 from napari_mito_predict.report.drawing import COLOURS, GREY, as_png, new_figure, plain, plain_axis
+from napari_mito_predict.report.measurement.tables import NONE, number, words_of
 from napari_mito_predict.report.pieces import Caution, Cell, Picture, Row, Table
-from napari_mito_predict.report.sheet import Section, Sheet, render_sheet, write_sheet
-from napari_mito_predict.report.words import count
+from napari_mito_predict.report.sheet import Section, Sheet, write_sheet
+from napari_mito_predict.report.words import capitalised, count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +41,6 @@ _WIDTH: Final = 10.0
 _HEIGHT: Final = 2.3
 _MARGIN: Final = 0.05
 """Of what is between the least and the largest value, on both sides."""
-_NONE: Final = "–"
 
 
 def write_page(found: ModelVerdicts, path: Path, *, created: datetime | None = None) -> Path:
@@ -61,19 +62,15 @@ def write_page(found: ModelVerdicts, path: Path, *, created: datetime | None = N
     return write_sheet(_sheet(found, created or datetime.now(UTC)), path)
 
 
-def render(found: ModelVerdicts, created: datetime) -> str:
-    """The page as HTML."""
-    return render_sheet(_sheet(found, created))
-
-
 def _sheet(found: ModelVerdicts, created: datetime) -> Sheet:
-    sections = [_section(found, dimensions) for dimensions in (2, 3)]
+    sections = [_section(found, structure, dimensions) for structure, dimensions in product(Structure, (2, 3))]
     if found.skipped:
         sections.append(Section("What does not count", notes=found.skipped))
+    fields = f"{count(len(found.fields), 'independent field')}: {found.on}"
     return Sheet(
         title=f"Measures of {found.model}",
         heading=f"What may be measured on predictions by {found.model}",
-        subtitle=f"{count(len(found.fields), 'field')}: {found.on}. {created.day} {created:%B %Y, %H:%M} UTC.",
+        subtitle=f"{fields}. {created.day} {created:%B %Y, %H:%M} UTC.",
         about=_ABOUT,
         cautions=_cautions(found),
         sections=[section for section in sections if section.table is None or section.table.rows],
@@ -84,7 +81,7 @@ def _sheet(found: ModelVerdicts, created: datetime) -> Sheet:
 def _cautions(found: ModelVerdicts) -> list[Caution]:
     cautions = []
     if found.simulated:
-        cautions.append(Caution("Fields of simulated cells.", f"Nothing is said of real ones. {SIMULATED_DISCLAIMER}"))
+        cautions.append(Caution("Fields of simulated cells.", "Nothing is said of real ones."))
     if not found.training_known:
         cautions.append(
             Caution(
@@ -95,14 +92,16 @@ def _cautions(found: ModelVerdicts) -> list[Caution]:
     return cautions
 
 
-def _section(found: ModelVerdicts, dimensions: int) -> Section:
-    judged = [measure for measure in found.measures if measure.dimensions == dimensions]
+def _section(found: ModelVerdicts, structure: Structure, dimensions: int) -> Section:
+    of_dimensions = (measure for measure in found.measures if measure.dimensions == dimensions)
+    judged = [measure for measure in of_dimensions if measure.measure.structure == structure]
     pictures = []
-    if judged:
+    drawn = [measure for measure in judged if measure.tested is not None]
+    if drawn:
         caption = "Each point is a field. On the line, prediction and recording agree. Grey: not supported."
-        pictures.append(Picture(_draw(judged), caption))
-    name = {2: "Planes", 3: "Stacks"}[dimensions]
-    return Section(name, table=_table(judged), pictures=pictures)
+        pictures.append(Picture(_draw(drawn), caption))
+    where = {2: "planes", 3: "stacks"}[dimensions]
+    return Section(f"{capitalised(str(structure))} in {where}", table=_table(judged), pictures=pictures)
 
 
 def _table(judged: Sequence[JudgedMeasure]) -> Table:
@@ -111,14 +110,14 @@ def _table(judged: Sequence[JudgedMeasure]) -> Table:
     rows = []
     for each in judged:
         found = each.agreement
-        limits = _NONE if found.limits is None else f"{found.limits[0]:+.0%} to {found.limits[1]:+.0%}"
+        limits = NONE if found.limits is None else f"{found.limits[0]:+.0%} to {found.limits[1]:+.0%}"
         cells: list[str | Cell] = [
-            _words(each),
+            words_of(each.measure.name),
             str(found.fields),
             _range(each),
-            _NONE if found.bias is None else f"{found.bias:+.0%}",
+            NONE if found.bias is None else f"{found.bias:+.0%}",
             limits,
-            _NONE if found.concordance is None else f"{found.concordance:.2f}",
+            NONE if found.concordance is None else f"{found.concordance:.2f}",
             Cell(found.verdict, _KINDS[found.verdict]),
             Cell(found.why, "reason"),
         ]
@@ -126,14 +125,11 @@ def _table(judged: Sequence[JudgedMeasure]) -> Table:
     return Table(head, rows)
 
 
-def _words(judged: JudgedMeasure) -> str:
-    return f"{judged.measure.structure}: {judged.measure.name.replace('_', ' ')}"
-
-
 def _range(judged: JudgedMeasure) -> str:
     if judged.tested is None:
-        return _NONE
-    return f"{judged.tested.least:.3g} to {judged.tested.largest:.3g} {judged.measure.unit(judged.unit)}".strip()
+        return NONE
+    numbers = f"{number(judged.tested.least)} to {number(judged.tested.largest)}"
+    return f"{numbers} {judged.measure.unit(judged.unit)}".strip()
 
 
 def _draw(judged: Sequence[JudgedMeasure]) -> bytes:
@@ -153,10 +149,8 @@ def _draw(judged: Sequence[JudgedMeasure]) -> bytes:
 def _draw_panel(axis: Axes, judged: JudgedMeasure) -> None:
     plain_axis(axis)
     colour = GREY if judged.agreement.verdict == "not supported" else COLOURS[0]
-    axis.set_title(plain(_words(judged)), fontsize=8)
+    axis.set_title(plain(words_of(judged.measure.name)), fontsize=8)
     known = [pair for pair in judged.pairs if pair.is_known]
-    if not known:
-        return
     recorded = [pair.recorded for pair in known]
     predicted = [pair.predicted for pair in known]
     low = min(*recorded, *predicted)

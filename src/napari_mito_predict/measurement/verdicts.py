@@ -28,6 +28,8 @@ NOT_TESTED = "not tested"
 _ORDER = (RECORDED, "supported", "with care", NOT_TESTED, "not supported")
 
 _OTHER_SETTINGS = "tested with other settings of the segmentation"
+_LARGE = 1000
+"""From here on no decimals are written."""
 _RELATIVE = frozenset(measure.name for measure in FIELD_MEASURES if measure.relative)
 
 
@@ -59,7 +61,7 @@ class Judgement:
             return Judgement("with care", f"tested in {names[self.tested.unit]}, and not in {names[unit]}")
         if low <= value <= high:
             return self
-        return Judgement("with care", f"outside of what was tested ({low:.4g} to {high:.4g})")
+        return Judgement("with care", f"outside of what was tested ({_short(low)} to {_short(high)})")
 
 
 _FALSE_EVENTS = Judgement(
@@ -187,6 +189,10 @@ def _judged(measure: Measure, stored: list[MeasureVerdict], origin: Origin, why:
     if not origin.default_settings:
         return Judgement(NOT_TESTED, _OTHER_SETTINGS)
     return Judgement(chosen.verdict, _numbers(chosen), chosen.tested)
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= _LARGE else f"{value:.4g}"
 
 
 def _numbers(verdict: MeasureVerdict) -> str:
