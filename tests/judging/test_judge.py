@@ -15,6 +15,7 @@ from napari_mito_predict.errors import (
     MeasurementCancelled,
     MeasurementError,
     ProtectedModelError,
+    TrainingDataError,
     UnknownModelError,
     UnwritableOutputError,
 )
@@ -183,6 +184,10 @@ def test_what_belongs_together_and_what_is_one_file_is_one_field(predict_as, sta
     mean = (each[0].recorded[AREA] + each[1].recorded[AREA]) / 2
     assert found.fields[0].recorded[AREA] == pytest.approx(mean)
     assert verdicts(found)[AREA].verdict == "with care"
+    with pytest.raises(TrainingDataError, match="not found in"):
+        judge_model("mine", stained, [predicted], by="well[0-9]")
+    with pytest.raises(MeasurementError, match="no regular expression"):
+        judge_model("mine", stained, [predicted], by="(")
 
 
 def test_time_points_are_one_field(mine, tmp_path) -> None:

@@ -49,7 +49,7 @@ class ComparableFields:
             yield list(same)
 
     def _from_files(self) -> Iterator[Case]:
-        cases = list(self.files.cases())
+        cases = sorted(self.files.cases(), key=lambda case: str(case.truth.path))
         for done, case in enumerate(cases):
             self.on_progress(done, len(cases), case.field)
             reason = self._why_not(case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def judge_model(
     ModelError
         There is no such model, or it cannot be used.
     MeasurementError
-        No field is left; says why.
+        No field is left; says why. Or `by` is no regular expression.
     EvaluationError
         Not one prediction has a truth.
     ImageError
@@ -106,6 +107,7 @@ def judge_model(
     truth = Path(truth)
     files = CaseFiles([Path(path) for path in predictions], truth, truth_channel=truth_channel, scene=scene)
     wanted = None if structures is None else tuple(map(Structure, structures))
+    groups = _groups(files, by)
     measured: dict[Path, FieldValues] = {}
     for cases in ComparableFields(files, package, card, on_progress):
         path = cases[0].truth.path or truth
@@ -115,7 +117,7 @@ def judge_model(
             raise
         except MitoPredictError as error:
             files.skip(path, error)
-    fields = _independent(_of_one_unit(measured, files), by)
+    fields = _independent(_of_one_unit(measured, files), groups)
     if not fields:
         raise MeasurementError(
             f"no field is left to judge {card.name} on. {' '.join(files.skipped[:_SHOWN])}".strip(), file=truth
@@ -131,6 +133,16 @@ def judge_model(
     )
 
 
+def _groups(files: CaseFiles, by: str | None) -> dict[str, str] | None:
+    """The group of each file, by its stem, found before anything is predicted; None where each is by itself."""
+    if by is None:
+        return None
+    try:
+        return groups_of([Field(image_stem(path), Place(path, None), ()) for path in files.truths], by)
+    except re.error as error:
+        raise MeasurementError(f"'{by}' is no regular expression ({error}).") from error
+
+
 def _of_one_unit(measured: Mapping[Path, FieldValues], files: CaseFiles) -> dict[Path, FieldValues]:
     """Leave out what is not in the unit of the first file: pixels and micrometres are not compared."""
     units = [field.unit for field in measured.values()]
@@ -144,11 +156,10 @@ def _of_one_unit(measured: Mapping[Path, FieldValues], files: CaseFiles) -> dict
     return kept
 
 
-def _independent(measured: Mapping[Path, FieldValues], by: str | None) -> list[FieldValues]:
-    """One for each file, or with `by` for each group of files; planes and stacks apart."""
-    if by is None:
+def _independent(measured: Mapping[Path, FieldValues], groups: Mapping[str, str] | None) -> list[FieldValues]:
+    """One for each file, or for each group of files; planes and stacks apart."""
+    if groups is None:
         return list(measured.values())
-    groups = groups_of([Field(image_stem(path), Place(path, None), ()) for path in measured], by)
     parts: dict[tuple[str, int], list[FieldValues]] = {}
     for path, field in measured.items():
         parts.setdefault((groups[image_stem(path)], field.dimensions), []).append(field)
