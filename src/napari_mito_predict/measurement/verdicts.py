@@ -28,8 +28,6 @@ NOT_TESTED = "not tested"
 _ORDER = (RECORDED, "supported", "with care", NOT_TESTED, "not supported")
 
 _OTHER_SETTINGS = "tested with other settings of the segmentation"
-_LARGE = 1000
-"""From here on no decimals are written."""
 _RELATIVE = frozenset(measure.name for measure in FIELD_MEASURES if measure.relative)
 
 
@@ -191,10 +189,6 @@ def _judged(measure: Measure, stored: list[MeasureVerdict], origin: Origin, why:
     return Judgement(chosen.verdict, _numbers(chosen), chosen.tested)
 
 
-def _short(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= _LARGE else f"{value:.4g}"
-
-
 def _numbers(verdict: MeasureVerdict) -> str:
     parts = [f"{verdict.fields} fields"]
     if verdict.on:
@@ -206,3 +200,8 @@ def _numbers(verdict: MeasureVerdict) -> str:
     if verdict.concordance is None and verdict.bias is not None:
         parts.append("no concordance, as it was the same in all of them")
     return ", ".join(parts)
+
+
+def _short(value: float) -> str:
+    """Four digits, or all before the point."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
