@@ -9,12 +9,14 @@ import argparse
 import json
 from pathlib import Path
 
-from napari_mito_predict._files import atomic_write_text
-from napari_mito_predict.models import MeasureVerdict, find_model, read_card
-from napari_mito_predict.models.files import CARD, README
+from napari_mito_predict.judging import judge_measures
+from napari_mito_predict.judging.values import FieldValues
+from napari_mito_predict.measurement import Structure
+from napari_mito_predict.models import find_model, read_card
+from napari_mito_predict.models.judged import write_verdicts
 
-STRUCTURES = {"mitochondria": ("mitochondria",), "dna": ("nuclei", "nucleoids")}
-"""What is measured on a target; where two targets meet, the one that is measured."""
+TARGETS = {Structure.MITOCHONDRIA: "mitochondria", Structure.NUCLEI: "dna", Structure.NUCLEOIDS: "dna"}
+"""Where two structures meet, the one that is measured counts."""
 DIMENSIONS = {"z": 3, "t": 2}
 ON = {"z": "simulated stacks that it never saw", "t": "planes of simulated series that it never saw"}
 
@@ -25,39 +27,26 @@ def main() -> None:
     parser.add_argument("result", type=Path)
     result = json.loads(parser.parse_args().result.read_text(encoding="utf-8"))
     for kind, found in result.items():
+        measures = judge_measures([_field(values, DIMENSIONS[kind]) for values in found["fields"]])
         for name in found["models"]:
             path = find_model(name)
-            card = read_card(path)
-            target = card.targets[0].name
-            verdicts = tuple(
-                _verdict(measure, pairs["predicted_recorded"], target, kind)
-                for measure, pairs in found["agreement"].items()
-                if measure.partition(".")[0] in STRUCTURES[target]
-            )
-            judged = card.model_copy(update={"verdicts": verdicts})
-            atomic_write_text(path / CARD, judged.to_json())
-            atomic_write_text(path / README, judged.to_markdown())
+            target = read_card(path).targets[0].name
+            judged = [measure for measure in measures if measure.target == target]
+            verdicts = [measure.as_verdict(ON[kind], simulated=True) for measure in judged]
+            write_verdicts(path, verdicts)
             print(name, sum(verdict.verdict == "supported" for verdict in verdicts), "of", len(verdicts), "supported")
 
 
-def _verdict(measure: str, found: dict, target: str, kind: str) -> MeasureVerdict:
-    limits = found["limits"]
-    return MeasureVerdict(
-        measure=measure,
-        target=target,
-        verdict=found["verdict"],
-        fields=found["fields"],
-        on=ON[kind],
+def _field(values: dict, dimensions: int) -> FieldValues:
+    return FieldValues(
+        str(values["seed"]),
+        dimensions,
+        "um",
         simulated=True,
-        dimensions=DIMENSIONS[kind],
-        concordance=_rounded(found["concordance"]),
-        bias=_rounded(found["bias"]),
-        limits_of_agreement=None if limits is None else (_rounded(limits[0]), _rounded(limits[1])),
+        recorded=values["recorded"],
+        predicted=values["predicted"],
+        targets=TARGETS,
     )
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 from .errors import MitoPredictError
 from .evaluation import Scores, evaluate
 from .image import ChannelRole, ImageSource, from_array, open_image
+from .judging import ModelVerdicts, judge_model
 from .measurement import Measurements, measure
 from .models import Model, ModelCard, list_models, load_model
 from .prediction import (
@@ -26,6 +27,7 @@ __all__ = [
     "MitoPredictError",
     "Model",
     "ModelCard",
+    "ModelVerdicts",
     "Outcome",
     "Prediction",
     "Run",
@@ -35,6 +37,7 @@ __all__ = [
     "evaluate",
     "from_array",
     "iter_predict",
+    "judge_model",
     "list_models",
     "load_model",
     "measure",

@@ -35,6 +35,25 @@ def test_what_does_not_agree_is_not_supported(predicted) -> None:
     assert agreement(TRUTH, predicted).verdict == "not supported"
 
 
+@pytest.mark.parametrize(
+    ("truth", "predicted", "why"),
+    [
+        (TRUTH, TRUTH, ""),
+        (TRUTH[:7], TRUTH[:7], "7 fields; 8 are needed"),
+        (TRUTH, [value * 1.2 for value in TRUTH], "bias +20% is more than 10%"),
+        (TRUTH, TRUTH[::-1], "is below 0.8"),
+        (TRUTH, [12.4] * 8, "concordance 0.00"),
+        ([1.0] * 8, [1.0] * 8, "the same in all fields"),
+        ([0.0] * 8, [1.0] * 8, "0 in the recordings"),
+        ([1.0, 2], [1.0, 2], "2 fields with a value in both"),
+    ],
+)
+def test_it_says_what_keeps_a_measure_from_being_supported(truth, predicted, why) -> None:
+    found = agreement(truth, predicted)
+    assert why in found.why
+    assert (found.verdict == "supported") == (not found.why)
+
+
 def test_the_numbers_are_those_of_bland_altman_and_lin() -> None:
     truth = [1.0, 2, 3, 4]
     predicted = [1.5, 1.5, 3.5, 4.5]

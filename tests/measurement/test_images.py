@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from napari_mito_predict.image import write_ome_tiff
 from napari_mito_predict.measurement import (
     FIELD_MEASURES,
     OBJECT_MEASURES,
+    Judgement,
     MeasureSettings,
     MitochondriaSettings,
     Origin,
@@ -22,7 +24,7 @@ from napari_mito_predict.measurement import (
     measures_of,
     write_tables,
 )
-from napari_mito_predict.models import MeasureVerdict, save_model
+from napari_mito_predict.models import MeasureVerdict, ValueRange, save_model
 from napari_mito_predict.models.record import InputRecord, ModelRecord, PredictionRecord
 
 SIZE = (0.3, 0.1, 0.1)
@@ -179,6 +181,25 @@ def test_what_needs_a_predicted_structure_too_is_no_recording(picture, dna, tmp_
     assert set(own.drop("distance_to_nucleus")["verdict"]) == {"recorded"}
     assert set(found.distances["predicted_by"]) == {"gone"}
     assert set(found.distances["verdict"]) == {"not tested"}
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "verdict", "why"),
+    [
+        (10.0, "um", "supported", "eight fields"),
+        (20.0, "um", "supported", "eight fields"),
+        (math.nan, "um", "supported", "eight fields"),
+        (20.1, "um", "with care", "outside of what was tested (10 to 20)"),
+        (15.0, "px", "with care", "tested in micrometres, and not in pixels"),
+    ],
+)
+def test_a_number_outside_of_what_was_tested_is_taken_with_care(value, unit, verdict, why) -> None:
+    tested = ValueRange(least=10, largest=20, unit="um")
+    found = Judgement("supported", "eight fields", tested).about(value, unit)
+    assert (found.verdict, found.why) == (verdict, why)
+    bad = Judgement("not supported", "bias", tested)
+    assert bad.about(99, "px") == bad
+    assert Judgement("supported").about(99, "um").verdict == "supported"
 
 
 @pytest.mark.usefixtures("tested_model")

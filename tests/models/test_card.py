@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from napari_mito_predict.models import Agreement, MeasureVerdict, ModelCard, ModelTest
+from napari_mito_predict.errors import InvalidModelError
+from napari_mito_predict.models import Agreement, MeasureVerdict, ModelCard, ModelTest, ValueRange
 
 
 def _test(model: Agreement, **baselines: Agreement) -> ModelTest:
@@ -74,3 +75,25 @@ def test_the_card_says_which_measures_may_be_taken_from_predictions(tiny_card: M
     assert "on 8 cells: supported: m.count, m.area; not supported: m.length." in card.to_markdown()
     assert ModelCard.from_json(card.to_json(), source="x").verdicts == card.verdicts
     assert "Measures compared" not in tiny_card.to_markdown()
+
+
+def test_what_a_model_saw_and_what_a_verdict_was_tested_on_are_optional(tiny_card: ModelCard) -> None:
+    seen = ("0123456789abcdef",)
+    verdict = MeasureVerdict(
+        measure="m.count",
+        target="mitochondria",
+        verdict="supported",
+        fields=8,
+        tested=ValueRange(least=1, largest=2, unit="um"),
+    )
+    training = tiny_card.training.model_copy(update={"fields_seen": seen})
+    card = tiny_card.model_copy(update={"verdicts": (verdict,), "training": training})
+    assert ModelCard.from_json(card.to_json(), source="x") == card
+    older = json.loads(card.to_json())
+    del older["training"]["fields_seen"]
+    del older["verdicts"][0]["tested"]
+    read = ModelCard.from_json(json.dumps(older), source="x")
+    assert (read.training.fields_seen, read.verdicts[0].tested) == (None, None)
+    older["training"]["fields_seen"] = ["a name"]
+    with pytest.raises(InvalidModelError, match="fields_seen"):
+        ModelCard.from_json(json.dumps(older), source="x")

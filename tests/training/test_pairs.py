@@ -9,6 +9,7 @@ import pytest
 
 from napari_mito_predict.errors import TrainingDataError
 from napari_mito_predict.image import Level
+from napari_mito_predict.image.pixel_digest import pixel_digest
 from napari_mito_predict.models import Normalisation
 from napari_mito_predict.training.fields import Field, Place
 from napari_mito_predict.training.pairs import open_field, prepare, read_volumes
@@ -75,6 +76,17 @@ def test_a_file_of_several_channels_needs_a_name(tmp_path: Path, write_field) ->
         open_field(_field(both, both))
     with pytest.raises(TrainingDataError, match=r"none\.czi"):
         open_field(_field(tmp_path / "none.czi", both))
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("CZYX", (2, 3, 30, 32)), ("TCYX", (3, 2, 30, 32)), ("CYX", (2, 30, 32))])
+def test_a_field_is_recognised_by_any_of_its_channels_at_the_first_time_point(
+    tmp_path: Path, write_field, axes: str, shape: tuple[int, ...]
+) -> None:
+    data = np.random.default_rng(0).integers(0, 1000, shape)
+    path = write_field(tmp_path / "a.ome.tif", data, ["TL", "TMRM"], axes)
+    opened = open_field(_field(path, path, (0, 1)))
+    found = next(read_volumes(opened)).first_stacks(opened)
+    assert found == tuple(pixel_digest(opened.image.read(0, channel)) for channel in (0, 1))
 
 
 def test_the_digest_is_of_pixels_not_of_files(tmp_path: Path, write_field) -> None:

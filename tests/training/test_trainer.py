@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
 import math
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import tifffile
 import torch
 
 from napari_mito_predict.errors import TrainingDataError, TrainingError
-from napari_mito_predict.image import Level
+from napari_mito_predict.image import Level, open_image
+from napari_mito_predict.image.pixel_digest import pixel_digest
 from napari_mito_predict.models import list_models, verify_model
 from napari_mito_predict.models.training_images import PERCENTS
 from napari_mito_predict.prediction import plan_prediction
@@ -38,6 +40,13 @@ def _assert_same(run: Run, other: Run) -> None:
         torch.testing.assert_close(theirs[name], tensor, rtol=0, atol=0)
 
 
+def _channels_of(run: Run, fields: Path, *parts: str) -> set[str]:
+    """Digests of the channels of the fields of some parts of a run's split."""
+    rows = json.loads((run.path / "fields.json").read_text(encoding="utf-8"))
+    images = [open_image(fields / f"{row['name']}.ome.tif") for row in rows if row["part"] in parts]
+    return {pixel_digest(image.read(0, channel)) for image in images for channel in (0, 1)}
+
+
 def test_a_run_learns_and_leaves_a_verified_model(fields, make_config) -> None:
     run = train(make_config(fields, "run", iterations=60, validate_every=20, learning_rate=1e-2))
     rows = [row for row in _metrics(run) if "val_pcc" in row]
@@ -57,6 +66,7 @@ def test_a_run_learns_and_leaves_a_verified_model(fields, make_config) -> None:
     assert card.input.third_axes == ("z",)
     assert card.training.pairs == 2
     assert not card.simulated
+    assert set(card.training.fields_seen) == _channels_of(run, fields, "training", "validation")
     assert card.metrics["mitochondria, test fields"]["pcc"] > 0.5
     assert "mitochondria, test fields, blurred input" in card.metrics
     (test,) = card.tests
@@ -179,6 +189,7 @@ def test_fine_tuning_starts_from_the_given_model(fields, make_config) -> None:
     weights = [run.model.network.state_dict()["conv_out.weight"] for run in (first, second)]
     torch.testing.assert_close(*weights, rtol=1e-4, atol=1e-6)
     assert second.model.card.training.start_from == "test-model"
+    assert second.model.card.training.fields_seen == first.model.card.training.fields_seen
     assert second.status.scores["base"] == pytest.approx(first.status.scores["best"], abs=1e-4)
     metrics = second.model.card.metrics
     assert metrics["mitochondria, test fields, start model test-model"]["pcc"] == pytest.approx(

@@ -1,4 +1,4 @@
-"""``mito-predict models``: which models are there, what they are, whether they are intact; bringing them in and out."""
+"""``mito-predict models``: which models are there, what they are and are good for; bringing them in and out."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from napari_mito_predict.cli import _model_folders
 from napari_mito_predict.cli._console import echo, print_json, say
 from napari_mito_predict.cli._model_files import export, remove, rename
 from napari_mito_predict.cli._model_import import import_
+from napari_mito_predict.cli._model_judge import judge
 from napari_mito_predict.cli._model_table import print_card, print_models, record
 
-app = typer.Typer(help="List, show and verify models; import and export, rename and remove them.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, show, verify and judge models; import and export, rename and remove them.", no_args_is_help=True
+)
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
@@ -88,6 +91,7 @@ def verify(
         raise typer.Exit(1)
 
 
+app.command()(judge)
 app.command("import")(import_)
 app.command()(export)
 app.command()(rename)

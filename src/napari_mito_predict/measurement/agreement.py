@@ -56,6 +56,24 @@ class MeasureAgreement:
             return "not supported"
         return "supported" if self.fields >= LEAST_FIELDS else "with care"
 
+    @property
+    def why(self) -> str:
+        """What keeps it from being *supported*, for people; empty where it is."""
+        if self.fields < _FEWEST:
+            return f"{self.fields} fields with a value in both; {_FEWEST} are needed at least"
+        if self.bias is None:
+            return "it is 0 in the recordings"
+        if self.concordance is None:
+            return "it is the same in all fields, so that nothing shows that predictions follow it"
+        reasons = []
+        if self.concordance < LEAST_CONCORDANCE:
+            reasons.append(f"concordance {self.concordance:.2f} is below {LEAST_CONCORDANCE:g}")
+        if abs(self.bias) > LARGEST_BIAS:
+            reasons.append(f"bias {self.bias:+.0%} is more than {LARGEST_BIAS:.0%}")
+        if not reasons and self.fields < LEAST_FIELDS:
+            reasons.append(f"{self.fields} fields; {LEAST_FIELDS} are needed")
+        return ", ".join(reasons)
+
 
 def agreement(truth: Sequence[float], predicted: Sequence[float]) -> MeasureAgreement:
     """Compare a measure on predictions with the same measure on the truth.

@@ -302,14 +302,15 @@ class FieldRun:
 
     def _keep(self, t: int, structure: Structure, objects: pd.DataFrame, dimensions: int) -> None:
         source = self.sources[structure]
-        judgements = self._judged(structure, dimensions)
+        judgements = dict(self._judged(structure, dimensions))
         head = {"image": source.field, "scene": source.image.scenes[source.image.scene], "t": t}
         by = source.channel.prediction.by if source.channel.prediction is not None else ""
         values = summarise(structure, objects, dimensions)
         for declared in measures_of(structure, "field", dimensions):
             if declared.name not in values:
                 continue
-            judgement = judgements[declared.name]
+            judgement = judgements[declared.name].about(values[declared.name], self._voxels.unit)
+            judgements[declared.name] = judgement
             row = {"structure": str(structure), "measure": declared.name, "value": values[declared.name]}
             row |= {"unit": declared.unit(self._voxels.unit), "predicted_by": by}
             self._fields.append(head | row | {"verdict": judgement.verdict, "why": judgement.why})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -18,7 +19,8 @@ from napari_mito_predict.measurement.measures import (
 from napari_mito_predict.models import find_model, read_card
 
 if TYPE_CHECKING:
-    from napari_mito_predict.models import MeasureVerdict
+    from napari_mito_predict.measurement.voxels import Unit
+    from napari_mito_predict.models import MeasureVerdict, ValueRange
 
 RECORDED = "recorded"
 """Of numbers from what a microscope recorded."""
@@ -39,10 +41,25 @@ class Judgement:
         ``recorded``, or for a prediction ``supported``, ``with care``, ``not supported`` or ``not tested``.
     why : str
         For people; empty for what was recorded.
+    tested : ValueRange or None
+        Between which values a verdict was found, where the card tells.
     """
 
     verdict: str
     why: str = ""
+    tested: ValueRange | None = None
+
+    def about(self, value: float, unit: Unit) -> Judgement:
+        """What stands beside this very value: *with care* instead of *supported* outside of what was tested."""
+        if self.verdict != "supported" or self.tested is None or math.isnan(value):
+            return self
+        low, high = self.tested.least, self.tested.largest
+        if unit != self.tested.unit:
+            names = {"um": "micrometres", "px": "pixels"}
+            return Judgement("with care", f"tested in {names[self.tested.unit]}, and not in {names[unit]}")
+        if low <= value <= high:
+            return self
+        return Judgement("with care", f"outside of what was tested ({_short(low)} to {_short(high)})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +170,7 @@ class _Known:
         if not self.origin.default_settings:
             return Judgement(NOT_TESTED, _OTHER_SETTINGS)
         if usable:
-            return Judgement(usable[0].verdict, _numbers(usable[0]))
+            return Judgement(usable[0].verdict, _numbers(usable[0]), usable[0].tested)
         if all(each.verdict == "not supported" for each in stored):
             return Judgement("not supported", f"not even on simulated cells: {_numbers(stored[0])}")
         return Judgement(NOT_TESTED, f"tested on {stored[0].on or 'simulated cells'} only, not on real ones")
@@ -176,3 +193,8 @@ def _numbers(verdict: MeasureVerdict) -> str:
     if verdict.concordance is None and verdict.bias is not None:
         parts.append("no concordance, as it was the same in all of them")
     return ", ".join(parts)
+
+
+def _short(value: float) -> str:
+    """Four digits, or all before the point."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"

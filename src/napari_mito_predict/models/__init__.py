@@ -15,6 +15,7 @@ from napari_mito_predict.models.card import (
     Target,
     Training,
     Unbeaten,
+    ValueRange,
 )
 from napari_mito_predict.models.card_text import SIMULATED_DISCLAIMER
 from napari_mito_predict.models.download import is_address
@@ -26,6 +27,7 @@ from napari_mito_predict.models.folders import (
 )
 from napari_mito_predict.models.importers import Told
 from napari_mito_predict.models.info import ModelInfo, Source, printable
+from napari_mito_predict.models.judged import judgeable_model, save_verdicts
 from napari_mito_predict.models.library import ExportFormat, export_model, has_self_test, import_model
 from napari_mito_predict.models.own import own_model, remove_model, rename_model
 from napari_mito_predict.models.package import Model, VerifyReport, read_card, read_package, save_model, verify_model
@@ -49,6 +51,7 @@ __all__ = [
     "Told",
     "Training",
     "Unbeaten",
+    "ValueRange",
     "VerifyReport",
     "add_shared_folder",
     "add_to_models",
@@ -59,6 +62,7 @@ __all__ = [
     "has_self_test",
     "import_model",
     "is_address",
+    "judgeable_model",
     "list_models",
     "load_model",
     "own_model",
@@ -68,6 +72,7 @@ __all__ = [
     "remove_model",
     "rename_model",
     "save_model",
+    "save_verdicts",
     "shared_folders",
     "user_models_folder",
     "verify_model",

@@ -19,6 +19,7 @@ from napari_mito_predict.errors import InvalidModelError
 from napari_mito_predict.models.card_text import MEASURES, SIMULATED_DISCLAIMER, Measure, card_markdown
 from napari_mito_predict.models.card_values import (
     Count,
+    FieldsSeen,
     Line,
     Micrometres,
     Name,
@@ -167,6 +168,9 @@ class Training(_Part):
     date: Line = ""
     start_from: Line | None = None
     notes: Text = ""
+    fields_seen: FieldsSeen | None = None
+    """Digests of the channels, see `image.pixel_digest`, of the fields that it, or the model it started from, learned
+    from or was chosen by: no independent test of it. ``None`` where they are not known."""
 
 
 class Origin(_Part):
@@ -178,6 +182,15 @@ class Origin(_Part):
     """Name of the file, or address."""
     sha256: Sha256 = ""
     """Of that file."""
+
+
+class ValueRange(_Part):
+    """Least and largest value of a measure in the recorded fluorescence of the fields that it was tested on."""
+
+    least: FiniteFloat
+    largest: FiniteFloat
+    unit: Literal["um", "px"]
+    """Of lengths."""
 
 
 class MeasureVerdict(_Part):
@@ -201,6 +214,8 @@ class MeasureVerdict(_Part):
     """Mean difference to the truth, relative to it."""
     limits_of_agreement: tuple[FiniteFloat, FiniteFloat] | None = None
     """In the same way."""
+    tested: ValueRange | None = None
+    """Between which values; ``None`` where not stated."""
 
 
 class Agreement(_Part):

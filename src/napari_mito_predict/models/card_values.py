@@ -59,4 +59,9 @@ Count = Annotated[int, Field(ge=0, le=_LARGEST_NUMBER)]
 PositiveFinite = Annotated[float, Field(gt=0, le=_LARGEST_NUMBER)]
 Micrometres = Annotated[float, Field(ge=SMALLEST_VOXEL_UM, le=LARGEST_VOXEL_UM)]
 Percentiles = Annotated[tuple[float, float], AfterValidator(_check_percentiles)]
+MOST_FIELDS_SEEN: Final = 20_000
+"""Digests; a card with as many is half as large as one may be."""
+FieldsSeen = Annotated[
+    tuple[Annotated[str, Field(pattern="^[0-9a-f]{16}$")], ...], Field(min_length=1, max_length=MOST_FIELDS_SEEN)
+]
 Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from napari_mito_predict._files import atomic_folder, atomic_path
@@ -34,7 +35,7 @@ def write_folder(package: Path, final: Path) -> None:
         raise UnwritableOutputError(f"could not be written ({error.strerror or error}).", file=final) from error
 
 
-def write_zip(package: Path, final: Path, *, name: str | None = None) -> None:
+def write_zip(package: Path, final: Path, *, name: str | None = None, texts: Mapping[str, str] | None = None) -> None:
     """Write a package as a zip file; what is there already is replaced.
 
     Not compressed: weights hardly get smaller, and what compression makes of one content differs between computers.
@@ -47,6 +48,8 @@ def write_zip(package: Path, final: Path, *, name: str | None = None) -> None:
         The zip file.
     name : str, optional
         What to call the model in it.
+    texts : mapping of str to str, optional
+        File -> what takes the place of its content.
 
     Raises
     ------
@@ -57,10 +60,13 @@ def write_zip(package: Path, final: Path, *, name: str | None = None) -> None:
     """
     with open_package(package) as files, atomic_path(final) as temporary:
         card = card_of(files)
+        given = dict(texts or {})
+        if name is not None:
+            given[CARD] = card.model_copy(update={"name": name}).to_json()
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
             for part in parts_of(files, card):
-                if part == CARD and name is not None:
-                    archive.writestr(_entry(CARD), card.model_copy(update={"name": name}).to_json())
+                if part in given:
+                    archive.writestr(_entry(part), given[part])
                     continue
                 entry = _entry(part)
                 entry.file_size = files.size(part)

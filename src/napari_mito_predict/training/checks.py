@@ -46,6 +46,8 @@ class FieldReport:
         What it belongs to, see `split.by`; where nothing was said of that, its own name.
     digest : str
         Fingerprint of its pixels; empty where it could not be read.
+    channels : tuple of str
+        Digest of each of its channels at the first time point; see `image.pixel_digest`.
     shape : tuple of int
         Of its volumes at the sampling trained at.
     volumes : int
@@ -69,6 +71,7 @@ class FieldReport:
     light: NDArray[np.float32] | None = None
     texture: Texture | None = None
     group: str = ""
+    channels: tuple[str, ...] = ()
 
     @property
     def usable(self) -> bool:

@@ -100,6 +100,12 @@ class TrainingData:
         return {report.name: report.digest for report in self.reports}
 
     @property
+    def channels_seen(self) -> tuple[str, ...]:
+        """Digests of the channels of all fields but those for testing, sorted; see `image.pixel_digest`."""
+        seen = (report.channels for report in self.reports if report.part != "test")
+        return tuple(sorted(set(chain.from_iterable(seen))))
+
+    @property
     def messages(self) -> list[str]:
         """All findings as lines for people."""
         lines = chain.from_iterable(explain(report.name, report.findings) for report in self.reports)
@@ -200,6 +206,7 @@ class FieldReader:
         found = list(opened.findings)
         pairs: list[Pair] = []
         digests: list[str] = []
+        channels: tuple[str, ...] = ()
         light = None
         texture = None
         picture = None
@@ -208,6 +215,7 @@ class FieldReader:
                 for raw in read_volumes(opened):
                     found += raw.findings(self.stains)
                     digests.append(raw.digest())
+                    channels = channels or raw.first_stacks(opened)
                     if light is None:
                         light = fingerprint(raw.input)
                         texture = Texture.of(raw.input)
@@ -224,6 +232,7 @@ class FieldReader:
         report = replace(
             report,
             digest="-".join(digests),
+            channels=channels,
             shape=opened.shape_at(self.sampling.voxel_size_um),
             volumes=opened.volumes,
             light=light,

@@ -13,7 +13,7 @@ import numpy as np
 from napari_mito_predict.errors import ModelError
 from napari_mito_predict.image import ChannelRole
 from napari_mito_predict.models import Architecture, Input, Model, ModelCard, Target, Training, save_model
-from napari_mito_predict.models.card_values import LONGEST_LINE
+from napari_mito_predict.models.card_values import LONGEST_LINE, MOST_FIELDS_SEEN
 from napari_mito_predict.prediction.appearance import MOST_VOLUMES
 from napari_mito_predict.training.config_parts import NetworkConfig
 from napari_mito_predict.training.inherited import terms_of
@@ -86,12 +86,23 @@ def make_card(config: TrainingConfig, data: TrainingData, iteration: int) -> Mod
             date=datetime.date.today().isoformat(),
             start_from=start_from,
             notes=" ".join(notes),
+            fields_seen=_seen(data, start),
         ),
         licence=terms.licence,
         authors=terms.authors,
         attribution=terms.attribution,
         simulated=data.simulated,
     )
+
+
+def _seen(data: TrainingData, start: ModelCard | None) -> tuple[str, ...] | None:
+    """Digests of what this model, and the one it started from, learned from or were chosen by."""
+    seen = set(data.channels_seen)
+    if start is not None:
+        seen.update(start.training.fields_seen or ())
+    if not seen or len(seen) > MOST_FIELDS_SEEN:
+        return None
+    return tuple(sorted(seen))
 
 
 def _targets(config: TrainingConfig, data: TrainingData) -> tuple[Target, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 from napari_mito_predict.errors import AmbiguousChannelError, ImageError, TrainingDataError
 from napari_mito_predict.image import Channel, Finding, ImageSource, Level, check_volume, light_of, open_image
 from napari_mito_predict.image.blank import recorded
+from napari_mito_predict.image.pixel_digest import pixel_digest
 from napari_mito_predict.models import Normalisation
 from napari_mito_predict.prediction.intensities import relative_contrast
 from napari_mito_predict.prediction.normalize import measure, normalise
@@ -152,6 +153,13 @@ class RawVolume:
             digest.update(repr((array.shape, str(array.dtype))).encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+    def first_stacks(self, opened: OpenField) -> tuple[str, ...]:
+        """Digest of each channel at the first time point, see `pixel_digest`; of a series the first plane."""
+        arrays = [self.input, *self.truths]
+        if opened.third_axis == "t":
+            arrays = [array[0] for array in arrays]
+        return tuple(map(pixel_digest, arrays))
 
     def findings(self, stains: Sequence[str]) -> list[Finding]:
         """What is wrong with these pixels; the names of the truth channels are put before what concerns them."""
