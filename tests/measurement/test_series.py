@@ -10,7 +10,9 @@ from napari_mito_predict._tables import read_table
 from napari_mito_predict.errors import MeasurementError, NoSeriesError
 from napari_mito_predict.measurement import (
     DYNAMICS_MEASURES,
+    DynamicsSettings,
     Measurements,
+    MeasureSettings,
     Origin,
     Structure,
     judge_dynamics,
@@ -124,27 +126,39 @@ def test_an_unknown_time_step_is_said_and_can_be_stated(movie) -> None:
 
 # ------------------------------------------------------------------------------------------ verdicts
 @pytest.mark.parametrize(
-    ("origin", "events", "speed", "correlation"),
+    ("origin", "dimensions", "verdict", "why"),
     [
-        pytest.param(Origin(), "recorded", "recorded", "recorded", id="recording"),
-        pytest.param(Origin("mito-z"), "not supported", "not tested", "not tested", id="mito-z"),
-        pytest.param(Origin("mito-t"), "not supported", "not supported", "not tested", id="mito-t"),
-        pytest.param(Origin("dna-z"), "not tested", "not tested", "not tested", id="another model"),
-        pytest.param(Origin("gone"), "not tested", "not tested", "not tested", id="no such model"),
+        pytest.param(Origin(), 3, "recorded", "", id="recording"),
         pytest.param(
-            Origin("mito-t", weights_sha256="0" * 64), "not tested", "not tested", "not tested", id="other weights"
+            Origin("mito-z", simulated=True),
+            3,
+            "not supported",
+            "simulated series that it never saw, 12",
+            id="simulated",
         ),
-        pytest.param(
-            Origin("mito-t", default_settings=False), "not tested", "not tested", "not tested", id="other settings"
-        ),
+        pytest.param(Origin("mito-z"), 3, "not supported", "not even on simulated cells: ", id="real"),
+        pytest.param(Origin("mito-z"), 2, "not tested", "nobody tested", id="in planes, tested in stacks"),
+        pytest.param(Origin("mito-t"), 2, "not supported", "not even on simulated cells: ", id="in planes"),
+        pytest.param(Origin("dna-z"), 3, "not tested", "nobody tested", id="another model"),
+        pytest.param(Origin("gone"), 3, "not tested", "is not here", id="no such model"),
+        pytest.param(Origin("mito-t", weights_sha256="0" * 64), 2, "not tested", "other weights", id="other weights"),
+        pytest.param(Origin("mito-t", default_settings=False), 2, "not tested", "other settings", id="other settings"),
     ],
 )
-def test_verdicts_of_dynamics(origin: Origin, events: str, speed: str, correlation: str) -> None:
-    found = judge_dynamics(origin)
-    assert {found[name].verdict for name in ("fissions", "fusions", "balance", "fusions_per_min")} == {events}
-    assert found["displacement"].verdict == found["speed"].verdict == speed
-    assert found["pcc_first"].verdict == correlation
-    assert all(bool(judgement.why) == bool(origin.model) for judgement in found.values())
+def test_verdicts_of_dynamics_are_those_of_the_card(origin: Origin, dimensions: int, verdict: str, why: str) -> None:
+    found = judge_dynamics(origin, dimensions)
+    assert set(found) == {measure.name for measure in DYNAMICS_MEASURES}
+    for name in ("fissions", "fusions_per_min", "speed", "pcc_first"):
+        assert found[name].verdict == verdict
+        assert why in found[name].why
+
+
+def test_settings_of_dynamics_are_used_and_told(movie) -> None:
+    settings = MeasureSettings(dynamics=DynamicsSettings(least_diameter=3.0))
+    found = measure(image_of(movie), dynamics=True, settings=settings)
+    assert found.dynamics.events.empty, "nothing is as large"
+    assert found.dynamics.settings.least_diameter == 3.0
+    assert "Over time (not all of it the defaults): Optical flow" in render([found])
 
 
 # ------------------------------------------------------------------------------------------ end to end
