@@ -1,11 +1,12 @@
 """Run Nellie on one field, with the interpreter of an environment that has it; called by `run.py`.
 
-    /path/of/nellie/bin/python run_nellie.py FIELD_FOLDER RESULT.json
+    /path/of/nellie/bin/python run_nellie.py FIELD_FOLDER RESULT.json [otsu]
 
 Nothing of this project is imported here, and nothing of Nellie is changed: its stages are called as its own `run` calls
-them, with its defaults, and without those that follow objects over time. Then the labels that its `Label` has written are
-replaced by ours, and the stages after it are run again. What no table of Nellie has (ends and junctions of skeletons, by
-object) is counted in the images it writes.
+them, with its defaults, and without those that follow objects over time. Then the labels that its `Label` has written
+are replaced by ours, and the stages after it are run again. What no table of Nellie has (ends and junctions of
+skeletons, by object) is counted in the images it writes.
+With `otsu` it looks where the image is brighter than Otsu's threshold, which is an option of Nellie.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def main() -> None:
         before = _memory_mib()
         start = time.process_time()
         Filter(info, device="cpu").run()
-        Label(info, device="cpu").run()
+        Label(info, otsu_thresh_intensity=sys.argv[3:] == ["otsu"], device="cpu").run()
         segmented = time.process_time()
         _measure(info)
         seconds = {"segment": segmented - start, "measure": time.process_time() - segmented}

@@ -45,13 +45,13 @@ def main() -> None:
         "label": table.index.tolist(),
         "size": table["area" if labels.ndim == 2 else "volume"].tolist(),
         **{name: table[name].tolist() for name in columns},
-        **_of_skeletons(labels, size, table.index.to_numpy()),
+        **of_skeletons(labels, size, table.index.to_numpy()),
     }
     tifffile.imwrite(output.with_suffix(".tif"), labels)
     output.write_text(json.dumps(found), encoding="utf-8")
 
 
-def _of_skeletons(labels: np.ndarray, size: list[float], numbers: np.ndarray) -> dict[str, list[float]]:
+def of_skeletons(labels: np.ndarray, size: list[float], numbers: np.ndarray) -> dict[str, list[float]]:
     """The same skeletons in the words of Nellie: each voxel by its number of neighbours, and radii at the ends."""
     lines = skeletonise(labels, Voxels.of(size, labels.ndim)).labels
     around = np.ones((3,) * labels.ndim, np.int32)
