@@ -38,6 +38,8 @@ SEEDS = {"z": range(920_000, 920_000 + FIELDS), "t": range(921_000, 921_000 + FI
 MODELS = {"z": ("mito-z", "dna-z"), "t": ("mito-t", "dna-t")}
 _IN_FOCUS_UM = 0.35
 """Nucleoids so close to a plane are counted as in it."""
+_LARGEST_STEP_UM = 0.15
+"""Balls of one mitochondrion are 0.1 um apart."""
 _MATRIX = 0.9
 """TMRM fills so much of the radius of a mitochondrion."""
 
@@ -53,10 +55,12 @@ class Field:
     """Places in um."""
     recorded: dict[str, Array]
     predicted: dict[str, Array]
+    true_length_um: float | None = None
+    """Of the lines that the mitochondria of a stack were drawn along, as far as they are in the field."""
 
 
-def simulate(kind: str, seed: int) -> Field:
-    """Simulate a stack (kind ``z``) or a series (``t``), and predict from its transmitted light."""
+def simulate(kind: str, seed: int, *, predicting: bool = True) -> Field:
+    """Simulate a stack (kind ``z``) or a series (``t``), and predict from its transmitted light where that is asked."""
     conditions = Conditions.matched(np.random.default_rng(seed))
     scene = _Scene(seed, conditions, STACK if kind == "z" else (SERIES_PLANES, *SERIES_YX))
     if kind == "z":
@@ -69,7 +73,8 @@ def simulate(kind: str, seed: int) -> Field:
     size = image.voxel_size_um
     frame = 0 if kind == "z" else MEASURED_FRAME
     light = from_array(image.data[0], axes="TZYX", voxel_size_um=size, time_step_s=image.time_step_s)
-    predicted = predict(light, [load_model(name) for name in MODELS[kind]], device="cpu")
+    models = [load_model(name) for name in MODELS[kind]] if predicting else []
+    predicted = predict(light, models, device="cpu") if models else {}
     cell = moved(scene._cells[0], scene._flow, time_s) if time_s else scene._cells[0]
     mitochondria = _labels(scene, cell.mitochondria)
     nuclei = (image.truth.nucleus > 0.5).astype(np.int32)
@@ -80,7 +85,8 @@ def simulate(kind: str, seed: int) -> Field:
     channels = {"mitochondria": image.data[1, frame], "dna": image.data[2, frame]}
     found = {name: np.asarray(result.data).reshape(image.data.shape[1:])[frame] for name, result in predicted.items()}
     if kind == "z":
-        return Field(size, mitochondria, nuclei, places, channels, found)
+        length = _drawn_length(cell.mitochondria, corner, np.array(mitochondria.shape) * size)
+        return Field(size, mitochondria, nuclei, places, channels, found, length)
     plane = scene.mid_plane
     near = np.abs(places[:, 0] - plane * size[0]) < _IN_FOCUS_UM
     return Field(
@@ -141,6 +147,15 @@ def _labels(scene: _Scene, mitochondria: object) -> npt.NDArray[np.int32]:
         nearest = cKDTree(mitochondria.points).query(places)[1]
         labels[mask] = mitochondria.owner[nearest] + 1
     return label(labels, connectivity=labels.ndim).astype(np.int32)
+
+
+def _drawn_length(mitochondria: object, corner: Array, extent: Array) -> float:
+    """Length of the lines within a box. Where one branch follows another in the list there is no line between."""
+    places = mitochondria.points - corner
+    inside = np.all((places >= 0) & (places < extent), axis=1)
+    steps = np.linalg.norm(np.diff(places, axis=0), axis=1)
+    along = (np.diff(mitochondria.owner) == 0) & (steps < _LARGEST_STEP_UM) & inside[1:] & inside[:-1]
+    return float(steps[along].sum())
 
 
 def _named(structure: Structure, objects: object, dimensions: int) -> dict[str, float]:

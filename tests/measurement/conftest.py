@@ -24,7 +24,7 @@ def tubes(shape: Sequence[int], spacing: Sequence[float], segments: Sequence[Seg
     return inside.astype(np.int32)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def draw() -> Callable[..., Labels]:
     return tubes
 
