@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from napari_mito_predict.errors import MeasurementError
 from napari_mito_predict.image import ChannelRole
-from napari_mito_predict.measurement.images import FieldRun
+from napari_mito_predict.measurement.field_run import FieldRun
 from napari_mito_predict.measurement.measures import Structure
 from napari_mito_predict.measurement.progress import Progress
 from napari_mito_predict.measurement.settings import MeasureSettings
@@ -19,7 +19,7 @@ from napari_mito_predict.measurement.sources import Source
 
 if TYPE_CHECKING:
     from napari_mito_predict.evaluation.cases import Case
-    from napari_mito_predict.measurement.images import Measurements
+    from napari_mito_predict.measurement.measured import Measurements
     from napari_mito_predict.measurement.voxels import Unit
 
 Values = Mapping[str, float]

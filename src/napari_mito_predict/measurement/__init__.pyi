@@ -1,8 +1,9 @@
 from .agreement import MeasureAgreement, agreement, concordance
 from .dynamics import DynamicsTables, SeriesDynamics, measure_dynamics
+from .field_run import FieldRun, Frame
 from .fields import density_by_distance, summarise
-from .images import FieldRun, Frame, Measurements, measure
-from .measured import MeasuredChannel, SegmentedPlane
+from .images import measure
+from .measured import MeasuredChannel, Measurements, SegmentedPlane
 from .measures import DYNAMICS_MEASURES, FIELD_MEASURES, OBJECT_MEASURES, Measure, Structure, measures_of
 from .objects import measure_mitochondria, measure_nuclei, measure_puncta
 from .progress import Progress

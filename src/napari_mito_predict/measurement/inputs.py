@@ -12,7 +12,7 @@ from napari_mito_predict.image import ImageSource, is_plate, is_zarr, list_image
 from napari_mito_predict.models.record import Quantity, read_record
 
 if TYPE_CHECKING:
-    from napari_mito_predict.measurement.images import Measurements
+    from napari_mito_predict.measurement.measured import Measurements
 
 ALL = "all"
 """Scenes of a file."""

@@ -1,9 +1,9 @@
-"""What the numbers of a field are from: channels, settings, and a look at what was found."""
+"""What a measurement gives: tables, and what their numbers are from."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,8 +15,12 @@ from napari_mito_predict.measurement.settings import MitochondriaSettings, Nucle
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pandas as pd
+
+    from napari_mito_predict.image import Finding
+    from napari_mito_predict.measurement.series import MeasuredDynamics
     from napari_mito_predict.measurement.sources import Source
-    from napari_mito_predict.measurement.voxels import Voxels
+    from napari_mito_predict.measurement.voxels import Unit, Voxels
 
 Settings = MitochondriaSettings | NucleiSettings | PunctaSettings
 _KINDS: Final[Mapping[Structure, type[Settings]]] = {
@@ -127,6 +131,50 @@ class SegmentedPlane:
         columns = slice(part[1].start, part[1].stop, step)
         shown = _for_the_eye(np.asarray(pixels[rows, columns]))
         return cls(z, shown, _apart(labels[rows, columns]), voxels.spacing[-1] * step)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurements:
+    """Tables of one field.
+
+    Attributes
+    ----------
+    fields : pandas.DataFrame
+        A row for each time point, structure and measure: ``image``, ``scene``, ``t``, ``structure``, ``measure``,
+        ``value``, ``unit``, ``predicted_by`` (empty for a recording), ``verdict`` and ``why``, see `Judgement`.
+    objects : dict of Structure to pandas.DataFrame
+        A row for each object: ``image``, ``scene``, ``t``, ``label``, what `OBJECT_MEASURES` declares,
+        ``predicted_by``, and ``verdict``, the worst of the field's measures but of brightness: single objects were
+        never compared.
+    distances : pandas.DataFrame
+        Density of mitochondria against distance from the nucleus, see `density_by_distance`, for each time point;
+        with ``predicted_by`` and ``verdict``: *recorded*, or of predictions *not tested*, as nobody compared it.
+    unit : {"um", "px"}
+        Of lengths in all tables.
+    findings : tuple of Finding
+        What has to be known of these numbers.
+    channels : tuple of MeasuredChannel
+        What the structures were measured in, and how they were found.
+    planes : dict of Structure to SegmentedPlane
+        What was found in a plane of the first time point.
+    voxel_size_um : tuple of float or None
+        (z, y, x), None where it is not known.
+    time_step_s : float or None
+        Seconds between time points, None where it is not known.
+    dynamics : MeasuredDynamics or None
+        How mitochondria change over time, where that was asked for.
+    """
+
+    fields: pd.DataFrame
+    objects: dict[Structure, pd.DataFrame]
+    distances: pd.DataFrame
+    unit: Unit
+    findings: tuple[Finding, ...]
+    channels: tuple[MeasuredChannel, ...] = ()
+    planes: dict[Structure, SegmentedPlane] = field(default_factory=dict)
+    voxel_size_um: tuple[float | None, ...] = ()
+    time_step_s: float | None = None
+    dynamics: MeasuredDynamics | None = None
 
 
 def _part_around(found: npt.NDArray[np.bool_], side: int) -> tuple[slice, slice]:

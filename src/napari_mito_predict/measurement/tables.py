@@ -13,7 +13,7 @@ from napari_mito_predict.measurement.measures import Structure
 if TYPE_CHECKING:
     import pandas as pd
 
-    from napari_mito_predict.measurement.images import Measurements
+    from napari_mito_predict.measurement.measured import Measurements
 
 
 _OF_DYNAMICS = ("series", "frames", "events")
