@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_HEIGHT: Final = 130
+_HEIGHT: Final = 150
 _AXIS_WIDTH: Final = 46
 _MOST_BINS: Final = 40
 _FEWEST_TO_BE_WIDE: Final = 20
