@@ -6,36 +6,32 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
-from qtpy.QtWidgets import QApplication
 
 if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
 
 
-def take_away(viewer: Viewer, layers: Iterable[Layer], *, others_follow: bool = True) -> None:
+def take_away(viewer: Viewer, layers: Iterable[Layer]) -> None:
     """Remove those layers that are still there, and no others.
 
-    Mesa's software renderer, which draws on virtual machines and remote desktops, crashes when layers are added after
-    several were removed between two drawings. It crashes, too, when it draws at once after some removals. So each layer
-    is gone from the canvas before the next one goes only where others take their places at once.
+    While it removes a layer, napari deletes its textures and buffers in whatever OpenGL context is current. That is
+    often not the one of its canvas but the one in which Qt composes the window. What was deleted elsewhere stays bound
+    in the canvas, and Mesa's software renderer, which draws on virtual machines and remote desktops, crashes there at a
+    later drawing. So the context of the canvas is made current before.
 
     Parameters
     ----------
     viewer : Viewer
     layers : iterable of Layer
-    others_follow : bool
-        Whether layers are added before napari draws by itself.
     """
     for layer in layers:
         if layer in viewer.layers:
+            _make_canvas_current(viewer)
             viewer.layers.remove(layer)
-            if others_follow:
-                _draw()
 
 
-def _draw() -> None:
-    """Let every canvas that is on screen draw at once."""
-    for window in QApplication.topLevelWidgets():
-        for canvas in window.findChildren(QOpenGLWidget):
-            canvas.repaint()
+def _make_canvas_current(viewer: Viewer) -> None:
+    """Let OpenGL calls act on the canvas of this viewer; nothing happens where it was never drawn."""
+    for canvas in viewer.window.main_menu.window().findChildren(QOpenGLWidget):
+        canvas.makeCurrent()

@@ -138,7 +138,7 @@ class PreviewLayers(QObject):
     def follow(self, run: Run | None) -> None:
         """Show the previews of this run from now on, and those of no other."""
         self._job.reset()
-        take_away(self._viewer, [*self.stills, *self.stacks], others_follow=False)
+        take_away(self._viewer, [*self.stills, *self.stacks])
         self.stills = []
         self.stacks = []
         self._waiting = []
