@@ -33,5 +33,7 @@ def take_away(viewer: Viewer, layers: Iterable[Layer]) -> None:
 
 def _make_canvas_current(viewer: Viewer) -> None:
     """Let OpenGL calls act on the canvas of this viewer; nothing happens where it was never drawn."""
-    for canvas in viewer.window.main_menu.window().findChildren(QOpenGLWidget):
-        canvas.makeCurrent()
+    window = getattr(viewer, "window", None)  # napari's model of a viewer has none
+    if window is not None:
+        for canvas in window.main_menu.window().findChildren(QOpenGLWidget):
+            canvas.makeCurrent()
