@@ -22,7 +22,7 @@ shows as fissions what only leaves it.
 
 Seen: nine tenths of what true labels report took place (precision 0.86 to 0.96), a fifth of the fissions and a third
 of the fusions are missed; ranks are 0.97. Recorded stacks give a little more than half. Predictions are worse than
-expected: about 50 events a series, whatever happened, since the models show texture in such sparse fields, and smoothing
+expected: about 50 events a series, whatever happened, as the models show texture in such sparse fields, and smoothing
 along time makes it no better. One recorded plane is no guide to numbers. Speeds are right within a tenth on labels and
 recordings. By the rule of all verdicts nothing is supported on predictions; speed by mito-z comes nearest (0.75).
 """
