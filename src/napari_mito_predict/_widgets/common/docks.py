@@ -68,7 +68,8 @@ def open_dock(viewer: Viewer, name: str) -> Any:
     name : str
         `PREDICT`, `FINE_TUNE`, `MODELS` or `MANY_IMAGES`.
     """
-    docks = _docks_of(viewer, name)
+    # napari takes a dock that was closed out of its frame, and Python deletes it some time later.
+    docks = [dock for dock in _docks_of(viewer, name) if dock.parentWidget() is not None]
     if docks:
         widget = docks[0]
     else:
