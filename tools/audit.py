@@ -1,7 +1,7 @@
 """Look up all installed packages among known vulnerabilities; fails too where one of them could not be looked up.
 
-pip-audit by itself says "No known vulnerabilities found" when the index knows none of the packages. Its `--strict` tells,
-but stumbles over this package, which may not be on the index, and over builds such as ``2.13.0+cpu`` of torch.
+pip-audit by itself says "No known vulnerabilities found" when the index knows none of the packages. Its `--strict`
+tells, but stumbles over this package, which may not be on the index, and over builds such as ``2.13.0+cpu`` of torch.
 """
 
 from __future__ import annotations

@@ -98,7 +98,9 @@ def create_ome_zarr(
         draft.create()
         with draft.writer() as writer:
             yield writer
-        draft.describe(record() if record is not None else None)
+        draft.describe()
+        if record is not None:
+            draft.keep(record())
         # Only here, not around the whole: an `OSError` of the caller's block is not about `path`.
         with writing(path):
             folder.close()
@@ -162,8 +164,8 @@ class OmeZarrDraft:
         for number, t in itertools.product(range(len(self.levels)), times):
             shutil.rmtree(self.folder / str(number) / within / str(t), ignore_errors=True)
 
-    def describe(self, record: Mapping[str, Any] | None = None) -> None:
-        """Write the metadata, when all pixels are there; of a prediction with how it was made."""
+    def describe(self) -> None:
+        """Write the metadata, when all pixels are there."""
         _, names = check_layout(self.shape, self.dtype, self._axes, self.settings.get("channel_names"))
         arrays = self._arrays()
         attributes = ome_attributes(
@@ -179,10 +181,14 @@ class OmeZarrDraft:
             ),
             windows=[_window(plane) for plane in _middle_planes(self._axes, arrays[-1])],
         )
-        if record is not None:
-            attributes[OURS][RECORD_KEY] = dict(record)
         with writing(self.path):
             self._group().attrs.update(attributes)
+
+    def keep(self, record: Mapping[str, Any]) -> None:
+        """Write into the metadata how a prediction was made, JSON-ready; see `record_within`."""
+        with writing(self.path):
+            attributes = self._group().attrs
+            attributes[OURS] = attributes[OURS] | {RECORD_KEY: dict(record)}
 
     @property
     def _axes(self) -> str:

@@ -15,9 +15,7 @@ from napari_mito_predict._files import atomic_write_text
 from napari_mito_predict.errors import EvaluationError
 from napari_mito_predict.image import Finding, Level
 from napari_mito_predict.image.names import has_no_image, record_path
-from napari_mito_predict.image.record_within import LARGEST_RECORD_BYTES, RECORD_KEY, record_within
-from napari_mito_predict.image.zarr_metadata import OURS
-from napari_mito_predict.image.zarr_plates import change_attributes
+from napari_mito_predict.image.record_within import LARGEST_RECORD_BYTES, record_within
 
 SCHEMA_VERSION = 3
 """Version 1 had no such field: notes were sentences, and one device was named, the planned one. Version 2 had no light,
@@ -215,14 +213,6 @@ class PredictionRecord(_Part):
     def write(self, image: Path) -> None:
         """Write the record of the prediction at `image` beside it, completely or not at all."""
         atomic_write_text(record_path(image), self.to_json())
-
-    def write_into(self, image: Path) -> None:
-        """Write the record into the attributes of an OME-Zarr."""
-
-        def add(attributes: dict[str, Any]) -> None:
-            attributes.setdefault(OURS, {})[RECORD_KEY] = self.to_dict()
-
-        change_attributes(image, add)
 
 
 def find_record(image: Path) -> Path | None:

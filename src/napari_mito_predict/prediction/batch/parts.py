@@ -214,7 +214,7 @@ def finish(division: Division, planned: Begun, settings: BatchSettings, parts: S
             lambda key: plan.record_with(key, lambda job: devices[job.model.name], plan.findings)
         )
     for draft in drafts:
-        records[draft.path].write_into(draft.folder)
+        draft.keep(records[draft.path].to_dict())
         with writing(draft.path):
             flush_folder(draft.folder)
     begun = replace(planned, plan=plan, said=division.said, paths=division.paths)
