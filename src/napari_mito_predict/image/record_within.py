@@ -12,6 +12,7 @@ import tifffile
 from napari_mito_predict._reading import open_file
 from napari_mito_predict.errors import ImageError
 from napari_mito_predict.image.tiff_log import DECODE_ERRORS, logged
+from napari_mito_predict.image.tiff_stored import refuse_vast_index
 from napari_mito_predict.image.zarr_files import attributes_of, is_zarr
 from napari_mito_predict.image.zarr_metadata import OURS
 
@@ -54,11 +55,12 @@ def _in_zarr(image: Path) -> dict[str, Any] | None:
 
 def _in_tiff(image: Path) -> dict[str, Any] | None:
     try:
+        refuse_vast_index(image)
         with logged(), open_file(image) as stream, tifffile.TiffFile(stream, name=image.name) as tiff:
             tag = tiff.pages.first.tags.get(_TAG)
             if tag is None or tag.dtype != _BYTES or tag.count > LARGEST_RECORD_BYTES:
                 return None
             record = json.loads(tag.value)
-    except (OSError, RecursionError, *DECODE_ERRORS):
+    except (ImageError, OSError, RecursionError, *DECODE_ERRORS):
         return None
     return record if isinstance(record, dict) else None
