@@ -235,6 +235,17 @@ def huge_tiles(path: Path) -> None:
     path.write_bytes(raw.replace(entry, entry[:8] + (2**30).to_bytes(4, "little")))
 
 
+def negative_sizes(path: Path) -> None:
+    """Let every sub-block be stored as less than nothing: it is no smaller copy, of which a plane can do without."""
+    raw = path.read_bytes()
+    entry = b"X\0\0\0" + bytes(4) + (28).to_bytes(4, "little") + bytes(4)
+    assert entry in raw
+    parts = raw.split(entry)
+    path.write_bytes(
+        parts[0] + b"".join(entry + (-5).to_bytes(4, "little", signed=True) + part[4:] for part in parts[1:])
+    )
+
+
 NUMBERS = (0, -1, 1, 1000, 65536, 2**30, 2**31 - 1, -(2**31))
 
 
@@ -275,6 +286,7 @@ CZI_FAULTS = {
     "no-pixels": (empty_directory, "holds no pixel data|damaged or incomplete"),
     "dimensions-without-end": (dimensions_without_end, "sub-block at byte|dimensions at byte"),
     "huge-tiles": (huge_tiles, "damaged"),
+    "negative-sizes": (negative_sizes, "an empty sub-block"),
 }
 
 NAMED = ("UnreadableImageError", "IncompleteImageError", "UnsupportedImageError")

@@ -179,7 +179,7 @@ def _tile(entry: CziDirectoryEntryDV) -> Tile:
     sizes = dict(zip(letters, entry.shape, strict=False))
     stored = dict(zip(letters, entry.stored_shape, strict=False))
     height, width = sizes.pop("Y", 1), sizes.pop("X", 1)
-    if min(width, height, *sizes.values()) <= 0:
+    if min(width, height, *sizes.values()) <= 0 or min(stored.values(), default=0) < 0:
         raise ValueError(f"an empty sub-block at byte {entry.file_position}")
     return Tile(
         at=at,

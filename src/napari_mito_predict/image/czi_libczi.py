@@ -323,12 +323,14 @@ def _tile(entry: tuple[Any, ...], dimensions: bytes) -> Tile:
     index = {}
     sizes = {}
     reduced = False
+    least_stored = 0
     for fields in _DIMENSION.iter_unpack(dimensions):
         letter = fields[0].rstrip(b"\0").decode("ascii")
         index[letter], sizes[letter] = fields[1:3]
         reduced |= letter in ("X", "Y") and fields[4] not in (0, fields[2])
+        least_stored = min(least_stored, fields[4])
     height, width = sizes.pop("Y", 1), sizes.pop("X", 1)
-    if min(width, height, *sizes.values()) <= 0:
+    if min(width, height, *sizes.values()) <= 0 or least_stored < 0:
         raise ValueError(f"an empty sub-block at byte {entry[2]}")
     planes = int(np.prod([size for letter, size in sizes.items() if letter not in "SM"], dtype=object))
     return Tile(index, width, height, planes, reduced, entry[1], entry[4], entry[2])

@@ -6,6 +6,7 @@ Such a value counts as absent, and is said; it never keeps the pixels from being
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Sequence
@@ -19,8 +20,9 @@ from napari_mito_predict.image.metadata import known_size, length_um, parse_xml,
 _SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 # All that is asked of ome-types. Regions of interest, plates and instruments would cost time and tell us nothing.
 _USED = frozenset({"OME", "Image", "Pixels", "Channel", "TiffData", "UUID", "Plane"})
-
-
+_TIMES_ASKED = 1000  # of the first and of the last time points, whose times are the time step of a long series
+_PLANE_COUNTS = ("PlaneCount", "NumPlanes", "IFD")
+_MOST_DIGITS = 18
 _OME_START = re.compile(rb"\s*(<\?xml[^>]*>)?\s*(<!--.*?-->\s*)*<(\w+:)?OME[\s>]", re.DOTALL)
 
 
@@ -110,6 +112,22 @@ def part_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name))
 
 
+def most_planes(text: str) -> int:
+    """How many planes an OME-XML declares in the largest of its images: by their sizes, or by what holds them."""
+    most = 0
+    for pixels in (node for node in parse_xml(text).iter() if _tag(node) == "Pixels"):
+        counts = [_number(data.get(key)) for data in _children(pixels, "TiffData") for key in _PLANE_COUNTS]
+        most = max(most, math.prod(_number(pixels.get(f"Size{axis}")) for axis in "CZT"), *counts)
+    return most
+
+
+def _number(declared: str | None) -> int:
+    """A whole number as it is declared, 1 for what is none; one of very many digits is only very large."""
+    if declared is None or not declared.isdecimal():
+        return 1
+    return int(declared[:_MOST_DIGITS])
+
+
 def is_of_renamed_file(text: str, name: str) -> bool:
     """Whether an OME-XML calls the one file that it is in by another name than `name`.
 
@@ -159,6 +177,8 @@ def _reduce(root: ElementTree.Element) -> None:
         for tag, keep in (("TiffData", _is_first), ("Plane", _is_of_first_z_and_c)):
             alike = [child for child in children if _tag(child) == tag]
             dropped = {child for position, child in enumerate(alike) if not keep(position, child)}
+            kept = [child for child in alike if child not in dropped]
+            dropped |= set(kept[_TIMES_ASKED:-_TIMES_ASKED])
             children = [child for child in children if child not in dropped]
         parent[:] = children
         for child in children:

@@ -13,6 +13,7 @@ from typing import Any
 
 from napari_mito_predict.errors import ImageError
 from napari_mito_predict.image.names import image_stem, record_path
+from napari_mito_predict.image.record_within import LARGEST_RECORD_BYTES, is_of_another, record_within
 from napari_mito_predict.image.signature import file_signature
 
 _MODEL = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
@@ -29,7 +30,6 @@ _NAME_IN_TEXT = re.compile(
 _SIMULATED = "Trained on simulated cells, not validated on real ones."
 """The disclaimer that versions before the marker wrote, into predictions only; whatever today's says, this stays."""
 _OUR_KEYS = frozenset({"schema_version", "target", "stain", "input", "model", "channels", "parameters", "disclaimer"})
-_LARGEST_BYTES = 1 << 22
 
 
 class Evidence(StrEnum):
@@ -176,7 +176,7 @@ def _read_record(image: Path) -> dict[str, Any] | None:
     try:
         if not os.path.isfile(path):  # its name may be too long for one
             return None
-        if path.stat().st_size > _LARGEST_BYTES:
+        if path.stat().st_size > LARGEST_RECORD_BYTES:
             return {}
         record = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -185,6 +185,9 @@ def _read_record(image: Path) -> dict[str, Any] | None:
         return {}
     foreign = bool(record) and not _OUR_KEYS & record.keys()
     if foreign or _is_its_input(image, _part(record, "input")):
+        return None
+    within = record_within(image)
+    if within is not None and is_of_another(record, within):
         return None
     return record
 

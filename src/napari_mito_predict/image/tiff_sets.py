@@ -10,7 +10,14 @@ import tifffile
 
 from napari_mito_predict._reading import open_file, read_bytes
 from napari_mito_predict.errors import MetadataError, UnreadableImageError, UnsupportedImageError
-from napari_mito_predict.image.ome_xml import is_of_renamed_file, metadata_file, part_names, without_file_names
+from napari_mito_predict.image.ome_xml import (
+    is_of_renamed_file,
+    metadata_file,
+    most_planes,
+    part_names,
+    without_file_names,
+)
+from napari_mito_predict.image.tiff_stored import MOST_PAGES, refuse_vast_index
 from napari_mito_predict.image.zarr_files import is_regular_file
 
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -23,12 +30,14 @@ def described_file(path: Path) -> tuple[Path, str | None]:
     """Give the TIFF to begin with, and the OME-XML where it is not in that file, or has to be read differently."""
     if not _is_tiff(path):
         return _first_part(path), _text_of(path)
+    refuse_vast_index(path)
     with tifffile.TiffFile(path) as tiff:
         xml = tiff.ome_metadata
     try:
         described_by = metadata_file(xml) if xml else None
         names = part_names(xml) if xml else ()
         is_renamed = bool(xml) and is_of_renamed_file(str(xml), path.name)
+        _refuse_too_many_planes(path, most_planes(xml) if xml else 0)
     except ElementTree.ParseError:
         return path, None  # said where it is read
     if described_by is not None:
@@ -52,6 +61,7 @@ def _first_part(companion: Path) -> Path:
     """The first of the files that a companion describes, all of which have to be there."""
     try:
         names = part_names(_text_of(companion))
+        _refuse_too_many_planes(companion, most_planes(_text_of(companion)))
     except ElementTree.ParseError as error:
         raise MetadataError(
             f"this companion of an OME-TIFF set is no sound XML ({error}). Open the TIFF files themselves, with their "
@@ -74,6 +84,15 @@ def _refuse_missing_parts(path: Path, names: set[str]) -> None:
         raise UnreadableImageError(
             f"this OME-TIFF is spread over several files, and {len(missing)} of them are missing: "
             f"{', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}. Put them into the same folder.",
+            file=path,
+        )
+
+
+def _refuse_too_many_planes(path: Path, planes: int) -> None:
+    """Refuse what would take gigabytes to list, before tifffile lists it."""
+    if planes > MOST_PAGES:
+        raise UnsupportedImageError(
+            f"its metadata declare an image of {planes:.4g} planes; those of more than {MOST_PAGES:,} are not read.",
             file=path,
         )
 

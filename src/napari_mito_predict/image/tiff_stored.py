@@ -3,15 +3,61 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from napari_mito_predict._reading import open_file
 from napari_mito_predict.errors import UnreadableImageError
 
 _HEADER_BYTES = 8
-_MOST_PAGES = 2_000_000
+MOST_PAGES = 2_000_000
 """Of one series. A damaged number can announce more than fit into memory, all of them never recorded."""
+
+_MOST_PARTS = 1 << 22
+"""Strips or tiles of one plane; a slide of 500,000 x 500,000 pixels has that many tiles of 256 x 256."""
+_PART_TAGS = (273, 279, 324, 325)  # places and sizes of strips, of tiles
+_MOST_TAGS = 4096  # as many as tifffile reads
+# Where the first page is, from the beginning of the file; how many tags it has; code, type, count and value of each.
+_CLASSIC = ("4xI", "H", "HHI4x")
+_BIG = ("8xQ", "Q", "HHQ8x")
+
+
+def refuse_vast_index(path: Path) -> None:
+    """Refuse a file of which the first plane has more parts than fit into memory: tifffile reads where all of them are.
+
+    Raises
+    ------
+    UnreadableImageError
+        It has.
+    OSError
+        It cannot be read.
+    """
+    with open_file(path) as stream:
+        most = max((count for tag, count in _first_tags(stream) if tag in _PART_TAGS), default=0)
+    if most > _MOST_PARTS:
+        raise UnreadableImageError(
+            f"this TIFF is damaged: it declares {most:,} strips or tiles of one plane. Copy it again from where it "
+            "came from.",
+            file=path,
+        )
+
+
+def _first_tags(stream: BinaryIO) -> Iterator[tuple[int, int]]:
+    """Code and number of values of each tag of the first page, as far as they are there."""
+    head = stream.read(16)
+    order = "<" if head.startswith(b"II") else ">"
+    place, number, entry = _BIG if b"+" in head[2:4] else _CLASSIC
+    size = struct.calcsize(order + entry)
+    try:
+        stream.seek(struct.unpack_from(order + place, head)[0])
+        tags = struct.unpack(order + number, stream.read(struct.calcsize(order + number)))[0]
+        table = stream.read(min(tags, _MOST_TAGS) * size)
+    except (OSError, OverflowError, ValueError, struct.error):
+        return
+    for code, _kind, count in struct.iter_unpack(order + entry, table[: len(table) // size * size]):
+        yield code, count
 
 
 def refuse_incomplete(
@@ -77,7 +123,7 @@ def _refuse_sparse(path: Path, page: Any, number: int) -> None:
 
 def refuse_so_many(path: Path, pages: int) -> None:
     """Raise `UnreadableImageError` for a number of planes that no file has."""
-    if pages > _MOST_PAGES:
+    if pages > MOST_PAGES:
         raise UnreadableImageError(
             f"this TIFF is damaged: it declares {pages} planes. Copy it again from where it came from.", file=path
         )

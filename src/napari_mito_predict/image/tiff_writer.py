@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import tifffile
 from napari_mito_predict._files import atomic_path
 from napari_mito_predict.image.output import RGB, UNKNOWN, check_layout, check_output, plane_indices, size_bytes
 from napari_mito_predict.image.predicted import describe_prediction
+from napari_mito_predict.image.record_within import record_tag
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -32,6 +33,7 @@ def write_ome_tiff(
     time_step_s: float | None = None,
     description: str = "",
     predicted_by: Sequence[str] = (),
+    record: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write an OME-TIFF that Fiji, napari and Bio-Formats open with names, scale and times.
@@ -57,6 +59,8 @@ def write_ome_tiff(
         Goes into the description of the image.
     predicted_by : sequence of str
         Of predictions, the name of the model of each channel: the file says so from now on, see `PredictionMark`.
+    record : mapping, optional
+        Of predictions, how they were made, JSON-ready; it goes into the file, and so is there whenever the pixels are.
     overwrite : bool
         Whether it may replace an existing file.
 
@@ -97,6 +101,7 @@ def write_ome_tiff(
             ome=True,
             photometric="minisblack",
             metadata=metadata,
+            extratags=[] if record is None else [record_tag(record)],
             bigtiff=size_bytes(data.shape, data.dtype) > 2**31,
         )
     return path

@@ -60,7 +60,7 @@ def field_in_new_plate(plate: Path, like: PlateField, *, overwrite: bool = False
     if plate.exists() and OURS not in attributes_of(plate):
         raise OutputExistsError("is there, and no plate of predictions: choose another name.", file=plate)
     check_output(plate, overwrite=True)
-    described = _described(like)
+    _described(like)
     well = plate / like.well.parent.name / like.well.name
     image = well / like.name
     with writing(well):
@@ -71,9 +71,16 @@ def field_in_new_plate(plate: Path, like: PlateField, *, overwrite: bool = False
     except BaseException:
         _remove_empty(well)
         raise
+    list_in_new_plate(plate, like)
+
+
+def list_in_new_plate(plate: Path, like: PlateField) -> None:
+    """List an image that is complete in its well, and the well in a plate of its own; see `field_in_new_plate`."""
+    described = _described(like)
+    well = plate / like.well.parent.name / like.well.name
     with writing(plate):
         _make_group(well, {"well": {"version": _VERSION, "images": []}})
-        replace(like, well=well, version=_VERSION).list_image(image)
+        replace(like, well=well, version=_VERSION).list_image(well / like.name)
         _make_group(well.parent, {})
         _make_group(plate, {"plate": described})
         change_attributes(plate, partial(_add_well, entry=described["wells"][0]))

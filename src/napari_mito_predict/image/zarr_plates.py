@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -214,12 +215,14 @@ def change_attributes(group: Path, change: Any) -> None:
     path = group / _V3
     if is_regular_file(path):
         document = json.loads(path.read_text(encoding="utf-8"))
-        change(document.setdefault("attributes", {}))
+        attributes = document.setdefault("attributes", {})
     else:
         path = group / _ATTRIBUTES_V2
-        document = attributes_of(group)
-        change(document)
-    atomic_write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        document = attributes = attributes_of(group)
+    before = deepcopy(attributes)
+    change(attributes)
+    if attributes != before:
+        atomic_write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def _listed(well: Path) -> list[dict[str, Any]]:

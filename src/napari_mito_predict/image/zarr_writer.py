@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -15,8 +16,9 @@ import numpy as np
 from napari_mito_predict._files import atomic_folder
 from napari_mito_predict.image.output import UNKNOWN, check_layout, check_output, plane_indices, writing
 from napari_mito_predict.image.predicted import describe_prediction
+from napari_mito_predict.image.record_within import RECORD_KEY
 from napari_mito_predict.image.zarr_chunks import WAITING_BYTES, ChunkWriter, Coarser
-from napari_mito_predict.image.zarr_metadata import ome_attributes
+from napari_mito_predict.image.zarr_metadata import OURS, ome_attributes
 from napari_mito_predict.image.zarr_pyramid import plan_levels, pyramid_bytes
 from napari_mito_predict.image.zarr_reader import import_zarr
 
@@ -43,6 +45,7 @@ def create_ome_zarr(
     time_step_s: float | None = None,
     description: str = "",
     predicted_by: Sequence[str] = (),
+    record: Callable[[], Mapping[str, Any]] | None = None,
     version: NgffVersion = "0.5",
     overwrite: bool = False,
 ) -> Iterator[ChunkWriter]:
@@ -56,6 +59,8 @@ def create_ome_zarr(
         One size per axis.
     dtype : dtype
         Any real one.
+    record : callable, optional
+        Of predictions, gives how they were made, JSON-ready; asked when all blocks are written.
     version : {"0.5", "0.4"}
         Of NGFF. 0.5 is zarr 3, in shards, which are files of many chunks; 0.4 is zarr 2, one file for each chunk.
     axes, channel_names, channel_colours, voxel_size_um, time_step_s, description, predicted_by, overwrite
@@ -94,6 +99,8 @@ def create_ome_zarr(
         with draft.writer() as writer:
             yield writer
         draft.describe()
+        if record is not None:
+            draft.keep(record())
         # Only here, not around the whole: an `OSError` of the caller's block is not about `path`.
         with writing(path):
             folder.close()
@@ -177,6 +184,12 @@ class OmeZarrDraft:
         with writing(self.path):
             self._group().attrs.update(attributes)
 
+    def keep(self, record: Mapping[str, Any]) -> None:
+        """Write into the metadata how a prediction was made, JSON-ready; see `record_within`."""
+        with writing(self.path):
+            attributes = self._group().attrs
+            attributes[OURS] = attributes[OURS] | {RECORD_KEY: dict(record)}
+
     @property
     def _axes(self) -> str:
         return self.settings["axes"].upper()
@@ -191,7 +204,14 @@ class OmeZarrDraft:
             return [group[str(number)] for number in range(len(self.levels))]
 
 
-def write_ome_zarr(path: str | Path, data: Any, *, overwrite: bool = False, **settings: Unpack[ImageSettings]) -> Path:
+def write_ome_zarr(
+    path: str | Path,
+    data: Any,
+    *,
+    record: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    **settings: Unpack[ImageSettings],
+) -> Path:
     """Write an OME-Zarr of an array, plane by plane; parameters as `write_ome_tiff`, result as `create_ome_zarr`.
 
     Raises
@@ -200,7 +220,10 @@ def write_ome_zarr(path: str | Path, data: Any, *, overwrite: bool = False, **se
         As `create_ome_zarr`.
     """
     path = Path(path)
-    created = create_ome_zarr(path, data.shape, data.dtype, overwrite=overwrite, **settings)
+    given: Callable[[], Mapping[str, Any]] | None = None
+    if record is not None:
+        given = partial(dict, record)
+    created = create_ome_zarr(path, data.shape, data.dtype, record=given, overwrite=overwrite, **settings)
     with created as writer, writing(path):
         for index in plane_indices(data.shape):
             plane = np.asarray(data[index])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -11,17 +12,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from napari_mito_predict._files import atomic_write_text
-from napari_mito_predict.errors import EvaluationError, ImageError
-from napari_mito_predict.image import Finding, Level, is_zarr
+from napari_mito_predict.errors import EvaluationError
+from napari_mito_predict.image import Finding, Level
 from napari_mito_predict.image.names import has_no_image, record_path
-from napari_mito_predict.image.zarr_files import attributes_of
-from napari_mito_predict.image.zarr_metadata import OURS
-from napari_mito_predict.image.zarr_plates import change_attributes
+from napari_mito_predict.image.record_within import LARGEST_RECORD_BYTES, record_within
 
 SCHEMA_VERSION = 3
 """Version 1 had no such field: notes were sentences, and one device was named, the planned one. Version 2 had no light,
 and no findings that are severe."""
-_LARGEST_BYTES = 1 << 22
 
 
 class Quantity(StrEnum):
@@ -118,6 +116,8 @@ class PredictionRecord(_Part):
     ----------
     schema_version : int
         See `SCHEMA_VERSION`.
+    image_id : str
+        Of the image that it was written for, which holds the same record. Empty in those of versions before that.
     channel : str
         Title of the channel, in a file of several.
     target, stain : str
@@ -147,6 +147,7 @@ class PredictionRecord(_Part):
     """
 
     schema_version: int = SCHEMA_VERSION
+    image_id: str = ""
     channel: str = ""
     target: str = ""
     stain: str = ""
@@ -205,17 +206,13 @@ class PredictionRecord(_Part):
         """The record as indented JSON text, as it stands in the file beside a prediction."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
+    def of_new_image(self) -> PredictionRecord:
+        """The record of an image that is about to be written: the same with an id that no other image has."""
+        return self.model_copy(update={"image_id": uuid.uuid4().hex})
+
     def write(self, image: Path) -> None:
         """Write the record of the prediction at `image` beside it, completely or not at all."""
         atomic_write_text(record_path(image), self.to_json())
-
-    def write_into(self, image: Path) -> None:
-        """Write the record into the attributes of an OME-Zarr: beside an image in a plate no other file belongs."""
-
-        def add(attributes: dict[str, Any]) -> None:
-            attributes.setdefault(OURS, {})["record"] = self.to_dict()
-
-        change_attributes(image, add)
 
 
 def find_record(image: Path) -> Path | None:
@@ -227,7 +224,10 @@ def find_record(image: Path) -> Path | None:
 
 
 def read_record(image: Path) -> PredictionRecord | None:
-    """Read the record beside a prediction, such as ``cells.prediction.json`` for ``cells.ome.tif``, or within it.
+    """Read the record of a prediction, beside it, such as ``cells.prediction.json`` for ``cells.ome.tif``, or within.
+
+    That within was written with the pixels. That beside may have been edited, and is believed where it was written for
+    this image: whoever is killed while an image is replaced may leave the record of the one before.
 
     Returns
     -------
@@ -237,13 +237,35 @@ def read_record(image: Path) -> PredictionRecord | None:
     Raises
     ------
     EvaluationError
-        There is a record, but it cannot be read.
+        There is a record beside, but it cannot be read; or it is of another image, and there is none within.
+    """
+    within, beside = _read_within(image), read_record_beside(image)
+    if beside is None:
+        return within
+    if beside.image_id == (within.image_id if within is not None else ""):
+        return beside
+    if within is None:
+        raise EvaluationError(
+            f"this record was written for another image of this name: {image.name} has none of its own. "
+            "Predict anew, or remove it to go on without.",
+            file=record_path(image),
+        )
+    return within
+
+
+def read_record_beside(image: Path) -> PredictionRecord | None:
+    """Read the record beside an image, of whatever image it is; None where there is none.
+
+    Raises
+    ------
+    EvaluationError
+        It cannot be read.
     """
     path = find_record(image)
     if path is None:
-        return _read_within(image)
+        return None
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
+        if path.stat().st_size > LARGEST_RECORD_BYTES:
             raise ValueError("it is far too large")
         return PredictionRecord.model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -267,16 +289,17 @@ def is_left_over(image: Path) -> bool:
     if not has_no_image(record_path(image)):
         return False
     try:
-        return read_record(image) is not None
+        return read_record_beside(image) is not None
     except EvaluationError:  # of that name, but no record of ours
         return False
 
 
 def _read_within(image: Path) -> PredictionRecord | None:
-    """The record in the attributes of an OME-Zarr; None where it is none, or says nothing that is understood."""
-    if not is_zarr(image):
+    """The record within an image; None where it is none, or says nothing that is understood."""
+    record = record_within(image)
+    if record is None:
         return None
     try:
-        return PredictionRecord.model_validate(attributes_of(image)[OURS]["record"])
-    except (ImageError, LookupError, TypeError, ValidationError):
+        return PredictionRecord.model_validate(record)
+    except ValidationError:
         return None

@@ -12,7 +12,7 @@ from napari_mito_predict.errors import OutputError
 from napari_mito_predict.image import check_output, write_ome_tiff, write_ome_zarr
 from napari_mito_predict.image.names import file_stem, record_path
 from napari_mito_predict.image.output import check_name
-from napari_mito_predict.models.record import is_left_over
+from napari_mito_predict.models.record import is_left_over, read_record, read_record_beside
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,8 +31,9 @@ def write_predictions(
     check_record(path, overwrite=overwrite)
     data = _Channels([prediction.data for prediction in predictions], channel_axis(outputs[0]))
     write = write_ome_zarr if path.suffix.lower() == ".zarr" else write_ome_tiff
+    record = record.of_new_image()
     with recorded(path, record):
-        return write(path, data, overwrite=overwrite, **image_metadata(outputs))
+        return write(path, data, record=record.to_dict(), overwrite=overwrite, **image_metadata(outputs))
 
 
 def check_record(image: Path, *, overwrite: bool) -> None:
@@ -50,10 +51,11 @@ def check_record(image: Path, *, overwrite: bool) -> None:
 
 @contextmanager
 def recorded(image: Path, record: PredictionRecord) -> Iterator[None]:
-    """Write the record of an image that the block writes.
+    """Write the record of an image that the block writes, and that holds the same record.
 
-    Whoever is killed leaves no image without its record: the record comes first. Only where an image is replaced it
-    comes last, so that it never speaks of the old one.
+    The record comes first, so that whoever is killed leaves no image without one. Only where an image is replaced it
+    comes last; whoever is killed in between leaves the old one, which is known not to be of the new image, and which
+    `complete_record` replaces.
     """
     is_new = not image.exists()
     if is_new:
@@ -65,6 +67,21 @@ def recorded(image: Path, record: PredictionRecord) -> Iterator[None]:
             record_path(image).unlink(missing_ok=True)
         raise
     if not is_new:
+        record.write(image)
+
+
+def complete_record(image: Path) -> None:
+    """Write the record beside an image anew from that within, where there is none or it is of another image.
+
+    Raises
+    ------
+    UnwritableOutputError
+        It cannot be written.
+    EvaluationError
+        That beside is damaged.
+    """
+    record = read_record(image)
+    if record is not None and record != read_record_beside(image):
         record.write(image)
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from napari_mito_predict.image.zarr_new_plate import field_in_new_plate
 from napari_mito_predict.image.zarr_plates import plate_field
-from napari_mito_predict.models.record import PredictionRecord
 from napari_mito_predict.prediction.execute import run
 from napari_mito_predict.prediction.run_state import RunContext
 from napari_mito_predict.prediction.to_zarr import run_to_zarr
@@ -70,7 +69,7 @@ def run_into_field(execution: Execution, *, suffix: str = SUFFIX, overwrite: boo
     field = plate_field(execution.plan.subject.image)
     path = field.beside(suffix)
     field.check_free(path, overwrite=overwrite)
-    run_to_zarr(execution, path, overwrite=True, version=field.version, write_record=PredictionRecord.write_into)
+    run_to_zarr(execution, path, overwrite=True, version=field.version, beside=False)
     field.list_image(path)
     return path
 
@@ -106,5 +105,5 @@ def run_into_new_plate(execution: Execution, plate: str | Path, *, overwrite: bo
     """
     field = plate_field(execution.plan.subject.image)
     with field_in_new_plate(Path(plate), field, overwrite=overwrite) as path:
-        run_to_zarr(execution, path, overwrite=overwrite, write_record=PredictionRecord.write_into)
+        run_to_zarr(execution, path, overwrite=overwrite, beside=False)
     return path

@@ -83,7 +83,7 @@ def run_to_zarr(
     *,
     overwrite: bool = False,
     version: NgffVersion = "0.5",
-    write_record: Callable[[PredictionRecord, Path], None] | None = None,
+    beside: bool = True,
 ) -> list[Path]:
     """Predict into OME-Zarr as `predict_to_zarr` does, by a run that nothing was asked of; it tells what it found.
 
@@ -95,24 +95,23 @@ def run_to_zarr(
         See `predict_to_zarr`.
     version : {"0.5", "0.4"}
         See `create_ome_zarr`.
-    write_record : callable, optional
-        Given the record of an image and its path; without it, the record goes beside the image.
+    beside : bool
+        Whether the record of an image, which is within it, goes beside it as well.
     """
     plan = execution.plan
     files = zarr_files(plan, paths)
     for file in files:
         check_output(file.path, overwrite=overwrite, needed_bytes=plan.result_bytes)
         check_record(file.path, overwrite=overwrite)
+    records: dict[Path, PredictionRecord] = {}
     # Images get their names when the second stack ends, with their records about them.
-    with ExitStack() as records, ExitStack() as images:
-        writers = [images.enter_context(file.create(version, overwrite=overwrite)) for file in files]
+    with ExitStack() as around, ExitStack() as images:
+        writers = [images.enter_context(file.create(version, records, overwrite=overwrite)) for file in files]
         write_blocks(execution, files, writers)
-        if write_record is None:
-            for file in files:
-                records.enter_context(recorded(file.path, file.record(execution.record)))
-    if write_record is not None:
         for file in files:
-            write_record(file.record(execution.record), file.path)
+            records[file.path] = file.record(execution.record)
+            if beside:
+                around.enter_context(recorded(file.path, records[file.path]))
     return [file.path for file in files]
 
 
@@ -144,10 +143,19 @@ class ZarrFile:
     outputs: list[Output]
     composite: bool
 
-    def create(self, version: NgffVersion, *, overwrite: bool) -> AbstractContextManager[ChunkWriter]:
-        """Write it in this process, see `create_ome_zarr`."""
-        metadata = image_metadata(self.outputs)
-        return create_ome_zarr(self.path, self._shape, np.float32, version=version, overwrite=overwrite, **metadata)
+    def create(
+        self, version: NgffVersion, records: Mapping[Path, PredictionRecord], *, overwrite: bool
+    ) -> AbstractContextManager[ChunkWriter]:
+        """Write it in this process, see `create_ome_zarr`; its record is looked up when all blocks are written."""
+        return create_ome_zarr(
+            self.path,
+            self._shape,
+            np.float32,
+            record=lambda: records[self.path].to_dict(),
+            version=version,
+            overwrite=overwrite,
+            **image_metadata(self.outputs),
+        )
 
     def draft(self, folder: Path) -> OmeZarrDraft:
         """Give what several processes write, until it is complete, at `folder`."""
@@ -166,7 +174,8 @@ class ZarrFile:
     def record(self, record_of: Callable[[str], PredictionRecord]) -> PredictionRecord:
         """How it was made, from how each of its outputs was."""
         records = [record_of(output.key) for output in self.outputs]
-        return composite_record(self.outputs, records) if self.composite else records[0]
+        record = composite_record(self.outputs, records) if self.composite else records[0]
+        return record.of_new_image()
 
     @property
     def _shape(self) -> tuple[int, ...]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, cast
 
 from napari_mito_predict.image import ImageSource, check_output
 from napari_mito_predict.image.names import file_stem, image_stem
+from napari_mito_predict.image.zarr_new_plate import list_in_new_plate
 from napari_mito_predict.image.zarr_plates import PlateField, plate_field
-from napari_mito_predict.prediction.files import check_record, output_paths
+from napari_mito_predict.prediction.files import check_record, complete_record, output_paths
 from napari_mito_predict.prediction.to_plate import SUFFIX, run_into_field, run_into_new_plate
 from napari_mito_predict.prediction.to_zarr import run_to_zarr
 
@@ -64,6 +65,24 @@ def check_destinations(
         for path in paths:
             field.check_free(path, overwrite=settings.overwrite)
     # A new plate is checked when the run begins, before anything is computed.
+
+
+def complete(image: ImageSource, paths: Iterable[Path], settings: BatchSettings) -> None:
+    """Do what is left of writing outputs that are there, where a run was killed: records beside, lists of a plate.
+
+    Raises
+    ------
+    UnwritableOutputError
+        It cannot be written.
+    """
+    for path in paths:
+        if not settings.into_plate:
+            complete_record(path)
+        elif settings.folder is None:
+            plate_field(image).list_image(path)
+        else:
+            field = plate_field(image)
+            list_in_new_plate(_new_plate(field, settings.folder), field)
 
 
 def written_folders(paths: Iterable[Path], settings: BatchSettings) -> set[Path]:

@@ -197,10 +197,9 @@ def finish(division: Division, planned: Begun, settings: BatchSettings, parts: S
     """
     plan = _looked_at(planned.plan, division)
     files = zarr_files(plan, _where(division.paths, settings))
-    for draft in _drafts(files, division.unfinished):
+    drafts = _drafts(files, division.unfinished)
+    for draft in drafts:
         draft.describe()
-        with writing(draft.path):
-            flush_folder(draft.folder)
     in_order = sorted(parts, key=lambda part: part.start)
     plan = replace(plan, findings=_findings(plan, in_order))
     plan = replace(plan, findings=(*plan.findings, *_flicker(plan, files, division)))
@@ -214,6 +213,10 @@ def finish(division: Division, planned: Begun, settings: BatchSettings, parts: S
         records[file.path] = file.record(
             lambda key: plan.record_with(key, lambda job: devices[job.model.name], plan.findings)
         )
+    for draft in drafts:
+        draft.keep(records[draft.path].to_dict())
+        with writing(draft.path):
+            flush_folder(draft.folder)
     begun = replace(planned, plan=plan, said=division.said, paths=division.paths)
     outcome = outcome_of_written(begun, division.unfinished)
     return Finished(replace(outcome, seconds=division.seconds), records, division.unfinished)

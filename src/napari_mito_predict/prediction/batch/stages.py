@@ -21,6 +21,7 @@ from napari_mito_predict.image import ImageSource, is_predicted_file
 from napari_mito_predict.models import Model, load_model
 from napari_mito_predict.prediction.batch.destinations import (
     check_destinations,
+    complete,
     destinations,
     notes_on,
     write_blocks,
@@ -165,6 +166,7 @@ class Stages:
         self._tidy(paths.values())
         if not settings.overwrite:
             missing = [path for key, path in paths.items() if not self._is_finished(plan, key, path)]
+            complete(image, [path for path in paths.values() if path not in missing], settings)
             if not missing:
                 lights = dict(chain.from_iterable(stored_lights(path).items() for path in paths.values()))
                 return _outcome(begun, State.THERE_ALREADY, lights=lights)
