@@ -116,8 +116,9 @@ def most_planes(text: str) -> int:
     """How many planes an OME-XML declares in the largest of its images: by their sizes, or by what holds them."""
     most = 0
     for pixels in (node for node in parse_xml(text).iter() if _tag(node) == "Pixels"):
-        counts = [_number(data.get(key)) for data in _children(pixels, "TiffData") for key in _PLANE_COUNTS]
-        most = max(most, math.prod(_number(pixels.get(f"Size{axis}")) for axis in "CZT"), *counts)
+        most = max(most, math.prod(_number(pixels.get(f"Size{axis}")) for axis in "CZT"))
+        for data in _children(pixels, "TiffData"):
+            most = max(most, *(_number(data.get(key)) for key in _PLANE_COUNTS))
     return most
 
 

@@ -48,7 +48,9 @@ def _first_tags(stream: BinaryIO) -> Iterator[tuple[int, int]]:
     """Code and number of values of each tag of the first page, as far as they are there."""
     head = stream.read(16)
     order = "<" if head.startswith(b"II") else ">"
-    place, number, entry = _BIG if b"+" in head[2:4] else _CLASSIC
+    form = _BIG if b"+" in head[2:4] else _CLASSIC
+    place, number = form[:2]
+    entry = form[2]
     size = struct.calcsize(order + entry)
     try:
         stream.seek(struct.unpack_from(order + place, head)[0])
