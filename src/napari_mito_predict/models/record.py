@@ -210,6 +210,11 @@ class PredictionRecord(_Part):
         """The record of an image that is about to be written: the same with an id that no other image has."""
         return self.model_copy(update={"image_id": uuid.uuid4().hex})
 
+    def within_image(self) -> dict[str, Any]:
+        """As it goes into the image itself, which may be passed on: without the path of what was predicted from."""
+        anywhere = self.input.model_copy(update={"path": None})
+        return self.model_copy(update={"input": anywhere}).to_dict()
+
     def write(self, image: Path) -> None:
         """Write the record of the prediction at `image` beside it, completely or not at all."""
         atomic_write_text(record_path(image), self.to_json())

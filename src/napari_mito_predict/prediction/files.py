@@ -33,7 +33,7 @@ def write_predictions(
     write = write_ome_zarr if path.suffix.lower() == ".zarr" else write_ome_tiff
     record = record.of_new_image()
     with recorded(path, record):
-        return write(path, data, record=record.to_dict(), overwrite=overwrite, **image_metadata(outputs))
+        return write(path, data, record=record.within_image(), overwrite=overwrite, **image_metadata(outputs))
 
 
 def check_record(image: Path, *, overwrite: bool) -> None:

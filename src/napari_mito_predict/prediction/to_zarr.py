@@ -151,7 +151,7 @@ class ZarrFile:
             self.path,
             self._shape,
             np.float32,
-            record=lambda: records[self.path].to_dict(),
+            record=lambda: records[self.path].within_image(),
             version=version,
             overwrite=overwrite,
             **image_metadata(self.outputs),

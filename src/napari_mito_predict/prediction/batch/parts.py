@@ -214,7 +214,7 @@ def finish(division: Division, planned: Begun, settings: BatchSettings, parts: S
             lambda key: plan.record_with(key, lambda job: devices[job.model.name], plan.findings)
         )
     for draft in drafts:
-        draft.keep(records[draft.path].to_dict())
+        draft.keep(records[draft.path].within_image())
         with writing(draft.path):
             flush_folder(draft.folder)
     begun = replace(planned, plan=plan, said=division.said, paths=division.paths)
