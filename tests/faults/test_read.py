@@ -235,6 +235,14 @@ def huge_tiles(path: Path) -> None:
     path.write_bytes(raw.replace(entry, entry[:8] + (2**30).to_bytes(4, "little")))
 
 
+def one_huge_tile(path: Path) -> None:
+    """Let the last sub-block of the directory announce more width than it has: it is no smaller copy of others."""
+    raw = path.read_bytes()
+    entry = b"X\0\0\0" + bytes(4) + (28).to_bytes(4, "little")
+    at = raw.rindex(entry) + 8
+    path.write_bytes(raw[:at] + (2**30).to_bytes(4, "little") + raw[at + 4 :])
+
+
 def negative_sizes(path: Path) -> None:
     """Let every sub-block be stored as less than nothing: it is no smaller copy, of which a plane can do without."""
     raw = path.read_bytes()
@@ -286,6 +294,7 @@ CZI_FAULTS = {
     "no-pixels": (empty_directory, "holds no pixel data|damaged or incomplete"),
     "dimensions-without-end": (dimensions_without_end, "sub-block at byte|dimensions at byte"),
     "huge-tiles": (huge_tiles, "damaged"),
+    "one-huge-tile": (one_huge_tile, "a sub-block of"),
     "negative-sizes": (negative_sizes, "an empty sub-block"),
 }
 

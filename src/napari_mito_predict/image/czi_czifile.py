@@ -25,7 +25,7 @@ from czifile import (
     CziSubBlockSegmentData,
 )
 
-from napari_mito_predict.image.czi_scenes import CziScene, Plane, Tile, damaged_czi
+from napari_mito_predict.image.czi_scenes import LARGEST_SIDE, CziScene, Plane, Tile, damaged_czi
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -181,6 +181,8 @@ def _tile(entry: CziDirectoryEntryDV) -> Tile:
     height, width = sizes.pop("Y", 1), sizes.pop("X", 1)
     if min(width, height, *sizes.values()) <= 0 or min(stored.values(), default=0) < 0:
         raise ValueError(f"an empty sub-block at byte {entry.file_position}")
+    if max(width, height) > LARGEST_SIDE:
+        raise ValueError(f"a sub-block of {width} x {height} pixels at byte {entry.file_position}")
     return Tile(
         at=at,
         width=width,

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 import numpy as np
 
 from napari_mito_predict.errors import UnsupportedImageError
-from napari_mito_predict.image.czi_scenes import CziScene, Plane, Tile, damaged_czi
+from napari_mito_predict.image.czi_scenes import LARGEST_SIDE, CziScene, Plane, Tile, damaged_czi
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -332,6 +332,8 @@ def _tile(entry: tuple[Any, ...], dimensions: bytes) -> Tile:
     height, width = sizes.pop("Y", 1), sizes.pop("X", 1)
     if min(width, height, *sizes.values()) <= 0 or least_stored < 0:
         raise ValueError(f"an empty sub-block at byte {entry[2]}")
+    if max(width, height) > LARGEST_SIDE:
+        raise ValueError(f"a sub-block of {width} x {height} pixels at byte {entry[2]}")
     planes = int(np.prod([size for letter, size in sizes.items() if letter not in "SM"], dtype=object))
     return Tile(index, width, height, planes, reduced, entry[1], entry[4], entry[2])
 

@@ -62,6 +62,10 @@ _MOST_MISSING = 50
 _MISSING_WITHOUT_DOUBT = 1000
 
 
+LARGEST_SIDE = 1 << 24
+"""Pixels of a tile along X or Y. One that claims more is damaged, and no smaller copy of others."""
+
+
 class Tile(NamedTuple):
     """One sub-block: a stored piece of a plane.
 
