@@ -115,7 +115,7 @@ def _state(folder: Path) -> set[tuple[str, int]]:
 def _assert_whole(path: Path, expected: dict[str, dict[str, Prediction]]) -> None:
     record = read_record(path)
     assert record is not None
-    right = expected[Path(record.input.path or "").name]["mitochondria"].data
+    right = expected[record.input.name]["mitochondria"].data
     image = open_image(path)
     for t in range(image.sizes["T"]):
         np.testing.assert_array_equal(image.read(t, 0), right[t])

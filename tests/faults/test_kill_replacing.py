@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
+import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -32,22 +32,8 @@ SHAPE = (8, 24, 28)
 OPTIONS = {"device": "cpu", "precision": "32", "tile": (8, 16, 16)}
 KILLED = 9
 MOST_STEPS = 20
-
-
-def predict_and_die(step: int, *arguments: object, **options: object) -> None:
-    """Predict, and end without a word before a renaming: the first one for step 0."""
-    rename = _files.rename
-    done = 0
-
-    def dying(old: Path, new: Path) -> None:
-        nonlocal done
-        if done == step:
-            os._exit(KILLED)
-        rename(old, new)
-        done += 1
-
-    _files.rename = dying
-    predict_many(*arguments, **options)
+DYING = Path(__file__).with_name("predict_and_die.py")
+"""A process of the fork server imports no tests: it runs this file."""
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +71,8 @@ def _replace_and_die(
 ) -> int:
     """Predict again and again, each time killed one step later, until it ends by itself; give how often it did not."""
     for step in range(MOST_STEPS):
-        process = server.Process(target=predict_and_die, args=(step, *arguments), kwargs=options)
+        given = {"step": step, "arguments": arguments, "options": options}
+        process = server.Process(target=runpy.run_path, args=(str(DYING), given))
         process.start()
         process.join(60)
         check()

@@ -145,6 +145,11 @@ def test_a_dock_that_was_closed_opens_again(viewer, places, own_settings):
     assert open_dock(viewer, MODELS) is opened
 
 
+def test_each_viewer_has_docks_of_its_own(make_napari_viewer, places, own_settings):
+    docks = [open_dock(make_napari_viewer(), MODELS) for _ in range(2)]
+    assert docks[0] is not docks[1]
+
+
 def test_many_things_done_to_docks(viewer, places, own_settings, qtbot, tmp_path):
     files = [tmp_path / f"{number}.ome.tif" for number in range(3)]
     for seed, path in enumerate(files):

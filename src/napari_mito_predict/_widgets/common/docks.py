@@ -93,5 +93,10 @@ def tell_models_changed(viewer: Viewer, *, but: object = None) -> None:
 
 def _docks_of(viewer: Viewer, name: str) -> list[Any]:
     ours: list[Any] = [widget for widget in QApplication.allWidgets() if getattr(widget, "dock_name", None) == name]
-    # Equal, not identical: napari hands plugins a proxy of the viewer.
-    return [dock for dock in ours if dock.viewer == viewer]
+    return [dock for dock in ours if _itself(dock.viewer) is _itself(viewer)]
+
+
+def _itself(viewer: Viewer) -> Viewer:
+    """The viewer behind the proxy that napari hands to plugins. Two viewers that show the same are equal."""
+    found: Viewer = getattr(viewer, "__wrapped__", viewer)
+    return found
