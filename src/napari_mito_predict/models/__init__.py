@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from napari_mito_predict.models.adding import add_to_models
 from napari_mito_predict.models.card import (
-    Agreement,
     Architecture,
     Input,
-    MeasureVerdict,
     ModelCard,
-    ModelTest,
     Normalisation,
     Origin,
     Target,
     Training,
-    Unbeaten,
-    ValueRange,
 )
+from napari_mito_predict.models.card_tests import Agreement, MeasureVerdict, ModelTest, Unbeaten, ValueRange
 from napari_mito_predict.models.card_text import SIMULATED_DISCLAIMER
 from napari_mito_predict.models.download import is_address
 from napari_mito_predict.models.folders import (

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     FiniteFloat,
     ValidationError,
@@ -16,8 +14,10 @@ from pydantic import (
 )
 
 from napari_mito_predict.errors import InvalidModelError
-from napari_mito_predict.models.card_text import MEASURES, SIMULATED_DISCLAIMER, Measure, card_markdown
+from napari_mito_predict.models.card_tests import MeasureVerdict, ModelTest, Unbeaten
+from napari_mito_predict.models.card_text import MEASURES, SIMULATED_DISCLAIMER, card_markdown
 from napari_mito_predict.models.card_values import (
+    CardPart,
     Count,
     FieldsSeen,
     Line,
@@ -45,11 +45,7 @@ _LONGEST_PROBLEM = 300
 """Letters of one fault of a card, in a message."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Target(_Part):
+class Target(CardPart):
     """One predicted structure."""
 
     name: Name
@@ -68,7 +64,7 @@ class Target(_Part):
         return given
 
 
-class Architecture(_Part):
+class Architecture(CardPart):
     """Network and its arguments, see `napari_mito_predict.networks.build_network`."""
 
     kind: Line
@@ -83,7 +79,7 @@ class Architecture(_Part):
         return self
 
 
-class Normalisation(_Part):
+class Normalisation(CardPart):
     """How a volume is brought into the range that the network knows: clipped, then ``(value - offset) / scale``.
 
     Offset and scale are taken from the whole volume, but for ``fixed``, where they are those of the card:
@@ -125,7 +121,7 @@ class Normalisation(_Part):
         return self
 
 
-class Input(_Part):
+class Input(CardPart):
     """What the model expects to see."""
 
     modality: Line = "transmitted light"
@@ -157,7 +153,7 @@ class Input(_Part):
         return self.voxel_size_um[1] is not None
 
 
-class Training(_Part):
+class Training(CardPart):
     """Where the weights come from."""
 
     data: Text
@@ -173,7 +169,7 @@ class Training(_Part):
     from or was chosen by: no independent test of it. ``None`` where they are not known."""
 
 
-class Origin(_Part):
+class Origin(CardPart):
     """Where a model from elsewhere was taken from."""
 
     format: Line
@@ -184,84 +180,10 @@ class Origin(_Part):
     """Of that file."""
 
 
-class ValueRange(_Part):
-    """Least and largest value of a measure in the recorded fluorescence of the fields that it was tested on."""
-
-    least: FiniteFloat
-    largest: FiniteFloat
-    unit: Literal["um", "px"]
-    """Of lengths."""
-
-
-class MeasureVerdict(_Part):
-    """How far a measure that is taken from predictions of this model can be trusted."""
-
-    measure: Line
-    """Such as ``mitochondria.total_length``: what is measured, and its name."""
-    target: Name
-    verdict: Literal["supported", "with care", "not supported"]
-    fields: Count
-    """How many independent fields it was tried on."""
-    on: Line = ""
-    """Which fields."""
-    simulated: bool | None = None
-    """Whether those are of simulated cells; such a verdict says nothing of real ones. ``None`` where not stated."""
-    dimensions: Literal[2, 3] | None = None
-    """Whether it was measured in planes or stacks."""
-    concordance: FiniteFloat | None = None
-    """Lin's coefficient of the measure on prediction and on truth."""
-    bias: FiniteFloat | None = None
-    """Mean difference to the truth, relative to it."""
-    limits_of_agreement: tuple[FiniteFloat, FiniteFloat] | None = None
-    """In the same way."""
-    tested: ValueRange | None = None
-    """Between which values; ``None`` where not stated."""
-
-
-class Agreement(_Part):
-    """Means over groups of fields; ``None`` where there is none, such as of a constant prediction."""
-
-    pcc: FiniteFloat | None = None
-    fine_pcc: FiniteFloat | None = None
-
-
-class ModelTest(_Part):
-    """One target on fields that were not trained on, beside what needs no network."""
-
-    target: Name
-    on: Text
-    """Which fields."""
-    model: Agreement
-    baselines: dict[Line, Agreement] = Field(default_factory=dict, max_length=50)
-
-    def compared(self, measure: Measure) -> tuple[str, ...]:
-        """The baselines that were compared with the model in a measure."""
-        if getattr(self.model, measure) is None:
-            return ()
-        return tuple(name for name, found in self.baselines.items() if getattr(found, measure) is not None)
-
-
-class Unbeaten(NamedTuple):
-    """A baseline that a model is not better than, in one measure."""
-
-    target: str
-    measure: Measure
-    value: float | None
-    """Of the model."""
-    baseline: str
-    baseline_value: float
-
-    def __str__(self) -> str:
-        """Such as ``mitochondria, PCC 0.41 against 0.43 of the local contrast``."""
-        name = MEASURES[self.measure]
-        value = "none" if self.value is None else f"{self.value:.2f}"
-        return f"{self.target}, {name} {value} against {self.baseline_value:.2f} of the {self.baseline}"
-
-
 WeightsFile = Literal["weights.safetensors", "network.onnx", "network.torchscript"]
 
 
-class Weights(_Part):
+class Weights(CardPart):
     """The weights file and its fingerprint."""
 
     file: WeightsFile = "weights.safetensors"
@@ -269,14 +191,14 @@ class Weights(_Part):
     sha256: Sha256 = ""
 
 
-class TrainingImagesFile(_Part):
+class TrainingImagesFile(CardPart):
     """The file of numbers about the images trained on, see `TrainingImages`, and its fingerprint."""
 
     file: Literal["training_images.safetensors"] = "training_images.safetensors"
     sha256: Sha256 = ""
 
 
-class ModelCard(_Part):
+class ModelCard(CardPart):
     """Everything `model.json` holds."""
 
     schema_version: Literal[1, 2, 3, 4] = SCHEMA_VERSION

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from napari_mito_predict.image.metadata import LARGEST_VOXEL_UM, SMALLEST_VOXEL_UM
 from napari_mito_predict.image.names import file_stem
@@ -16,6 +16,12 @@ _LARGEST_NUMBER = 10**15
 LONGEST_NAME: Final = 64
 _SHOWN = 40
 """Letters of a name that is too long, in a message."""
+
+
+class CardPart(BaseModel):
+    """A part of a card: nothing in it can be set, and a key that is not known is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def check_name(name: str) -> str:

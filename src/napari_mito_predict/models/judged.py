@@ -14,7 +14,8 @@ from napari_mito_predict.models.package import read_card
 from napari_mito_predict.models.writing import write_zip
 
 if TYPE_CHECKING:
-    from napari_mito_predict.models.card import MeasureVerdict, ModelCard
+    from napari_mito_predict.models.card import ModelCard
+    from napari_mito_predict.models.card_tests import MeasureVerdict
 
 
 def judgeable_model(name: str) -> Path:

@@ -15,7 +15,8 @@ from napari_mito_predict.models.licence import NOT_STATED
 from napari_mito_predict.models.registry import Source
 
 if TYPE_CHECKING:
-    from napari_mito_predict.models.card import Agreement, ModelCard, ModelTest, Target
+    from napari_mito_predict.models.card import ModelCard, Target
+    from napari_mito_predict.models.card_tests import Agreement, ModelTest
     from napari_mito_predict.models.registry import ModelInfo
 
 _ORDER = list(Source)
